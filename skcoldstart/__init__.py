@@ -1,0 +1,52 @@
+"""Recommend what nobody has played yet, with scikit-learn's own tools.
+
+An item is a row: ``X`` holds what an item is (audio, text, tags), ``y`` holds who
+played it, one column per user. Every public name below is loaded when first used.
+"""
+
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BagOfWords": "codebook",
+    "ColdStartRecommender": "compose",
+    "ContentProfileRecommender": "compose",
+    "MFCCExtractor": "audio",
+    "MelSpectrogram": "audio",
+    "OracleRecommender": "compose",
+    "RaggedArray": "_ragged",
+    "RandomRecommender": "compose",
+    "VectorQuantizer": "codebook",
+    "WMF": "factorization",
+    "make_recommendation_scorer": "metrics",
+    "recommendation_scorer": "metrics",
+}
+_SUBPACKAGES = (
+    "audio",
+    "codebook",
+    "compose",
+    "datasets",
+    "factorization",
+    "inspection",
+    "metrics",
+    "model_selection",
+)
+
+__all__ = [*sorted(_HOME), *_SUBPACKAGES, "__version__"]
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _HOME:
+        value = getattr(_import_module(f"skcoldstart.{_HOME[name]}"), name)
+    elif name in _SUBPACKAGES:
+        value = _import_module(f"skcoldstart.{name}")
+    else:
+        raise AttributeError(f"module 'skcoldstart' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,23 @@
+from skcoldstart import audio as audio
+from skcoldstart import codebook as codebook
+from skcoldstart import compose as compose
+from skcoldstart import datasets as datasets
+from skcoldstart import factorization as factorization
+from skcoldstart import inspection as inspection
+from skcoldstart import metrics as metrics
+from skcoldstart import model_selection as model_selection
+from skcoldstart._ragged import RaggedArray as RaggedArray
+from skcoldstart.audio import MelSpectrogram as MelSpectrogram
+from skcoldstart.audio import MFCCExtractor as MFCCExtractor
+from skcoldstart.codebook import BagOfWords as BagOfWords
+from skcoldstart.codebook import VectorQuantizer as VectorQuantizer
+from skcoldstart.compose import ColdStartRecommender as ColdStartRecommender
+from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecommender
+from skcoldstart.compose import OracleRecommender as OracleRecommender
+from skcoldstart.compose import RandomRecommender as RandomRecommender
+from skcoldstart.factorization import WMF as WMF
+from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer
+from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
+
+__version__: str
+__all__: list[str]

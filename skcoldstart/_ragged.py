@@ -1,0 +1,332 @@
+"""Sequences of items of unequal length: stored flat, or computed when read."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["LazySequence", "RaggedArray", "iter_blocks"]
+
+
+class RaggedArray:
+    """Items of unequal length in one flat array.
+
+    Item ``i`` is ``values[offsets[i]:offsets[i + 1]]``, a view. Indexing with an
+    integer gives an item; with a slice, an integer array or a boolean mask it gives
+    another ``RaggedArray``, so scikit-learn's splitters and searches work on it as
+    on any 1-D array. Slices share memory with the original.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values, ...)
+        The items, one after the other. Frames are ``(n_frames_total, n_features)``
+        and frame-major, codes are ``(n_frames_total,)``.
+    offsets : array-like of shape (n_items + 1,)
+        Where each item starts, in rows of `values`; begins with 0, never falls and
+        ends with ``len(values)``. Kept as int64.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_values, ...)
+        The flat array.
+    offsets : ndarray of shape (n_items + 1,)
+        Item boundaries, int64.
+
+    Raises
+    ------
+    ValueError
+        If `offsets` does not describe `values`.
+
+    See Also
+    --------
+    skcoldstart.MFCCExtractor : Produces frames in this form.
+    skcoldstart.VectorQuantizer : Turns frames into codes of the same offsets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import RaggedArray
+    >>> frames = RaggedArray.from_sequence([np.zeros((2, 3)), np.ones((4, 3))])
+    >>> len(frames), frames.shape, frames[1].shape
+    (2, (2,), (4, 3))
+    >>> frames[[1, 0]].lengths
+    array([4, 2])
+    """
+
+    ndim = 1
+
+    def __init__(self, values: Any, offsets: Any) -> None:
+        values = np.asanyarray(values)
+        offsets = np.asarray(offsets)
+        if values.ndim == 0:
+            raise ValueError("values must have at least one axis, got a scalar.")
+        if offsets.ndim != 1 or offsets.size == 0 or offsets.dtype.kind not in "iu":
+            raise ValueError(
+                "offsets must be a 1-D integer array of n_items + 1 boundaries, got "
+                f"shape {offsets.shape} and dtype {offsets.dtype}."
+            )
+        offsets = offsets.astype(np.int64, copy=False)
+        if (
+            offsets[0] != 0
+            or offsets[-1] != len(values)
+            or np.any(np.diff(offsets) < 0)
+        ):
+            raise ValueError(
+                f"offsets must rise from 0 to len(values) = {len(values)}, got "
+                f"{offsets[0]} to {offsets[-1]}"
+                + (" with a fall." if np.any(np.diff(offsets) < 0) else ".")
+            )
+        self.values = values
+        self.offsets = offsets
+
+    @classmethod
+    def from_sequence(cls, items: Any, *, dtype: Any = None) -> "RaggedArray":
+        """Build a ragged array from items that are arrays.
+
+        Parameters
+        ----------
+        items : RaggedArray, LazySequence, sequence of arrays, or ndarray
+            A 2-D array means items of one row each, a 3-D array items of equal
+            length. All items must agree in every axis but the first.
+        dtype : dtype, default=None
+            Type of the flat values; ``None`` keeps the items' common type.
+
+        Returns
+        -------
+        RaggedArray
+            The items; shares memory with `items` where that is an array of the
+            asked type.
+
+        Raises
+        ------
+        ValueError
+            If items disagree in their trailing axes; the first odd item is named.
+        """
+        if isinstance(items, cls):
+            return items if dtype is None else items.astype(dtype)
+        if isinstance(items, np.ndarray) and items.dtype != object:
+            return cls._from_array(items, dtype)
+        arrays = [np.asarray(item) for item in items]
+        if not arrays:
+            return cls(np.empty(0, dtype=dtype or np.float64), np.zeros(1, np.int64))
+        model = next((a for a in arrays if a.size), arrays[0])
+        for i, array in enumerate(arrays):
+            if array.ndim == 0:
+                raise ValueError(
+                    f"Item {i} is a scalar ({array!r}); expected an array per item."
+                )
+            if array.size == 0 and array.shape[1:] != model.shape[1:]:
+                arrays[i] = np.empty((0, *model.shape[1:]), dtype=model.dtype)
+            elif array.shape[1:] != model.shape[1:]:
+                raise ValueError(
+                    f"Item {i} has shape {array.shape}; expected (n_frames, "
+                    f"{', '.join(map(str, model.shape[1:]))}) as in the items before "
+                    "it. All items must agree in every axis but the first."
+                )
+        lengths = np.fromiter((len(a) for a in arrays), np.int64, len(arrays))
+        values = np.concatenate(arrays, axis=0)
+        if dtype is not None:
+            values = values.astype(dtype, copy=False)
+        return cls(values, _boundaries(lengths))
+
+    @classmethod
+    def _from_array(cls, array: np.ndarray, dtype: Any) -> "RaggedArray":
+        if dtype is not None:
+            array = array.astype(dtype, copy=False)
+        if array.ndim == 2:
+            return cls(array, np.arange(len(array) + 1))
+        if array.ndim < 3:
+            raise ValueError(
+                f"Expected items as a 2-D or 3-D array, got shape {array.shape}."
+            )
+        n_items, n_rows = array.shape[:2]
+        flat = array.reshape(n_items * n_rows, *array.shape[2:])
+        return cls(flat, np.arange(n_items + 1) * n_rows)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of items, as the shape of a 1-D array."""
+        return (len(self),)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Rows of each item, int64 of shape (n_items,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the flat values."""
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of values and offsets, in bytes."""
+        return self.values.nbytes + self.offsets.nbytes
+
+    def astype(self, dtype: Any) -> "RaggedArray":
+        """Cast the values, without a copy where the type is already right.
+
+        Parameters
+        ----------
+        dtype : dtype
+            The type wanted.
+
+        Returns
+        -------
+        RaggedArray
+            The same items in the type asked for.
+        """
+        return RaggedArray(self.values.astype(dtype, copy=False), self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        bounds = self.offsets.tolist()
+        for start, stop in itertools.pairwise(bounds):
+            yield self.values[start:stop]
+
+    def __getitem__(self, key: Any) -> Any:
+        index = _item_index(key, len(self))
+        if isinstance(index, int):
+            return self.values[self.offsets[index] : self.offsets[index + 1]]
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                bounds = self.offsets[start : max(start, stop) + 1]
+                return RaggedArray(
+                    self.values[bounds[0] : bounds[-1]], bounds - bounds[0]
+                )
+            index = np.arange(start, stop, step)
+        offsets = _boundaries(self.lengths[index])
+        shift = np.repeat(self.offsets[:-1][index] - offsets[:-1], np.diff(offsets))
+        return RaggedArray(self.values[np.arange(offsets[-1]) + shift], offsets)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if dtype is not None and np.dtype(dtype) != object:
+            raise TypeError(
+                f"Items of unequal length cannot become an array of {dtype}; use "
+                ".values for the flat array."
+            )
+        array = np.empty(len(self), dtype=object)
+        for i, item in enumerate(self):
+            array[i] = item
+        return array
+
+    def __repr__(self) -> str:
+        width = "".join(f" x {n}" for n in self.values.shape[1:])
+        return (
+            f"RaggedArray({len(self)} items, {len(self.values)} rows{width}, "
+            f"{self.dtype})"
+        )
+
+
+class LazySequence:
+    """Items that are computed when they are read.
+
+    Parameters
+    ----------
+    compute : callable
+        Takes one source and returns its item. Picklable where processes read it.
+    sources : sequence
+        What the items are computed from, one entry per item.
+
+    Notes
+    -----
+    Nothing is cached: reading an item twice computes it twice. Selecting items
+    selects sources, so a train-test split costs nothing.
+    """
+
+    ndim = 1
+
+    def __init__(self, compute: Callable[[Any], Any], sources: Sequence[Any]) -> None:
+        self._compute = compute
+        self._sources = sources
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of items, as the shape of a 1-D array."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __iter__(self) -> Iterator[Any]:
+        for source in self._sources:
+            yield self._compute(source)
+
+    def __getitem__(self, key: Any) -> Any:
+        index = _item_index(key, len(self))
+        if isinstance(index, int):
+            return self._compute(self._sources[index])
+        if isinstance(index, slice):
+            index = range(*index.indices(len(self)))
+        return LazySequence(self._compute, [self._sources[i] for i in index])
+
+    def __repr__(self) -> str:
+        return f"LazySequence({len(self)} items)"
+
+
+def iter_blocks(items: Any, block_size: int) -> Iterator[tuple[int, RaggedArray]]:
+    """Read a sequence of arrays block by block, holding one block at a time.
+
+    Parameters
+    ----------
+    items : RaggedArray, LazySequence or sequence of arrays
+        The items.
+    block_size : int
+        Items per block.
+
+    Yields
+    ------
+    start : int
+        Position of the block's first item.
+    block : RaggedArray
+        At most `block_size` items.
+    """
+    for start in range(0, len(items), block_size):
+        yield start, RaggedArray.from_sequence(items[start : start + block_size])
+
+
+def _boundaries(lengths: np.ndarray) -> np.ndarray:
+    """Return the offsets of items that have these lengths."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _item_index(key: Any, n_items: int) -> Any:
+    """Normalise an index to an int, a slice or an array of non-negative positions.
+
+    scikit-learn indexes 1-D arrays as ``X[key, ...]``; numpy users write ``X[key,]``.
+    """
+    if isinstance(key, tuple):
+        parts = [part for part in key if part is not Ellipsis]
+        if len(parts) > 1:
+            raise IndexError(f"Items have one axis to index, got {len(parts)} indices.")
+        key = parts[0] if parts else slice(None)
+    if isinstance(key, slice):
+        return key
+    index = np.asarray(key)
+    if index.dtype == bool:
+        if index.shape != (n_items,):
+            raise IndexError(
+                f"A boolean mask must have shape ({n_items},), got {index.shape}."
+            )
+        return np.flatnonzero(index)
+    if index.size == 0 and index.ndim == 1:
+        return index.astype(np.int64)
+    if index.dtype.kind not in "iu" or index.ndim > 1:
+        raise IndexError(
+            "Items are indexed with an integer, a slice, a 1-D integer array or a "
+            f"boolean mask; got {key!r}."
+        )
+    out_of_range = (index < -n_items) | (index >= n_items)
+    if np.any(out_of_range):
+        raise IndexError(
+            f"Index {int(np.atleast_1d(index)[np.atleast_1d(out_of_range)][0])} is out "
+            f"of range for {n_items} items."
+        )
+    index = np.where(index < 0, index + n_items, index)
+    return int(index) if index.ndim == 0 else index

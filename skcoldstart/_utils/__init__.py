@@ -1,0 +1,1 @@
+"""What every room of the house uses: validation, threads, progress, atomic files."""

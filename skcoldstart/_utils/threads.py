@@ -1,0 +1,63 @@
+"""Thread counts: ours set and restored, BLAS held to one inside threaded work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+__all__ = ["kernel_threads", "n_kernel_threads", "one_blas_thread"]
+
+
+def n_kernel_threads(n_jobs: int | None) -> int:
+    """Return the threads a compiled kernel may use.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        ``None`` means every thread available to this process, as in scikit-learn's
+        OpenMP estimators (one inside a joblib worker process); other values follow
+        joblib, and never more than are available.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    from skcoldstart._kernels.threads import max_threads
+
+    if n_jobs is None:
+        return max_threads()
+    return max(1, min(joblib.effective_n_jobs(n_jobs), max_threads()))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, so that results do not depend on its number."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+@contextmanager
+def kernel_threads(n_jobs: int | None) -> Iterator[int]:
+    """Set the threads of compiled kernels and hold BLAS to one; restore both.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As in `n_kernel_threads`.
+
+    Yields
+    ------
+    int
+        The threads in use.
+    """
+    from skcoldstart._kernels.threads import set_threads
+
+    n_threads = n_kernel_threads(n_jobs)
+    with one_blas_thread():
+        before = set_threads(n_threads)
+        try:
+            yield n_threads
+        finally:
+            set_threads(before)

@@ -1,0 +1,242 @@
+"""Checks of what users hand in: item sequences, frames and play counts."""
+
+import os
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from skcoldstart._ragged import LazySequence, RaggedArray
+
+__all__ = [
+    "check_frames",
+    "check_item_sequence",
+    "check_one_row_per_item",
+    "check_play_counts",
+]
+
+
+def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:
+    """Accept a sequence with one entry per item; refuse what only looks like one.
+
+    Parameters
+    ----------
+    X : sequence of n_items entries
+        A list, tuple, array, Series, `RaggedArray` or `LazySequence`.
+    input_name : str, default="X"
+        Name used in messages.
+
+    Returns
+    -------
+    sequence of n_items entries
+        `X` itself, or a list of its entries where it is indexed by labels
+        (a pandas Series).
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path, a mapping, a set, an iterator or has no length.
+    ValueError
+        If `X` has no items.
+    """
+    if isinstance(X, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"{input_name} is a single path ({X!r}); expected a sequence with one "
+            f"entry per item. Pass [{X!r}] for one item."
+        )
+    if isinstance(X, (Mapping, Set)) or sp.issparse(X):
+        raise TypeError(
+            f"{input_name} is a {type(X).__name__}; expected a sequence with one entry "
+            "per item, such as a list of paths or of arrays."
+        )
+    if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+        raise TypeError(
+            f"{input_name} is a {type(X).__name__} without a length; expected a "
+            f"sequence with one entry per item. Pass list({input_name})."
+        )
+    if getattr(X, "shape", None) == ():
+        raise TypeError(f"{input_name} is a scalar array; expected one entry per item.")
+    if len(X) == 0:
+        raise ValueError(f"{input_name} has no items; at least one is required.")
+    return list(X) if hasattr(X, "iloc") and X.ndim == 1 else X
+
+
+def check_one_row_per_item(shape: tuple[int, ...], n_items: int) -> None:
+    """Refuse plays that have another number of rows than X has items.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of y.
+    n_items : int
+        Number of items in X.
+
+    Raises
+    ------
+    ValueError
+        If the numbers differ; if y looks transposed, the message says so.
+    """
+    if shape[0] != n_items:
+        hint = " Did you pass users as rows (y.T)?" if n_items in shape[1:] else ""
+        raise ValueError(
+            f"y has {shape[0]} rows but X has {n_items} items; y must have one row "
+            f"per item and one column per user.{hint}"
+        )
+
+
+def check_play_counts(
+    y: Any, *, n_items: int | None = None, input_name: str = "y", dtype: Any = None
+) -> sp.csr_array:
+    """Validate play counts and return them as canonical CSR.
+
+    Parameters
+    ----------
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0 and finite; row i is item i.
+    n_items : int, default=None
+        Rows expected; ``None`` accepts any number.
+    input_name : str, default="y"
+        Name used in messages.
+    dtype : dtype, default=None
+        float32 or float64; ``None`` keeps either and makes float64 of the rest.
+
+    Returns
+    -------
+    csr_array of shape (n_items, n_users)
+        Sorted, duplicates added up, no stored zeros. `y` itself is never changed,
+        but its arrays are shared where it is already in this form.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not 2-D, holds NaN, infinite or negative counts, has no rows or
+        columns, or has another number of rows than `n_items`.
+    """
+    shape = y.shape if hasattr(y, "shape") else np.shape(y)
+    if len(shape) == 1:
+        raise ValueError(
+            f"{input_name} has shape {shape}; expected a 2-D table of play counts of "
+            "shape (n_items, n_users). Reshape your data: one row per item, one column "
+            "per user."
+        )
+    if n_items is not None and len(shape) == 2:
+        check_one_row_per_item(shape, n_items)
+    plays = sp.csr_array(
+        check_array(
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32] if dtype is None else dtype,
+            input_name=input_name,
+        )
+    )
+    if plays.nnz and plays.data.min() < 0:
+        raise ValueError(
+            f"Negative values in data passed to {input_name}: the smallest is "
+            f"{plays.data.min():g}. Play counts are >= 0; drop or clip the others."
+        )
+    if not (plays.has_canonical_format and plays.data.all()):
+        plays = plays.copy()
+        plays.sum_duplicates()
+        plays.eliminate_zeros()
+    return plays
+
+
+def check_frames(
+    X: Any, *, n_features: int | None = None, input_name: str = "X"
+) -> RaggedArray | LazySequence:
+    """Validate frames: items of shape (n_frames_i, n_features).
+
+    Parameters
+    ----------
+    X : RaggedArray, LazySequence, sequence of 2-D arrays, or ndarray
+        Frames of each item. A 2-D numeric array means items of one frame each, a
+        3-D array items of equal length.
+    n_features : int, default=None
+        Features expected in each frame; ``None`` accepts any number.
+    input_name : str, default="X"
+        Name used in messages.
+
+    Returns
+    -------
+    RaggedArray or LazySequence
+        Floating-point frames; a `LazySequence` comes back as it is, and its blocks
+        are to be checked with this function when they are read.
+
+    Raises
+    ------
+    ValueError
+        If items are not 2-D, differ in their features, or hold NaN or infinity; the
+        item and frame are named.
+    """
+    if isinstance(X, LazySequence):
+        check_item_sequence(X, input_name=input_name)
+        return X
+    frames = X if isinstance(X, RaggedArray) else _as_frames(X, input_name)
+    if len(frames) == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) in {input_name}; at least one item is "
+            "required."
+        )
+    if frames.values.ndim == 1 and frames.values.size == 0 and n_features:
+        frames = RaggedArray(np.empty((0, n_features), np.float32), frames.offsets)
+    if frames.values.ndim != 2:
+        raise ValueError(
+            f"Items of {input_name} have {frames.values.ndim} axes; expected frames of "
+            "shape (n_frames, n_features) per item. Reshape your data."
+        )
+    if frames.values.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={frames.values.shape}) in "
+            f"{input_name} while a minimum of 1 is required."
+        )
+    if n_features is not None and frames.values.shape[1] != n_features:
+        raise ValueError(
+            f"{input_name} has {frames.values.shape[1]} features per frame, but "
+            f"{n_features} features were seen in fit."
+        )
+    _check_finite(frames, input_name)
+    return frames
+
+
+def _as_frames(X: Any, input_name: str) -> RaggedArray:
+    if sp.issparse(X):
+        raise TypeError(
+            f"{input_name} is a sparse {type(X).__name__}; frames must be dense. Use "
+            f"{input_name}.toarray()."
+        )
+    if hasattr(X, "iloc") and X.ndim == 2:
+        X = X.to_numpy()
+    elif hasattr(X, "__array__") and not isinstance(X, np.ndarray):
+        X = np.asarray(X)
+    X = check_item_sequence(X, input_name=input_name)
+    if not isinstance(X, np.ndarray) or X.dtype == object:
+        items = [np.asarray(item) for item in X]
+        flat = all(item.ndim == 1 and item.size for item in items)
+        if flat and len({item.size for item in items}) == 1:
+            X = np.stack(items)
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype != object:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: {input_name} has shape "
+            f"{X.shape}. Reshape your data: frames are (n_frames, n_features) per item."
+        )
+    frames = RaggedArray.from_sequence(X)
+    if frames.dtype.kind == "c":
+        raise ValueError("Complex data not supported: frames must be real.")
+    if frames.dtype.kind != "f":
+        frames = frames.astype(np.float64)
+    return frames
+
+
+def _check_finite(frames: RaggedArray, input_name: str) -> None:
+    step = 1 << 16
+    for start in range(0, len(frames.values), step):
+        bad = ~np.isfinite(frames.values[start : start + step]).all(axis=1)
+        if bad.any():
+            row = start + int(np.argmax(bad))
+            item = int(np.searchsorted(frames.offsets, row, side="right")) - 1
+            raise ValueError(
+                f"Input {input_name} contains NaN or infinity: item {item}, frame "
+                f"{row - frames.offsets[item]}. Drop the item, or give it zero frames."
+            )

@@ -1,0 +1,1 @@
+"""Waveform to frames: reading, mel spectrograms and MFCC."""

@@ -1,0 +1,1 @@
+"""Frames to counts: vector quantisation and bags of words."""

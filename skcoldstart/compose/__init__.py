@@ -1,0 +1,1 @@
+"""Recommenders: a factorizer and a regressor joined, and honest baselines."""

@@ -1,0 +1,1 @@
+"""Catalogues: synthetic worlds and tables of real plays."""

@@ -1,0 +1,1 @@
+"""Plays to factors: weighted matrix factorization."""

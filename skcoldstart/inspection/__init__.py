@@ -1,0 +1,1 @@
+"""Displays that explain a fitted recommender."""

@@ -1,0 +1,1 @@
+"""Cross-validation with sparse plays."""
