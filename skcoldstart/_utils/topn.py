@@ -1,0 +1,181 @@
+"""The best items of each user, in tiles of users."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.scores import ScoreSource
+from skcoldstart._utils.threads import n_kernel_threads, one_blas_thread
+from skcoldstart._utils.validation import check_play_counts
+
+__all__ = ["check_users", "top_n_per_user"]
+
+TILE_USERS = 256
+
+
+def top_n_per_user(
+    source: ScoreSource,
+    n: int,
+    *,
+    users: Any = None,
+    exclude: Any = None,
+    n_jobs: int | None = None,
+    verbose: int | bool = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best items of each user, with their scores.
+
+    Scores are read 256 users at a time, so that memory is one tile of
+    ``(256, n_items)`` scores a thread. Tiles do not depend on the number of threads,
+    and neither does any bit of the result.
+
+    Parameters
+    ----------
+    source : ScoreSource
+        Scores of all items for some users.
+    n : int
+        Items for each user, at least 1.
+    users : array-like of int or of bool, default=None
+        Which users: indices, or a mask of shape (n_users,). ``None`` means all.
+    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
+        Pairs that are not zero are never returned: plays of the training set, say.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available.
+    verbose : int or bool, default=0
+        Show a progress bar.
+
+    Returns
+    -------
+    items : int64 ndarray of shape (n_selected_users, n)
+        Best first; of equal scores the lower item index comes first. A user with
+        fewer than `n` candidates is padded with -1.
+    scores : ndarray of shape (n_selected_users, n)
+        Score of each of these items; -inf where padded.
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, `n` is below 1, `users` does not fit, or `exclude` has
+        another shape.
+    """
+    if n != int(n) or n < 1:
+        raise ValueError(f"n={n!r}; expected an integer of at least 1.")
+    users = check_users(users, source.n_users)
+    indptr, indices = _excluded(exclude, source)
+    items = np.empty((len(users), int(n)), np.int64)
+    scores: list[np.ndarray] = []
+
+    def select(start: int) -> np.ndarray:
+        from skcoldstart._kernels.topn import select_top_n
+
+        tile = users[start : start + TILE_USERS]
+        rows = _as_float(source.rows(tile))
+        best = np.empty((len(tile), items.shape[1]), rows.dtype)
+        bad = select_top_n(
+            rows, indptr, indices, tile, items[start : start + len(tile)], best
+        )
+        if bad >= 0:
+            raise ValueError(
+                f"Scores of user {tile[bad]} contain NaN; expected numbers. Check "
+                "the factors or predictions that they come from."
+            )
+        return best
+
+    starts = range(0, max(len(users), 1), TILE_USERS)
+    with (
+        one_blas_thread(),
+        progress_bar(
+            description="Ranking", verbose=verbose, total=len(users), unit="user"
+        ) as bar,
+    ):
+        for best in _in_order(select, starts, n_kernel_threads(n_jobs)):
+            scores.append(best)
+            bar.update(len(best))
+    return items, np.concatenate(scores)
+
+
+def check_users(users: Any, n_users: int) -> np.ndarray:
+    """Return user indices as int64.
+
+    Parameters
+    ----------
+    users : array-like of int or of bool, or None
+        Indices, a mask of shape (n_users,), or ``None`` for every user.
+    n_users : int
+        Number of users there are.
+
+    Returns
+    -------
+    int64 ndarray of shape (n_selected_users,)
+        Indices, in the order given.
+
+    Raises
+    ------
+    ValueError
+        If `users` is not 1-D, is a mask of another length, holds something else than
+        integers, or points outside ``[0, n_users)``.
+    """
+    if users is None:
+        return np.arange(n_users)
+    users = np.asarray(users)
+    if users.ndim != 1:
+        raise ValueError(
+            f"users has shape {users.shape}; expected a 1-D array of user indices, "
+            "or a mask. Pass [user] for one user."
+        )
+    if users.dtype == bool:
+        if len(users) != n_users:
+            raise ValueError(
+                f"users is a mask of length {len(users)} but there are {n_users} "
+                "users; expected one entry per user."
+            )
+        return np.flatnonzero(users)
+    if users.size and users.dtype.kind not in "iu":
+        raise ValueError(
+            f"users has dtype {users.dtype}; expected integer indices or a mask."
+        )
+    users = users.astype(np.int64)
+    outside = (users < 0) | (users >= n_users)
+    if outside.any():
+        raise ValueError(
+            f"users holds {users[outside][0]} but there are {n_users} users; expected "
+            f"indices from 0 to {n_users - 1}."
+        )
+    return users
+
+
+def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
+    if exclude is None:
+        return np.zeros(source.n_users + 1, np.int64), np.empty(0, np.int32)
+    shape = (source.n_items, source.n_users)
+    pairs = sp.csc_array(check_play_counts(exclude, input_name="exclude"))
+    if pairs.shape != shape:
+        hint = " Did you pass users as rows (exclude.T)?"
+        raise ValueError(
+            f"exclude has shape {pairs.shape}; expected (n_items, n_users) = {shape}."
+            f"{hint if pairs.shape == shape[::-1] else ''}"
+        )
+    pairs.sort_indices()
+    return pairs.indptr.astype(np.int64), pairs.indices.astype(np.int32)
+
+
+def _as_float(rows: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(
+        rows, dtype=np.float32 if rows.dtype == np.float32 else np.float64
+    )
+
+
+def _in_order(
+    function: Callable[[int], np.ndarray], starts: range, n_threads: int
+) -> Iterator[np.ndarray]:
+    if n_threads == 1 or len(starts) == 1:
+        yield from map(function, starts)
+        return
+    pool = ThreadPoolExecutor(n_threads)
+    try:
+        yield from pool.map(function, starts)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+
+from skcoldstart._utils.scores import DenseScores, LowRankScores
+from skcoldstart._utils.topn import TILE_USERS, check_users, top_n_per_user
+
+
+def reference_top_n(scores, n, users, exclude=None):
+    """Stable argsort of each user's candidates, padded with -1 and -inf."""
+    items = np.full((len(users), n), -1)
+    best = np.full((len(users), n), -np.inf, scores.dtype)
+    for i, user in enumerate(users):
+        allowed = np.arange(len(scores))
+        if exclude is not None:
+            allowed = allowed[np.asarray(exclude)[:, user] == 0]
+        order = allowed[np.argsort(-scores[allowed, user], kind="stable")][:n]
+        items[i, : len(order)] = order
+        best[i, : len(order)] = scores[order, user]
+    return items, best
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 7, 40, 97, 130])
+@pytest.mark.parametrize("n_levels", [2, 30, 10**9])
+def test_best_items_are_those_of_a_stable_argsort(rng, dtype, n, n_levels):
+    scores = rng.integers(n_levels, size=(97, 60)).astype(dtype) / n_levels
+    exclude = rng.random((97, 60)) < rng.random(60)
+    users = rng.integers(60, size=45)
+
+    items, best = top_n_per_user(DenseScores(scores), n, users=users, exclude=exclude)
+
+    expected_items, expected_best = reference_top_n(scores, n, users, exclude)
+    assert_array_equal(items, expected_items)
+    assert_array_equal(best, expected_best)
+    assert items.dtype == np.int64 and best.dtype == dtype
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_rising_and_falling_rows_are_ranked(direction):
+    scores = np.arange(500.0)[::direction, None].repeat(3, axis=1)
+    items, _ = top_n_per_user(DenseScores(scores), 4)
+    best = [499, 498, 497, 496] if direction == 1 else [0, 1, 2, 3]
+    assert_array_equal(items, [best] * 3)
+
+
+def test_infinite_scores_are_ordinary_scores():
+    scores = np.array([[-np.inf], [np.inf], [0.0], [-np.inf]])
+    items, best = top_n_per_user(DenseScores(scores), 5)
+    assert_array_equal(items, [[1, 2, 0, 3, -1]])
+    assert_array_equal(best, [[np.inf, 0.0, -np.inf, -np.inf, -np.inf]])
+
+
+def test_user_whose_items_are_all_excluded_gets_padding(rng):
+    scores = rng.random((20, 2))
+    exclude = np.zeros((20, 2))
+    exclude[:, 1] = 1
+    items, best = top_n_per_user(DenseScores(scores), 3, exclude=exclude)
+    assert_array_equal(items[1], [-1, -1, -1])
+    assert_array_equal(best[1], [-np.inf] * 3)
+    assert_array_equal(items[0], np.argsort(-scores[:, 0])[:3])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_number_of_threads_gives_the_same_bits(rng, dtype):
+    n_users = 3 * TILE_USERS + 17
+    source = LowRankScores(
+        rng.normal(size=(300, 9)).astype(dtype),
+        rng.normal(size=(n_users, 9)).astype(dtype),
+    )
+    one = top_n_per_user(source, 12, n_jobs=1)
+    two = top_n_per_user(source, 12, n_jobs=2)
+    assert_array_equal(one[0], two[0])
+    assert_array_equal(one[1].view(np.uint8), two[1].view(np.uint8))
+
+
+def test_tiles_cover_every_user_and_none_is_wider_than_256(rng):
+    class Recorder(DenseScores):
+        widths = []
+
+        def rows(self, users):
+            self.widths.append(len(users))
+            return super().rows(users)
+
+    scores = rng.random((15, 700))
+    items, _ = top_n_per_user(Recorder(scores), 2, n_jobs=1)
+    assert Recorder.widths == [256, 256, 188]
+    assert_array_equal(items, reference_top_n(scores, 2, range(700))[0])
+
+
+@pytest.mark.parametrize("make", [sp.csr_matrix, sp.csr_array, sp.coo_array, np.array])
+def test_exclude_may_have_any_format_and_ignores_stored_zeros(rng, make):
+    scores = rng.random((30, 8))
+    pairs = rng.random((30, 8)) < 0.5
+    exclude = make(pairs.astype(float))
+    if sp.issparse(exclude):
+        exclude.data[0] = 0
+        pairs = exclude.toarray() != 0
+    items, _ = top_n_per_user(DenseScores(scores), 5, exclude=exclude)
+    assert_array_equal(items, reference_top_n(scores, 5, range(8), pairs)[0])
+
+
+def test_integer_scores_are_ranked_as_float64():
+    items, best = top_n_per_user(DenseScores(np.array([[3], [5], [5]])), 2)
+    assert_array_equal(items, [[1, 2]])
+    assert best.dtype == np.float64
+
+
+def test_scores_are_left_as_they_were(rng):
+    scores = np.asfortranarray(rng.random((30, 8)))
+    before = scores.copy()
+    top_n_per_user(DenseScores(scores), 5, exclude=rng.random((30, 8)) < 0.5)
+    assert_array_equal(scores, before)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("excluded", [True, False])
+def test_nan_scores_raise_and_name_the_user(n_jobs, excluded):
+    scores = np.zeros((5, 600))
+    scores[2, 513] = np.nan
+    exclude = np.isnan(scores) if excluded else None
+    with pytest.raises(ValueError, match="user 513 contain NaN"):
+        top_n_per_user(DenseScores(scores), 2, n_jobs=n_jobs, exclude=exclude)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5])
+def test_n_must_be_a_positive_integer(n):
+    with pytest.raises(ValueError, match="expected an integer of at least 1"):
+        top_n_per_user(DenseScores(np.zeros((2, 2))), n)
+
+
+def test_transposed_exclude_is_refused_with_a_hint():
+    with pytest.raises(ValueError, match=r"exclude has shape \(2, 3\).*exclude\.T"):
+        top_n_per_user(DenseScores(np.zeros((3, 2))), 1, exclude=np.ones((2, 3)))
+
+
+def test_users_may_be_indices_or_a_mask():
+    assert_array_equal(check_users(None, 3), [0, 1, 2])
+    assert_array_equal(check_users([2, 0, 2], 3), [2, 0, 2])
+    assert_array_equal(check_users([True, False, True], 3), [0, 2])
+    assert_array_equal(check_users([], 3), np.empty(0))
+
+
+def test_no_users_give_an_empty_result():
+    items, best = top_n_per_user(DenseScores(np.zeros((4, 3))), 2, users=[])
+    assert items.shape == best.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("users", "match"),
+    [
+        ([0, 3], "users holds 3 but there are 3 users"),
+        ([-1], "users holds -1"),
+        ([True, False], "mask of length 2 but there are 3 users"),
+        ([0.5], "dtype float64"),
+        (1, r"Pass \[user\]"),
+        ([[0]], "1-D"),
+    ],
+)
+def test_users_that_do_not_fit_are_refused(users, match):
+    with pytest.raises(ValueError, match=match):
+        check_users(users, 3)
