@@ -1,6 +1,7 @@
 """The one door to scikit-learn names that are not public."""
 
 from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -8,12 +9,16 @@ from sklearn.utils._param_validation import (
     Options,
     StrOptions,
 )
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 __all__ = [
     "HasMethods",
     "Interval",
     "Options",
     "StrOptions",
+    "_check_method_params",
     "_fit_context",
+    "_num_samples",
     "_routing_enabled",
+    "_safe_indexing",
 ]

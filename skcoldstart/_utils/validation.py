@@ -9,12 +9,14 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 
 from skcoldstart._ragged import LazySequence, RaggedArray
+from skcoldstart._utils.sk import _num_samples
 
 __all__ = [
     "check_frames",
     "check_item_sequence",
     "check_one_row_per_item",
     "check_play_counts",
+    "count_items",
 ]
 
 
@@ -61,6 +63,31 @@ def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:
     if len(X) == 0:
         raise ValueError(f"{input_name} has no items; at least one is required.")
     return list(X) if hasattr(X, "iloc") and X.ndim == 1 else X
+
+
+def count_items(X: Any, *, input_name: str = "X") -> int:
+    """Count the items of X, which may be any container of rows.
+
+    Parameters
+    ----------
+    X : sequence, ndarray, DataFrame or sparse of n_items entries
+        Content of items.
+    input_name : str, default="X"
+        Name used in messages.
+
+    Returns
+    -------
+    int
+        Number of items.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path or has no length.
+    """
+    if isinstance(X, (str, bytes, os.PathLike)):
+        check_item_sequence(X, input_name=input_name)
+    return _num_samples(X)
 
 
 def check_one_row_per_item(shape: tuple[int, ...], n_items: int) -> None:

@@ -1,0 +1,363 @@
+"""Honest baselines: chance, the upper bound, and content without factors."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.preprocessing import normalize
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
+from skcoldstart._utils.validation import check_play_counts, count_items
+from skcoldstart.compose._base import (
+    FactorScoresMixin,
+    RecommenderMixin,
+    check_training_plays,
+)
+from skcoldstart.factorization import WMF
+
+__all__ = [
+    "ContentProfileRecommender",
+    "OracleRecommender",
+    "RandomRecommender",
+]
+
+
+class RandomRecommender(RecommenderMixin, BaseEstimator):
+    """Rank items by random factors: the floor of every comparison.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Length of the random factors.
+    random_state : int, RandomState instance or None, default=None
+        Seed of both factors; an int makes predictions repeatable.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, n_components)
+        Standard normal factors.
+    n_users_ : int
+        Number of users, the columns of y.
+
+    See Also
+    --------
+    skcoldstart.OracleRecommender : The upper bound.
+
+    Notes
+    -----
+    Item factors depend only on the position of an item in `X`, so that calling
+    `predict` twice gives the same scores. The paper does not state its distribution;
+    the standard normal is used. All users share the items' factors: with few items
+    the AUC of one draw is farther from 1/2 than that of independent scores.
+
+    References
+    ----------
+    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+    recommendation", NIPS 2013, Table 3 (random).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import RandomRecommender
+    >>> y = np.eye(6)
+    >>> RandomRecommender(random_state=0).fit(np.zeros((6, 1)), y).predict(
+    ...     np.zeros((3, 1))).shape
+    (3, 6)
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_components=50, *, random_state=None):
+        self.n_components = n_components
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> "RandomRecommender":
+        """Draw user factors.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Counted, not read.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts; only the number of users is used.
+
+        Returns
+        -------
+        self
+            The fitted recommender.
+        """
+        plays = check_training_plays(self, y, count_items(X))
+        rng = check_random_state(self.random_state)
+        self.n_users_ = plays.shape[1]
+        self.user_factors_ = rng.standard_normal((self.n_users_, self.n_components))
+        self._item_seed = int(rng.randint(np.iinfo(np.int32).max))
+        return self
+
+    def predict_factors(self, X: Any) -> np.ndarray:
+        """Draw the factors of items.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Counted, not read.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_components)
+            Standard normal factors.
+        """
+        check_is_fitted(self)
+        rng = np.random.default_rng(self._item_seed)
+        return rng.standard_normal((count_items(X), self.user_factors_.shape[1]))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Accept any input and be excused from invariance under order."""
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        tags.no_validation = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags
+
+
+class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
+    """Score items by factors folded in from their own plays: the upper bound.
+
+    `X` *is* the plays of the items, in `fit` and in `predict`. A content model cannot
+    do better than the factors that it tries to predict; this shows how good they are.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    factorizer : estimator, default=None
+        Has ``fit``, ``transform`` and ``inverse_transform``; use the one of the model
+        compared. ``None`` means `WMF()`.
+
+    Attributes
+    ----------
+    factorizer_ : estimator
+        The fitted factorizer.
+    user_factors_ : ndarray of shape (n_users, k)
+        User factors, where the factorizer decodes linearly.
+    n_users_ : int
+        Number of users, the columns of y.
+    n_features_in_ : int
+        The same number: the columns of X are users.
+
+    See Also
+    --------
+    skcoldstart.ColdStartRecommender : Predicts the factors from content.
+    skcoldstart.RandomRecommender : The floor.
+
+    Notes
+    -----
+    The factorizer is fitted on the training items alone; factors of other items are
+    their best fit with user factors held. Nothing about the held-out items enters the
+    user factors, in contrast to a factorization of all plays.
+
+    References
+    ----------
+    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+    recommendation", NIPS 2013, Table 3 (upper bound).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import OracleRecommender
+    >>> from skcoldstart.model_selection import cross_validate
+    >>> plays = np.random.default_rng(0).poisson(0.5, size=(40, 20))
+    >>> scores = cross_validate(OracleRecommender(), plays, plays, cv=4)
+    >>> bool(scores["test_auc"].mean() > 0.8)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "factorizer": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+    }
+
+    def __init__(self, factorizer=None):
+        self.factorizer = factorizer
+
+    # The factorizer validates its own parameters when fitted.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> "OracleRecommender":
+        """Factorize the plays of the training items.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_users)
+            Play counts of the training items.
+        y : {array-like, sparse} of shape (n_items, n_users), default=None
+            The same table, as model selection passes it; ``None`` means `X`.
+
+        Returns
+        -------
+        self
+            The fitted recommender.
+        """
+        plays = check_training_plays(self, X if y is None else y, count_items(X))
+        self.factorizer_ = clone(WMF() if self.factorizer is None else self.factorizer)
+        self.factorizer_.fit(plays)
+        self.n_features_in_ = plays.shape[1]
+        factors = self.factorizer_.transform(plays[:1])
+        self._record_decoder(np.shape(factors)[1], plays.shape[1])
+        return self
+
+    def predict_factors(self, X: Any) -> np.ndarray:
+        """Fold items in by their plays.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_users)
+            Play counts of the items to score.
+
+        Returns
+        -------
+        ndarray of shape (n_items, k)
+            Item factors.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not a table of plays with the users of `fit`.
+        """
+        check_is_fitted(self)
+        plays = check_play_counts(X, input_name="X")
+        if plays.shape[1] != self.n_users_:
+            raise ValueError(
+                f"X has {plays.shape[1]} features, but OracleRecommender is expecting "
+                f"{self.n_users_} features as input: X must be the plays of the items "
+                "to score, one column per user."
+            )
+        return np.asarray(self.factorizer_.transform(plays))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that X holds sparse counts and y may be left out."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.target_tags.required = False
+        return tags
+
+
+class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
+    """Score an item by its mean cosine similarity to what a user played.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    weighting : {"binary", "log", "count"}, default="binary"
+        Weight of a played item in the user's profile: 1, log(1 + plays), or plays.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, n_features)
+        Weighted mean of the unit-length items a user played: the profile.
+    n_users_ : int
+        Number of users, the columns of y.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, where `X` has them.
+
+    See Also
+    --------
+    skcoldstart.ColdStartRecommender : Learns which content matters.
+
+    Notes
+    -----
+    The mean over played items of cos(x_j, x_i) is the product of the unit vector of
+    item j with the mean of the played unit vectors, so no item-item table is made:
+    O(n_items n_features) per user, n_users n_features memory. Items without content
+    (all zeros) have similarity 0 to everything. It uses no popularity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import ContentProfileRecommender
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> y = np.array([[1, 0], [0, 1]])
+    >>> ContentProfileRecommender().fit(X, y).predict([[3.0, 0.0]])
+    array([[1., 0.]])
+    """
+
+    _parameter_constraints: dict = {
+        "weighting": [StrOptions({"binary", "log", "count"})],
+    }
+
+    def __init__(self, *, weighting="binary"):
+        self.weighting = weighting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> "ContentProfileRecommender":
+        """Average the content of the items each user played.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts, >= 0; row i is item i of X.
+
+        Returns
+        -------
+        self
+            The fitted recommender.
+        """
+        n_items = count_items(X)
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        plays = check_training_plays(self, y, n_items)
+        weights = plays.astype(X.dtype)
+        if self.weighting == "binary":
+            weights.data[:] = 1.0
+        elif self.weighting == "log":
+            weights.data = np.log1p(weights.data)
+        totals = weights.sum(axis=0)
+        profile = (
+            weights.T @ sp.csr_array(normalize(X))
+            if sp.issparse(X)
+            else (weights.T @ normalize(X))
+        )
+        profile = profile.toarray() if sp.issparse(profile) else np.asarray(profile)
+        self.user_factors_ = profile / np.where(totals > 0, totals, 1.0)[:, None]
+        self.n_users_ = plays.shape[1]
+        return self
+
+    def predict_factors(self, X: Any) -> np.ndarray:
+        """Scale items to unit length.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content of the items to score.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_features)
+            Items of unit length; zeros stay zeros.
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+        )
+        unit = normalize(X)
+        return unit.toarray() if sp.issparse(unit) else unit
+
+    def __sklearn_tags__(self) -> Tags:
+        """Accept sparse content."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

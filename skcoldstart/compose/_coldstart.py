@@ -1,0 +1,248 @@
+"""ColdStartRecommender: a factorizer and a regressor, joined."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.linear_model import Ridge
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import normalize
+from sklearn.utils import Bunch, Tags, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._utils.sk import (
+    HasMethods,
+    _check_method_params,
+    _fit_context,
+    _routing_enabled,
+    _safe_indexing,
+)
+from skcoldstart._utils.validation import count_items
+from skcoldstart.compose._base import FactorScoresMixin, check_training_plays
+from skcoldstart.factorization import WMF
+
+__all__ = ["ColdStartRecommender"]
+
+
+class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
+    """Recommend items that nobody has played, from what they are.
+
+    The plays of known items are factorized; a regressor learns to predict an item's
+    latent factors from its content; a new item is scored for every user by the
+    product of predicted item factors and user factors.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    regressor : estimator, default=None
+        Any scikit-learn regressor, or a Pipeline that ends in one; predicts item
+        factors of shape (n_items, k) from `X`. ``None`` means `Ridge()`. A regressor
+        of one output is fitted once per factor.
+    factorizer : estimator, default=None
+        Has ``fit_transform(Y)`` and ``inverse_transform(Z)``: `WMF`,
+        `sklearn.decomposition.NMF`, `sklearn.decomposition.TruncatedSVD`. ``None``
+        means `WMF()`.
+    normalize_factors : bool, default=False
+        Scale each item's factors to unit norm before the regressor learns them, so
+        that popular items do not dominate.
+
+    Attributes
+    ----------
+    regressor_ : estimator
+        The fitted regressor.
+    factorizer_ : estimator
+        The fitted factorizer.
+    user_factors_ : ndarray of shape (n_users, k)
+        User factors, where the factorizer decodes linearly.
+    n_users_ : int
+        Number of users, the columns of y.
+    n_features_in_ : int
+        Number of features seen during fit, where the regressor counts them.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, where the regressor has them.
+
+    See Also
+    --------
+    skcoldstart.WMF : The factorizer of the paper.
+    skcoldstart.recommendation_scorer : Scores of a recommender in a search.
+    skcoldstart.ContentProfileRecommender : A baseline without factors.
+
+    Notes
+    -----
+    `X` goes to the regressor as it is: a feature table, sparse or dense, or paths of
+    audio files where the regressor is a Pipeline that reads them. Feature steps may
+    stand before this estimator in a Pipeline or inside its regressor; predictions are
+    the same. Inside, a search can reach their parameters together with the
+    factorizer's.
+
+    Both steps are fitted in `fit`, on the same rows. In cross-validation the
+    factorizer therefore never sees held-out items: y has one row per item, and a fold
+    holds out rows.
+
+    Items of the training set without a single play have no factors to learn from; the
+    regressor is not fitted on them.
+
+    `predict` costs O(n_items n_users k) time and n_items n_users memory; `recommend`
+    and the scorers read the same scores in blocks of users.
+
+    With metadata routing off, parameters of `fit` go to the regressor; with routing
+    on they go where they were requested.
+
+    References
+    ----------
+    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+    recommendation", NIPS 2013, section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from skcoldstart import WMF, ColdStartRecommender
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 4))
+    >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 30))))
+    >>> model = ColdStartRecommender(Ridge(), WMF(n_components=4, random_state=0))
+    >>> items, scores = model.fit(X[:50], y[:50]).recommend(X[50:], n=3)
+    >>> items.shape, model.score(X[50:], y[50:]) > 0.6
+    ((30, 3), True)
+    """
+
+    _parameter_constraints: dict = {
+        "regressor": [HasMethods(["fit", "predict"]), None],
+        "factorizer": [HasMethods(["fit_transform", "inverse_transform"]), None],
+        "normalize_factors": ["boolean"],
+    }
+
+    def __init__(self, regressor=None, factorizer=None, *, normalize_factors=False):
+        self.regressor = regressor
+        self.factorizer = factorizer
+        self.normalize_factors = normalize_factors
+
+    # The regressor and the factorizer validate their own parameters when fitted.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, **params: Any) -> "ColdStartRecommender":
+        """Factorize the plays and learn to predict item factors from content.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Content; whatever the regressor takes.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts, >= 0; row i is item i of X.
+        **params : dict
+            Parameters for the regressor's `fit`; with metadata routing on, for every
+            step that requested them.
+
+        Returns
+        -------
+        self
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If `y` does not have one row per item, holds NaN, infinite or negative
+            counts, or no plays at all.
+        """
+        n_items = count_items(X)
+        plays = check_training_plays(self, y, n_items)
+        routed = self._route(params)
+
+        self.factorizer_ = clone(WMF() if self.factorizer is None else self.factorizer)
+        factors = np.asarray(
+            self.factorizer_.fit_transform(plays, **routed.factorizer.fit_transform)
+        )
+        self._record_decoder(factors.shape[1], plays.shape[1])
+        if self.normalize_factors:
+            factors = normalize(factors)
+
+        fit_params = routed.regressor.fit
+        played = np.flatnonzero(np.diff(plays.indptr))
+        if len(played) < n_items:
+            fit_params = _check_method_params(X, fit_params, indices=played)
+            X, factors = _safe_indexing(X, played), factors[played]
+        self.regressor_ = self._cloned_regressor(factors.shape[1])
+        self.regressor_.fit(X, factors, **fit_params)
+        if hasattr(self.regressor_, "feature_names_in_"):
+            self.feature_names_in_ = self.regressor_.feature_names_in_
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def predict_factors(self, X: Any) -> np.ndarray:
+        """Predict the latent factors of items from their content.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items, in the form given to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, k)
+            Predicted item factors.
+        """
+        check_is_fitted(self)
+        count_items(X)
+        factors = np.asarray(self.regressor_.predict(X))
+        return factors.reshape(len(factors), self._n_components)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Describe which step receives which metadata.
+
+        Returns
+        -------
+        MetadataRouter
+            Routing of `fit`'s parameters to the regressor's `fit` and the
+            factorizer's `fit_transform`.
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add(
+                regressor=Ridge() if self.regressor is None else self.regressor,
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+            .add(
+                factorizer=WMF() if self.factorizer is None else self.factorizer,
+                method_mapping=MethodMapping().add(
+                    caller="fit", callee="fit_transform"
+                ),
+            )
+        )
+
+    def _route(self, params: dict[str, Any]) -> Bunch:
+        if _routing_enabled():
+            return process_routing(self, "fit", **params)
+        return Bunch(regressor=Bunch(fit=params), factorizer=Bunch(fit_transform={}))
+
+    def _cloned_regressor(self, n_outputs: int) -> Any:
+        """Clone the regressor, repeated per factor where it predicts one output."""
+        regressor = Ridge() if self.regressor is None else clone(self.regressor)
+        if n_outputs == 1 or get_tags(regressor).target_tags.multi_output:
+            return regressor
+        if isinstance(regressor, Pipeline):
+            name, last = regressor.steps[-1]
+            return regressor.set_params(**{name: MultiOutputRegressor(last)})
+        return MultiOutputRegressor(regressor)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit."""
+        check_is_fitted(self)
+        return self.regressor_.n_features_in_
+
+    def __sklearn_tags__(self) -> Tags:
+        """Take what the regressor says of its input."""
+        tags = super().__sklearn_tags__()
+        regressor = Ridge() if self.regressor is None else self.regressor
+        regressor_tags = get_tags(regressor)
+        tags.input_tags = regressor_tags.input_tags
+        tags.non_deterministic = regressor_tags.non_deterministic
+        return tags

@@ -1,0 +1,336 @@
+"""ColdStartRecommender: a factorizer and a regressor, joined."""
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import NMF, PCA, TruncatedSVD
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
+
+from skcoldstart import WMF, ColdStartRecommender, RaggedArray, recommendation_scorer
+from skcoldstart.metrics import mean_average_precision_at_k
+
+FACTORIZERS = [
+    WMF(n_components=4, random_state=0),
+    NMF(n_components=4, init="nndsvda", max_iter=500),
+    TruncatedSVD(n_components=4, random_state=0),
+]
+
+
+@pytest.fixture
+def world(rng):
+    """Content that explains plays through four factors."""
+    X = rng.normal(size=(80, 6))
+    taste = rng.normal(size=(6, 40)) * 0.8
+    y = sp.csr_array(rng.poisson(np.exp(X @ taste - 1.5)).astype(float))
+    return X, y
+
+
+class SeenRows(Ridge):
+    """A regressor that remembers what it was fitted on."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen_ = np.asarray(X), np.asarray(y), sample_weight
+        return super().fit(X, y, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("factorizer", FACTORIZERS, ids=lambda f: type(f).__name__)
+def test_predict_is_regression_on_factors_then_decoding(world, factorizer):
+    X, y = world
+    model = ColdStartRecommender(Ridge(2.0), factorizer).fit(X[:60], y[:60])
+    by_hand = clone(factorizer)
+    factors = by_hand.fit_transform(y[:60])
+    predicted = Ridge(2.0).fit(X[:60], factors).predict(X[60:])
+    assert_allclose(model.predict_factors(X[60:]), predicted, rtol=1e-6, atol=1e-8)
+    assert_allclose(
+        model.predict(X[60:]), by_hand.inverse_transform(predicted), rtol=1e-5, atol=1e-7
+    )
+    assert_allclose(
+        model.predict_factors(X[60:]) @ model.user_factors_.T,
+        model.predict(X[60:]),
+        rtol=1e-5,
+        atol=1e-7,
+    )
+    assert model.n_users_ == y.shape[1]
+
+
+@pytest.mark.parametrize("factorizer", FACTORIZERS, ids=lambda f: type(f).__name__)
+def test_unheard_items_are_ranked_well_above_chance(world, factorizer):
+    X, y = world
+    model = ColdStartRecommender(factorizer=factorizer).fit(X[:60], y[:60])
+    assert recommendation_scorer(model, X[60:], y[60:])["auc"] > 0.7
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        LinearRegression(),
+        KNeighborsRegressor(3),
+        MLPRegressor((16,), max_iter=30, random_state=0),
+        GradientBoostingRegressor(n_estimators=3, random_state=0),
+        make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=3)),
+    ],
+    ids=lambda r: type(r).__name__,
+)
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer:UserWarning")
+def test_any_regressor_predicts_all_factors(world, regressor):
+    X, y = world
+    model = ColdStartRecommender(regressor, WMF(n_components=3, random_state=0))
+    model.fit(X[:60], y[:60])
+    factors = model.predict_factors(X)
+    assert factors.shape == (80, 3)
+    assert np.isfinite(factors).all()
+    assert np.ptp(factors, axis=0).min() > 0
+    assert model.regressor is regressor
+
+
+def test_a_single_factor_keeps_its_axis(world):
+    X, y = world
+    model = ColdStartRecommender(
+        GradientBoostingRegressor(n_estimators=2), TruncatedSVD(1)
+    ).fit(X, y)
+    assert model.predict_factors(X).shape == (80, 1)
+    assert model.predict(X).shape == y.shape
+
+
+def test_features_inside_or_outside_give_the_same_predictions(world):
+    X, y = world
+    wmf = WMF(n_components=4, random_state=0)
+    outside = make_pipeline(
+        StandardScaler(), PCA(3), ColdStartRecommender(Ridge(), wmf)
+    )
+    inside = ColdStartRecommender(
+        make_pipeline(StandardScaler(), PCA(3), Ridge()), wmf
+    )
+    expected = outside.fit(X[:60], y[:60]).predict(X[60:])
+    assert_allclose(inside.fit(X[:60], y[:60]).predict(X[60:]), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [sp.csr_matrix, sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_array.toarray],
+    ids=["csr_matrix", "csr_array", "csc_array", "coo_array", "dense"],
+)
+def test_the_container_of_plays_does_not_matter(world, container):
+    X, y = world
+    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    expected = clone(model).fit(X, y).predict(X)
+    assert_array_equal(model.fit(X, container(y)).predict(X), expected)
+
+
+def test_text_is_content_too(rng):
+    words = np.array(["drum", "bass", "choir", "organ"])
+    X = [" ".join(rng.choice(words, 6)) for _ in range(40)]
+    y = np.array([[x.count("drum"), x.count("choir"), 1] for x in X])
+    model = ColdStartRecommender(
+        make_pipeline(TfidfVectorizer(), Ridge(0.1)),
+        WMF(n_components=2, reg=0.1, random_state=0),
+    ).fit(X, y)
+    drums, choir = model.predict(["drum drum drum", "choir choir choir"])
+    assert drums[0] > drums[1]
+    assert choir[1] > choir[0]
+
+
+def test_sequences_of_unequal_items_reach_the_regressor_untouched(world):
+    from sklearn.preprocessing import FunctionTransformer
+
+    _, y = world
+    frames = RaggedArray.from_sequence(
+        [np.full((1 + i % 5, 2), float(i)) for i in range(80)]
+    )
+    first = FunctionTransformer(_first_frames)
+    model = ColdStartRecommender(
+        make_pipeline(first, Ridge()), WMF(n_components=2, random_state=0)
+    )
+    on_rows = ColdStartRecommender(Ridge(), WMF(n_components=2, random_state=0))
+    expected = on_rows.fit(_first_frames(frames), y).predict(_first_frames(frames))
+    assert_allclose(model.fit(frames, y).predict(frames), expected)
+
+
+def _first_frames(frames):
+    return np.stack([item[0] for item in frames])
+
+
+def test_items_without_plays_do_not_teach_the_regressor(world):
+    X, y = world
+    silent = sp.vstack([y[:60], sp.csr_array((5, y.shape[1]))]).tocsr()
+    with_silent = ColdStartRecommender(
+        SeenRows(), WMF(n_components=4, random_state=0)
+    ).fit(X[:65], silent, sample_weight=np.arange(65.0) + 1)
+    rows, targets, weights = with_silent.regressor_.seen_
+    played = np.flatnonzero(np.diff(silent.indptr))
+    assert_array_equal(rows, X[:65][played])
+    assert len(targets) == len(played) <= 60
+    assert_array_equal(weights, (np.arange(65.0) + 1)[played])
+
+
+def test_normalized_factors_have_unit_length(world):
+    X, y = world
+    wmf = WMF(n_components=4, random_state=0)
+    model = ColdStartRecommender(SeenRows(), wmf, normalize_factors=True).fit(X, y)
+    raw = clone(wmf).fit_transform(y)
+    played = np.flatnonzero(np.diff(y.indptr))
+    assert_allclose(model.regressor_.seen_[1], normalize(raw)[played], rtol=1e-5)
+
+
+def test_recommend_is_the_top_of_predict(world):
+    X, y = world
+    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    model.fit(X[:60], y[:60])
+    scores = model.predict(X[60:])
+    items, best = model.recommend(X[60:], n=5)
+    expected = np.argsort(-scores.T, axis=1, kind="stable")[:, :5]
+    assert_array_equal(items, expected)
+    assert_allclose(best, np.take_along_axis(scores.T, expected, axis=1), rtol=1e-5)
+    some, _ = model.recommend(X[60:], n=5, users=[7, 2])
+    assert_array_equal(some, items[[7, 2]])
+
+
+def test_recommend_leaves_out_what_is_excluded(world):
+    X, y = world
+    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    model.fit(X, y)
+    items, scores = model.recommend(X, n=80, exclude=y)
+    played = y.toarray().T > 0
+    for user in range(y.shape[1]):
+        kept = items[user][items[user] >= 0]
+        assert set(kept) == set(np.flatnonzero(~played[user]))
+        assert np.isneginf(scores[user, len(kept) :]).all()
+
+
+def test_score_is_map_at_500(world):
+    X, y = world
+    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    model.fit(X[:60], y[:60])
+    expected = mean_average_precision_at_k(y[60:], model.predict(X[60:]), k=500)
+    assert_allclose(model.score(X[60:], y[60:]), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_grid_search_with_sparse_plays_and_groups(world, n_jobs):
+    X, y = world
+    search = GridSearchCV(
+        ColdStartRecommender(Ridge(), WMF(random_state=0)),
+        {"factorizer__n_components": [1, 4], "regressor__alpha": [1.0, 1e4]},
+        scoring=recommendation_scorer,
+        refit="auc",
+        cv=GroupKFold(4),
+        n_jobs=n_jobs,
+    ).fit(X, y, groups=np.arange(80) % 8)
+    assert search.best_params_["factorizer__n_components"] == 4
+    assert np.isfinite(search.cv_results_["mean_test_map"]).all()
+    assert search.best_score_ > 0.65
+
+
+def test_a_fold_never_sees_the_plays_it_holds_out(world):
+    X, y = world
+    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    alone = clone(model).fit(X[:60], y[:60]).predict(X[60:])
+    changed = y.copy().tolil()
+    changed[60:] = 1.0
+    again = model.fit(X[:60], sp.csr_array(changed)[:60]).predict(X[60:])
+    assert_array_equal(alone, again)
+
+
+def test_nonlinear_decoders_still_predict_but_have_no_user_factors(world):
+    X, y = world
+    model = ColdStartRecommender(Ridge(), PCA(3)).fit(X, DenseRows(y.toarray()))
+    assert model.predict(X).shape == y.shape
+    assert not hasattr(model, "user_factors_")
+    items, _ = model.recommend(X, n=4)
+    expected = np.argsort(-model.predict(X).T, axis=1, kind="stable")[:, :4]
+    assert_array_equal(items, expected)
+
+
+class DenseRows(np.ndarray):
+    """Plays that stay an array."""
+
+    def __new__(cls, values):
+        return np.asarray(values).view(cls)
+
+
+def test_metadata_is_routed_to_the_regressor(world):
+    X, y = world
+    weights = np.linspace(0.1, 1.0, 80)
+    plain = ColdStartRecommender(SeenRows(), TruncatedSVD(3, random_state=0))
+    by_default = clone(plain).fit(X, y, sample_weight=weights)
+    played = np.flatnonzero(np.diff(y.indptr))
+    assert_array_equal(by_default.regressor_.seen_[2], weights[played])
+    with sklearn.config_context(enable_metadata_routing=True):
+        asking = ColdStartRecommender(
+            SeenRows().set_fit_request(sample_weight=True),
+            TruncatedSVD(3, random_state=0),
+        ).fit(X, y, sample_weight=weights)
+        with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError):
+            clone(plain).fit(X, y, sample_weight=weights)
+    assert_array_equal(asking.regressor_.seen_[2], weights[played])
+    assert_allclose(asking.predict(X), by_default.predict(X))
+
+
+def test_users_as_rows_are_told_so(world):
+    X, y = world
+    with pytest.raises(ValueError, match=r"Did you pass users as rows \(y\.T\)\?"):
+        ColdStartRecommender().fit(X, y.T)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda y: y[:, 0], "expected a 2-D table of play counts"),
+        (lambda y: -y, "Play counts are >= 0"),
+        (lambda y: y * 0, "holds no plays"),
+        (lambda y: y * np.nan, "NaN"),
+        (lambda y: y[:-1], "one row per item"),
+        (lambda y: None, "the target y is None"),
+    ],
+)
+def test_malformed_plays_are_refused(world, spoil, message):
+    X, y = world
+    with pytest.raises(ValueError, match=message):
+        ColdStartRecommender().fit(X, spoil(y.toarray()))
+
+
+def test_a_single_path_is_not_a_catalogue():
+    with pytest.raises(TypeError, match="single path"):
+        ColdStartRecommender().fit("song.wav", np.eye(8))
+
+
+def test_inputs_and_parameters_are_left_alone(world):
+    X, y = world
+    y = y.tocoo()
+    y.data[0] = 0.0
+    before = X.copy(), y.data.copy(), y.row.copy(), y.col.copy()
+    model = ColdStartRecommender(Ridge(), WMF(n_components=3, random_state=0))
+    model.fit(X, y)
+    for array, old in zip((X, y.data, y.row, y.col), before, strict=True):
+        assert_array_equal(array, old)
+    assert not hasattr(model.regressor, "coef_")
+    assert not hasattr(model.factorizer, "components_")
+
+
+def test_a_fitted_recommender_survives_joblib(world, tmp_path):
+    X, y = world
+    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    model.fit(X, y)
+    joblib.dump(model, tmp_path / "model.joblib")
+    again = joblib.load(tmp_path / "model.joblib")
+    assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_column_names_are_remembered_and_forgotten_with_the_refit(world):
+    pd = pytest.importorskip("pandas")
+    X, y = world
+    table = pd.DataFrame(X, columns=list("abcdef"))
+    model = ColdStartRecommender(factorizer=TruncatedSVD(2)).fit(table, y)
+    assert_array_equal(model.feature_names_in_, list("abcdef"))
+    assert not hasattr(model.fit(X, y), "feature_names_in_")
