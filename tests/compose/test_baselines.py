@@ -46,9 +46,7 @@ def test_random_predictions_repeat_for_a_seed(plays):
 def test_random_recommender_reads_nothing_of_the_content(plays):
     paths = [f"song-{i}.wav" for i in range(90)]
     model = RandomRecommender(n_components=2, random_state=0).fit(paths, plays)
-    assert_array_equal(
-        model.predict(paths[:5]), model.predict(np.full((5, 3), np.nan))
-    )
+    assert_array_equal(model.predict(paths[:5]), model.predict(np.full((5, 3), np.nan)))
 
 
 def test_oracle_scores_are_the_fold_in_of_the_plays(plays):

@@ -1,0 +1,103 @@
+"""The house: who may import whom, and what each file may hold."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skcoldstart
+
+PACKAGE = Path(skcoldstart.__file__).parent
+ROOMS = {"audio", "codebook", "factorization", "neural", "similarity", "metrics"}
+RANK = {
+    "_kernels": 0,
+    "_ragged": 1,
+    "_utils": 1,
+    **dict.fromkeys(ROOMS, 2),
+    "compose": 3,
+    "model_selection": 4,
+    "datasets": 4,
+    "inspection": 4,
+    "_demonstration": 5,
+    "__main__": 6,
+}
+HOMES = {
+    "numba": {"_kernels"},
+    "llvmlite": {"_kernels"},
+    "torch": {"neural", "factorization"},
+    "skorch": {"neural"},
+    "soundfile": {"audio"},
+    "soxr": {"audio"},
+    "librosa": {"audio"},
+}
+HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
+LIMITS = {"_kernels": 300}
+FILES = sorted(
+    p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem != "__init__"
+)
+IDS = [str(p.relative_to(PACKAGE)) for p in FILES]
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import"
+            yield node, node.module
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_imports_run_one_way(path):
+    here = room_of(path)
+    for node, name in imports(ast.parse(path.read_text("utf-8"))):
+        parts = name.split(".")
+        if parts[0] != "skcoldstart" or len(parts) == 1 or parts[1] == here:
+            continue
+        there = parts[1]
+        allowed = RANK[there] < RANK[here] or {here, there} == {"_ragged", "_utils"}
+        assert allowed, f"line {node.lineno}: {here} imports {there}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_heavy_packages_have_one_home_and_load_when_used(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    top_level = {id(node) for node in tree.body}
+    for node, name in imports(tree):
+        root = name.split(".")[0]
+        if root in HOMES:
+            assert room_of(path) in HOMES[root], f"line {node.lineno}: {root}"
+        if root in HEAVY and root != "numba":
+            assert room_of(path) == "_kernels" or id(node) not in top_level, (
+                f"line {node.lineno}: {root} is imported before it is used"
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_private_names_of_scikit_learn_come_through_one_door(path):
+    if path.relative_to(PACKAGE).parts == ("_utils", "sk.py"):
+        return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("sklearn"):
+            private = [part for part in node.module.split(".") if part[0] == "_"]
+            private += [alias.name for alias in node.names if alias.name[0] == "_"]
+            assert not private, f"line {node.lineno}: {private}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_files_stay_small(path):
+    n_lines = len(path.read_text("utf-8").splitlines())
+    assert n_lines <= LIMITS.get(room_of(path), 500)
+
+
+def test_every_kernel_is_arrays_in_arrays_out():
+    for path in (PACKAGE / "_kernels").glob("*.py"):
+        for _, name in imports(ast.parse(path.read_text("utf-8"))):
+            root = name.split(".")[0]
+            assert root in {"math", "numba", "numpy", "llvmlite", "skcoldstart"}, (
+                f"{path.name} imports {name}"
+            )

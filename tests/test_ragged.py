@@ -1,0 +1,188 @@
+"""RaggedArray and LazySequence: sequences of unequal length."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GridSearchCV, KFold, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skcoldstart import RaggedArray
+from skcoldstart._ragged import LazySequence, iter_blocks
+
+
+def make_items(lengths, n_features=3):
+    start = 0
+    items = []
+    for n in lengths:
+        size = n * n_features
+        items.append(np.arange(start, start + size, dtype=float).reshape(n, n_features))
+        start += size
+    return items
+
+
+@pytest.fixture
+def items():
+    return make_items([2, 0, 4, 1])
+
+
+@pytest.fixture
+def ragged(items):
+    return RaggedArray.from_sequence(items)
+
+
+def same(ragged, items):
+    assert len(ragged) == len(items)
+    for got, expected in zip(ragged, items, strict=True):
+        assert_array_equal(got, expected)
+
+
+@given(
+    lengths=st.lists(st.integers(0, 5), min_size=1, max_size=8),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_index_selects_what_a_list_would(lengths, seed):
+    rng = np.random.default_rng(seed)
+    items = make_items(lengths)
+    ragged = RaggedArray.from_sequence(items)
+    same(ragged, items)
+    n = len(items)
+    chosen = rng.integers(-n, n, size=rng.integers(0, 2 * n))
+    same(ragged[chosen], [items[i] for i in chosen])
+    mask = rng.random(n) < 0.5
+    same(ragged[mask], [item for item, kept in zip(items, mask, strict=True) if kept])
+    a, b, step = (int(v) for v in rng.integers(-n - 1, n + 2, 3))
+    same(ragged[a : b : step or 1], items[a : b : step or 1])
+    same(ragged[chosen, ...], [items[i] for i in chosen])
+    same(ragged[(chosen,)], [items[i] for i in chosen])
+
+
+def test_an_item_is_a_view(ragged):
+    ragged[2][0, 0] = -1.0
+    assert ragged.values[2, 0] == -1.0
+    assert np.shares_memory(ragged[1:3].values, ragged.values)
+
+
+def test_reversed_and_empty_slices(ragged, items):
+    same(ragged[::-1], items[::-1])
+    assert len(ragged[3:1]) == 0
+    assert len(ragged[[]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "error"), [(4, "out of range"), (-5, "out of range"), ([0, 9], "Index 9")]
+)
+def test_positions_out_of_range_are_refused(ragged, key, error):
+    with pytest.raises(IndexError, match=error):
+        ragged[key]
+
+
+@pytest.mark.parametrize("key", [1.0, "a", np.array([[0]]), (0, 1), [True, False]])
+def test_other_indices_are_refused(ragged, key):
+    with pytest.raises(IndexError):
+        ragged[key]
+
+
+def test_equal_lengths_do_not_collapse():
+    ragged = RaggedArray.from_sequence([np.zeros((2, 3))] * 4)
+    assert ragged.shape == (4,)
+    assert np.asarray(ragged).shape == (4,)
+    assert np.asarray(ragged)[1].shape == (2, 3)
+
+
+def test_a_cube_is_items_of_equal_length_without_a_copy():
+    cube = np.arange(24.0).reshape(2, 3, 4)
+    ragged = RaggedArray.from_sequence(cube)
+    same(ragged, list(cube))
+    assert np.shares_memory(ragged.values, cube)
+
+
+def test_a_table_is_items_of_one_row():
+    table = np.arange(6.0).reshape(3, 2)
+    same(RaggedArray.from_sequence(table), [table[:1], table[1:2], table[2:]])
+
+
+def test_object_arrays_and_empty_placeholders_are_items():
+    array = np.empty(2, dtype=object)
+    array[0], array[1] = np.ones((2, 3)), np.empty(0)
+    same(RaggedArray.from_sequence(array), [np.ones((2, 3)), np.empty((0, 3))])
+
+
+def test_codes_are_one_dimensional_items():
+    ragged = RaggedArray.from_sequence([np.array([1, 2]), np.array([3])], dtype="i4")
+    assert ragged.dtype == np.int32
+    same(ragged, [[1, 2], [3]])
+
+
+def test_an_odd_item_is_named():
+    with pytest.raises(ValueError, match=r"Item 1 has shape \(2, 4\)"):
+        RaggedArray.from_sequence([np.zeros((2, 3)), np.zeros((2, 4))])
+    with pytest.raises(ValueError, match="Item 1 is a scalar"):
+        RaggedArray.from_sequence([np.zeros(2), 3.0])
+
+
+@pytest.mark.parametrize(
+    "offsets", [[0, 3, 2, 6], [1, 6], [0, 5], [[0, 6]], [0.0, 6.0], []]
+)
+def test_offsets_must_describe_the_values(offsets):
+    with pytest.raises(ValueError, match="offsets must"):
+        RaggedArray(np.zeros((6, 2)), offsets)
+
+
+def test_there_is_no_numeric_array_of_unequal_items(ragged):
+    with pytest.raises(TypeError, match=r"use \.values"):
+        np.asarray(ragged, dtype=float)
+
+
+def test_a_slice_pickles_only_its_own_rows():
+    ragged = RaggedArray(np.zeros((100_000, 2)), np.arange(100_001))
+    assert len(pickle.dumps(ragged[:10])) < 2000
+
+
+def test_values_stay_mapped_when_stored(tmp_path, ragged, items):
+    joblib.dump(ragged, tmp_path / "frames.joblib")
+    mapped = joblib.load(tmp_path / "frames.joblib", mmap_mode="r")
+    assert isinstance(mapped.values, np.memmap)
+    same(mapped, items)
+    assert isinstance(mapped[1:].values, np.memmap)
+
+
+def test_splitters_pipelines_and_searches_take_ragged_arrays():
+    ragged = RaggedArray.from_sequence(make_items([1 + i % 3 for i in range(12)]))
+    train, test = train_test_split(ragged, random_state=0)
+    assert isinstance(train, RaggedArray)
+    assert len(train) + len(test) == 12
+    from sklearn.linear_model import Ridge
+
+    pipe = make_pipeline(FunctionTransformer(_means), Ridge())
+    y = np.array([item.mean() for item in ragged])
+    search = GridSearchCV(pipe, {"ridge__alpha": [1e-6, 1e6]}, cv=KFold(3))
+    assert search.fit(ragged, y).best_params_ == {"ridge__alpha": 1e-6}
+
+
+def _means(items):
+    return np.stack([item.mean(axis=0) for item in items])
+
+
+def test_lazy_items_are_computed_only_when_read():
+    read = []
+    lazy = LazySequence(lambda n: read.append(n) or np.full((n, 2), n), [3, 1, 2])
+    chosen = lazy[[2, 0]]
+    assert read == []
+    assert chosen.shape == (2,)
+    same(RaggedArray.from_sequence(chosen), [np.full((2, 2), 2), np.full((3, 2), 3)])
+    assert read == [2, 3]
+    assert_array_equal(lazy[-1], np.full((2, 2), 2))
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 3, 100])
+def test_blocks_put_together_are_the_whole(items, ragged, block_size):
+    for source in (ragged, items, LazySequence(lambda i: items[i], range(4))):
+        blocks = list(iter_blocks(source, block_size))
+        assert [start for start, _ in blocks] == list(range(0, 4, block_size))
+        same([item for _, block in blocks for item in block], items)

@@ -1,0 +1,63 @@
+"""Scores of every user for every item, read a few users at a time."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import ColdStartRecommender, recommendation_scorer
+from skcoldstart._utils.scores import DenseScores, LowRankScores, score_source
+
+
+def test_rows_are_users_for_both_kinds_of_scores(rng):
+    items, users = rng.normal(size=(7, 3)), rng.normal(size=(5, 3))
+    table = items @ users.T
+    for source in (LowRankScores(items, users), DenseScores(table)):
+        assert (source.n_items, source.n_users) == (7, 5)
+        assert_allclose(source.rows(slice(1, 4)), table.T[1:4])
+        assert_allclose(source.rows(np.array([4, 0])), table.T[[4, 0]])
+
+
+def test_factors_of_different_rank_are_refused():
+    with pytest.raises(ValueError, match="3 components but user factors have 2"):
+        LowRankScores(np.ones((4, 3)), np.ones((5, 2)))
+
+
+def test_pipelines_and_searches_are_opened(rng):
+    X = rng.normal(size=(30, 4))
+    y = rng.poisson(1.0, size=(30, 12))
+    pipe = make_pipeline(StandardScaler(), ColdStartRecommender()).fit(X, y)
+    source = score_source(pipe, X)
+    assert isinstance(source, LowRankScores)
+    assert_allclose(source.rows(slice(None)), pipe.predict(X).T, rtol=1e-4, atol=1e-6)
+    search = GridSearchCV(
+        pipe,
+        {"coldstartrecommender__normalize_factors": [True]},
+        scoring=recommendation_scorer,
+        refit="map",
+        cv=2,
+    ).fit(X, y)
+    assert_allclose(
+        score_source(search, X).rows(slice(None)),
+        search.predict(X).T,
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_predictions_of_another_shape_are_refused():
+    class OneScore:
+        def predict(self, X):
+            return np.zeros(len(X))
+
+    with pytest.raises(ValueError, match=r"OneScore.predict returned shape \(4,\)"):
+        score_source(OneScore(), np.zeros((4, 1)))
+
+
+def test_dense_rows_are_copies(rng):
+    table = rng.normal(size=(4, 3))
+    rows = DenseScores(table).rows(slice(None))
+    rows[:] = 0
+    assert_array_equal(table == 0, False)

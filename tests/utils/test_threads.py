@@ -1,0 +1,33 @@
+"""Thread counts: set, and restored."""
+
+import numba
+import pytest
+from threadpoolctl import threadpool_info
+
+from skcoldstart._utils.threads import kernel_threads, n_kernel_threads
+
+
+def blas_threads():
+    return [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1, 10_000])
+def test_threads_are_clamped_and_restored(n_jobs):
+    before = numba.get_num_threads(), blas_threads()
+    with kernel_threads(n_jobs) as n_threads:
+        assert 1 <= n_threads <= numba.config.NUMBA_NUM_THREADS
+        assert numba.get_num_threads() == n_threads
+        assert set(blas_threads()) <= {1}
+    assert (numba.get_num_threads(), blas_threads()) == before
+
+
+def test_threads_are_restored_after_an_error():
+    before = numba.get_num_threads()
+    with pytest.raises(KeyboardInterrupt), kernel_threads(1):
+        raise KeyboardInterrupt
+    assert numba.get_num_threads() == before
+
+
+def test_none_means_all_and_one_means_one():
+    assert n_kernel_threads(None) == numba.config.NUMBA_NUM_THREADS
+    assert n_kernel_threads(1) == 1

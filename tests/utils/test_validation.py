@@ -1,0 +1,193 @@
+"""Checks of what users hand in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+
+from skcoldstart import RaggedArray
+from skcoldstart._ragged import LazySequence
+from skcoldstart._utils.validation import (
+    check_frames,
+    check_item_sequence,
+    check_play_counts,
+    count_items,
+)
+
+
+@pytest.mark.parametrize("single", ["a.wav", b"a.wav", Path("a.wav")])
+@pytest.mark.parametrize("check", [check_item_sequence, count_items])
+def test_a_single_path_is_refused_with_the_remedy(check, single):
+    with pytest.raises(TypeError, match=r"single path .* Pass \["):
+        check(single)
+
+
+@pytest.mark.parametrize(
+    "X", [{"a": 1}, {"a"}, (p for p in "ab"), 3, np.array(3.0), sp.eye_array(2)]
+)
+def test_what_is_not_a_sequence_of_items_is_refused(X):
+    with pytest.raises(TypeError, match=r"one entry per item|without a length"):
+        check_item_sequence(X)
+
+
+def test_an_empty_sequence_is_refused():
+    with pytest.raises(ValueError, match="no items"):
+        check_item_sequence([])
+
+
+def test_a_series_is_read_by_position_and_not_by_label():
+    pd = pytest.importorskip("pandas")
+    assert check_item_sequence(pd.Series(["a", "b"], index=[7, 3])) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        np.asarray,
+        sp.csr_matrix,
+        sp.csr_array,
+        sp.csc_matrix,
+        sp.csc_array,
+        sp.coo_matrix,
+        sp.coo_array,
+        sp.lil_array,
+        sp.dok_array,
+        lambda y: y.tolist(),
+    ],
+)
+def test_every_container_gives_the_same_canonical_plays(container):
+    y = np.array([[0.0, 2.0, 0.0], [5.0, 0.0, 1.0]])
+    plays = check_play_counts(container(y))
+    assert isinstance(plays, sp.csr_array)
+    assert_array_equal(plays.toarray(), y)
+    assert plays.has_canonical_format
+
+
+def test_duplicates_add_up_zeros_vanish_and_the_input_stays():
+    y = sp.csr_array(
+        (np.array([1.0, 2.0, 0.0]), np.array([1, 1, 0]), np.array([0, 2, 3])),
+        shape=(2, 2),
+    )
+    plays = check_play_counts(y)
+    assert_array_equal(plays.toarray(), [[0, 3], [0, 0]])
+    assert plays.nnz == 1
+    assert_array_equal(y.data, [1, 2, 0])
+    assert_array_equal(y.indices, [1, 1, 0])
+
+
+def test_unsorted_input_is_sorted_in_a_copy():
+    y = sp.csr_array(
+        (np.array([1.0, 2.0]), np.array([2, 0]), np.array([0, 2])), shape=(1, 3)
+    )
+    assert_array_equal(check_play_counts(y).indices, [0, 2])
+    assert_array_equal(y.indices, [2, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, bool, np.float64])
+def test_counts_become_floating_point(dtype):
+    assert check_play_counts(np.eye(3, dtype=dtype)).dtype == np.float64
+    assert check_play_counts(np.eye(3, dtype="f4")).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.ones(4), r"has shape \(4,\); expected a 2-D table"),
+        (np.array([[1.0, np.nan]]), "NaN"),
+        (np.array([[1.0, np.inf]]), "infinity"),
+        (sp.csr_array([[1.0, np.nan]]), "NaN"),
+        (np.array([[1.0, -2.0]]), "the smallest is -2"),
+        (sp.csr_array([[1.0, -2.0]]), "the smallest is -2"),
+        (np.ones((2, 2, 2)), "dim 3"),
+        (np.ones((0, 3)), "0 sample"),
+    ],
+)
+def test_malformed_plays_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_play_counts(y)
+
+
+def test_a_negative_duplicate_does_not_hide_in_a_sum():
+    y = sp.coo_array(
+        (np.array([3.0, -1.0]), (np.array([0, 0]), np.array([1, 1]))), shape=(1, 2)
+    )
+    # Converting COO to CSR adds duplicates, so the sum is what counts.
+    assert check_play_counts(y).toarray()[0, 1] == 2.0
+    csr = sp.csr_array(
+        (np.array([3.0, -1.0]), np.array([1, 1]), np.array([0, 2])), shape=(1, 2)
+    )
+    with pytest.raises(ValueError, match="Negative values"):
+        check_play_counts(csr)
+
+
+def test_transposed_plays_are_recognised():
+    y = np.ones((5, 8))
+    with pytest.raises(ValueError, match=r"one row per item.*users as rows \(y\.T\)"):
+        check_play_counts(y, n_items=8)
+    with pytest.raises(ValueError, match="one row per item and one column") as error:
+        check_play_counts(y, n_items=6)
+    assert "users as rows" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("X", "lengths"),
+    [
+        (np.ones((3, 2)), [1, 1, 1]),
+        (np.ones((3, 4, 2)), [4, 4, 4]),
+        ([np.ones((1, 2)), np.ones((3, 2))], [1, 3]),
+        ([[1.0, 2.0], [3.0, 4.0]], [1, 1]),
+        ([np.ones((1, 2)), np.empty((0, 2)), np.empty(0)], [1, 0, 0]),
+        (np.ones((3, 2), dtype=int), [1, 1, 1]),
+    ],
+)
+def test_frames_come_in_many_containers(X, lengths):
+    frames = check_frames(X)
+    assert frames.values.ndim == 2
+    assert frames.dtype.kind == "f"
+    assert_array_equal(frames.lengths, lengths)
+
+
+def test_half_precision_frames_stay_half_precision():
+    frames = RaggedArray(np.ones((4, 2), dtype=np.float16), [0, 4])
+    assert check_frames(frames) is frames
+
+
+def test_lazy_frames_pass_unread():
+    lazy = LazySequence(lambda i: 1 / 0, [1, 2])
+    assert check_frames(lazy) is lazy
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_frame_is_named(bad):
+    frames = RaggedArray.from_sequence([
+        np.ones((2, 3)),
+        np.empty((0, 3)),
+        np.ones((4, 3)),
+    ])
+    frames.values[4, 1] = bad
+    with pytest.raises(ValueError, match="NaN or infinity: item 2, frame 2"):
+        check_frames(frames)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ([np.ones(3), np.ones(2)], ValueError, r"1 axes"),
+        (np.ones(3), ValueError, "Expected 2D array, got 1D array"),
+        (np.ones((3, 0)), ValueError, "0 feature"),
+        (np.ones((2, 2, 2, 2)), ValueError, "3 axes"),
+        (sp.csr_array(np.ones((3, 2))), TypeError, "frames must be dense"),
+        ("a.wav", TypeError, "single path"),
+        (np.ones((2, 2)) * 1j, ValueError, "Complex data"),
+    ],
+)
+def test_what_is_not_frames_is_refused(X, error, message):
+    with pytest.raises(error, match=message):
+        check_frames(X)
+
+
+def test_another_number_of_features_is_refused():
+    with pytest.raises(ValueError, match=r"has 2 features per frame, but 3 features"):
+        check_frames(np.ones((4, 2)), n_features=3)
