@@ -12,9 +12,16 @@ class ScoreSource(Protocol):
 
     n_users: int
     n_items: int
+    dtype: np.dtype
 
-    def rows(self, users: np.ndarray | slice) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items)."""
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        ...
+
+    def has_nan(self) -> bool:
+        """Tell whether NaN stands in what the scores are made of."""
         ...
 
 
@@ -39,10 +46,17 @@ class LowRankScores:
         self._user_factors = user_factors
         self.n_items = len(item_factors)
         self.n_users = len(user_factors)
+        self.dtype = np.result_type(item_factors, user_factors)
 
-    def rows(self, users: np.ndarray | slice) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items)."""
-        return self._user_factors[users] @ self._item_factors.T
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        return np.matmul(self._user_factors[users], self._item_factors.T, out=out)
+
+    def has_nan(self) -> bool:
+        """Tell whether a factor is NaN."""
+        return _has_nan(self._item_factors) or _has_nan(self._user_factors)
 
 
 class DenseScores:
@@ -57,10 +71,21 @@ class DenseScores:
     def __init__(self, scores: np.ndarray) -> None:
         self._scores = scores
         self.n_items, self.n_users = scores.shape
+        self.dtype = scores.dtype
 
-    def rows(self, users: np.ndarray | slice) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items)."""
-        return np.ascontiguousarray(self._scores[:, users].T)
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        rows = self._scores[:, users].T
+        if out is None:
+            return np.array(rows, order="C")
+        np.copyto(out, rows)
+        return out
+
+    def has_nan(self) -> bool:
+        """Tell whether a score is NaN."""
+        return _has_nan(self._scores)
 
 
 def score_source(recommender: Any, X: Any) -> ScoreSource:
@@ -101,3 +126,8 @@ def score_source(recommender: Any, X: Any) -> ScoreSource:
             "expected scores of shape (n_items, n_users)."
         )
     return DenseScores(scores)
+
+
+def _has_nan(array: np.ndarray) -> bool:
+    # The smallest value is NaN where any value is, and costs no array of answers.
+    return array.size > 0 and bool(np.isnan(array.min()))

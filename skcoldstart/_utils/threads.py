@@ -1,12 +1,14 @@
 """Thread counts: ours set and restored, BLAS held to one inside threaded work."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import joblib
 from threadpoolctl import threadpool_limits
 
-__all__ = ["kernel_threads", "n_kernel_threads", "one_blas_thread"]
+__all__ = ["kernel_threads", "map_in_threads", "n_kernel_threads", "one_blas_thread"]
 
 
 def n_kernel_threads(n_jobs: int | None) -> int:
@@ -61,3 +63,32 @@ def kernel_threads(n_jobs: int | None) -> Iterator[int]:
             yield n_threads
         finally:
             set_threads(before)
+
+
+def map_in_threads(
+    function: Callable[[Any], Any], items: Iterable[Any], n_threads: int
+) -> Iterator[Any]:
+    """Yield function(item) in the order of items; drop what waits on an error.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one item; releases the GIL where threads are to help.
+    items : iterable
+        What to work on.
+    n_threads : int
+        1 works in the calling thread.
+
+    Yields
+    ------
+    object
+        The results, in order.
+    """
+    if n_threads == 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(n_threads)
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,7 +1,5 @@
 """The best items of each user, in tiles of users."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,7 +7,11 @@ import scipy.sparse as sp
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.scores import ScoreSource
-from skcoldstart._utils.threads import n_kernel_threads, one_blas_thread
+from skcoldstart._utils.threads import (
+    map_in_threads,
+    n_kernel_threads,
+    one_blas_thread,
+)
 from skcoldstart._utils.validation import check_play_counts
 
 __all__ = ["check_users", "top_n_per_user"]
@@ -91,7 +93,7 @@ def top_n_per_user(
             description="Ranking", verbose=verbose, total=len(users), unit="user"
         ) as bar,
     ):
-        for best in _in_order(select, starts, n_kernel_threads(n_jobs)):
+        for best in map_in_threads(select, starts, n_kernel_threads(n_jobs)):
             scores.append(best)
             bar.update(len(best))
     return items, np.concatenate(scores)
@@ -166,16 +168,3 @@ def _as_float(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(
         rows, dtype=np.float32 if rows.dtype == np.float32 else np.float64
     )
-
-
-def _in_order(
-    function: Callable[[int], np.ndarray], starts: range, n_threads: int
-) -> Iterator[np.ndarray]:
-    if n_threads == 1 or len(starts) == 1:
-        yield from map(function, starts)
-        return
-    pool = ThreadPoolExecutor(n_threads)
-    try:
-        yield from pool.map(function, starts)
-    finally:
-        pool.shutdown(cancel_futures=True)
