@@ -106,12 +106,7 @@ class RecommenderMixin:
             than (n_items, n_users), or scores are NaN.
         """
         check_is_fitted(self)
-        source = score_source(self, X)
-        if exclude is not None:
-            exclude = check_play_counts(
-                exclude, n_items=source.n_items, input_name="exclude"
-            )
-        return top_n_per_user(source, n, users=users, exclude=exclude)
+        return top_n_per_user(score_source(self, X), n, users=users, exclude=exclude)
 
     def score(self, X: Any, y: Any) -> float:
         """Return mean average precision at 500 over users.
