@@ -1,0 +1,83 @@
+"""Cepstral coefficients and their deltas from log mel frames."""
+
+import numpy as np
+from numba import njit
+
+__all__ = ["delta_frames", "mfcc_frames"]
+
+# Lets sums be split over vector lanes; NaN and infinity keep their meaning.
+_REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
+
+
+@njit(cache=True, nogil=True, fastmath=_REASSOCIATE)
+def mfcc_frames(log_mel, floor, basis, out):
+    """Project decibels onto cosines: c_k = sum over m of max(L_m, floor) B_km.
+
+    The floor is left out of the sums, where it would cost digits: it only moves c_0,
+    the other rows of the basis add up to zero. c_0 is large and summed in double
+    precision.
+
+    Parameters
+    ----------
+    log_mel : ndarray of shape (n_frames, n_mels), float32, IN
+        Decibels.
+    floor : float
+        Lowest value that counts, in dB.
+    basis : ndarray of shape (n_mfcc, n_mels), float32, IN
+        Orthonormal cosines; row 0 is constant.
+    out : ndarray of shape (n_frames, n_mfcc), float32, OUT
+        Coefficients.
+    """
+    n_frames, n_mels = log_mel.shape
+    n_mfcc = basis.shape[0]
+    above = np.empty(n_mels, np.float32)
+    for t in range(n_frames):
+        loudness = 0.0
+        for m in range(n_mels):
+            above[m] = max(log_mel[t, m] - np.float32(floor), np.float32(0.0))
+            loudness += above[m]
+        out[t, 0] = (loudness + n_mels * floor) * basis[0, 0]
+        for k in range(1, n_mfcc):
+            total = np.float32(0.0)
+            for m in range(n_mels):
+                total += above[m] * basis[k, m]
+            out[t, k] = total
+
+
+@njit(cache=True, nogil=True, fastmath=_REASSOCIATE)
+def delta_frames(frames, weights, out):
+    """Correlate frames with derivative weights: d_t = sum over j of w_j c_(t+j).
+
+    The first and last ``len(weights) // 2`` frames repeat the nearest whole fit, whose
+    top derivative is constant. Clips shorter than the weights repeat their edge
+    frames instead.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_features), float32, IN
+        Contiguous coefficients.
+    weights : ndarray of shape (width,), float32, IN
+        Odd number of weights.
+    out : ndarray of shape (n_frames, n_features), float32, OUT
+        Contiguous derivatives per frame.
+    """
+    n_frames, n_features = frames.shape
+    width = len(weights)
+    half = width // 2
+    out[:] = np.float32(0.0)
+    if n_frames < width:
+        for t in range(n_frames):
+            for j in range(width):
+                source = min(max(t + j - half, 0), n_frames - 1)
+                for k in range(n_features):
+                    out[t, k] += weights[j] * frames[source, k]
+        return
+    source = frames.reshape(n_frames * n_features)
+    target = out.reshape(n_frames * n_features)
+    n_inner = (n_frames - width + 1) * n_features
+    for j in range(width):
+        for i in range(n_inner):
+            target[half * n_features + i] += weights[j] * source[j * n_features + i]
+    for t in range(half):
+        out[t] = out[half]
+        out[n_frames - 1 - t] = out[n_frames - 1 - half]

@@ -1,0 +1,275 @@
+"""What the two extractors share: validation, workers, the policy for bad items."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+
+from skcoldstart._ragged import LazySequence, RaggedArray
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
+from skcoldstart._utils.validation import check_item_sequence
+from skcoldstart.audio._extraction import (
+    ClipExtractor,
+    ClipFrames,
+    FrameCollector,
+    FrameFunction,
+    check_audio_items,
+)
+from skcoldstart.audio._spectrum import MelBands
+
+__all__ = ["AudioExtractor", "ItemError"]
+
+# Items handed to each worker at a time: enough to keep workers busy, few enough for
+# their frames to be a small part of the result.
+_ITEMS_PER_WORKER = 32
+
+# Items that a warning names before it says how many more there are.
+_N_NAMED = 5
+
+
+class ItemError(NamedTuple):
+    """An item that has no frames, and why."""
+
+    index: int  # type: ignore[assignment]  # also the name of a tuple's method
+    path: Any
+    reason: str
+
+
+class AudioExtractor(
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
+    """Base of extractors: paths or waveforms in, frames of each item out.
+
+    A subclass has the reading and mel parameters as attributes and defines
+    `_frame_function`.
+    """
+
+    _parameter_constraints: dict = {
+        "sr": [Interval(Real, 1, None, closed="left")],
+        "n_fft": [Interval(Integral, 2, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "dtype": [
+            StrOptions({"float32", "float16"}),
+            Options(type, {np.float32, np.float16}),
+        ],
+        "max_duration": [Interval(Real, 0, None, closed="neither"), None],
+        "on_error": [StrOptions({"raise", "warn", "ignore"})],
+        "lazy": ["boolean"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    sr: float
+    n_fft: int
+    hop_length: int
+    n_mels: int
+    fmin: float
+    fmax: float | None
+    dtype: Any
+    max_duration: float | None
+    on_error: str
+    lazy: bool
+    n_jobs: int | None
+    verbose: int
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : sequence of n_items paths or waveforms
+            Not read.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self
+            The extractor itself.
+        """
+        check_item_sequence(X)
+        empty = self._mel_bands().empty_bands()
+        self._frame_function()
+        if len(empty):
+            warnings.warn(
+                f"{len(empty)} of {self.n_mels} mel bands hold no frequency bin (band "
+                f"{empty[0]} is the first) and will be constant. Lower n_mels, raise "
+                "fmin or use a longer n_fft.",
+                stacklevel=2,
+            )
+        return self
+
+    def transform(self, X: Any) -> RaggedArray | LazySequence:
+        """Compute the frames of every item.
+
+        Parameters
+        ----------
+        X : sequence of n_items paths or waveforms
+            Paths of audio files (str, bytes or PathLike), or mono waveforms at `sr`
+            Hz: floating arrays of shape (n_samples_i,) in a list, an object array, a
+            2-D array (items of equal length) or a `RaggedArray`.
+
+        Returns
+        -------
+        RaggedArray or LazySequence of n_items
+            Item i is (n_frames_i, n_features), frame-major; it has no frames where
+            the item could not be used. With ``lazy=True`` it is computed when read.
+
+        Raises
+        ------
+        AudioReadError
+            If an item cannot be used and ``on_error="raise"``.
+        TypeError
+            If X is a single path, a mapping or an iterator.
+        ValueError
+            If an item is neither a path nor a 1-D floating array, or if parameters
+            contradict each other.
+        """
+        self._validate_params()
+        extract = ClipExtractor(
+            self._frame_function(), self.sr, self.max_duration, np.dtype(self.dtype)
+        )
+        items = check_audio_items(X)
+        if self.lazy:
+            self.errors_: list[ItemError] = []
+            reader = _LazyReader(extract, items, self.on_error)
+            return LazySequence(reader, range(len(items)))
+        return self._extract_all(extract, items)
+
+    def set_output(self, *, transform: Any = None) -> Self:
+        """Do nothing: frames have no columns that a data frame could hold.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The extractor itself.
+        """
+        return self
+
+    def _frame_function(self) -> FrameFunction:
+        """Check the parameters against each other and return what computes frames."""
+        raise NotImplementedError
+
+    def _mel_bands(self) -> MelBands:
+        nyquist = self.sr / 2
+        fmax = nyquist if self.fmax is None else self.fmax
+        if not self.fmin < fmax <= nyquist:
+            raise ValueError(
+                f"fmin={self.fmin:g} and fmax={fmax:g} Hz do not fit a sampling rate "
+                f"of {self.sr:g} Hz; expected fmin < fmax <= sr / 2 = {nyquist:g}."
+            )
+        return MelBands(
+            float(self.sr),
+            int(self.n_fft),
+            int(self.hop_length),
+            int(self.n_mels),
+            float(self.fmin),
+            float(fmax),
+        )
+
+    def _extract_all(self, extract: ClipExtractor, items: Any) -> RaggedArray:
+        from joblib import Parallel, delayed, effective_n_jobs
+
+        n_items = len(items)
+        # One worker needs no look-ahead; an item at a time keeps memory lowest.
+        n_workers = effective_n_jobs(self.n_jobs)
+        n_block = 1 if n_workers == 1 else n_workers * _ITEMS_PER_WORKER
+        frames = FrameCollector(extract.compute.n_features, extract.dtype)
+        errors: list[ItemError] = []
+        notices: list[ItemError] = []
+        # Threads are a hint: decoding, resampling and the kernels release the GIL, but
+        # a backend chosen with joblib.parallel_config takes precedence.
+        with (
+            Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel,
+            progress_bar(
+                description=type(self).__name__,
+                verbose=self.verbose,
+                total=n_items,
+                unit="clip",
+            ) as bar,
+        ):
+            for start in range(0, n_items, n_block):
+                block = range(start, min(start + n_block, n_items))
+                results: list[ClipFrames] = parallel(
+                    delayed(extract)(i, items[i]) for i in block
+                )
+                for i, result in zip(block, results, strict=True):
+                    if result.error is not None:
+                        if self.on_error == "raise":
+                            raise result.error
+                        errors.append(
+                            ItemError(i, result.error.path, result.error.reason)
+                        )
+                    if result.notice is not None:
+                        notices.append(ItemError(i, items[i], result.notice))
+                    frames.append(result.frames)
+                bar.update(len(block))
+        self.errors_ = errors
+        if notices:
+            _warn("may be truncated", notices, n_items)
+        if errors and self.on_error == "warn":
+            _warn("could not be used and have no frames", errors, n_items)
+        return frames.finish()
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+@dataclass(frozen=True)
+class _LazyReader:
+    """Compute entry i of a lazy result; picklable."""
+
+    extract: ClipExtractor
+    items: Any
+    on_error: str
+
+    def __call__(self, index: int) -> np.ndarray:
+        result = self.extract(index, self.items[index])
+        if result.error is not None:
+            if self.on_error == "raise":
+                raise result.error
+            if self.on_error == "warn":
+                warnings.warn(f"{result.error} It has no frames.", stacklevel=3)
+        if result.notice is not None:
+            warnings.warn(
+                f"Item {index} ({self.items[index]!r}) may be truncated: "
+                f"{result.notice}.",
+                stacklevel=3,
+            )
+        return result.frames
+
+
+def _warn(what: str, items: list[ItemError], n_items: int) -> None:
+    """Warn once about items, naming the first few."""
+    named = "; ".join(
+        f"item {item.index}"
+        + (f" ({str(item.path)!r})" if item.path is not None else "")
+        + f": {item.reason}"
+        for item in items[:_N_NAMED]
+    )
+    more = f"; and {len(items) - _N_NAMED} more" if len(items) > _N_NAMED else ""
+    warnings.warn(
+        f"{len(items)} of {n_items} items {what}: {named}{more}.", stacklevel=4
+    )
