@@ -1,0 +1,444 @@
+"""What holds for both extractors, whatever they compute."""
+
+import pathlib
+import pickle
+import tracemalloc
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
+from skcoldstart._ragged import LazySequence
+from skcoldstart.audio import AudioReadError
+
+EXTRACTORS = [MelSpectrogram(), MFCCExtractor()]
+both = pytest.mark.parametrize(
+    "extractor", EXTRACTORS, ids=lambda extractor: type(extractor).__name__
+)
+
+
+def assert_same_frames(actual, expected):
+    assert_array_equal(actual.offsets, expected.offsets)
+    assert_array_equal(actual.values, expected.values)
+    assert actual.dtype == expected.dtype
+
+
+def mean_frames(frames):
+    return pd.DataFrame(np.stack([item.mean(axis=0) for item in frames]))
+
+
+@pytest.fixture
+def clips(music):
+    return [music(n) for n in (9_000, 5_000, 400, 12_345)]
+
+
+@pytest.fixture
+def paths(clips, write_audio):
+    names = ["a.wav", "b.flac", "c.wav", "d.ogg"]
+    return [write_audio(n, c) for n, c in zip(names, clips, strict=True)]
+
+
+@pytest.fixture
+def paths_with_bad_ones(paths, tmp_path):
+    (tmp_path / "text.mp3").write_text("words " * 100)
+    return [paths[0], tmp_path / "gone.wav", paths[1], tmp_path / "text.mp3"]
+
+
+@both
+def test_containers_of_waveforms_do_not_matter(extractor, clips, music):
+    as_objects = np.empty(len(clips), dtype=object)
+    for i, clip in enumerate(clips):
+        as_objects[i] = clip
+    expected = extractor.transform(clips)
+    assert [len(x) for x in expected] == [18, 10, 1, 25]
+    for same in (
+        as_objects,
+        tuple(clips),
+        RaggedArray.from_sequence(clips),
+        LazySequence(clips.__getitem__, range(len(clips))),
+        [clip.tolist() for clip in clips],
+        [np.repeat(clip, 2)[::2] for clip in clips],
+    ):
+        assert_same_frames(extractor.transform(same), expected)
+    table = np.stack([music(3_000) for _ in range(3)])
+    expected = extractor.transform(list(table))
+    for same in (table, table.astype(object), np.asfortranarray(table)):
+        assert_same_frames(extractor.transform(same), expected)
+
+
+@both
+def test_containers_of_paths_do_not_matter(extractor, paths):
+    names = [str(p) for p in paths]
+    expected = extractor.transform(paths)
+    for same in (
+        names,
+        tuple(paths),
+        np.array(names),
+        np.array(names, dtype=object),
+        [name.encode() for name in names],
+        pd.Series(names, index=[3, 1, 2, 0]),
+    ):
+        assert_same_frames(extractor.transform(same), expected)
+
+
+@both
+def test_files_and_their_waveforms_give_the_same_frames(extractor, music, write_audio):
+    samples = np.round(music(9_000) * 32768) / np.float32(32768)
+    path = write_audio("clip.wav", samples)
+    assert_same_frames(extractor.transform([path]), extractor.transform([samples]))
+
+
+@both
+@pytest.mark.parametrize(
+    "backend", ["sequential", "threading", pytest.param("loky", marks=pytest.mark.slow)]
+)
+def test_same_bits_for_any_number_of_workers(extractor, backend, paths, clips):
+    items = [*paths, *clips]
+    expected = clone(extractor).transform(items)
+    with joblib.parallel_config(backend=backend):
+        actual = clone(extractor).set_params(n_jobs=2).transform(items)
+    assert_same_frames(actual, expected)
+
+
+@both
+def test_items_do_not_depend_on_their_neighbours(extractor, clips):
+    expected = extractor.transform(clips)
+    assert_same_frames(extractor.transform(clips[::-1]), expected[::-1])
+    assert_same_frames(extractor.transform(clips[1:2]), expected[1:2])
+
+
+@both
+def test_inputs_and_parameters_are_left_alone(extractor, clips):
+    before = [clip.copy() for clip in clips]
+    parameters = dict(extractor.get_params())
+    for clip in clips:
+        clip.flags.writeable = False
+    extractor.fit_transform(clips)
+    assert extractor.get_params() == parameters
+    for clip, copy in zip(clips, before, strict=True):
+        assert_array_equal(clip, copy)
+
+
+@both
+def test_fit_learns_nothing_and_transform_needs_no_fit(extractor, clips):
+    assert not get_tags(extractor).requires_fit
+    fresh = clone(extractor)
+    try:
+        expected = fresh.transform(clips)
+    except NotFittedError:
+        pytest.fail("transform asked for a fit")
+    assert fresh.fit(clips) is fresh
+    assert_same_frames(fresh.fit_transform(clips), expected)
+
+
+@both
+def test_raise_names_the_item_the_file_and_the_reason(extractor, paths_with_bad_ones):
+    message = r"item 1 \('.*gone.wav'\): No such file"
+    with pytest.raises(AudioReadError, match=message) as caught:
+        extractor.transform(paths_with_bad_ones)
+    assert caught.value.path == paths_with_bad_ones[1]
+    assert caught.value.index == 1
+
+
+@both
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_first_bad_item_is_raised_for_any_number_of_workers(
+    extractor, n_jobs, paths_with_bad_ones
+):
+    with pytest.raises(AudioReadError, match="item 1 "):
+        clone(extractor).set_params(n_jobs=n_jobs).transform(paths_with_bad_ones)
+
+
+@both
+@pytest.mark.parametrize("on_error", ["warn", "ignore"])
+def test_bad_files_keep_their_rows_without_frames(
+    extractor, on_error, paths_with_bad_ones
+):
+    extractor = clone(extractor).set_params(on_error=on_error)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frames = extractor.transform(paths_with_bad_ones)
+    assert len(caught) == (on_error == "warn")
+    for warning in caught:
+        assert warning.filename == __file__
+        assert "2 of 4 items could not be used" in str(warning.message)
+        assert "gone.wav" in str(warning.message)
+    assert_array_equal(frames.lengths > 0, [True, False, True, False])
+    assert [(e.index, e.path) for e in extractor.errors_] == [
+        (i, paths_with_bad_ones[i]) for i in (1, 3)
+    ]
+    assert "No such file" in extractor.errors_[0].reason
+    assert "not a known audio format" in extractor.errors_[1].reason
+    good = extractor.transform([paths_with_bad_ones[i] for i in (0, 2)])
+    assert extractor.errors_ == []
+    assert_same_frames(frames[[0, 2]], good)
+
+
+@both
+def test_nothing_but_bad_items_still_has_features(extractor):
+    frames = clone(extractor).set_params(on_error="ignore").transform(["none", "nil"])
+    n_features = 39 if isinstance(extractor, MFCCExtractor) else 128
+    assert frames.values.shape == (0, n_features)
+    assert_array_equal(frames.lengths, [0, 0])
+
+
+@both
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (np.array([0.0, 0.5, np.nan, np.inf]), "sample 2 is nan"),
+        (np.array([0.0, -np.inf, np.nan]), "sample 1 is -inf"),
+        (np.zeros(0), "no samples"),
+        ([], "no samples"),
+        (np.full(2_000, 1e20), "overflow"),
+        (np.array([1e300, 0.0]), "overflow"),
+    ],
+)
+def test_waveforms_of_bad_content_follow_on_error(extractor, bad, reason, music):
+    items = [music(2_000), bad]
+    with pytest.raises(AudioReadError, match=rf"item 1: .*{reason}"):
+        extractor.transform(items)
+    ignoring = clone(extractor).set_params(on_error="ignore")
+    assert_array_equal(ignoring.transform(items).lengths, [4, 0])
+    assert ignoring.errors_[0].index == 1
+    assert ignoring.errors_[0].path is None
+    assert reason in ignoring.errors_[0].reason
+
+
+@both
+@pytest.mark.parametrize("on_error", ["raise", "ignore"])
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (np.zeros((2, 500)), r"Item 1 of X has shape \(2, 500\).*Average its channels"),
+        (np.zeros(500, np.int16), "Item 1 of X has dtype int16.*samples / 32768"),
+        (np.zeros(500, bool), "Item 1 of X has dtype bool"),
+        (np.zeros(500, complex), "Item 1 of X is a ndarray of dtype complex128"),
+        (None, "Item 1 of X is a NoneType"),
+        (0.5, r"Item 1 of X has shape \(\)"),
+    ],
+)
+def test_items_of_wrong_type_or_shape_are_refused_always(
+    extractor, on_error, item, message, music
+):
+    extractor = clone(extractor).set_params(on_error=on_error)
+    with pytest.raises(ValueError, match=message):
+        extractor.transform([music(2_000), item])
+
+
+@both
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ("a.wav", TypeError, "single path"),
+        (b"a.wav", TypeError, "single path"),
+        (pathlib.Path("a.wav"), TypeError, "single path"),
+        (iter(["a.wav"]), TypeError, "without a length"),
+        ([], ValueError, "no items"),
+        (np.zeros(500), ValueError, r"Pass \[X\] for one waveform"),
+        (np.zeros((2, 500), np.int16), ValueError, "dtype int16"),
+        (np.zeros((2, 3, 500)), ValueError, r"shape \(3, 500\)"),
+        (pd.DataFrame({"path": ["a.wav"]}), ValueError, "one column of paths"),
+        (RaggedArray(np.zeros((4, 2)), [0, 4]), ValueError, "Average its channels"),
+    ],
+)
+def test_what_only_looks_like_items_is_refused(extractor, X, error, message):
+    with pytest.raises(error, match=message):
+        extractor.transform(X)
+
+
+@both
+def test_features_that_overflow_half_precision_are_an_error(extractor):
+    loud = np.random.default_rng(0).normal(scale=1e6, size=5_000)
+    options = {"dtype": "float16", "on_error": "ignore"}
+    if isinstance(extractor, MelSpectrogram):
+        options["compression"] = None
+        half = clone(extractor).set_params(**options)
+        assert half.transform([loud]).lengths[0] == 0
+        assert "use dtype='float32'" in half.errors_[0].reason
+    else:
+        half = clone(extractor).set_params(**options)
+        assert half.transform([loud]).lengths[0] == 10
+
+
+@both
+def test_truncated_files_are_used_with_one_warning(extractor, paths):
+    content = paths[0].read_bytes()
+    paths[0].write_bytes(content[: len(content) // 2])
+    with pytest.warns(UserWarning, match="1 of 4 items may be truncated: item 0") as w:
+        frames = extractor.transform(paths)
+    assert len(w) == 1
+    assert frames.lengths.all()
+    assert extractor.errors_ == []
+
+
+@both
+def test_lazy_items_are_computed_when_read(extractor, paths_with_bad_ones):
+    lazy = clone(extractor).set_params(lazy=True).transform(paths_with_bad_ones)
+    assert isinstance(lazy, LazySequence)
+    assert len(lazy) == 4
+    expected = extractor.transform(paths_with_bad_ones[::2])
+    for sequence in (lazy, pickle.loads(pickle.dumps(lazy))):
+        assert_array_equal(sequence[0], expected[0])
+        assert_array_equal(sequence[[2, 0]][0], expected[1])
+        with pytest.raises(AudioReadError, match="item 1 "):
+            sequence[1]
+
+
+@both
+def test_lazy_items_follow_on_error(extractor, paths_with_bad_ones):
+    lazy = clone(extractor).set_params(lazy=True, on_error="warn")
+    with pytest.warns(UserWarning, match="item 1 .* It has no frames"):
+        assert len(lazy.transform(paths_with_bad_ones)[1]) == 0
+    lazy.set_params(on_error="ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames = list(lazy.transform(paths_with_bad_ones))
+    assert [len(item) > 0 for item in frames] == [True, False, True, False]
+
+
+@both
+def test_lazy_checks_types_at_once(extractor):
+    with pytest.raises(ValueError, match="Item 0 of X has dtype int16"):
+        clone(extractor).set_params(lazy=True).transform([np.zeros(9, np.int16)])
+
+
+@both
+def test_clones_and_stored_extractors_give_the_same_frames(extractor, clips, tmp_path):
+    expected = extractor.transform(clips)
+    joblib.dump(extractor, tmp_path / "extractor.joblib")
+    stored = joblib.load(tmp_path / "extractor.joblib")
+    assert_same_frames(stored.transform(clips), expected)
+    assert_same_frames(clone(extractor).transform(clips), expected)
+
+
+@both
+def test_pipelines_and_splitters_work_on_frames(extractor, clips):
+    frames = extractor.transform(clips)
+    pipeline = make_pipeline(clone(extractor), FunctionTransformer(mean_frames))
+    pipeline.set_output(transform="pandas")
+    table = pipeline.fit_transform(clips)
+    assert_array_equal(table, mean_frames(frames))
+    for train, test in KFold(2).split(frames):
+        assert_same_frames(frames[test], extractor.transform([clips[i] for i in test]))
+        assert len(frames[train]) == 2
+
+
+@both
+def test_memory_is_the_result_and_one_item(extractor, music):
+    clip = music(40_000)
+    clips = [clip] * 200
+    extractor.transform(clips[:2])
+    tracemalloc.start()
+    frames = clone(extractor).transform(clips)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.15 * frames.nbytes + 20 * clip.nbytes
+
+
+class Impatient(list):
+    """Items whose user presses Ctrl-C at the third one."""
+
+    def __getitem__(self, key):
+        if key == 2:
+            raise KeyboardInterrupt
+        return super().__getitem__(key)
+
+
+@both
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_interrupted_extractor_works_again(extractor, n_jobs, clips):
+    extractor = clone(extractor).set_params(n_jobs=n_jobs)
+    with pytest.raises(KeyboardInterrupt):
+        extractor.transform(Impatient(clips))
+    assert not hasattr(extractor, "errors_")
+    assert_same_frames(extractor.transform(clips), clone(extractor).transform(clips))
+
+
+@both
+def test_progress_is_shown_only_on_request(extractor, clips, capsys):
+    extractor.transform(clips)
+    assert capsys.readouterr().err == ""
+    clone(extractor).set_params(verbose=1).transform(clips)
+    assert "4/4" in capsys.readouterr().err
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"fmin": 5000.0, "fmax": 400.0}, "fmin < fmax"),
+        ({"fmax": 12_000.0}, r"sr / 2 = 11025"),
+        ({"fmin": 11_025.0}, "fmin < fmax"),
+    ],
+)
+def test_bands_outside_the_spectrum_are_refused(extractor, parameters, message, clips):
+    extractor = clone(extractor).set_params(**parameters)
+    for method in (extractor.fit, extractor.transform):
+        with pytest.raises(ValueError, match=message):
+            method(clips)
+
+
+@both
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"sr": 0},
+        {"n_fft": 1},
+        {"n_fft": 512.0},
+        {"hop_length": 0},
+        {"n_mels": 0},
+        {"fmin": -1.0},
+        {"max_duration": 0.0},
+        {"dtype": "float64"},
+        {"on_error": "drop"},
+        {"lazy": "yes"},
+    ],
+)
+def test_invalid_parameters_are_refused_by_fit_and_transform(
+    extractor, parameters, clips
+):
+    extractor = clone(extractor).set_params(**parameters)
+    for method in (extractor.fit, extractor.transform):
+        with pytest.raises(InvalidParameterError, match=next(iter(parameters))):
+            method(clips)
+
+
+def test_mfcc_parameters_are_checked_against_each_other(clips):
+    with pytest.raises(ValueError, match="n_mfcc <= n_mels"):
+        MFCCExtractor(n_mfcc=41, n_mels=40).fit(clips)
+    with pytest.raises(ValueError, match="delta_width=8 has no middle frame"):
+        MFCCExtractor(delta_width=8).fit(clips)
+
+
+@both
+def test_empty_mel_bands_are_told_once_at_fit(extractor, clips):
+    narrow = clone(extractor).set_params(n_fft=256)
+    with pytest.warns(UserWarning, match="20 of 128 mel bands hold no") as caught:
+        narrow.fit(clips)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        narrow.transform(clips)
+        clone(extractor).fit(clips)
+
+
+def test_folds_of_paths_reach_the_extractor(paths):
+    extractor = MelSpectrogram(n_mels=8)
+    pipeline = make_pipeline(extractor, FunctionTransformer(mean_frames), Ridge())
+    predicted = cross_val_predict(pipeline, paths, np.arange(4.0), cv=2)
+    features = mean_frames(extractor.transform(paths))
+    expected = cross_val_predict(Ridge(), features, np.arange(4.0), cv=2)
+    assert_array_equal(predicted, expected)
