@@ -204,7 +204,15 @@ class RaggedArray:
         return RaggedArray(self.values[np.arange(offsets[-1]) + shift], offsets)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if dtype is not None and np.dtype(dtype) != object:
+        """Return one object per item; items of a single number each are an array.
+
+        Either way the shape is (n_items,): equal lengths never become an axis.
+        """
+        as_objects = dtype is not None and np.dtype(dtype) == object
+        plain = self.values.ndim == 1 and len(self) and (self.lengths == 1).all()
+        if plain and not as_objects:
+            return np.array(self.values, dtype=dtype, copy=copy)
+        if dtype is not None and not as_objects:
             raise TypeError(
                 f"Items of unequal length cannot become an array of {dtype}; use "
                 ".values for the flat array."

@@ -95,6 +95,15 @@ def test_equal_lengths_do_not_collapse():
     assert np.asarray(ragged)[1].shape == (2, 3)
 
 
+def test_items_of_one_number_each_are_an_array_of_numbers():
+    codes = RaggedArray(np.array([4, 0, 2], np.int32), [0, 1, 2, 3])
+    array = np.asarray(codes)
+    assert_array_equal(array, [4, 0, 2])
+    assert array.dtype == np.int32
+    assert np.asarray(codes, dtype=object)[0].shape == (1,)
+    assert np.asarray(RaggedArray(codes.values, [0, 1, 3])).dtype == object
+
+
 def test_a_cube_is_items_of_equal_length_without_a_copy():
     cube = np.arange(24.0).reshape(2, 3, 4)
     ragged = RaggedArray.from_sequence(cube)

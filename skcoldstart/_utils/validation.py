@@ -171,7 +171,11 @@ def check_play_counts(
 
 
 def check_frames(
-    X: Any, *, n_features: int | None = None, input_name: str = "X"
+    X: Any,
+    *,
+    n_features: int | None = None,
+    input_name: str = "X",
+    first_item: int = 0,
 ) -> RaggedArray | LazySequence:
     """Validate frames: items of shape (n_frames_i, n_features).
 
@@ -184,6 +188,9 @@ def check_frames(
         Features expected in each frame; ``None`` accepts any number.
     input_name : str, default="X"
         Name used in messages.
+    first_item : int, default=0
+        Position of the first item in the whole sequence, used in messages when `X`
+        is one of its blocks.
 
     Returns
     -------
@@ -215,15 +222,15 @@ def check_frames(
         )
     if frames.values.shape[1] == 0:
         raise ValueError(
-            f"Found array with 0 feature(s) (shape={frames.values.shape}) in "
-            f"{input_name} while a minimum of 1 is required."
+            f"Found array with 0 feature(s) (shape={frames.values.shape}) while a "
+            f"minimum of 1 is required; {input_name} needs features in its frames."
         )
     if n_features is not None and frames.values.shape[1] != n_features:
         raise ValueError(
             f"{input_name} has {frames.values.shape[1]} features per frame, but "
             f"{n_features} features were seen in fit."
         )
-    _check_finite(frames, input_name)
+    _check_finite(frames, input_name, first_item)
     return frames
 
 
@@ -238,6 +245,8 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
     elif hasattr(X, "__array__") and not isinstance(X, np.ndarray):
         X = np.asarray(X)
     X = check_item_sequence(X, input_name=input_name)
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim > 1:
+        X = X.astype(np.float64)
     if not isinstance(X, np.ndarray) or X.dtype == object:
         items = [np.asarray(item) for item in X]
         flat = all(item.ndim == 1 and item.size for item in items)
@@ -256,7 +265,7 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
     return frames
 
 
-def _check_finite(frames: RaggedArray, input_name: str) -> None:
+def _check_finite(frames: RaggedArray, input_name: str, first_item: int) -> None:
     step = 1 << 16
     for start in range(0, len(frames.values), step):
         bad = ~np.isfinite(frames.values[start : start + step]).all(axis=1)
@@ -264,6 +273,7 @@ def _check_finite(frames: RaggedArray, input_name: str) -> None:
             row = start + int(np.argmax(bad))
             item = int(np.searchsorted(frames.offsets, row, side="right")) - 1
             raise ValueError(
-                f"Input {input_name} contains NaN or infinity: item {item}, frame "
-                f"{row - frames.offsets[item]}. Drop the item, or give it zero frames."
+                f"Input {input_name} contains NaN or infinity: item "
+                f"{first_item + item}, frame {row - frames.offsets[item]}. Drop the "
+                "item, or give it zero frames."
             )

@@ -191,3 +191,17 @@ def test_what_is_not_frames_is_refused(X, error, message):
 def test_another_number_of_features_is_refused():
     with pytest.raises(ValueError, match=r"has 2 features per frame, but 3 features"):
         check_frames(np.ones((4, 2)), n_features=3)
+
+
+def test_a_broken_frame_of_a_block_is_named_by_its_place_in_the_whole():
+    block = [np.zeros((2, 3)), np.array([[0.0, np.inf, 0.0]])]
+    with pytest.raises(ValueError, match="item 17, frame 0"):
+        check_frames(block, first_item=16)
+
+
+def test_a_table_of_number_objects_is_items_of_one_frame():
+    frames = check_frames(np.array([[1, 2.5], [3, 4]], dtype=object))
+    assert frames.dtype == np.float64
+    assert_array_equal(frames.values, [[1, 2.5], [3, 4]])
+    with pytest.raises(TypeError, match="must be a string or a real number"):
+        check_frames(np.array([[1, {}], [3, 4]], dtype=object))

@@ -1,0 +1,279 @@
+"""k-means on frames held in memory: start, Lloyd steps, mini-batch steps."""
+
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart.codebook._search import CodewordIndex
+
+__all__ = [
+    "distinct_frames",
+    "lloyd",
+    "mini_batch_step",
+    "mini_batches",
+    "nested_start",
+]
+
+_STAGE_STEPS = 6
+_STAGE_DIVISORS = (9, 3)
+_FRAMES_PER_CODEWORD = 10
+
+
+def distinct_frames(
+    frames: np.ndarray, n_codewords: int, random_state: np.random.RandomState
+) -> np.ndarray:
+    """Draw distinct frames at random as first codewords.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_features)
+        At least `n_codewords` frames.
+    n_codewords : int
+        Frames to draw.
+    random_state : RandomState
+        Source of the order in which frames are tried.
+
+    Returns
+    -------
+    ndarray of shape (n_codewords, n_features), float64
+        Where fewer frames are distinct, the surplus rows repeat the first one.
+    """
+    order = random_state.permutation(len(frames))
+    seen: set[bytes] = set()
+    chosen = np.full(n_codewords, order[0])
+    for i in order:
+        row = (frames[i] + 0.0).tobytes()  # -0.0 and 0.0 are one frame
+        if row not in seen:
+            chosen[len(seen)] = i
+            seen.add(row)
+            if len(seen) == n_codewords:
+                break
+    return frames[chosen].astype(np.float64)
+
+
+def nested_start(
+    frames: np.ndarray,
+    codebook: np.ndarray,
+    *,
+    max_iter: int,
+    tol: float,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Improve first codewords on growing parts of shuffled frames.
+
+    Up to six steps on a ninth of the frames, then on a third: cheaper than as many
+    steps on all frames, and a better start. A part with fewer than ten frames per
+    codeword is left out.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_features)
+        Frames in random order.
+    codebook : ndarray of shape (n_codewords, n_features)
+        First codewords.
+    max_iter : int
+        Largest number of steps on each part, where it is below six.
+    tol : float
+        As in `lloyd`.
+    n_jobs : int or None, default=None
+        Threads.
+
+    Returns
+    -------
+    ndarray of shape (n_codewords, n_features)
+        Better codewords.
+    """
+    for divisor in _STAGE_DIVISORS:
+        part = frames[: len(frames) // divisor]
+        if len(part) >= _FRAMES_PER_CODEWORD * len(codebook):
+            codebook, _ = lloyd(
+                part,
+                codebook,
+                max_iter=min(max_iter, _STAGE_STEPS),
+                tol=tol,
+                n_jobs=n_jobs,
+            )
+    return codebook
+
+
+def lloyd(
+    frames: np.ndarray,
+    codebook: np.ndarray,
+    *,
+    max_iter: int,
+    tol: float,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> tuple[np.ndarray, int]:
+    """Alternate nearest codewords and means until little changes.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_features)
+        Frames.
+    codebook : ndarray of shape (n_codewords, n_features)
+        First codewords.
+    max_iter : int
+        Largest number of steps.
+    tol : float
+        Stop when the squared distances that the codewords moved sum to this or less.
+        It stops in any case when no label changes.
+    n_jobs : int or None, default=None
+        Threads.
+    verbose : int, default=0
+        1 or more shows a progress bar.
+
+    Returns
+    -------
+    codebook : ndarray of shape (n_codewords, n_features), float64
+        Means of the frames last assigned to each codeword.
+    n_iter : int
+        Steps done.
+    """
+    labels: Any = None
+    n_iter = 0
+    with progress_bar(
+        description="Codebook", verbose=verbose, total=max_iter, unit="step"
+    ) as bar:
+        for _ in range(max_iter):
+            n_iter += 1
+            last_labels = labels
+            labels, distances = CodewordIndex(codebook).nearest(frames, n_jobs=n_jobs)
+            moved = _means(frames, labels, distances, codebook)
+            shift = float(((moved - codebook) ** 2).sum())
+            codebook = moved
+            bar.set_postfix(inertia=f"{distances.sum():.6g}", refresh=False)
+            bar.update()
+            if shift <= tol or np.array_equal(labels, last_labels):
+                break
+    return codebook, n_iter
+
+
+def _means(
+    frames: np.ndarray, labels: np.ndarray, distances: np.ndarray, codebook: np.ndarray
+) -> np.ndarray:
+    """Return the mean frame of each codeword.
+
+    A codeword without frames takes the frame farthest from its own codeword, each
+    such frame once and equal frames once; where every frame lies on its codeword it
+    stays. scikit-learn's KMeans refills in the same way.
+    """
+    from skcoldstart._kernels.codewords import add_frames
+
+    sums = np.zeros_like(codebook)
+    counts = np.zeros(len(codebook))
+    add_frames(frames, labels, sums, counts)
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        for k, i in zip(empty, _farthest(frames, distances, len(empty)), strict=False):
+            sums[labels[i]] -= frames[i]
+            counts[labels[i]] -= 1
+            sums[k] = frames[i]
+            counts[k] = 1
+    means = codebook.copy()
+    used = counts > 0
+    means[used] = sums[used] / counts[used, None]
+    return means
+
+
+def _farthest(frames: np.ndarray, distances: np.ndarray, n: int) -> list[int]:
+    """Return up to n distinct frames by falling distance > 0, ties by index."""
+    chosen: list[int] = []
+    seen: set[bytes] = set()
+    for i in np.argsort(-distances, kind="stable"):
+        if len(chosen) == n or distances[i] == 0:
+            break
+        row = (frames[i] + 0.0).tobytes()
+        if row not in seen:
+            seen.add(row)
+            chosen.append(int(i))
+    return chosen
+
+
+def mini_batches(
+    frames: np.ndarray,
+    codebook: np.ndarray,
+    *,
+    batch_size: int,
+    max_iter: int,
+    tol: float,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> tuple[np.ndarray, int]:
+    """Move codewords after every batch, over at most max_iter passes.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_features)
+        Frames in random order.
+    codebook : ndarray of shape (n_codewords, n_features)
+        First codewords.
+    batch_size : int
+        Frames per move.
+    max_iter : int
+        Largest number of passes over the frames.
+    tol : float
+        As in `lloyd`, for the movement over one pass.
+    n_jobs : int or None, default=None
+        Threads.
+    verbose : int, default=0
+        1 or more shows a progress bar.
+
+    Returns
+    -------
+    codebook : ndarray of shape (n_codewords, n_features), float64
+        Codewords after the last pass.
+    n_iter : int
+        Passes done.
+    """
+    n_iter = 0
+    counts = np.zeros(len(codebook))
+    with progress_bar(
+        description="Codebook", verbose=verbose, total=max_iter, unit="pass"
+    ) as bar:
+        for _ in range(max_iter):
+            n_iter += 1
+            before = codebook
+            for start in range(0, len(frames), batch_size):
+                codebook, _ = mini_batch_step(
+                    frames[start : start + batch_size], codebook, counts, n_jobs=n_jobs
+                )
+            bar.update()
+            if ((codebook - before) ** 2).sum() <= tol:
+                break
+    return codebook, n_iter
+
+
+def mini_batch_step(
+    frames: np.ndarray, codebook: np.ndarray, counts: np.ndarray, *, n_jobs: int | None
+) -> tuple[np.ndarray, float]:
+    """Move each codeword to the mean of all frames it was ever nearest to.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_features)
+        The batch.
+    codebook : ndarray of shape (n_codewords, n_features)
+        Codewords before the batch.
+    counts : ndarray of shape (n_codewords,)
+        Frames each codeword is the mean of; changed in place.
+    n_jobs : int or None
+        Threads.
+
+    Returns
+    -------
+    codebook : ndarray of shape (n_codewords, n_features)
+        Codewords after the batch.
+    inertia : float
+        Squared distances of the batch to the codewords before it, summed.
+    """
+    from skcoldstart._kernels.codewords import add_frames
+
+    labels, distances = CodewordIndex(codebook).nearest(frames, n_jobs=n_jobs)
+    sums = codebook * counts[:, None]
+    add_frames(frames, labels, sums, counts)
+    moved = codebook.copy()
+    used = np.unique(labels)
+    moved[used] = sums[used] / counts[used, None]
+    return moved, float(distances.sum())

@@ -1,0 +1,140 @@
+"""Frames and codes read in blocks, checked as they arrive."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from skcoldstart._ragged import LazySequence, RaggedArray, iter_blocks
+from skcoldstart._utils.validation import check_frames, check_item_sequence
+
+__all__ = ["check_codes", "read_codes", "read_frames"]
+
+_ITEMS_AT_ONCE = 16
+_CODE_ITEMS_AT_ONCE = 512
+
+
+def read_frames(
+    X: RaggedArray | LazySequence, n_features: int | None = None
+) -> Iterator[tuple[int, RaggedArray]]:
+    """Read frames block by block; stored frames come as one block.
+
+    Parameters
+    ----------
+    X : RaggedArray or LazySequence
+        Frames, as `check_frames` returns them.
+    n_features : int, default=None
+        Features expected in each frame; ``None`` takes those of the first frame.
+
+    Yields
+    ------
+    start : int
+        Position of the block's first item.
+    block : RaggedArray
+        Checked frames. A block without any frame has empty values of any shape.
+
+    Raises
+    ------
+    ValueError
+        If items are not 2-D, differ in their features, or hold NaN or infinity.
+    """
+    if isinstance(X, RaggedArray):
+        yield 0, X
+        return
+    for start, block in iter_blocks(X, _ITEMS_AT_ONCE):
+        if len(block.values):
+            checked = check_frames(block, n_features=n_features, first_item=start)
+            block = cast(RaggedArray, checked)
+            n_features = block.values.shape[1]
+        yield start, block
+
+
+def read_codes(
+    X: Any, items_at_once: int = _CODE_ITEMS_AT_ONCE
+) -> Iterator[tuple[int, RaggedArray]]:
+    """Read codes block by block.
+
+    Parameters
+    ----------
+    X : RaggedArray, LazySequence, sequence of 1-D arrays, or ndarray
+        Codes of each item. A 2-D array means items of equal length, one row each.
+    items_at_once : int, default=512
+        Items per block.
+
+    Yields
+    ------
+    start : int
+        Position of the block's first item.
+    block : RaggedArray
+        Integers of any width.
+
+    Raises
+    ------
+    TypeError
+        If `X` is no sequence of items.
+    ValueError
+        If `X` has no items, or an item is not 1-D or not of integers.
+    """
+    X = check_item_sequence(X)
+    for start in range(0, len(X), items_at_once):
+        part = X[start : start + items_at_once]
+        if isinstance(part, RaggedArray):
+            if part.values.size:
+                _refuse_other_than_codes(part.values, start)
+            yield start, part
+        else:
+            yield start, _join_codes(part, start)
+
+
+def check_codes(
+    block: RaggedArray, *, n_codewords: int, first_item: int, remedy: str
+) -> None:
+    """Refuse codes outside [0, n_codewords).
+
+    Parameters
+    ----------
+    block : RaggedArray
+        Codes.
+    n_codewords : int
+        Number of codewords.
+    first_item : int
+        Position of the block's first item, used in messages.
+    remedy : str
+        What to do about a code that is too high.
+
+    Raises
+    ------
+    ValueError
+        If a code is negative or not below `n_codewords`; the item is named.
+    """
+    wrong = (block.values < 0) | (block.values >= n_codewords)
+    if wrong.any():
+        position = int(np.argmax(wrong))
+        code = block.values[position]
+        item = int(np.searchsorted(block.offsets, position, side="right")) - 1
+        if code < 0:
+            remedy = "Codes count from 0: leave out frames that have no code."
+        raise ValueError(
+            f"Item {first_item + item} of X holds code {code}; expected codes in "
+            f"[0, {n_codewords}). {remedy}"
+        )
+
+
+def _join_codes(items: Any, first_item: int) -> RaggedArray:
+    arrays = []
+    for i, item in enumerate(items, first_item):
+        codes = np.asarray(item)
+        if codes.size == 0:
+            codes = np.empty(0, np.int64)
+        _refuse_other_than_codes(codes, i)
+        arrays.append(codes.astype(np.int64, copy=False))
+    return RaggedArray.from_sequence(arrays)
+
+
+def _refuse_other_than_codes(codes: np.ndarray, item: int) -> None:
+    if codes.ndim != 1 or codes.dtype.kind not in "iu":
+        raise ValueError(
+            f"Item {item} of X has shape {codes.shape} and dtype {codes.dtype}; "
+            "expected 1-D integer codes, as VectorQuantizer.transform returns them. "
+            "Wrap the codes of a single item in a list; quantise frames first."
+        )

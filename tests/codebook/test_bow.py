@@ -1,0 +1,213 @@
+"""BagOfWords: counts, weights, and codes that do not exist."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfTransformer
+
+from skcoldstart import BagOfWords, RaggedArray
+from skcoldstart._ragged import LazySequence
+from skcoldstart.codebook import _bow
+from tests.references.codewords import count_table
+
+WEIGHTINGS = ["count", "frequency", "sqrt", "tfidf"]
+
+
+@pytest.fixture
+def codes(rng):
+    return [rng.integers(0, 9, n).astype(np.int32) for n in (5, 0, 300, 1, 40)]
+
+
+def as_object_array(items):
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array
+
+
+CONTAINERS = {
+    "list": list,
+    "list of lists": lambda items: [item.tolist() for item in items],
+    "object array": as_object_array,
+    "Series": pd.Series,
+    "RaggedArray": RaggedArray.from_sequence,
+    "uint16": lambda items: RaggedArray.from_sequence(items, dtype=np.uint16),
+    "uint64 and int64": lambda items: [
+        item.astype(np.uint64 if i % 2 else np.int64) for i, item in enumerate(items)
+    ],
+    "lazy": lambda items: LazySequence(lambda i: items[i], range(len(items))),
+}
+
+
+@pytest.mark.parametrize("sparse_output", [False, True])
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_counts_equal_bincount_in_any_container(codes, container, sparse_output):
+    X = CONTAINERS[container](codes)
+    bags = BagOfWords(11, sparse_output=sparse_output).fit_transform(X)
+    assert bags.dtype == np.float32
+    assert sp.issparse(bags) == sparse_output
+    if sparse_output:
+        assert bags.format == "csr"
+        assert bags.data.all()
+        bags = bags.toarray()
+    assert_array_equal(bags, count_table(codes, 11))
+
+
+def test_a_table_is_items_of_equal_length():
+    table = np.array([[0, 1, 1], [2, 2, 2]])
+    assert_array_equal(BagOfWords().fit_transform(table), [[1, 2, 0], [0, 0, 3]])
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 6), max_size=8), min_size=1, max_size=30),
+    st.sampled_from([1, 7, 14, 1 << 21]),
+)
+@settings(max_examples=60, deadline=None)
+def test_counts_do_not_depend_on_the_size_of_blocks(items, counters):
+    before = _bow._COUNTERS_AT_ONCE
+    _bow._COUNTERS_AT_ONCE = counters
+    try:
+        bags = BagOfWords(7).fit_transform(items)
+    finally:
+        _bow._COUNTERS_AT_ONCE = before
+    expected = count_table([np.array(item, dtype=int) for item in items], 7)
+    assert_array_equal(bags, expected)
+
+
+def test_a_codebook_larger_than_a_block_of_counters_is_counted_item_by_item():
+    n_codewords = _bow._COUNTERS_AT_ONCE + 3
+    codes = [np.array([n_codewords - 1]), np.array([0, 0]), np.array([5], np.int32)]
+    bags = BagOfWords(n_codewords, sparse_output=True).fit_transform(codes)
+    assert_array_equal(bags.indices, [n_codewords - 1, 0, 5])
+    assert_array_equal(bags.data, [1, 2, 1])
+
+
+def test_frequencies_sum_to_one_and_are_zero_without_frames(codes):
+    bags = BagOfWords(9, weighting="frequency").fit_transform(codes)
+    lengths = np.array([len(item) for item in codes])
+    assert_allclose(bags.sum(axis=1), lengths > 0, rtol=1e-6)
+    expected = count_table(codes, 9) / np.maximum(lengths, 1)[:, None]
+    assert_allclose(bags, expected, rtol=1e-6)
+
+
+def test_square_roots_are_those_of_the_counts(codes):
+    bags = BagOfWords(9, weighting="sqrt").fit_transform(codes)
+    assert_allclose(bags**2, count_table(codes, 9), rtol=1e-6)
+
+
+def test_tfidf_equals_scikit_learn_on_held_out_items(codes, rng):
+    held_out = [rng.integers(0, 12, n) for n in (30, 0, 7)]
+    bow = BagOfWords(12, weighting="tfidf").fit(codes)
+    tfidf = TfidfTransformer().fit(count_table(codes, 12))
+    assert_allclose(bow.idf_, tfidf.idf_, rtol=1e-12)
+    for items in (codes, held_out):
+        expected = tfidf.transform(count_table(items, 12)).toarray()
+        assert_allclose(bow.transform(items), expected, rtol=1e-6)
+
+
+def test_tfidf_by_hand():
+    codes = [np.array([0, 0, 1]), np.array([0])]
+    bow = BagOfWords(2, weighting="tfidf").fit(codes)
+    rare = np.log(3 / 2) + 1
+    assert_allclose(bow.idf_, [1.0, rare], rtol=1e-12)
+    row = np.array([2.0, rare]) / np.hypot(2.0, rare)
+    assert_allclose(bow.transform(codes), [row, [1.0, 0.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_sparse_and_dense_weights_agree(codes, weighting):
+    dense = BagOfWords(9, weighting=weighting).fit_transform(codes)
+    sparse = BagOfWords(9, weighting=weighting, sparse_output=True).fit_transform(codes)
+    assert_array_equal(sparse.toarray(), dense)
+    assert not dense[1].any()
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_a_row_does_not_depend_on_the_other_items(codes, weighting):
+    bow = BagOfWords(9, weighting=weighting).fit(codes)
+    bags = bow.transform(codes)
+    assert_array_equal(bow.transform([codes[4], codes[1]]), bags[[4, 1]])
+
+
+def test_the_number_of_codewords_is_the_largest_code_plus_one(codes):
+    bow = BagOfWords().fit(codes)
+    assert bow.n_codewords_ == 1 + max(item.max() for item in codes if len(item))
+    assert BagOfWords(99).fit(codes).n_codewords_ == 99
+
+
+def test_a_higher_code_names_the_item_and_the_remedy():
+    bow = BagOfWords().fit([np.array([0, 3])])
+    items = [np.array([1]), np.array([], int), np.array([3, 4])]
+    with pytest.raises(ValueError, match=r"Item 2 .* code 4; .*\[0, 4\).*n_codewords"):
+        bow.transform(items)
+    with pytest.raises(ValueError, match=r"Item 2 .* code 4"):
+        BagOfWords(4).fit(items)
+    many = [np.array([0])] * 700 + [np.array([9])]
+    with pytest.raises(ValueError, match=r"Item 700 .* code 9"):
+        bow.transform(many)
+
+
+def test_a_negative_code_names_the_item():
+    items = [np.array([0]), np.array([2, -1])]
+    for bow in (BagOfWords(), BagOfWords(5)):
+        with pytest.raises(ValueError, match=r"Item 1 .* code -1"):
+            bow.fit(items)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [np.array([0, 1]), np.array([0.0, 1.0])],
+        [np.array([0, 1]), np.array([[0, 1]])],
+        [np.array([0, 1]), np.array(["a"])],
+        [np.array([0, 1]), np.array([True])],
+        [np.array([0, 1]), 1],
+    ],
+)
+def test_what_are_no_codes_is_refused_by_item(X):
+    with pytest.raises(ValueError, match=r"Item 1 .*expected 1-D integer codes"):
+        BagOfWords(3).fit(X)
+
+
+def test_frames_and_single_items_are_refused():
+    for X in (np.zeros((3, 4)), np.arange(4), RaggedArray(np.zeros((4, 2)), [0, 4])):
+        with pytest.raises(ValueError, match="quantise frames first"):
+            BagOfWords(3).fit(X)
+    with pytest.raises(ValueError, match="no items"):
+        BagOfWords(3).fit([])
+
+
+def test_items_without_any_code_need_the_number_of_codewords():
+    empty = [np.array([], int)] * 3
+    with pytest.raises(ValueError, match="Pass n_codewords"):
+        BagOfWords().fit(empty)
+    assert_array_equal(BagOfWords(2).fit_transform(empty), np.zeros((3, 2)))
+
+
+def test_names_and_pandas_output(codes):
+    bow = BagOfWords(9).set_output(transform="pandas")
+    bags = bow.fit_transform(codes)
+    names = [f"bagofwords{k}" for k in range(9)]
+    assert list(bags.columns) == names == list(bow.get_feature_names_out())
+    assert_array_equal(bags.to_numpy(), count_table(codes, 9))
+
+
+def test_no_number_of_input_features_is_claimed(codes):
+    assert not hasattr(BagOfWords(9).fit(codes), "n_features_in_")
+
+
+def test_another_fit_forgets_the_one_before(codes):
+    bow = BagOfWords(weighting="tfidf").fit(codes)
+    bow.set_params(weighting="count").fit([np.array([0, 1])])
+    assert bow.n_codewords_ == 2
+    assert not hasattr(bow, "idf_")
+
+
+def test_an_unfitted_transformer_says_so(codes):
+    with pytest.raises(NotFittedError):
+        BagOfWords(9).transform(codes)

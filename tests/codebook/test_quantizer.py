@@ -1,0 +1,354 @@
+"""VectorQuantizer: frames in any container, codes exact, fit seeded."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from skcoldstart import BagOfWords, RaggedArray, VectorQuantizer
+from skcoldstart._ragged import LazySequence
+from tests.references.codewords import nearest_codewords
+
+QUANTIZER = VectorQuantizer(n_codewords=3, random_state=0)
+
+
+@parametrize_with_checks([QUANTIZER], xfail_strict=True)
+def test_common_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_common_checks_are_many():
+    assert len(list(estimator_checks_generator(QUANTIZER))) >= 46
+
+
+@pytest.fixture
+def frames(make_frames):
+    """Ragged items, two of them without frames."""
+    lengths = [30, 0, 80, 1, 45, 0, 44]
+    return RaggedArray(make_frames(200, 5), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+@pytest.fixture
+def quantizer(frames):
+    return VectorQuantizer(n_codewords=12, random_state=0).fit(frames)
+
+
+def as_object_array(items):
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array
+
+
+CONTAINERS = {
+    "list": list,
+    "tuple": tuple,
+    "object array": as_object_array,
+    "Series": lambda X: pd.Series(list(X)),
+    "lazy": lambda X: LazySequence(lambda i: X[i], range(len(X))),
+    "float64": lambda X: X.astype(np.float64),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_the_container_of_the_frames_does_not_matter(frames, quantizer, container):
+    X = CONTAINERS[container](frames)
+    other = clone(quantizer).fit(X)
+    assert_array_equal(other.codebook_, quantizer.codebook_)
+    assert other.inertia_ == quantizer.inertia_
+    codes = quantizer.transform(X)
+    assert_array_equal(codes.values, quantizer.transform(frames).values)
+    assert_array_equal(codes.offsets, frames.offsets)
+    assert_allclose(quantizer.score(X), quantizer.score(frames), rtol=1e-12)
+
+
+def test_a_cube_is_items_of_equal_length(make_frames):
+    cube = make_frames(60, 4).reshape(6, 10, 4)
+    quantizer = VectorQuantizer(n_codewords=5, random_state=0).fit(cube)
+    assert quantizer.n_features_in_ == 4
+    assert_array_equal(quantizer.transform(cube).lengths, [10] * 6)
+    expected = nearest_codewords(cube.reshape(60, 4), quantizer.codebook_)[0]
+    assert_array_equal(quantizer.transform(cube).values, expected)
+    assert_array_equal(quantizer.transform(cube[:, :3]).lengths, [3] * 6)
+
+
+def test_a_table_is_items_of_one_frame(make_frames):
+    table = make_frames(60, 4)
+    quantizer = VectorQuantizer(n_codewords=5, random_state=0).fit(table)
+    codes = quantizer.transform(table)
+    assert_array_equal(codes.lengths, np.ones(60))
+    assert_array_equal(codes.values, nearest_codewords(table, quantizer.codebook_)[0])
+
+
+def test_names_of_a_data_frame_are_kept(make_frames):
+    table = pd.DataFrame(make_frames(60, 2), columns=["c0", "c1"])
+    quantizer = VectorQuantizer(n_codewords=5, random_state=0).fit(table)
+    assert list(quantizer.feature_names_in_) == ["c0", "c1"]
+
+
+def test_codes_are_the_float64_argmin_with_the_offsets_of_the_frames(frames, quantizer):
+    codes = quantizer.transform(frames)
+    assert isinstance(codes, RaggedArray)
+    assert codes.dtype == np.int32
+    assert_array_equal(codes.offsets, frames.offsets)
+    expected, distances = nearest_codewords(frames.values, quantizer.codebook_)
+    assert_array_equal(codes.values, expected)
+    assert_allclose(quantizer.score(frames), -distances.sum(), rtol=1e-12)
+
+
+def test_inertia_is_that_of_the_codebook_kept(frames, quantizer):
+    assert quantizer.codebook_.dtype == np.float32
+    assert quantizer.codebook_.shape == (12, 5)
+    assert_allclose(quantizer.inertia_, -quantizer.score(frames), rtol=1e-12)
+
+
+def test_inertia_is_as_low_as_that_of_scikit_learn(make_frames):
+    frames, seeds = make_frames(1500, 8), range(3)
+    ours = [
+        VectorQuantizer(20, max_iter=99, random_state=seed).fit(frames).inertia_
+        for seed in seeds
+    ]
+    theirs = [
+        KMeans(20, init="random", n_init=1, random_state=seed).fit(frames).inertia_
+        for seed in seeds
+    ]
+    assert np.mean(ours) < 1.03 * np.mean(theirs)
+
+
+def test_codewords_of_separate_clusters_are_their_means(rng):
+    centres = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
+    frames = centres.repeat(40, axis=0) + rng.standard_normal((120, 2))
+    quantizer = VectorQuantizer(3, n_init=10, random_state=0).fit(frames)
+    means = frames.reshape(3, 40, 2).mean(axis=1)
+    found = quantizer.codebook_[np.lexsort(quantizer.codebook_.round(-1).T[::-1])]
+    assert_allclose(found, means[np.lexsort(means.round(-1).T[::-1])], rtol=1e-5)
+
+
+def test_more_starts_never_raise_inertia(frames):
+    inertia = [
+        VectorQuantizer(12, n_init=n_init, random_state=3).fit(frames).inertia_
+        for n_init in (1, 4, 12)
+    ]
+    assert inertia[0] >= inertia[1] >= inertia[2]
+
+
+@pytest.mark.parametrize("batch_size", [None, 5000])
+def test_same_seed_same_bits_for_any_n_jobs(make_frames, batch_size):
+    frames = make_frames(9000, 6)
+    fits = [
+        VectorQuantizer(
+            30, max_iter=3, batch_size=batch_size, random_state=7, n_jobs=n_jobs
+        ).fit(frames)
+        for n_jobs in (None, 1, 2)
+    ]
+    for other in fits[1:]:
+        assert_array_equal(other.codebook_, fits[0].codebook_)
+        assert other.inertia_ == fits[0].inertia_
+
+
+def test_another_fit_forgets_the_one_before(frames, make_frames):
+    quantizer = VectorQuantizer(12, random_state=0).fit(make_frames(90, 8))
+    quantizer.fit(frames)
+    expected = clone(quantizer).fit(frames)
+    assert quantizer.n_features_in_ == 5
+    assert_array_equal(quantizer.codebook_, expected.codebook_)
+    assert_array_equal(
+        quantizer.transform(frames).values, expected.transform(frames).values
+    )
+
+
+def test_fit_writes_to_no_input(frames):
+    before = frames.values.copy()
+    VectorQuantizer(12, random_state=0).fit(frames).transform(frames)
+    assert_array_equal(frames.values, before)
+
+
+def test_codes_of_an_item_do_not_depend_on_the_other_items(frames, quantizer):
+    codes = quantizer.transform(frames)
+    chosen = [6, 1, 2]
+    some = quantizer.transform(frames[chosen])
+    for got, i in zip(some, chosen, strict=True):
+        assert_array_equal(got, codes[i])
+
+
+def test_max_frames_bounds_the_sample(make_frames):
+    frames = make_frames(500, 3)
+    quantizer = VectorQuantizer(5, max_frames=100, random_state=0).fit(frames)
+    assert quantizer._counts.sum() == 100
+    assert clone(quantizer).set_params(max_frames=None).fit(frames)._counts.sum() == 500
+
+
+def test_codewords_come_back_for_codes(frames, quantizer):
+    codes = quantizer.transform(frames)
+    back = quantizer.inverse_transform(codes)
+    assert back.dtype == np.float32
+    assert_array_equal(back.offsets, frames.offsets)
+    assert_array_equal(back.values, quantizer.codebook_[codes.values])
+    again = quantizer.inverse_transform(list(codes))
+    assert_array_equal(again.values, back.values)
+    assert_array_equal(quantizer.transform(back).values, codes.values)
+
+
+@pytest.mark.parametrize("code", [-1, 12])
+def test_codes_that_do_not_exist_are_refused(quantizer, code):
+    codes = [np.array([0, 1]), np.array([], int), np.array([3, code])]
+    with pytest.raises(ValueError, match=rf"Item 2 .* code {code}; .*\[0, 12\)"):
+        quantizer.inverse_transform(codes)
+
+
+def test_partial_fit_equals_mini_batches_by_hand(make_frames):
+    first, second = make_frames(50, 3), make_frames(70, 3)
+    quantizer = VectorQuantizer(4, random_state=0).partial_fit(first)
+    codebook, counts = quantizer.codebook_, quantizer._counts
+    assert counts.sum() == 50
+    labels, distances = nearest_codewords(second, codebook)
+    quantizer.partial_fit(second)
+    assert_allclose(quantizer.inertia_, distances.sum())
+    for k in range(4):
+        mine = second[labels == k].astype(np.float64)
+        expected = codebook[k] * counts[k] + mine.sum(axis=0)
+        assert_allclose(
+            quantizer.codebook_[k], expected / (counts[k] + len(mine)), rtol=1e-5
+        )
+
+
+def test_partial_fit_goes_on_from_fit_and_accepts_items_without_frames(
+    frames, quantizer
+):
+    before = quantizer.codebook_.copy()
+    quantizer.partial_fit(frames[[1, 5]])
+    assert_array_equal(quantizer.codebook_, before)
+    quantizer.partial_fit(frames)
+    assert quantizer._counts.sum() == 400
+
+
+def test_partial_fit_reads_lazy_items(frames):
+    lazy = LazySequence(lambda i: frames[i], range(len(frames)))
+    eager = VectorQuantizer(12, random_state=0).partial_fit(frames)
+    other = VectorQuantizer(12, random_state=0).partial_fit(lazy)
+    assert_array_equal(other.codebook_, eager.codebook_)
+
+
+def test_a_pickle_gives_the_same_codes_and_holds_no_index(frames, quantizer, tmp_path):
+    joblib.dump(quantizer, tmp_path / "quantizer.joblib")
+    expected = quantizer.transform(frames).values
+    for restored in (
+        joblib.load(tmp_path / "quantizer.joblib"),
+        pickle.loads(pickle.dumps(quantizer)),
+    ):
+        assert "_index" not in vars(restored)
+        assert_array_equal(restored.transform(frames).values, expected)
+
+
+def test_a_codebook_that_is_replaced_is_used(frames, quantizer):
+    quantizer.codebook_ = quantizer.codebook_[::-1].copy()
+    expected, _ = nearest_codewords(frames.values, quantizer.codebook_)
+    assert_array_equal(quantizer.transform(frames).values, expected)
+
+
+def test_too_few_frames_are_refused_with_both_numbers():
+    with pytest.raises(ValueError, match=r"n_samples=7 frames .*n_codewords=8.*Lower"):
+        VectorQuantizer(8).fit(np.eye(7))
+    with pytest.raises(ValueError, match=r"n_samples=5 .*n_codewords=6.*max_frames=5"):
+        VectorQuantizer(6, max_frames=5).fit(np.eye(7))
+    with pytest.raises(ValueError, match=r"n_samples=0 .*n_codewords=2"):
+        VectorQuantizer(2).fit([np.empty((0, 3))] * 4)
+
+
+def test_too_few_distinct_frames_warn_and_surplus_codewords_are_not_chosen():
+    frames = np.repeat([[0.0, 1.0], [2.0, 3.0], [7.0, 7.0]], 20, axis=0)
+    quantizer = VectorQuantizer(5, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="Only 3 of n_codewords=5"):
+        quantizer.fit(frames)
+    codes = quantizer.transform(frames)
+    assert len(set(codes.values)) == 3
+    assert_array_equal(quantizer.inverse_transform(codes).values, frames)
+    assert quantizer.inertia_ == 0
+
+
+def test_silence_is_one_codeword(make_frames):
+    frames = np.vstack([make_frames(100, 4), np.zeros((300, 4), np.float32)])
+    quantizer = VectorQuantizer(20, random_state=0).fit(frames)
+    codes = quantizer.transform(frames).values
+    assert len(set(codes[100:])) == 1
+
+
+def test_frames_that_are_not_finite_are_named(frames, quantizer):
+    values = frames.values.copy()
+    values[33, 2] = np.nan
+    broken = RaggedArray(values, frames.offsets)
+    for method in (quantizer.fit, quantizer.transform, quantizer.score):
+        with pytest.raises(ValueError, match="item 2, frame 3"):
+            method(broken)
+    lazy = LazySequence(lambda i: broken[i], range(len(broken)))
+    for method in (clone(quantizer).fit, quantizer.transform):
+        with pytest.raises(ValueError, match="item 2, frame 3"):
+            method(lazy)
+
+
+def test_another_number_of_features_is_refused_with_both(frames, quantizer):
+    X = np.zeros((3, 4))
+    with pytest.raises(ValueError, match=r"X has 4 features, .* expecting 5 features"):
+        quantizer.transform(X)
+    lazy = LazySequence(lambda i: np.zeros((2, 4)), range(3))
+    with pytest.raises(ValueError, match=r"4 features per frame, but 5"):
+        quantizer.transform(lazy)
+    with pytest.raises(ValueError, match=r"X has 4 features, .* expecting 5 features"):
+        quantizer.partial_fit(X)
+
+
+@pytest.mark.parametrize("X", ["song.wav", {"a": 1}, 3.0])
+def test_what_is_no_sequence_of_frames_is_refused(X):
+    with pytest.raises(TypeError, match=r"expected (a sequence|one entry per item)"):
+        VectorQuantizer(2).fit(X)
+
+
+def test_codewords_beyond_float32_are_refused():
+    frames = np.array([[1e39], [2e39], [3e39]])
+    with pytest.raises(ValueError, match="range of float32"):
+        VectorQuantizer(2, random_state=0).fit(frames)
+
+
+def test_items_without_frames_have_no_codes(quantizer):
+    codes = quantizer.transform([np.empty((0, 5)), np.empty((0, 5))])
+    assert_array_equal(codes.offsets, [0, 0, 0])
+    assert codes.dtype == np.int32
+    assert quantizer.score([np.empty((0, 5))]) == 0
+
+
+def test_an_unfitted_quantizer_says_so():
+    for method in ("transform", "inverse_transform", "score"):
+        with pytest.raises(NotFittedError):
+            getattr(VectorQuantizer(), method)([np.zeros((2, 3))])
+
+
+def test_pipelines_and_searches_slice_items_and_set_outputs(frames):
+    pipeline = make_pipeline(
+        VectorQuantizer(4, random_state=0), BagOfWords(4)
+    ).set_output(transform="pandas")
+    bags = pipeline.fit_transform(frames)
+    assert list(bags.columns) == [f"bagofwords{k}" for k in range(4)]
+    assert_array_equal(bags.sum(axis=1), frames.lengths)
+    search = GridSearchCV(
+        VectorQuantizer(random_state=0), {"n_codewords": [2, 6]}, cv=KFold(2)
+    ).fit(frames)
+    assert search.best_params_ == {"n_codewords": 6}
+
+
+def test_verbose_talks_and_silence_is_the_default(frames, capsys):
+    VectorQuantizer(3, random_state=0).fit(frames)
+    assert capsys.readouterr().err == ""
+    VectorQuantizer(3, random_state=0, verbose=1).fit(frames)
+    assert "Codebook" in capsys.readouterr().err

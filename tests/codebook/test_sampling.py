@@ -1,0 +1,111 @@
+"""Sampled frames: uniform, seeded, the same for stored and lazy items."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.utils import check_random_state
+
+from skcoldstart import RaggedArray
+from skcoldstart._ragged import LazySequence
+from skcoldstart.codebook import _sampling
+from skcoldstart.codebook._sampling import sample_frames
+
+
+def numbered(lengths, dtype=np.float32):
+    """Return items whose only feature is the frame's position."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return RaggedArray(np.arange(offsets[-1], dtype=dtype)[:, None], offsets)
+
+
+def draw(X, max_frames, seed=0):
+    return sample_frames(X, max_frames, check_random_state(seed))
+
+
+@pytest.mark.parametrize("max_frames", [None, 50, 51])
+def test_all_frames_are_taken_once_where_there_is_room(max_frames):
+    sample = draw(numbered([20, 0, 30]), max_frames)
+    assert_array_equal(np.sort(sample[:, 0]), np.arange(50))
+    assert (sample[:, 0] != np.arange(50)).any()
+
+
+def test_no_frame_is_drawn_twice():
+    sample = draw(numbered([500, 0, 500]), 300)
+    assert sample.shape == (300, 1)
+    assert len(np.unique(sample)) == 300
+
+
+def test_every_frame_has_the_same_chance():
+    n_draws, hits = 400, np.zeros(100)
+    X = numbered([10, 70, 20])
+    for seed in range(n_draws):
+        hits[draw(X, 25, seed)[:, 0].astype(int)] += 1
+    expected = n_draws / 4
+    assert abs(hits - expected).max() < 5 * np.sqrt(expected * 0.75)
+
+
+def test_items_share_the_sample_by_their_number_of_frames():
+    lengths = [4000, 1000, 5000]
+    sample = draw(numbered(lengths), 2000)[:, 0]
+    per_item = np.histogram(sample, [0, 4000, 5000, 10_000])[0]
+    assert abs(per_item - [800, 200, 1000]).max() < 90
+
+
+@pytest.mark.parametrize("max_frames", [None, 10, 137, 5000])
+def test_lazy_and_stored_items_give_the_same_sample(rng, max_frames):
+    X = numbered(rng.integers(0, 60, 90))
+    lazy = LazySequence(lambda i: X[i], range(len(X)))
+    assert_array_equal(draw(lazy, max_frames), draw(X, max_frames))
+
+
+def test_stored_items_give_the_same_sample_however_positions_are_read(monkeypatch):
+    X = numbered([900, 0, 100])
+    expected = draw(X, 77)
+    monkeypatch.setattr(_sampling, "_POSITIONS_AT_ONCE", 13)
+    assert_array_equal(draw(X, 77), expected)
+
+
+def test_a_smaller_sample_begins_a_larger_one():
+    X = numbered([400, 600])
+    assert_array_equal(draw(X, 50), draw(X, 400)[:50])
+
+
+def test_another_seed_draws_another_sample():
+    X = numbered([1000])
+    assert (draw(X, 50, 0) != draw(X, 50, 1)).any()
+
+
+def test_lazy_items_are_read_once_and_not_kept():
+    reads = []
+
+    def compute(i):
+        reads.append(i)
+        return np.full((100, 2), i, np.float32)
+
+    draw(LazySequence(compute, range(300)), 500)
+    assert reads == list(range(300))
+
+
+def test_a_lazy_reservoir_never_holds_more_than_two_samples_and_a_block():
+    reservoir = _sampling._SmallestKeys(50, check_random_state(0))
+    for _ in range(200):
+        reservoir.offer(np.zeros((30, 1)))
+        assert reservoir._n_kept <= 100
+    assert len(reservoir.rows()) == 50
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)],
+)
+def test_float16_is_widened_and_wider_types_are_kept(dtype, expected):
+    X = numbered([5, 6], dtype)
+    lazy = LazySequence(lambda i: X[i], range(2))
+    assert draw(X, 4).dtype == draw(lazy, 4).dtype == expected
+
+
+def test_a_lazy_item_that_is_not_finite_is_named_by_its_place():
+    def compute(i):
+        return np.full((3, 2), np.nan if i == 41 else 0.0)
+
+    with pytest.raises(ValueError, match="item 41, frame 0"):
+        draw(LazySequence(compute, range(60)), 10)
