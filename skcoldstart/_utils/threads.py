@@ -8,7 +8,16 @@ from typing import Any
 import joblib
 from threadpoolctl import threadpool_limits
 
-__all__ = ["kernel_threads", "map_in_threads", "n_kernel_threads", "one_blas_thread"]
+__all__ = [
+    "ThreadMap",
+    "kernel_threads",
+    "map_in_threads",
+    "n_kernel_threads",
+    "one_blas_thread",
+    "worker_threads",
+]
+
+ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 
 def n_kernel_threads(n_jobs: int | None) -> int:
@@ -92,3 +101,30 @@ def map_in_threads(
         yield from pool.map(function, items)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def worker_threads(n_jobs: int | None) -> Iterator[ThreadMap]:
+    """Keep threads for many short rounds of work, with BLAS held to one in each.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As in `n_kernel_threads`.
+
+    Yields
+    ------
+    callable
+        ``run(function, items)`` returns the list of function(item). On any error,
+        Ctrl-C included, it waits for the items at work and drops the others.
+    """
+    n_threads = n_kernel_threads(n_jobs)
+    with one_blas_thread():
+        if n_threads == 1:
+            yield lambda function, items: list(map(function, items))
+            return
+        pool = ThreadPoolExecutor(n_threads)
+        try:
+            yield lambda function, items: list(pool.map(function, items))
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -14,7 +14,7 @@ from skcoldstart._utils.threads import (
 )
 from skcoldstart._utils.validation import check_play_counts
 
-__all__ = ["check_users", "top_n_per_user"]
+__all__ = ["check_indices", "check_users", "top_n_per_user"]
 
 TILE_USERS = 256
 
@@ -99,54 +99,61 @@ def top_n_per_user(
     return items, np.concatenate(scores)
 
 
-def check_users(users: Any, n_users: int) -> np.ndarray:
-    """Return user indices as int64.
+def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
+    """Return indices of users or items as int64.
 
     Parameters
     ----------
-    users : array-like of int or of bool, or None
-        Indices, a mask of shape (n_users,), or ``None`` for every user.
-    n_users : int
-        Number of users there are.
+    indices : array-like of int or of bool, or None
+        Indices, a mask of shape (size,), or ``None`` for all of them.
+    size : int
+        How many there are.
+    name : str
+        "users" or "items", for messages.
 
     Returns
     -------
-    int64 ndarray of shape (n_selected_users,)
-        Indices, in the order given.
+    int64 ndarray of shape (n_selected,)
+        In the order given.
 
     Raises
     ------
     ValueError
-        If `users` is not 1-D, is a mask of another length, holds something else than
-        integers, or points outside ``[0, n_users)``.
+        If `indices` is not 1-D, is a mask of another length, holds something else
+        than integers, or points outside ``[0, size)``.
     """
-    if users is None:
-        return np.arange(n_users)
-    users = np.asarray(users)
-    if users.ndim != 1:
+    if indices is None:
+        return np.arange(size)
+    indices = np.asarray(indices)
+    if indices.ndim != 1:
         raise ValueError(
-            f"users has shape {users.shape}; expected a 1-D array of user indices, "
-            "or a mask. Pass [user] for one user."
+            f"{name} has shape {indices.shape}; expected a 1-D array of indices, or a "
+            f"mask. Pass [{name[:-1]}] for one of them."
         )
-    if users.dtype == bool:
-        if len(users) != n_users:
+    if indices.dtype == bool:
+        if len(indices) != size:
             raise ValueError(
-                f"users is a mask of length {len(users)} but there are {n_users} "
-                "users; expected one entry per user."
+                f"{name} is a mask of length {len(indices)} but there are {size} "
+                f"{name}; expected one entry for each."
             )
-        return np.flatnonzero(users)
-    if users.size and users.dtype.kind not in "iu":
+        return np.flatnonzero(indices)
+    if indices.size and indices.dtype.kind not in "iu":
         raise ValueError(
-            f"users has dtype {users.dtype}; expected integer indices or a mask."
+            f"{name} has dtype {indices.dtype}; expected integer indices or a mask."
         )
-    users = users.astype(np.int64)
-    outside = (users < 0) | (users >= n_users)
+    indices = indices.astype(np.int64)
+    outside = (indices < 0) | (indices >= size)
     if outside.any():
         raise ValueError(
-            f"users holds {users[outside][0]} but there are {n_users} users; expected "
-            f"indices from 0 to {n_users - 1}."
+            f"{name} holds {indices[outside][0]} but there are {size} {name}; expected "
+            f"indices from 0 to {size - 1}."
         )
-    return users
+    return indices
+
+
+def check_users(users: Any, n_users: int) -> np.ndarray:
+    """Return user indices as int64; see `check_indices`."""
+    return check_indices(users, n_users, name="users")
 
 
 def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:

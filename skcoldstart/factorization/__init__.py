@@ -1,1 +1,5 @@
-"""Plays to factors: weighted matrix factorization."""
+"""Plays to factors: weighted matrix factorization of implicit feedback."""
+
+from skcoldstart.factorization._wmf import WMF
+
+__all__ = ["WMF"]

@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 
 from skcoldstart._utils.scores import DenseScores, LowRankScores
-from skcoldstart._utils.topn import TILE_USERS, check_users, top_n_per_user
+from skcoldstart._utils.topn import TILE_USERS, check_indices, top_n_per_user
 
 
 def reference_top_n(scores, n, users, exclude=None):
@@ -136,10 +136,10 @@ def test_transposed_exclude_is_refused_with_a_hint():
 
 
 def test_users_may_be_indices_or_a_mask():
-    assert_array_equal(check_users(None, 3), [0, 1, 2])
-    assert_array_equal(check_users([2, 0, 2], 3), [2, 0, 2])
-    assert_array_equal(check_users([True, False, True], 3), [0, 2])
-    assert_array_equal(check_users([], 3), np.empty(0))
+    assert_array_equal(check_indices(None, 3, name="users"), [0, 1, 2])
+    assert_array_equal(check_indices([2, 0, 2], 3, name="users"), [2, 0, 2])
+    assert_array_equal(check_indices([True, False, True], 3, name="users"), [0, 2])
+    assert_array_equal(check_indices([], 3, name="users"), np.empty(0))
 
 
 def test_no_users_give_an_empty_result():
@@ -160,4 +160,4 @@ def test_no_users_give_an_empty_result():
 )
 def test_users_that_do_not_fit_are_refused(users, match):
     with pytest.raises(ValueError, match=match):
-        check_users(users, 3)
+        check_indices(users, 3, name="users")

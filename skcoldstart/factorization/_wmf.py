@@ -1,0 +1,492 @@
+"""WMF: weighted matrix factorization of play counts."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
+from skcoldstart._utils.threads import worker_threads
+from skcoldstart._utils.validation import check_play_counts
+from skcoldstart.factorization._als import (
+    HalfSweep,
+    Rows,
+    fold_in,
+    objective,
+    pad,
+    row_blocks,
+    sweeps,
+)
+from skcoldstart.factorization._confidence import confidence_weights
+from skcoldstart.factorization._queries import FactorQueriesMixin
+
+__all__ = ["WMF"]
+
+START_SCALE = 0.1  # standard deviation of a starting row of factors
+
+
+class WMF(
+    FactorQueriesMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    r"""Factorize play counts by weighted least squares over all pairs.
+
+    A pair that was played is a 1 of high confidence, any other pair a 0 of confidence
+    1. Items and users get factors whose products fit all of these, by alternating
+    least squares (ALS). Items are rows, so that the estimator has the shape of
+    `sklearn.decomposition.NMF` and a held-out row is an item that nobody has played.
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Number of factors.
+    alpha : float, default=2.0
+        Growth of the confidence with the play count; 0 trusts all pairs alike.
+    epsilon : float, default=1e-6
+        Play count at which the logarithmic confidence sets in.
+    confidence : {"log", "linear", "precomputed"}, default="log"
+        Confidence of a pair with r > 0 plays: ``1 + alpha log(1 + r / epsilon)`` [1]_,
+        ``1 + alpha r`` [2]_, or the stored entry itself, which must be at least 1.
+    reg : float, default=10.0
+        Weight of the squared factors, above 0.
+    reg_exponent : float, default=0.0
+        A row with n stored entries is regularized by ``reg * n ** reg_exponent``: 0
+        treats all rows alike, 1 scales with the number of plays as Spark does. Choose
+        `reg` anew when this changes.
+    max_iter : int, default=15
+        Sweeps at most; a sweep solves for all users and then for all items. It is a
+        budget: reaching it is not an error and raises no warning.
+    tol : float, default=1e-4
+        Finish when a sweep lowers the objective by less than this share.
+    solver : {"auto", "cg", "cholesky"}, default="auto"
+        How the normal equations of a row are solved in a sweep: three preconditioned
+        steps of conjugate gradients from the last sweep's factors, or exactly.
+        "auto" is "cg".
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of factors and computation.
+    random_state : int, RandomState instance or None, default=None
+        Draws the starting item factors. Pass an int for reproducible factors.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available. Any number gives the same bits.
+    verbose : int, default=0
+        Show a progress bar with the objective.
+    warm_start : bool, default=False
+        Start `fit` from the factors of the last fit, which must have been to plays of
+        the same shape. An interrupted fit then keeps the factors it has reached.
+
+    Attributes
+    ----------
+    item_factors_ : ndarray of shape (n_items, n_components)
+        Factors of the training items; 0 for an item without plays.
+    user_factors_ : ndarray of shape (n_users, n_components)
+        Factors of the users; 0 for a user without plays.
+    components_ : ndarray of shape (n_components, n_users)
+        ``user_factors_.T``.
+    loss_ : float
+        Objective at the end.
+    loss_history_ : ndarray of shape (n_iter_,)
+        Objective after each sweep.
+    n_iter_ : int
+        Sweeps made.
+    n_features_in_ : int
+        Number of users.
+    feature_names_in_ : ndarray of shape (n_users,)
+        Names of users, where ``Y`` had column names that are all strings.
+
+    Raises
+    ------
+    ValueError
+        If play counts are negative, NaN or infinite, or a confidence is not finite.
+
+    See Also
+    --------
+    skcoldstart.ColdStartRecommender : Predicts these factors from content.
+    sklearn.decomposition.NMF : Factorizes with one weight for all pairs.
+    sklearn.decomposition.TruncatedSVD : The same, without the sign constraint.
+
+    Notes
+    -----
+    With :math:`p_{ui} = 1` where :math:`r_{ui} > 0` and 0 elsewhere, the objective is
+    eq. 3 of [1]_, a sum over **all** pairs:
+
+    .. math:: \sum_{u,i} c_{ui} (p_{ui} - x_u^T y_i)^2
+              + \lambda \Big(\sum_u \|x_u\|^2 + \sum_i \|y_i\|^2\Big)
+
+    A half sweep works in coordinates in which the part that all rows share,
+    :math:`X^T X + \lambda I`, is the identity; a row then costs its own plays only.
+    From the second sweep on, steps are lengthened by a factor that rises from 1.2 to
+    1.8, which cannot raise the objective and needs a fraction of the sweeps. The last
+    sweep is a plain one; its item half starts from zero and is solved to the
+    precision of the dtype by what `transform` calls, so that
+    ``fit_transform(Y)`` equals ``fit(Y).transform(Y)``.
+
+    A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. Memory is
+    two copies of the plays and two of the factors; items times users never exists.
+
+    References
+    ----------
+    .. [1] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+       recommendation", NIPS 2013, section 3. The constants of the confidence are
+       those of S. Dieleman's wmf code; the paper does not state them.
+    .. [2] Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit
+       feedback datasets", ICDM 2008, eq. 4 and 5 for the alternating steps.
+    .. [3] G. Takacs, I. Pilaszy, D. Tikk, "Applications of the conjugate gradient
+       method for implicit feedback collaborative filtering", RecSys 2011.
+
+    .. versionadded:: 0.1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import WMF
+    >>> plays = np.kron(np.eye(2), np.full((3, 4), 5))  # two tastes
+    >>> wmf = WMF(n_components=2, reg=1.0, random_state=0).fit(plays)
+    >>> wmf.item_factors_.shape, wmf.user_factors_.shape
+    ((6, 2), (8, 2))
+    >>> wmf.inverse_transform(wmf.item_factors_)[::3, ::4].round(2) + 0.0
+    array([[0.99, 0.  ],
+           [0.  , 0.99]], dtype=float32)
+    >>> items, scores = wmf.recommend(n=2, users=[5], exclude=np.eye(6, 8, 1))
+    >>> items
+    array([[3, 5]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "confidence": [StrOptions({"log", "linear", "precomputed"})],
+        "reg": [Interval(Real, 0, None, closed="neither")],
+        "reg_exponent": [Interval(Real, 0, 1, closed="both")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions({"auto", "cg", "cholesky"})],
+        "dtype": [
+            StrOptions({"float32", "float64"}),
+            Options(type, {np.float32, np.float64}),
+        ],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_components=50,
+        *,
+        alpha=2.0,
+        epsilon=1e-6,
+        confidence="log",
+        reg=10.0,
+        max_iter=15,
+        tol=1e-4,
+        solver="auto",
+        dtype="float32",
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        reg_exponent=0.0,
+        warm_start=False,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.epsilon = epsilon
+        self.confidence = confidence
+        self.reg = reg
+        self.max_iter = max_iter
+        self.tol = tol
+        self.solver = solver
+        self.dtype = dtype
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.reg_exponent = reg_exponent
+        self.warm_start = warm_start
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, Y: Any, y: Any = None) -> "WMF":
+        """Factorize plays.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts, >= 0 and finite. Duplicates of a sparse format are added up,
+            stored zeros are pairs without plays.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        WMF
+            The fitted estimator.
+        """
+        plays = self._check_plays(Y, reset=True)
+        if self.warm_start and hasattr(self, "item_factors_"):
+            V, U = self._last_factors(plays.shape)
+        else:
+            V, U = self._starting_factors(plays.shape)
+        self._alternate(plays, V, U, max_iter=self.max_iter)
+        return self
+
+    def fit_transform(self, Y: Any, y: Any = None) -> np.ndarray:
+        """Factorize plays and return the item factors.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_components)
+            ``item_factors_``, which is also ``fit(Y).transform(Y)``.
+        """
+        return self.fit(Y).item_factors_
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, Y: Any, y: Any = None) -> "WMF":
+        """Make one sweep over plays that may have new items and new users.
+
+        Known items and users start from their factors, new ones from what their plays
+        with known ones say. The sweep is a plain one, as the last of `fit`.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            All play counts, those of earlier calls included. Known items are the
+            first rows and known users the first columns, in their old order.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        WMF
+            The estimator, fitted to all items and users of `Y`.
+
+        Raises
+        ------
+        ValueError
+            If `Y` has fewer rows or columns than are known.
+        """
+        if not hasattr(self, "item_factors_"):
+            plays = self._check_plays(Y, reset=True)
+            V, U = self._starting_factors(plays.shape)
+        else:
+            n_items, n_users = len(self.item_factors_), len(self.user_factors_)
+            plays = check_play_counts(Y, input_name="Y")
+            if plays.shape[0] < n_items or plays.shape[1] < n_users:
+                raise ValueError(
+                    f"Y has shape {plays.shape} but {n_items} items and {n_users} "
+                    "users are known; expected all of them, in their old order, and "
+                    "new ones after them."
+                )
+            validate_data(self, Y, reset=True, skip_check_array=True)
+            new_items = self._fold_in(plays[n_items:, :n_users], self.user_factors_)
+            new_users = self._fold_in(plays[:n_items, n_users:].T, self.item_factors_)
+            V = pad(np.concatenate([self.item_factors_, new_items]))
+            U = pad(np.concatenate([self.user_factors_, new_users]))
+        self._alternate(plays, V, U, max_iter=1)
+        return self
+
+    def transform(self, Y: Any) -> np.ndarray:
+        """Fold items in: return the factors that fit their plays best.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Plays of any items by the users of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_components)
+            Factors; 0 for an item without plays.
+        """
+        check_is_fitted(self)
+        return self._fold_in(self._check_plays(Y, reset=False), self.user_factors_)
+
+    def transform_users(self, Y: Any) -> np.ndarray:
+        """Fold users in: return the factors that fit their plays best.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_new_users)
+            Plays of the items of `fit` by any users, one column per user.
+
+        Returns
+        -------
+        ndarray of shape (n_new_users, n_components)
+            Factors; 0 for a user without plays.
+
+        Raises
+        ------
+        ValueError
+            If `Y` has not one row per item of `fit`.
+        """
+        check_is_fitted(self)
+        plays = check_play_counts(Y, input_name="Y")
+        if plays.shape[0] != len(self.item_factors_):
+            raise ValueError(
+                f"Y has {plays.shape[0]} rows but WMF was fitted to "
+                f"{len(self.item_factors_)} items; expected one row per item and one "
+                "column per new user."
+            )
+        return self._fold_in(plays.T, self.item_factors_)
+
+    def loss(self, Y: Any) -> float:
+        """Return the exact objective of the factors for plays.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Plays of the items and users of `fit`.
+
+        Returns
+        -------
+        float
+            Summed in float64 over all pairs, at the cost of the played ones.
+        """
+        check_is_fitted(self)
+        plays = self._check_plays(Y, reset=False)
+        if plays.shape[0] != len(self.item_factors_):
+            raise ValueError(
+                f"Y has {plays.shape[0]} rows but WMF was fitted to "
+                f"{len(self.item_factors_)} items; the objective is that of these."
+            )
+        by_item = self._rows(plays)
+        by_user = by_item.transposed(plays.shape[1])
+        with worker_threads(self.n_jobs) as run:
+            return objective(
+                by_item, by_user, self.item_factors_, self.user_factors_, run
+            )
+
+    def _alternate(
+        self, plays: sp.csr_array, V: np.ndarray, U: np.ndarray, *, max_iter: int
+    ) -> None:
+        """Sweep from padded factors, in place, and set the fitted attributes."""
+        by_item = self._rows(plays)
+        by_user = by_item.transposed(plays.shape[1])
+        solver = self._solver_name()
+        history: list[float] = []
+        with (
+            worker_threads(self.n_jobs) as run,
+            progress_bar(
+                description="WMF", verbose=self.verbose, total=max_iter, unit="sweep"
+            ) as bar,
+        ):
+            half = HalfSweep(run, solver, self.n_components)
+            try:
+                for loss in sweeps(by_item, by_user, V, U, half, max_iter - 1):
+                    _check_finite(loss)
+                    history.append(loss)
+                    bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
+                    bar.update()
+                    if len(history) > 1 and history[-2] - loss <= self.tol * loss:
+                        break
+                half(by_user, U, V)
+            except KeyboardInterrupt:
+                if self.warm_start:
+                    self._keep(V, U, history)
+                raise
+            users = np.ascontiguousarray(U[:, : self.n_components])
+            items = fold_in(by_item, users, run=run, solver=solver)
+            loss = objective(by_item, by_user, items, users, run)
+            _check_finite(loss)
+            bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
+            bar.update()
+        self._keep(items, users, [*history, loss])
+
+    def _keep(self, V: np.ndarray, U: np.ndarray, history: list[float]) -> None:
+        self.item_factors_ = np.ascontiguousarray(V[:, : self.n_components])
+        self.user_factors_ = np.ascontiguousarray(U[:, : self.n_components])
+        self.loss_history_ = np.array(history)
+        self.loss_ = history[-1] if history else np.inf
+        self.n_iter_ = len(history)
+
+    def _starting_factors(
+        self, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw item factors; users are solved for first, so that theirs are 0."""
+        # The generator, and the order of draws, are the same for both dtypes.
+        rng = np.random.default_rng(
+            check_random_state(self.random_state).randint(
+                2**32, size=4, dtype=np.uint32
+            )
+        )
+        V = pad(np.zeros((shape[0], self.n_components), self.dtype))
+        U = pad(np.zeros((shape[1], self.n_components), self.dtype))
+        scale = START_SCALE / np.sqrt(self.n_components)
+        for block in row_blocks(shape[0]):
+            rows = V[block, : self.n_components]
+            rows[...] = scale * rng.standard_normal(rows.shape)
+        return V, U
+
+    def _last_factors(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        last = (*self.item_factors_.shape, len(self.user_factors_))
+        if last != (shape[0], self.n_components, shape[1]):
+            raise ValueError(
+                f"warm_start=True continues from {last[0]} items, {last[2]} users and "
+                f"{last[1]} components, but got {shape[0]}, {shape[1]} and "
+                f"{self.n_components}. Use partial_fit for new items and users, or "
+                "warm_start=False."
+            )
+        return (
+            pad(self.item_factors_.astype(self.dtype)),
+            pad(self.user_factors_.astype(self.dtype)),
+        )
+
+    def _fold_in(self, plays: Any, fixed: np.ndarray) -> np.ndarray:
+        with worker_threads(self.n_jobs) as run:
+            return fold_in(
+                self._rows(plays.tocsr()), fixed, run=run, solver=self._solver_name()
+            )
+
+    def _rows(self, plays: sp.csr_array) -> Rows:
+        weights = confidence_weights(
+            plays.data,
+            confidence=self.confidence,
+            alpha=self.alpha,
+            epsilon=self.epsilon,
+            dtype=np.dtype(self.dtype),
+        )
+        return Rows.from_csr(
+            sp.csr_array((weights, plays.indices, plays.indptr), shape=plays.shape),
+            reg=self.reg,
+            reg_exponent=self.reg_exponent,
+        )
+
+    def _solver_name(self) -> str:
+        return "cg" if self.solver == "auto" else self.solver
+
+    def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array:
+        plays = check_play_counts(Y, input_name="Y")
+        validate_data(self, Y, reset=reset, skip_check_array=True)
+        return plays
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = [np.dtype(self.dtype).name]
+        return tags
+
+
+def _check_finite(loss: float) -> None:
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"The objective became {loss}: confidences or factors are too large for "
+            "their dtype. Scale the play counts down, or use dtype='float64'."
+        )
