@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import (
     Interval,
     Options,
     StrOptions,
+    validate_params,
 )
 from sklearn.utils.validation import _check_method_params, _num_samples
 
@@ -21,4 +22,5 @@ __all__ = [
     "_num_samples",
     "_routing_enabled",
     "_safe_indexing",
+    "validate_params",
 ]

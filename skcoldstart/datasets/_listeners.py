@@ -1,0 +1,153 @@
+"""Invented listeners: who plays which song, and how often."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+__all__ = ["draw_counts", "draw_plays", "draw_popularity", "draw_user_tastes"]
+
+PLAY_EXPONENT = 2.5
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """What users like: the mixture of genres it starts from, and all of it."""
+
+    genre_mixture: np.ndarray  # (n_users, n_genres), rows sum to 1
+    latent: np.ndarray  # (n_users, n_genres + n_style + n_scene), unit variance
+
+
+def draw_user_tastes(
+    n_users: int,
+    n_genres: int,
+    n_other: int,
+    rng: np.random.Generator,
+    *,
+    concentration: float = 0.3,
+) -> Tastes:
+    """Draw users who like a few genres and have opinions on everything else.
+
+    Parameters
+    ----------
+    n_users, n_genres : int
+        Numbers of users and of genres.
+    n_other : int
+        Latent dimensions beside the genres.
+    rng : Generator
+        Source of randomness.
+    concentration : float, default=0.3
+        Dirichlet parameter of the genre mixtures; small means few genres a user.
+
+    Returns
+    -------
+    Tastes
+        Mixtures, and latent vectors whose components have mean 0 and variance 1.
+    """
+    mixture = rng.dirichlet(np.full(n_genres, concentration), n_users)
+    mean = 1.0 / n_genres
+    variance = mean * (1.0 - mean) / (n_genres * concentration + 1.0)
+    genre = (mixture - mean) / np.sqrt(variance)
+    return Tastes(mixture, np.hstack([genre, rng.standard_normal((n_users, n_other))]))
+
+
+def draw_popularity(
+    artists: np.ndarray, rng: np.random.Generator, *, exponent: float = 0.8
+) -> np.ndarray:
+    """Draw the fame of songs: a power law of a rank that the artist decides in part.
+
+    Parameters
+    ----------
+    artists : ndarray of shape (n_songs,)
+        Artist of each song, 0 to n_artists - 1.
+    rng : Generator
+        Source of randomness.
+    exponent : float, default=0.8
+        Song of rank r (from 1) gets a share proportional to ``r ** -exponent``.
+
+    Returns
+    -------
+    ndarray of shape (n_songs,)
+        Shares, > 0, that sum to 1.
+    """
+    fame = rng.standard_normal(artists.max() + 1)[artists]
+    luck = rng.standard_normal(len(artists))
+    share = np.empty(len(artists))
+    share[np.argsort(-(fame + luck), kind="stable")] = (
+        np.arange(1, len(artists) + 1) ** -exponent
+    )
+    return share / share.sum()
+
+
+def draw_counts(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw play counts with P(count >= k) = k ** -1.5, for k = 1, 2, 3, ...
+
+    Parameters
+    ----------
+    size : int
+        How many.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (size,)
+        Counts >= 1; 65 % are 1 and the mean is zeta(1.5) = 2.6.
+    """
+    return np.floor((1.0 - rng.random(size)) ** (-1.0 / (PLAY_EXPONENT - 1.0)))
+
+
+def draw_plays(
+    item_latent: np.ndarray,
+    user_latent: np.ndarray,
+    popularity: np.ndarray,
+    n_songs_per_user: float,
+    rng: np.random.Generator,
+) -> sp.csr_array:
+    """Let users choose songs by fame and taste, then play them.
+
+    Parameters
+    ----------
+    item_latent : ndarray of shape (n_songs, k)
+        What songs offer.
+    user_latent : ndarray of shape (n_users, k)
+        What users want; the log weight of a pair is their product.
+    popularity : ndarray of shape (n_songs,)
+        Weight of a song that everybody feels the same about.
+    n_songs_per_user : float
+        Mean number of songs a user has, before it is held between 2 and half of the
+        catalogue.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    csr_array of shape (n_songs, n_users)
+        Play counts.
+
+    Notes
+    -----
+    A user's songs are drawn one after the other without replacement (Plackett-Luce,
+    by Gumbel's trick). The counts are drawn apart and the largest goes to the song
+    chosen first, so the power law of the counts holds exactly.
+    """
+    n_songs, n_users = len(item_latent), len(user_latent)
+    spread = 0.7
+    activity = rng.lognormal(np.log(n_songs_per_user) - spread**2 / 2, spread, n_users)
+    most = max(1, n_songs // 2)
+    sizes = np.clip(np.rint(activity), min(2, most), most).astype(np.int64)
+
+    users = np.repeat(np.arange(n_users), sizes)
+    counts = draw_counts(len(users), rng)
+    counts = counts[np.lexsort((-counts, users))]
+
+    songs = []
+    for start in range(0, n_users, CHUNK):
+        block = slice(start, start + CHUNK)
+        keys = user_latent[block] @ item_latent.T + np.log(popularity)
+        keys += rng.gumbel(size=keys.shape)
+        chosen = np.argsort(-keys, axis=1, kind="stable")[:, : sizes[block].max()]
+        songs.append(chosen[np.arange(chosen.shape[1]) < sizes[block, None]])
+    plays = sp.coo_array((counts, (np.concatenate(songs), users)), (n_songs, n_users))
+    return sp.csr_array(plays)
