@@ -1,0 +1,103 @@
+"""What every metric function accepts, and how it reads it."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skcoldstart._utils.scores import DenseScores
+from skcoldstart._utils.sk import Interval, StrOptions
+from skcoldstart.metrics._formulas import Metric, evaluate
+from skcoldstart.metrics._ranks import Candidates, rank_positives
+
+__all__ = [
+    "AT_K",
+    "AVERAGE",
+    "INPUT",
+    "STACKLEVEL",
+    "dense_source",
+    "mean_over_users",
+]
+
+INPUT: dict[str, list] = {
+    "y_true": ["array-like", "sparse matrix"],
+    "y_score": ["array-like"],
+    "exclude": ["array-like", "sparse matrix", None],
+    "n_jobs": [Integral, None],
+}
+AT_K = {
+    **INPUT,
+    "k": [Interval(Integral, 1, None, closed="left"), None],
+    "per_user": ["boolean"],
+}
+AVERAGE = [StrOptions({"user", "pooled"})]
+# Frames from a warning to the caller: evaluate, _mean, the metric, its validation.
+STACKLEVEL = 4
+
+
+def dense_source(y_score: Any) -> DenseScores:
+    """Check a table of scores.
+
+    Parameters
+    ----------
+    y_score : array-like of shape (n_items, n_users)
+        Scores; NaN is found later, when users are named.
+
+    Returns
+    -------
+    DenseScores
+        float32 or float64.
+    """
+    return DenseScores(
+        check_array(
+            y_score,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            input_name="y_score",
+        )
+    )
+
+
+def mean_over_users(
+    metric: Metric,
+    y_true: Any,
+    y_score: Any,
+    exclude: Any,
+    per_user: bool,
+    n_jobs: int | None,
+) -> float | np.ndarray:
+    """Compute one metric of each user, or its mean.
+
+    Parameters
+    ----------
+    metric : Metric
+        What to compute.
+    y_true : {array-like, sparse} of shape (n_items, n_users)
+        Play counts.
+    y_score : array-like of shape (n_items, n_users)
+        Scores.
+    exclude : {array-like, sparse} of shape (n_items, n_users) or None
+        Pairs that are no candidates.
+    per_user : bool
+        Return one value per user.
+    n_jobs : int or None
+        Threads.
+
+    Returns
+    -------
+    float or ndarray of shape (n_users,)
+        The mean, or NaN where a user is skipped.
+    """
+    source = dense_source(y_score)
+    candidates = Candidates.from_plays(y_true, source, exclude=exclude)
+    if per_user:
+        return metric.per_user(rank_positives(candidates, source, n_jobs=n_jobs))
+    values = evaluate(
+        {metric.name: metric},
+        candidates,
+        source,
+        n_jobs=n_jobs,
+        stacklevel=STACKLEVEL,
+    )
+    return values[metric.name]

@@ -1,0 +1,356 @@
+"""The ranks of what each user played, from which every ranking metric follows."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._utils.scores import ScoreSource
+from skcoldstart._utils.threads import (
+    map_in_threads,
+    n_kernel_threads,
+    one_blas_thread,
+)
+from skcoldstart._utils.validation import check_play_counts
+
+__all__ = [
+    "Candidates",
+    "PositiveRanks",
+    "hidden_positive_error",
+    "nan_error",
+    "over_tiles",
+    "rank_positives",
+]
+
+TILE_USERS = 256
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Which items each user played, and which ones are not to be ranked.
+
+    Parameters
+    ----------
+    n_items : int
+        Number of items.
+    users : int64 ndarray of shape (n_selected_users,)
+        User of each row of the two tables below.
+    positives : csr_array of shape (n_selected_users, n_items)
+        What they played.
+    hidden : csr_array of shape (n_selected_users, n_items)
+        What they are not offered; nothing that they played.
+    """
+
+    n_items: int
+    users: np.ndarray
+    positives: sp.csr_array
+    hidden: sp.csr_array
+
+    @classmethod
+    def from_plays(
+        cls,
+        y_true: Any,
+        source: ScoreSource,
+        *,
+        exclude: Any = None,
+        users: np.ndarray | None = None,
+    ) -> "Candidates":
+        """Check plays and exclusions against the scores, and turn users into rows.
+
+        Parameters
+        ----------
+        y_true : {array-like, sparse} of shape (n_items, n_users)
+            Play counts.
+        source : ScoreSource
+            Gives the shape that is expected.
+        exclude : {array-like, sparse} of shape (n_items, n_users), default=None
+            Pairs that are not to be ranked.
+        users : int64 ndarray of shape (n_selected_users,), default=None
+            Users to keep; ``None`` keeps all.
+
+        Returns
+        -------
+        Candidates
+            One row per kept user.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, or a pair is both played and excluded.
+        """
+        shape = (source.n_items, source.n_users)
+        positives = _by_user(y_true, shape, "y_true")
+        if exclude is None:
+            hidden = sp.csr_array(positives.shape)
+        else:
+            hidden = _by_user(exclude, shape, "exclude")
+            both = positives.multiply(hidden).tocoo()
+            if both.nnz:
+                raise ValueError(
+                    f"{both.nnz} pairs are both played and excluded, the first of user "
+                    f"{both.row[0]} and item {both.col[0]}; leave them out of one."
+                )
+        if users is None:
+            users = np.arange(source.n_users)
+        else:
+            positives, hidden = positives[users], hidden[users]
+        return cls(source.n_items, users, positives, hidden)
+
+    @property
+    def n_positives(self) -> np.ndarray:
+        """Items that each user played, int64 of shape (n_selected_users,)."""
+        return np.diff(self.positives.indptr).astype(np.int64)
+
+    @property
+    def n_negatives(self) -> np.ndarray:
+        """Candidates that each user did not play, int64 (n_selected_users,)."""
+        return self.n_items - np.diff(self.hidden.indptr) - self.n_positives
+
+    def select(self, rows: np.ndarray) -> "Candidates":
+        """Keep some of the users.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_kept,)
+            Rows to keep.
+
+        Returns
+        -------
+        Candidates
+            Those rows.
+        """
+        return Candidates(
+            self.n_items, self.users[rows], self.positives[rows], self.hidden[rows]
+        )
+
+
+@dataclass(frozen=True)
+class PositiveRanks:
+    """Where the items that each user played stand among that user's candidates.
+
+    Parameters
+    ----------
+    n_positives, n_negatives : int64 ndarray of shape (n_users,)
+        Played and unplayed candidates.
+    ranks : int32 ndarray of shape (n_positives.sum(),)
+        1 is best; of equal scores the lower item index comes first. Users one after
+        the other, rising for each.
+    midrank_sums : int64 ndarray of shape (n_users,)
+        Twice the sum of midranks of each user's positives.
+    """
+
+    n_positives: np.ndarray
+    n_negatives: np.ndarray
+    ranks: np.ndarray
+    midrank_sums: np.ndarray
+
+    @cached_property
+    def users(self) -> np.ndarray:
+        """User of each rank."""
+        return np.repeat(np.arange(len(self.n_positives)), self.n_positives)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Place of each rank among the user's own: 1, 2, ..., n_positives."""
+        starts = np.cumsum(self.n_positives) - self.n_positives
+        return np.arange(1, len(self.ranks) + 1) - np.repeat(starts, self.n_positives)
+
+    def sum_by_user(self, values: np.ndarray) -> np.ndarray:
+        """Add up one value per rank for each user.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_ranks,)
+            One value per rank.
+
+        Returns
+        -------
+        float64 ndarray of shape (n_users,)
+            Sums, NaN for a user without positives.
+        """
+        sums = np.bincount(self.users, values, minlength=len(self.n_positives))
+        return np.where(self.n_positives > 0, sums, np.nan)
+
+
+def rank_positives(
+    candidates: Candidates,
+    source: ScoreSource,
+    *,
+    tile_users: int = TILE_USERS,
+    n_jobs: int | None = None,
+) -> PositiveRanks:
+    """Rank what each user played among the user's candidates.
+
+    Users without positives are not scored.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        Positives and hidden items of each user.
+    source : ScoreSource
+        Scores of all items for some users.
+    tile_users : int, default=256
+        Users scored at a time in each thread.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available.
+
+    Returns
+    -------
+    PositiveRanks
+        One entry per row of `candidates`.
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, or that of a positive is -inf.
+    """
+    from skcoldstart._kernels import ranking
+
+    n_positives, n_negatives = candidates.n_positives, candidates.n_negatives
+    scored = np.flatnonzero(n_positives)
+    if len(scored) < len(n_positives):
+        candidates = candidates.select(scored)
+    indptr, items = _csr_parts(candidates.positives)
+    hidden_indptr, hidden_items = _csr_parts(candidates.hidden)
+    ranks = np.empty(len(items), np.int32)
+    sums = np.empty(len(scored), np.int64)
+
+    def rank(tile: slice, rows: np.ndarray) -> None:
+        bounds = slice(tile.start, tile.stop + 1)
+        problem, row = ranking.rank_positives(
+            rows,
+            indptr[bounds],
+            items,
+            hidden_indptr[bounds],
+            hidden_items,
+            ranks,
+            sums[tile],
+        )
+        if problem == ranking.NAN_SCORE:
+            raise nan_error(candidates.users[tile.start + row])
+        if problem == ranking.HIDDEN_POSITIVE:
+            raise hidden_positive_error(candidates.users[tile.start + row])
+
+    if source.has_nan():
+        raise nan_error()
+    for _ in over_tiles(rank, candidates.users, source, tile_users, n_jobs):
+        pass
+    midrank_sums = np.zeros(len(n_positives), np.int64)
+    midrank_sums[scored] = sums
+    return PositiveRanks(n_positives, n_negatives, ranks, midrank_sums)
+
+
+def over_tiles(
+    work: Callable[[slice, np.ndarray], Any],
+    users: np.ndarray,
+    source: ScoreSource,
+    tile_users: int,
+    n_jobs: int | None,
+) -> Iterator[Any]:
+    """Score users tile by tile, each thread in one buffer of its own.
+
+    Tiles do not depend on the number of threads and BLAS has one thread, so neither
+    does any bit of the scores.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a slice of `users` and their scores of shape (n_tile_users, n_items).
+    users : int64 ndarray of shape (n_selected_users,)
+        Users to score.
+    source : ScoreSource
+        Where scores come from.
+    tile_users : int
+        Users in a tile.
+    n_jobs : int or None
+        Threads; ``None`` means all that are available.
+
+    Yields
+    ------
+    object
+        What `work` returns, in the order of tiles.
+    """
+    dtype = np.float32 if source.dtype == np.float32 else np.float64
+    tile_users = min(tile_users, len(users))
+    local = threading.local()
+
+    def score(start: int) -> Any:
+        if not hasattr(local, "buffer"):
+            local.buffer = np.empty((tile_users, source.n_items), dtype)
+        tile = slice(start, min(start + tile_users, len(users)))
+        rows = source.rows(_as_slice(users[tile]), local.buffer[: tile.stop - start])
+        return work(tile, rows)
+
+    if len(users) == 0:
+        return
+    starts = range(0, len(users), tile_users)
+    n_threads = min(n_kernel_threads(n_jobs), len(starts))
+    with one_blas_thread():
+        yield from map_in_threads(score, starts, n_threads)
+
+
+def _as_slice(users: np.ndarray) -> np.ndarray | slice:
+    """Return neighbours as a slice, which is read without a gather."""
+    neighbours = bool((np.diff(users) == 1).all())
+    return slice(users[0], users[-1] + 1) if neighbours else users
+
+
+def nan_error(user: int | None = None) -> ValueError:
+    """Say that scores are NaN.
+
+    Parameters
+    ----------
+    user : int, default=None
+        Whose scores, where it is known.
+
+    Returns
+    -------
+    ValueError
+        To be raised.
+    """
+    whose = "" if user is None else f" of user {user}"
+    return ValueError(
+        f"Scores{whose} contain NaN; expected numbers. Check the predictions, or the "
+        "factors that they come from."
+    )
+
+
+def hidden_positive_error(user: int) -> ValueError:
+    """Say that a positive has the score of an excluded item.
+
+    Parameters
+    ----------
+    user : int
+        Who played it.
+
+    Returns
+    -------
+    ValueError
+        To be raised.
+    """
+    return ValueError(
+        f"User {user} played an item whose score is -inf, which marks items that are "
+        "not to be ranked. Give the item a finite score, or take the play out of "
+        "y_true."
+    )
+
+
+def _by_user(pairs: Any, shape: tuple[int, int], name: str) -> sp.csr_array:
+    """Validate a table of shape (n_items, n_users) and return it users first."""
+    table = check_play_counts(pairs, input_name=name)
+    if table.shape != shape:
+        hint = f" Did you pass users as rows ({name}.T)?"
+        raise ValueError(
+            f"{name} has shape {table.shape} but scores have shape {shape}; both must "
+            "have one row per item and one column per user."
+            f"{hint if table.shape == shape[::-1] else ''}"
+        )
+    return table.T.tocsr()
+
+
+def _csr_parts(table: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    return table.indptr.astype(np.int64), table.indices.astype(np.int32)

@@ -1,0 +1,193 @@
+"""Scorers of recommenders, for searches and cross-validation."""
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from skcoldstart._utils.scores import score_source
+from skcoldstart._utils.sk import Interval, StrOptions, validate_params
+from skcoldstart._utils.topn import check_users
+from skcoldstart.metrics._formulas import evaluate, parse_metrics
+from skcoldstart.metrics._ranks import TILE_USERS, Candidates
+
+__all__ = ["make_recommendation_scorer", "recommendation_scorer"]
+
+
+class _RecommendationScorer:
+    """Score a fitted recommender on items and their true plays.
+
+    Call it as ``scorer(estimator, X, y)``; it returns a dict of floats, or one float
+    where it was made for one metric. It never raises on data: what cannot be scored
+    is NaN under every key, with one warning that says why. An estimator that is not
+    fitted raises `NotFittedError`.
+    """
+
+    def __init__(
+        self,
+        metrics: str | Sequence[str],
+        *,
+        average: str = "user",
+        users: Any = None,
+        chunk_size: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.metrics = metrics if isinstance(metrics, str) else tuple(metrics)
+        self.average = average
+        self.users = users
+        self.chunk_size = chunk_size
+        self.random_state = random_state
+        self._by_key = parse_metrics(self.metrics)
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> Any:
+        try:
+            values = self._evaluate(estimator, X, y)
+        except NotFittedError:
+            raise
+        # A scorer that returns a dict and raises would end a whole search, whatever
+        # its error_score says.
+        except Exception as error:
+            values = dict.fromkeys(self._by_key, float("nan"))
+            warnings.warn(
+                f"{', '.join(values)} could not be scored and is NaN: "
+                f"{type(error).__name__}: {error}",
+                UserWarning,
+                stacklevel=2,
+            )
+        return next(iter(values.values())) if len(values) == 1 else values
+
+    def _evaluate(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
+        source = score_source(estimator, X)
+        sampled = isinstance(self.users, Integral)
+        users = None if sampled else self.users
+        if users is not None:
+            users = check_users(users, source.n_users)
+        candidates = Candidates.from_plays(y, source, users=users)
+        if sampled:
+            scored = np.flatnonzero(candidates.n_positives)
+            if len(scored) > self.users:
+                rng = np.random.default_rng(self.random_state)
+                sample = rng.choice(scored, self.users, replace=False)
+                candidates = candidates.select(np.sort(sample))
+        return evaluate(
+            self._by_key,
+            candidates,
+            source,
+            average=self.average,
+            tile_users=self.chunk_size or TILE_USERS,
+            stacklevel=3,
+        )
+
+    def __repr__(self) -> str:
+        defaults: dict[str, Any] = {
+            "average": "user",
+            "users": None,
+            "chunk_size": None,
+            "random_state": 0,
+        }
+        changed = "".join(
+            f", {name}={getattr(self, name)!r}"
+            for name, default in defaults.items()
+            if not np.array_equal(getattr(self, name), default)
+        )
+        return f"make_recommendation_scorer({self.metrics!r}{changed})"
+
+
+@validate_params(
+    {
+        "metrics": [str, "array-like"],
+        "average": [StrOptions({"user", "pooled"})],
+        "users": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "chunk_size": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_recommendation_scorer(
+    metrics: str | Sequence[str] = ("map@500", "auc"),
+    *,
+    average: str = "user",
+    users: Any = None,
+    chunk_size: int | None = None,
+    random_state: int = 0,
+) -> _RecommendationScorer:
+    """Make a scorer of recommenders from the names of ranking metrics.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    metrics : str or sequence of str, default=("map@500", "auc")
+        ``"map"``, ``"auc"``, ``"ndcg"``, ``"recall"``, ``"precision"``,
+        ``"hit_rate"``, ``"mrr"``, all but ``"auc"`` with a cutoff if wanted:
+        ``"recall@100"``, or ``"recall@all"``. Without one, map counts 500 ranks, mrr
+        all, the others 10.
+    average : {"user", "pooled"}, default="user"
+        How AUC is averaged, as in `skcoldstart.metrics.mean_auc`.
+    users : int or array-like of int or bool, default=None
+        Users to score: indices or a mask; or a number of users, drawn among those
+        with a positive, the same for every candidate of a search. ``None`` means all.
+    chunk_size : int, default=None
+        Users scored at a time in each thread: memory is ``chunk_size * n_items``
+        scores a thread. ``None`` means 256.
+    random_state : int, default=0
+        Seed of the draw where `users` is a number.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``, picklable. With one metric it returns a float,
+        which `sklearn.model_selection.GridSearchCV` and
+        `skcoldstart.model_selection.cross_val_score` take as it is; with several a
+        dict of floats, whose keys are the metrics' names, with their cutoffs only
+        where one name is asked for with several: ``("map@500", "auc")`` gives
+        ``map`` and ``auc``, ``("map@10", "map@500")`` gives ``map@10`` and
+        ``map@500``.
+
+    Raises
+    ------
+    ValueError
+        If a metric is unknown, or a parameter out of range.
+
+    See Also
+    --------
+    skcoldstart.recommendation_scorer : The default, ready made.
+    skcoldstart.metrics.ranking_report : The same for a table of scores.
+    skcoldstart.model_selection.cross_validate : Takes sparse plays.
+
+    Notes
+    -----
+    The items of a fold are ranked for each user with at least one positive among
+    them; the others are skipped. A Pipeline or a search is opened, and scores that
+    are products of factors are read in tiles of users: the table of all items and all
+    users is never held.
+
+    A scorer never raises on data: what cannot be scored (NaN predictions, another
+    number of users) is NaN under every key, with one warning that says why.
+
+    Examples
+    --------
+    >>> from skcoldstart import make_recommendation_scorer
+    >>> make_recommendation_scorer("recall@100", users=1000)
+    make_recommendation_scorer('recall@100', users=1000)
+    """
+    return _RecommendationScorer(
+        metrics,
+        average=average,
+        users=users,
+        chunk_size=chunk_size,
+        random_state=random_state,
+    )
+
+
+recommendation_scorer = make_recommendation_scorer()
+"""Score a recommender by ``{"map": mAP@500, "auc": mean AUC over users}``.
+
+``recommendation_scorer(estimator, X, y)`` is `make_recommendation_scorer` with its
+defaults; pass it as ``scoring=recommendation_scorer, refit="map"``.
+
+.. versionadded:: 0.1
+"""

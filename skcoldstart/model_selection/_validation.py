@@ -1,0 +1,196 @@
+"""Cross-validation of recommenders, with sparse plays."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import sklearn.model_selection
+
+from skcoldstart._utils.sk import _num_samples
+from skcoldstart._utils.validation import check_item_sequence, check_play_counts
+from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
+
+__all__ = ["cross_val_score", "cross_validate"]
+
+# scikit-learn's own function works on sparse y; only the check of its parameters, the
+# outermost wrapper, refuses it. Estimators keep checking their own parameters.
+# TODO(sklearn 1.11): see whether cross_validate accepts sparse y, then call it as is.
+_cross_validate = inspect.unwrap(sklearn.model_selection.cross_validate)
+
+
+def cross_validate(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    groups: Any = None,
+    scoring: Any = recommendation_scorer,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: dict[str, Any] | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
+    return_train_score: bool = False,
+    return_estimator: bool = False,
+    return_indices: bool = False,
+    error_score: Any = np.nan,
+) -> dict[str, Any]:
+    """Evaluate a recommender on items that it has never seen.
+
+    `sklearn.model_selection.cross_validate` with sparse plays allowed: rows are
+    items, so every splitter of rows holds out items. `KFold` makes them new items,
+    `GroupKFold` with the artist as group makes them items of new artists.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator
+        A recommender, or a Pipeline or search that ends in one.
+    X : sequence of n_items items
+        Content: a table, paths, a `RaggedArray`, or any other sequence.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0; row i is item i of X.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist, for splitters that use it.
+    scoring : callable, str, list, tuple or dict, default=recommendation_scorer
+        As in scikit-learn. The default gives ``test_map`` (mAP@500) and ``test_auc``.
+    cv : int, splitter or iterable, default=None
+        As in scikit-learn; ``None`` means 5 folds, without shuffling.
+    n_jobs : int, default=None
+        Folds fitted at a time, through joblib; ``None`` means 1.
+    verbose : int, default=0
+        Verbosity of joblib.
+    params : dict, default=None
+        Parameters for the estimator's `fit`, the scorer and the splitter.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Jobs dispatched ahead of time.
+    return_train_score : bool, default=False
+        Score the training items too.
+    return_estimator : bool, default=False
+        Return the fitted estimators.
+    return_indices : bool, default=False
+        Return the items of each fold.
+    error_score : "raise" or float, default=np.nan
+        Score of a fold whose fit fails.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_splits,)
+        ``test_<metric>``, ``fit_time``, ``score_time``, in s, and what was asked for,
+        as in scikit-learn.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path.
+    ValueError
+        If `y` does not have one row per item, or holds NaN, infinite or negative
+        counts.
+
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Takes sparse plays as it is; use it with
+        ``scoring=recommendation_scorer, refit="map"``.
+    cross_val_score : One number per fold.
+
+    Notes
+    -----
+    Splitters that stratify by y have no meaning for plays and refuse them. Random
+    folds put songs of one artist on both sides; for cold start of artists pass
+    ``cv=GroupKFold()`` and ``groups``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skcoldstart import ContentProfileRecommender
+    >>> from skcoldstart.model_selection import cross_validate
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 4))
+    >>> y = csr_array(rng.poisson(np.exp(X @ rng.normal(size=(4, 30)) - 1)))
+    >>> scores = cross_validate(ContentProfileRecommender(), X, y, cv=3)
+    >>> bool((scores["test_auc"] > 0.6).all())
+    True
+    """
+    _check_items_and_plays(X, y)
+    return _cross_validate(
+        estimator,
+        X,
+        y,
+        groups=groups,
+        scoring=scoring,
+        cv=cv,
+        n_jobs=n_jobs,
+        verbose=verbose,
+        params=params,
+        pre_dispatch=pre_dispatch,
+        return_train_score=return_train_score,
+        return_estimator=return_estimator,
+        return_indices=return_indices,
+        error_score=error_score,
+    )
+
+
+def cross_val_score(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    scoring: str | Callable[[Any, Any, Any], float] | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """Evaluate a recommender on items that it has never seen, by one number.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator
+        A recommender, or a Pipeline or search that ends in one.
+    X : sequence of n_items items
+        Content.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0; row i is item i of X.
+    scoring : callable, default=None
+        A scorer that returns a float; ``None`` means mAP@500.
+    **options : dict
+        ``groups``, ``cv``, ``n_jobs``, ``verbose``, ``params``, ``pre_dispatch`` and
+        ``error_score`` of `cross_validate`.
+
+    Returns
+    -------
+    ndarray of shape (n_splits,)
+        Score of each fold.
+
+    Raises
+    ------
+    ValueError
+        If the scorer returns several metrics.
+
+    See Also
+    --------
+    cross_validate : Several metrics, times and more.
+    """
+    if scoring is None:
+        scoring = make_recommendation_scorer("map@500")
+    results = cross_validate(estimator, X, y, scoring=scoring, **options)
+    if "test_score" not in results:
+        names = [key[5:] for key in results if key.startswith("test_")]
+        raise ValueError(
+            f"scoring returned the metrics {names}; cross_val_score expects one "
+            "number. Use cross_validate, or make_recommendation_scorer with one name."
+        )
+    return results["test_score"]
+
+
+def _check_items_and_plays(X: Any, y: Any) -> None:
+    if not sp.issparse(X):
+        check_item_sequence(X)
+    if y is None:
+        raise ValueError(
+            "y is None; pass play counts of shape (n_items, n_users), one row per item."
+        )
+    check_play_counts(y, n_items=_num_samples(X))

@@ -1,0 +1,162 @@
+"""The engine: tiles, threads, factors."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skcoldstart._kernels import ranking as kernels
+from skcoldstart._utils.scores import DenseScores, LowRankScores
+from skcoldstart.metrics._pooled import pooled_auc
+from skcoldstart.metrics._ranks import Candidates, rank_positives
+
+
+def make_factors(rng, n_items=70, n_users=600, k=5, dtype=np.float32):
+    """Return factors of small whole numbers: products are exact, and tie."""
+    V = rng.integers(-3, 4, size=(n_items, k)).astype(dtype)
+    U = rng.integers(-3, 4, size=(n_users, k)).astype(dtype)
+    return V, U, rng.random((n_items, n_users)) < 0.1
+
+
+def same(one, other):
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("n_positives", "n_negatives", "ranks", "midrank_sums")
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_factors_rank_like_the_table_they_stand_for(dtype, rng):
+    V, U, y = make_factors(rng, dtype=dtype)
+    low, dense = LowRankScores(V, U), DenseScores(V @ U.T)
+    candidates = Candidates.from_plays(y, low)
+    assert same(rank_positives(candidates, low), rank_positives(candidates, dense))
+    assert pooled_auc(candidates, low) == pooled_auc(candidates, dense)
+
+
+def test_any_number_of_threads_gives_the_same_bits(rng):
+    V, U = rng.normal(size=(300, 20)), rng.normal(size=(1500, 20))
+    source = LowRankScores(V.astype(np.float32), U.astype(np.float32))
+    candidates = Candidates.from_plays(rng.random((300, 1500)) < 0.1, source)
+    one = rank_positives(candidates, source, n_jobs=1)
+    assert same(rank_positives(candidates, source, n_jobs=2), one)
+    assert same(rank_positives(candidates, source), one)
+    pooled = pooled_auc(candidates, source, n_jobs=1)
+    assert pooled_auc(candidates, source, n_jobs=2) == pooled
+
+
+@pytest.mark.parametrize("tile_users", [1, 7, 599, 600, 10_000])
+def test_tiles_of_any_size_rank_alike(tile_users, rng):
+    V, U, y = make_factors(rng)
+    source = LowRankScores(V, U)
+    candidates = Candidates.from_plays(y, source)
+    tiled = rank_positives(candidates, source, tile_users=tile_users)
+    assert same(tiled, rank_positives(candidates, source))
+
+
+def test_duplicate_items_tie_exactly(rng):
+    V, U = rng.normal(size=(500, 33)), rng.normal(size=(300, 33))
+    V[1::2] = V[::2]
+    source = LowRankScores(V.astype(np.float32), U.astype(np.float32))
+    y = np.zeros((500, 300))
+    y[np.arange(300), np.arange(300)] = 1
+    ranks = rank_positives(Candidates.from_plays(y, source), source)
+    # The twin of a positive ties: midranks of a lone positive end in a half.
+    assert_array_equal(ranks.midrank_sums % 2, 1)
+
+
+def test_a_score_table_is_never_held(rng):
+    class Watched(LowRankScores):
+        widest = 0
+
+        def rows(self, users, out=None):
+            rows = super().rows(users, out)
+            self.widest = max(self.widest, len(rows))
+            return rows
+
+    V, U, y = make_factors(rng)
+    source = Watched(V, U)
+    rank_positives(Candidates.from_plays(y, source), source)
+    assert source.widest == 256
+
+
+def test_users_without_positives_are_not_scored(rng):
+    V, U, y = make_factors(rng)
+    y[:, ::2] = False
+    scored = []
+
+    class Watched(LowRankScores):
+        def rows(self, users, out=None):
+            scored.append(np.arange(600)[users])
+            return super().rows(users, out)
+
+    source = Watched(V, U)
+    ranks = rank_positives(Candidates.from_plays(y, source), source)
+    assert_array_equal(
+        np.sort(np.concatenate(scored)), np.flatnonzero(ranks.n_positives)
+    )
+
+
+def test_kept_users_rank_as_among_all(rng):
+    V, U, y = make_factors(rng)
+    source = LowRankScores(V, U)
+    everyone = rank_positives(Candidates.from_plays(y, source), source)
+    users = rng.permutation(600)[:100]
+    some = rank_positives(Candidates.from_plays(y, source, users=users), source)
+    for values in ("n_positives", "n_negatives", "midrank_sums"):
+        assert_array_equal(getattr(some, values), getattr(everyone, values)[users])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_factors_that_give_nan_raise_and_name_the_user(bad, rng):
+    V, U, y = make_factors(rng)
+    U[5], y[0, 5] = [bad, -bad, 0, 0, 0], True
+    V[3] = 1
+    source = LowRankScores(V, U)
+    with pytest.raises(ValueError, match="contain NaN" if bad != bad else "of user 5"):
+        rank_positives(Candidates.from_plays(y, source), source)
+
+
+def test_whole_number_scores_rank_too(rng):
+    V, U, y = make_factors(rng, dtype=np.int64)
+    candidates = Candidates.from_plays(y, DenseScores(V @ U.T))
+    whole = rank_positives(candidates, DenseScores(V @ U.T))
+    assert same(whole, rank_positives(candidates, DenseScores((V @ U.T) * 1.0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_compiled_ranks_equal_plain_python(dtype, rng):
+    scores = rng.integers(0, 5, size=(6, 30)).astype(dtype)
+    items = np.stack([rng.permutation(30)[:8] for _ in range(6)]).astype(np.int32)
+    positives = np.sort(items[:, :5]).ravel()
+    hidden = np.sort(items[:, 5:]).ravel()
+    results = []
+    for function in (kernels.rank_positives, kernels.rank_positives.py_func):
+        ranks, sums = np.empty(30, np.int32), np.empty(6, np.int64)
+        outcome = function(
+            scores,
+            np.arange(0, 31, 5),
+            positives,
+            np.arange(0, 19, 3),
+            hidden,
+            ranks,
+            sums,
+        )
+        results.append((outcome, ranks.tolist(), sums.tolist()))
+    assert results[0] == results[1]
+    assert results[0][0] == (kernels.RANKED, -1)
+
+
+def test_histogram_counts_what_lies_between_and_on_thresholds(rng):
+    scores = rng.integers(0, 9, size=200).astype(np.float64)
+    thresholds = np.array([1.0, 4.0, 7.5])
+    between, equal = np.zeros(4, np.int64), np.zeros(3, np.int64)
+    kernels.count_between(scores, thresholds, between, equal)
+    assert_array_equal(equal, [(scores == t).sum() for t in thresholds])
+    expected = [
+        (scores < 1).sum(),
+        ((scores > 1) & (scores < 4)).sum(),
+        ((scores > 4) & (scores < 7.5)).sum(),
+        (scores > 7.5).sum(),
+    ]
+    assert_array_equal(between, expected)

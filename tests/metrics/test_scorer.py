@@ -1,0 +1,276 @@
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
+from sklearn.model_selection import GridSearchCV, GroupKFold, RandomizedSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skcoldstart
+from skcoldstart import make_recommendation_scorer, recommendation_scorer
+from skcoldstart.metrics import mean_auc, mean_average_precision_at_k, recall
+from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender
+
+
+@pytest.fixture
+def catalog(rng):
+    X = rng.normal(size=(60, 4))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(4, 25)) - 1.5))
+    return X, sp.csr_array(y), rng.integers(0, 12, size=60)
+
+
+@pytest.mark.parametrize("model", [LinearRecommender(), FactorRecommender()])
+def test_default_scorer_is_map_at_500_and_auc_per_user(model, catalog):
+    X, y, _ = catalog
+    model.fit(X, y)
+    scores = X @ model.coef_
+    values = recommendation_scorer(model, X, y)
+    assert list(values) == ["map", "auc"]
+    assert all(type(value) is float for value in values.values())
+    assert_allclose(values["map"], mean_average_precision_at_k(y, scores), rtol=1e-12)
+    assert_allclose(values["auc"], mean_auc(y, scores), rtol=1e-12)
+
+
+def test_factors_and_table_score_alike(catalog):
+    X, y, _ = catalog
+    values = [
+        recommendation_scorer(model.fit(X, y), X, y)
+        for model in (LinearRecommender(), FactorRecommender())
+    ]
+    assert_allclose(list(values[0].values()), list(values[1].values()), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "keys"),
+    [
+        (("map@500", "auc"), ["map", "auc"]),
+        (("map", "auc"), ["map", "auc"]),
+        (("map@10", "auc"), ["map", "auc"]),
+        (("map@10", "map@500", "auc"), ["map@10", "map@500", "auc"]),
+        (("recall@5", "recall@all", "mrr"), ["recall@5", "recall@all", "mrr"]),
+        (["ndcg@3", "precision@3", "hit_rate@3"], ["ndcg", "precision", "hit_rate"]),
+    ],
+)
+def test_keys_are_names_with_cutoffs_only_where_they_tell_apart(metrics, keys, catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    assert list(make_recommendation_scorer(metrics)(model, X, y)) == keys
+
+
+@pytest.mark.parametrize(
+    "metrics", ["recall@5", ("recall@5",), ("recall@5", "recall@5")]
+)
+def test_one_metric_is_a_float(metrics, catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    value = make_recommendation_scorer(metrics)(model, X, y)
+    assert type(value) is float
+    assert_allclose(value, recall(y, X @ model.coef_, k=5), rtol=1e-12)
+
+
+def test_cutoffs_reach_the_metric(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    values = make_recommendation_scorer(("map@2", "map@all"))(model, X, y)
+    for key, k in [("map@2", 2), ("map@all", None)]:
+        expected = mean_average_precision_at_k(y, X @ model.coef_, k=k)
+        assert_allclose(values[key], expected, rtol=1e-12)
+
+
+def test_pooled_auc_is_an_option(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    value = make_recommendation_scorer("auc", average="pooled")(model, X, y)
+    assert_allclose(value, mean_auc(y, X @ model.coef_, average="pooled"), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "metrics", ["map@0", "map@", "auc@10", "rmse", "map 500", (), ("map", "NDCG@10")]
+)
+def test_unknown_metrics_are_refused_when_the_scorer_is_made(metrics):
+    with pytest.raises(ValueError, match=r"Unknown metric|no cutoff|metrics is empty"):
+        make_recommendation_scorer(metrics)
+
+
+@pytest.mark.parametrize(
+    "options", [{"average": "macro"}, {"users": 0}, {"chunk_size": 0}]
+)
+def test_options_out_of_range_are_refused_when_the_scorer_is_made(options):
+    with pytest.raises(ValueError, match=f"'{next(iter(options))}' parameter"):
+        make_recommendation_scorer(**options)
+
+
+def test_chosen_users_are_the_only_ones_scored(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    per_user = mean_auc(y, X @ model.coef_, per_user=True)
+    mask = np.arange(25) % 3 == 0
+    for users in (mask, np.flatnonzero(mask), list(np.flatnonzero(mask))):
+        value = make_recommendation_scorer("auc", users=users)(model, X, y)
+        assert_allclose(value, np.nanmean(per_user[mask]), rtol=1e-12)
+
+
+def test_a_number_of_users_is_drawn_among_those_with_positives(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    per_user = mean_auc(y, X @ model.coef_, per_user=True)
+    silenced = y.toarray()
+    silenced[:, 5:] = 0
+    five = make_recommendation_scorer("auc", users=5)
+    assert_allclose(five(model, X, silenced), np.nanmean(per_user[:5]), rtol=1e-12)
+    assert five(model, X, y) == five(model, X, y)
+    other = make_recommendation_scorer("auc", users=5, random_state=1)
+    assert other(model, X, y) != five(model, X, y)
+    everyone = make_recommendation_scorer("auc", users=1000)
+    assert everyone(model, X, y) == make_recommendation_scorer("auc")(model, X, y)
+
+
+def test_chunks_change_memory_and_not_the_score(catalog):
+    X, y, _ = catalog
+    model = FactorRecommender().fit(X, y)
+    chunked = make_recommendation_scorer(chunk_size=3)(model, X, y)
+    whole = recommendation_scorer(model, X, y)
+    assert_allclose(list(chunked.values()), list(whole.values()), rtol=1e-12)
+
+
+def test_pipelines_and_searches_are_opened_for_their_factors(catalog):
+    X, y, _ = catalog
+    pipeline = make_pipeline(StandardScaler(), PCA(3), FactorRecommender()).fit(X, y)
+    expected = recommendation_scorer(
+        FactorRecommender().fit(pipeline[:-1].transform(X), y),
+        pipeline[:-1].transform(X),
+        y,
+    )
+    assert recommendation_scorer(pipeline, X, y) == expected
+
+
+# What cannot be scored
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("nan", "contain NaN"),
+        ("raise", "RuntimeError: the model is out of order"),
+        ("shape", r"y_true has shape \(60, 25\) but scores have shape \(60, 24\)"),
+        ("flat", r"predict returned shape \(60,\)"),
+    ],
+)
+def test_what_cannot_be_scored_is_nan_with_one_warning(failure, reason, catalog):
+    X, y, _ = catalog
+    model = BrokenRecommender(failure).fit(X, y)
+    with pytest.warns(UserWarning, match=f"map, auc could not be .*{reason}") as record:
+        values = recommendation_scorer(model, X, y)
+    assert_array_equal([values["map"], values["auc"]], np.nan)
+    assert [w.filename for w in record] == [__file__]
+    with pytest.warns(UserWarning, match=reason):
+        assert np.isnan(make_recommendation_scorer("mrr")(model, X, y))
+
+
+def test_transposed_plays_and_users_out_of_range_are_nan_too(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    with pytest.warns(UserWarning, match="Did you pass users as rows"):
+        assert np.isnan(recommendation_scorer(model, X, y.T)["map"])
+    with pytest.warns(UserWarning, match="users holds 25"):
+        assert np.isnan(make_recommendation_scorer("auc", users=[25])(model, X, y))
+
+
+def test_plays_of_nobody_are_nan_with_one_warning(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    with pytest.warns(UndefinedMetricWarning, match="map, auc: no user") as record:
+        values = recommendation_scorer(model, X, 0 * y)
+    assert_array_equal([values["map"], values["auc"]], np.nan)
+    assert [w.filename for w in record] == [__file__]
+
+
+def test_an_estimator_that_is_not_fitted_raises(catalog):
+    X, y, _ = catalog
+    with pytest.raises(NotFittedError):
+        recommendation_scorer(LinearRecommender(), X, y)
+
+
+# Life in scikit-learn
+
+
+def test_scorers_survive_pickle_and_copy(catalog):
+    X, y, _ = catalog
+    model = LinearRecommender().fit(X, y)
+    for scorer in (
+        recommendation_scorer,
+        make_recommendation_scorer("ndcg@3", users=[1, 2]),
+    ):
+        for twin in (pickle.loads(pickle.dumps(scorer)), copy.deepcopy(scorer)):
+            assert repr(twin) == repr(scorer)
+            assert twin(model, X, y) == scorer(model, X, y)
+
+
+def test_repr_is_the_call_that_makes_it():
+    default = "make_recommendation_scorer(('map@500', 'auc'))"
+    assert repr(recommendation_scorer) == default
+    assert repr(skcoldstart.recommendation_scorer) == default
+    text = "make_recommendation_scorer('map@10', users=[3, 1], chunk_size=8)"
+    assert repr(eval(text, {**vars(skcoldstart)} | globals())) == text
+    array = make_recommendation_scorer("auc", users=np.array([1, 2]))
+    assert repr(array) == "make_recommendation_scorer('auc', users=array([1, 2]))"
+
+
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("routing", [False, True])
+def test_search_over_sparse_plays_with_groups(n_jobs, routing, catalog):
+    X, y, groups = catalog
+    with config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(
+            FactorRecommender(),
+            {"alpha": [0.1, 10.0]},
+            scoring=recommendation_scorer,
+            refit="map",
+            cv=GroupKFold(3),
+            n_jobs=n_jobs,
+            error_score="raise",
+        ).fit(X, y, groups=groups)
+        for split, (train, test) in enumerate(GroupKFold(3).split(X, y, groups)):
+            model = FactorRecommender(alpha=0.1).fit(X[train], y[train])
+            expected = recommendation_scorer(model, X[test], y[test])
+            for key, value in expected.items():
+                got = search.cv_results_[f"split{split}_test_{key}"][0]
+                assert_allclose(got, value, rtol=1e-12)
+        assert search.score(X, y) == recommendation_scorer(search, X, y)["map"]
+
+
+def test_one_metric_scores_a_search_as_it_is(catalog):
+    X, y, _ = catalog
+    search = RandomizedSearchCV(
+        LinearRecommender(),
+        {"alpha": [0.1, 10.0]},
+        n_iter=2,
+        scoring=make_recommendation_scorer("recall@5"),
+        cv=2,
+    ).fit(X, y)
+    assert 0 < search.best_score_ < 1
+    assert search.score(X, y) == search.scorer_(search.best_estimator_, X, y)
+
+
+def test_a_candidate_that_cannot_be_scored_does_not_end_a_search(catalog):
+    X, y, _ = catalog
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = GridSearchCV(
+            BrokenRecommender(),
+            {"failure": ["nan", "none", "raise"]},
+            scoring=recommendation_scorer,
+            refit="auc",
+            cv=2,
+        ).fit(X, y)
+    assert_array_equal(
+        search.cv_results_["mean_test_auc"], np.array([np.nan, 0.5, np.nan])
+    )
+    assert search.best_params_ == {"failure": "none"}

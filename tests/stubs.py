@@ -1,0 +1,73 @@
+"""Tiny recommenders that worker processes can import."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+
+class LinearRecommender(BaseEstimator):
+    """Score by X @ coef_, a ridge regression of plays on content."""
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def fit(self, X, y):
+        X, y = self.features(X), y.toarray() if sp.issparse(y) else np.asarray(y)
+        gram = X.T @ X + self.alpha * np.eye(X.shape[1])
+        self.coef_ = np.linalg.solve(gram, X.T @ y)
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        return self.features(X) @ self.coef_
+
+    def features(self, X):
+        return np.asarray(X, dtype=float)
+
+
+class FactorRecommender(LinearRecommender):
+    """The same, with its scores offered as factors."""
+
+    @property
+    def user_factors_(self):
+        return self.coef_.T
+
+    def predict_factors(self, X):
+        return self.features(X)
+
+    def predict(self, X):
+        raise AssertionError("the table of all scores was asked for")
+
+
+class SequenceRecommender(LinearRecommender):
+    """Items are paths, or arrays of unequal length; content is what they add up to."""
+
+    def features(self, X):
+        if isinstance(X[0], str):
+            return np.array([[float(part) for part in p.split("/")] for p in X])
+        return np.array([np.sum(item, axis=0) for item in X], dtype=float)
+
+
+class BrokenRecommender(LinearRecommender):
+    """Fits, and predicts what ``failure`` says."""
+
+    def __init__(self, failure="nan"):
+        self.failure = failure
+
+    def fit(self, X, y):
+        self.n_users_ = y.shape[1]
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        scores = np.zeros((len(X), self.n_users_))
+        if self.failure == "nan":
+            scores[0, 0] = np.nan
+        if self.failure == "raise":
+            raise RuntimeError("the model is out of order")
+        if self.failure == "shape":
+            return scores[:, :-1]
+        if self.failure == "flat":
+            return scores[:, 0]
+        return scores
