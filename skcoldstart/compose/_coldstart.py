@@ -168,7 +168,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         if len(played) < n_items:
             fit_params = _check_method_params(X, fit_params, indices=played)
             X, factors = _safe_indexing(X, played), factors[played]
-        self.regressor_ = self._cloned_regressor(factors.shape[1])
+        self.regressor_ = self._cloned_regressor()
         self.regressor_.fit(X, factors, **fit_params)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
@@ -222,10 +222,10 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             return process_routing(self, "fit", **params)
         return Bunch(regressor=Bunch(fit=params), factorizer=Bunch(fit_transform={}))
 
-    def _cloned_regressor(self, n_outputs: int) -> Any:
+    def _cloned_regressor(self) -> Any:
         """Clone the regressor, repeated per factor where it predicts one output."""
         regressor = Ridge() if self.regressor is None else clone(self.regressor)
-        if n_outputs == 1 or get_tags(regressor).target_tags.multi_output:
+        if get_tags(regressor).target_tags.multi_output:
             return regressor
         if isinstance(regressor, Pipeline):
             name, last = regressor.steps[-1]
