@@ -84,10 +84,15 @@ def count_items(X: Any, *, input_name: str = "X") -> int:
     ------
     TypeError
         If `X` is a single path or has no length.
+    ValueError
+        If `X` has no items.
     """
     if isinstance(X, (str, bytes, os.PathLike)):
         check_item_sequence(X, input_name=input_name)
-    return _num_samples(X)
+    n_items = _num_samples(X)
+    if n_items == 0:
+        raise ValueError(f"{input_name} has no items; at least one is required.")
+    return n_items
 
 
 def check_one_row_per_item(shape: tuple[int, ...], n_items: int) -> None:
@@ -138,10 +143,16 @@ def check_play_counts(
     Raises
     ------
     ValueError
-        If `y` is not 2-D, holds NaN, infinite or negative counts, has no rows or
-        columns, or has another number of rows than `n_items`.
+        If `y` is not 2-D, holds NaN, infinite, negative or complex counts, has no
+        rows or columns, or has another number of rows than `n_items`.
     """
-    shape = y.shape if hasattr(y, "shape") else np.shape(y)
+    if not hasattr(y, "shape"):
+        y = np.asarray(y)
+    shape = y.shape
+    if np.iscomplexobj(y):
+        raise ValueError(
+            f"Complex data not supported: {input_name} must hold play counts."
+        )
     if len(shape) == 1:
         raise ValueError(
             f"{input_name} has shape {shape}; expected a 2-D table of play counts of "

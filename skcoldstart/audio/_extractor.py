@@ -108,6 +108,7 @@ class AudioExtractor(
                 "fmin or use a longer n_fft.",
                 stacklevel=2,
             )
+        self.errors_: list[ItemError] = []
         return self
 
     def transform(self, X: Any) -> RaggedArray | LazySequence:
@@ -142,7 +143,7 @@ class AudioExtractor(
         )
         items = check_audio_items(X)
         if self.lazy:
-            self.errors_: list[ItemError] = []
+            self.errors_ = []
             reader = _LazyReader(extract, items, self.on_error)
             return LazySequence(reader, range(len(items)))
         return self._extract_all(extract, items)

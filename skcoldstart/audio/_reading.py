@@ -130,7 +130,8 @@ def describe_bad_sample(samples: np.ndarray) -> str:
         first = int(np.argmax(bad))
         value = samples[first].flat
         odd = next(float(v) for v in value if not np.isfinite(v))
-        return f"sample {first} is {odd}; all samples must be finite"
+        name = "NaN" if np.isnan(odd) else f"{odd}"
+        return f"sample {first} is {name}; all samples must be finite"
     peak = float(np.abs(samples).max())
     return (
         f"samples as large as {peak:.2g} overflow single precision; full scale is 1.0"

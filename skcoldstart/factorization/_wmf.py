@@ -288,13 +288,13 @@ class WMF(
         else:
             n_items, n_users = len(self.item_factors_), len(self.user_factors_)
             plays = check_play_counts(Y, input_name="Y")
-            if plays.shape[0] < n_items or plays.shape[1] < n_users:
+            more_users = plays.shape[1] > n_users
+            validate_data(self, Y, reset=more_users, skip_check_array=True)
+            if plays.shape[0] < n_items:
                 raise ValueError(
-                    f"Y has shape {plays.shape} but {n_items} items and {n_users} "
-                    "users are known; expected all of them, in their old order, and "
-                    "new ones after them."
+                    f"Y has {plays.shape[0]} rows but {n_items} items are known; "
+                    "expected all of them, in their old order, and new ones after them."
                 )
-            validate_data(self, Y, reset=True, skip_check_array=True)
             new_items = self._fold_in(plays[n_items:, :n_users], self.user_factors_)
             new_users = self._fold_in(plays[:n_items, n_users:].T, self.item_factors_)
             V = pad(np.concatenate([self.item_factors_, new_items]))

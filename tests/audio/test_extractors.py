@@ -198,7 +198,7 @@ def test_nothing_but_bad_items_still_has_features(extractor):
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (np.array([0.0, 0.5, np.nan, np.inf]), "sample 2 is nan"),
+        (np.array([0.0, 0.5, np.nan, np.inf]), "sample 2 is NaN"),
         (np.array([0.0, -np.inf, np.nan]), "sample 1 is -inf"),
         (np.zeros(0), "no samples"),
         ([], "no samples"),
