@@ -51,7 +51,7 @@ def confidence_weights(
                 " Add 1 if the entries are weights (confidence minus one)."
             )
     largest = float(weights.max(initial=0.0))
-    if largest > np.finfo(dtype).max:
+    if largest > float(np.finfo(dtype).max):
         raise ValueError(
             f"The largest confidence is {largest:g}, beyond {np.dtype(dtype)}. Scale "
             "the play counts down, or use confidence='log'."

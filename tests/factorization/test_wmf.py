@@ -1,0 +1,439 @@
+import pickle
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
+
+from skcoldstart import WMF
+from tests.references import wmf as reference
+
+FORMATS = [
+    sp.csr_matrix,
+    sp.csr_array,
+    sp.csc_matrix,
+    sp.csc_array,
+    sp.coo_matrix,
+    sp.coo_array,
+    sp.lil_array,
+    np.asarray,
+    np.asfortranarray,
+    lambda y: y.tolist(),
+    pd.DataFrame,
+]
+
+
+@pytest.fixture
+def plays(rng):
+    counts = np.ceil(rng.lognormal(0.2, 1.1, (40, 30))) * (rng.random((40, 30)) < 0.2)
+    counts[3] = counts[:, 5] = 0
+    return counts
+
+
+def test_common_checks_run_and_pass():
+    results = check_estimator(WMF(n_components=2, random_state=0), on_skip=None)
+    assert sum(result["status"] == "passed" for result in results) == 47
+
+
+@pytest.mark.parametrize("solver", ["auto", "cg", "cholesky"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_converged_fit_is_a_stationary_point_of_the_dense_objective(
+    plays, solver, dtype
+):
+    wmf = WMF(
+        n_components=3, max_iter=500, tol=0, solver=solver, dtype=dtype, random_state=0
+    ).fit(plays)
+    V = reference.solve_rows(plays, wmf.user_factors_, reg=10.0)
+    U = reference.solve_rows(plays.T, wmf.item_factors_, reg=10.0)
+    tolerance = 1e-4 if dtype == "float32" else 1e-7
+    assert_allclose(wmf.item_factors_, V, atol=tolerance)
+    assert_allclose(wmf.user_factors_, U, atol=tolerance)
+    expected = reference.loss(plays, V, U, reg=10.0)
+    assert_allclose(wmf.loss_, expected, rtol=1e-6 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("reg", [0.5, 4.0])
+def test_everything_played_once_has_the_closed_form_of_rank_one(reg):
+    # c (1 - s t)^2 with unit vectors: the scale g = s t solves c (1 - g) sqrt(mn) = reg
+    m, n = 12, 8
+    wmf = WMF(1, alpha=1, epsilon=1, reg=reg, max_iter=200, tol=0, dtype="float64")
+    scores = wmf.fit(np.ones((m, n))).inverse_transform(wmf.item_factors_)
+    c = 1 + np.log(2)
+    assert_allclose(scores, 1 - reg / (c * np.sqrt(m * n)), rtol=1e-7)
+
+
+def test_checkerboard_of_two_tastes_is_recovered():
+    plays = np.add.outer(np.arange(10), np.arange(12)) % 2
+    wmf = WMF(2, reg=1e-3, random_state=1, max_iter=50).fit(plays)
+    scores = wmf.inverse_transform(wmf.item_factors_)
+    assert_allclose(scores, plays, atol=1e-3)
+
+
+def test_alpha_zero_is_the_shrunken_singular_value_decomposition(plays):
+    played = (plays > 0).astype(float)
+    left, sizes, right = np.linalg.svd(played, full_matrices=False)
+    shrunk = np.maximum(sizes[:4] - 1.5, 0)
+    wmf = WMF(4, alpha=0, reg=1.5, max_iter=500, tol=0, dtype="float64", random_state=0)
+    wmf.fit(plays)
+    scores = wmf.inverse_transform(wmf.item_factors_)
+    assert_allclose(scores, (left[:, :4] * shrunk) @ right[:4], atol=1e-6)
+
+
+def test_fit_transform_is_fit_then_transform_to_the_bit(plays):
+    wmf = WMF(n_components=4, random_state=0)
+    assert_array_equal(wmf.fit_transform(plays), wmf.transform(plays))
+    assert_array_equal(wmf.fit_transform(plays), clone(wmf).fit(plays).item_factors_)
+
+
+def test_fold_in_of_an_item_is_the_dense_solution(plays, rng):
+    wmf = WMF(n_components=4, random_state=0, dtype="float64").fit(plays)
+    new = rng.poisson(0.3, (6, 30))
+    expected = reference.solve_rows(new, wmf.user_factors_, reg=10.0)
+    assert_allclose(wmf.transform(new), expected, rtol=1e-9)
+
+
+def test_fold_in_of_users_is_the_dense_solution(plays, rng):
+    wmf = WMF(n_components=4, random_state=0, dtype="float64").fit(plays)
+    new = rng.poisson(0.3, (40, 7))
+    expected = reference.solve_rows(new.T, wmf.item_factors_, reg=10.0)
+    assert_allclose(wmf.transform_users(new), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_every_format_gives_the_same_bits_and_is_left_as_it_was(plays, make):
+    expected = WMF(n_components=3, random_state=0).fit(sp.csr_array(plays))
+    given = make(plays)
+    before = given.copy()
+    wmf = WMF(n_components=3, random_state=0).fit(given)
+    assert_array_equal(wmf.item_factors_, expected.item_factors_)
+    assert_array_equal(wmf.user_factors_, expected.user_factors_)
+    assert_array_equal(wmf.transform(given), expected.item_factors_)
+    if sp.issparse(given):
+        given, before = given.toarray(), before.toarray()
+    assert_array_equal(np.asarray(given), np.asarray(before))
+
+
+def test_integer_and_read_only_counts_give_the_same_bits(plays):
+    expected = WMF(n_components=3, random_state=0).fit_transform(plays)
+    counts = sp.csr_array(plays.astype(np.int64))
+    for part in (counts.data, counts.indices, counts.indptr):
+        part.flags.writeable = False
+    assert_array_equal(WMF(3, random_state=0).fit_transform(counts), expected)
+
+
+def test_duplicates_add_up_and_stored_zeros_are_unplayed(plays):
+    table = sp.coo_array(plays)
+    halves = np.concatenate([table.data / 2, table.data / 2, [0.0]])
+    rows = np.concatenate([*[table.coords[0]] * 2, [3]])
+    columns = np.concatenate([*[table.coords[1]] * 2, [5]])
+    twice = sp.coo_array((halves, (rows, columns)), shape=plays.shape)
+    assert_array_equal(
+        WMF(3, random_state=0).fit_transform(twice),
+        WMF(3, random_state=0).fit_transform(plays),
+    )
+    assert twice.nnz == len(halves)
+
+
+@pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
+def test_rows_and_columns_without_plays_have_zero_factors(plays, reg_exponent):
+    wmf = WMF(3, random_state=0, reg_exponent=reg_exponent).fit(plays)
+    assert_array_equal(wmf.item_factors_[3], 0)
+    assert_array_equal(wmf.user_factors_[5], 0)
+    expected = reference.loss(
+        plays,
+        wmf.item_factors_,
+        wmf.user_factors_,
+        reg=10.0,
+        reg_exponent=reg_exponent,
+    )
+    assert_allclose(wmf.loss_, expected, rtol=1e-6)
+
+
+def test_no_plays_at_all_give_zero_factors_and_zero_loss():
+    wmf = WMF(2).fit(np.zeros((3, 4)))
+    assert_array_equal(wmf.item_factors_, 0)
+    assert wmf.loss_ == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (7, 1), (1, 1)])
+def test_a_single_item_or_user_can_be_factorized(shape):
+    wmf = WMF(5, random_state=0, reg=0.1, max_iter=30).fit(np.ones(shape))
+    scores = wmf.inverse_transform(wmf.item_factors_)
+    assert_allclose(scores, 1, atol=0.02)
+
+
+def test_more_components_than_items_and_users(plays):
+    wmf = WMF(50, reg=10.0, random_state=0, max_iter=40).fit(plays[:10, :8])
+    assert np.isfinite(wmf.item_factors_).all()
+    assert np.all(np.diff(wmf.loss_history_) <= 1e-6 * wmf.loss_history_[1:])
+
+
+@pytest.mark.parametrize("confidence", ["log", "linear", "precomputed"])
+def test_loss_is_the_sum_over_all_pairs(plays, confidence):
+    wmf = WMF(3, confidence=confidence, random_state=0, reg_exponent=0.5).fit(plays)
+    expected = reference.loss(
+        plays,
+        wmf.item_factors_,
+        wmf.user_factors_,
+        reg=10.0,
+        reg_exponent=0.5,
+        confidence=confidence,
+    )
+    assert_allclose(wmf.loss(plays), expected, rtol=1e-6)
+    assert wmf.loss_ == wmf.loss(plays) == wmf.loss_history_[-1]
+
+
+def test_precomputed_log_confidence_is_the_log_confidence(plays):
+    c = np.where(plays > 0, reference.confidences(plays), 0)
+    assert_allclose(
+        WMF(3, confidence="precomputed", random_state=0).fit_transform(c),
+        WMF(3, random_state=0).fit_transform(plays),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_loss_history_falls_and_counts_the_sweeps(plays):
+    wmf = WMF(3, max_iter=9, tol=0, random_state=0).fit(plays)
+    assert wmf.n_iter_ == len(wmf.loss_history_) == 9
+    assert np.all(np.diff(wmf.loss_history_) < 0)
+
+
+def test_tol_ends_the_sweeps_early_and_max_iter_without_a_warning(plays):
+    long = WMF(3, max_iter=300, tol=1e-3, random_state=0).fit(plays)
+    assert 3 < long.n_iter_ < 60
+    falls = -np.diff(long.loss_history_) / long.loss_history_[1:]
+    assert falls[-2] <= 1e-3 < falls[:-2].min()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        WMF(3, max_iter=2, tol=0, random_state=0).fit(plays)
+
+
+def test_float32_and_float64_start_alike_and_end_alike(plays):
+    single = WMF(3, random_state=0).fit(plays)
+    double = WMF(3, random_state=0, dtype="float64").fit(plays)
+    assert single.item_factors_.dtype == np.float32
+    assert double.item_factors_.dtype == np.float64
+    assert_allclose(single.item_factors_, double.item_factors_, atol=1e-4)
+    assert_allclose(single.loss_history_, double.loss_history_, rtol=1e-6)
+
+
+def test_dtype_may_be_a_numpy_type(plays):
+    assert WMF(2, dtype=np.float64).fit_transform(plays).dtype == np.float64
+
+
+def test_solvers_end_alike(plays):
+    cg = WMF(3, random_state=0, solver="cg").fit(plays)
+    exact = WMF(3, random_state=0, solver="cholesky").fit(plays)
+    assert_allclose(cg.loss_, exact.loss_, rtol=1e-3)
+
+
+def test_same_seed_same_bits_and_another_seed_other_factors(plays):
+    one, same = (WMF(3, random_state=7).fit_transform(plays) for _ in range(2))
+    assert_array_equal(one, same)
+    assert not np.allclose(one, WMF(3, random_state=8).fit_transform(plays))
+
+
+@pytest.mark.parametrize("n_components", [16, 50, 64])
+def test_n_jobs_does_not_change_a_bit(rng, n_components):
+    plays = sp.random_array((900, 700), density=0.03, rng=rng)
+    one, two = (
+        WMF(n_components, random_state=0, max_iter=3, n_jobs=n_jobs).fit(plays)
+        for n_jobs in (1, 2)
+    )
+    assert_array_equal(one.item_factors_, two.item_factors_)
+    assert_array_equal(one.user_factors_, two.user_factors_)
+    assert_array_equal(one.loss_history_, two.loss_history_)
+
+
+def test_warm_start_goes_on_where_the_last_fit_ended(plays):
+    wmf = WMF(3, max_iter=5, tol=0, warm_start=True, random_state=0).fit(plays)
+    before = wmf.loss_
+    assert wmf.fit(plays).loss_history_[0] < before
+    assert clone(wmf).fit(plays).loss_ == before
+
+
+def test_fit_without_warm_start_forgets_the_last_fit(plays):
+    wmf = WMF(3, random_state=0)
+    first = wmf.fit(plays).item_factors_
+    wmf.fit(plays[:20])
+    assert_array_equal(wmf.fit(plays).item_factors_, first)
+
+
+def test_warm_start_refuses_another_shape(plays):
+    wmf = WMF(3, warm_start=True, random_state=0).fit(plays)
+    with pytest.raises(ValueError, match=r"from 40 items, 30 users.*partial_fit"):
+        wmf.fit(plays[:20])
+
+
+def test_partial_fit_of_known_plays_is_one_plain_sweep(plays):
+    wmf = WMF(4, max_iter=4, random_state=0, dtype="float64", solver="cholesky")
+    wmf.fit(plays)
+    V, U, losses = reference.alternate(
+        plays, wmf.item_factors_, wmf.user_factors_, [1.0], reg=10.0
+    )
+    wmf.partial_fit(plays)
+    assert_allclose(wmf.user_factors_, U, rtol=1e-8, atol=1e-12)
+    assert_allclose(wmf.item_factors_, V, rtol=1e-8, atol=1e-12)
+    assert_allclose(wmf.loss_, losses[-1], rtol=1e-10)
+
+
+def test_partial_fit_takes_new_items_and_users(plays):
+    wmf = WMF(4, max_iter=30, random_state=0).fit(plays[:30, :20])
+    wmf.partial_fit(plays)
+    assert wmf.item_factors_.shape == (40, 4) and wmf.n_features_in_ == 30
+    grown = wmf.loss_
+    from_nothing = WMF(4, max_iter=1, random_state=0).fit(plays).loss_
+    assert grown < from_nothing
+    assert wmf.partial_fit(plays).loss_ < grown
+    assert_array_equal(wmf.transform(plays), wmf.item_factors_)
+
+
+def test_partial_fits_from_nothing_are_plain_sweeps(plays):
+    wmf = WMF(4, random_state=0)
+    losses = [wmf.partial_fit(plays).loss_ for _ in range(15)]
+    assert np.all(np.diff(losses) < 0)
+    assert_allclose(losses[-1], WMF(4, random_state=0).fit(plays).loss_, rtol=0.02)
+
+
+def test_partial_fit_refuses_fewer_items(plays):
+    wmf = WMF(4).fit(plays)
+    with pytest.raises(ValueError, match="Y has 39 rows but 40 items are known"):
+        wmf.partial_fit(plays[:39])
+
+
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [(np.nan, "NaN"), (np.inf, "infinity"), (-1.0, "Negative values")],
+)
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_counts_that_are_no_counts_are_refused(plays, value, match, make):
+    plays[2, 2] = value
+    with pytest.raises(ValueError, match=match):
+        WMF(2).fit(make(plays))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("n_components", 0),
+        ("reg", 0.0),
+        ("reg", -1.0),
+        ("alpha", -0.1),
+        ("epsilon", 0.0),
+        ("confidence", "square"),
+        ("solver", "lu"),
+        ("dtype", "float16"),
+        ("max_iter", 0),
+        ("tol", -1e-3),
+        ("reg_exponent", 1.5),
+    ],
+)
+def test_parameters_out_of_range_are_named(plays, parameter, value):
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter of WMF"):
+        WMF(**{parameter: value}).fit(plays)
+
+
+def test_confidence_beyond_float32_digits_warns_and_float64_does_not(plays):
+    plays[0, 0] = 3e6
+    with pytest.warns(UserWarning, match="float32 loses the digits") as caught:
+        WMF(2, confidence="linear", random_state=0).fit(plays)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        WMF(2, confidence="linear", dtype="float64").fit(plays)
+        WMF(2).fit(plays * 1e300)
+
+
+def test_infinite_confidence_is_refused(plays):
+    with pytest.raises(ValueError, match="beyond float32"):
+        WMF(2, confidence="linear").fit(plays * 1e38)
+
+
+def test_weights_passed_as_confidences_are_refused(plays):
+    with pytest.raises(ValueError, match="Add 1 if the entries are weights"):
+        WMF(2, confidence="precomputed").fit(plays / 10)
+
+
+def test_log_confidence_counts_a_second_play_a_little(plays):
+    once = WMF(2, random_state=0, max_iter=50, tol=0).fit(plays > 0)
+    twice = WMF(2, random_state=0, max_iter=50, tol=0).fit(2.0 * (plays > 0))
+    played = plays > 0
+    gap = [
+        (1 - m.inverse_transform(m.item_factors_))[played].mean() for m in (once, twice)
+    ]
+    assert gap[1] < gap[0]
+
+
+def test_unfitted_estimator_says_so(plays):
+    for call in (
+        lambda wmf: wmf.transform(plays),
+        lambda wmf: wmf.transform_users(plays),
+        lambda wmf: wmf.inverse_transform(np.ones((1, 50))),
+        lambda wmf: wmf.loss(plays),
+        lambda wmf: wmf.recommend(),
+        lambda wmf: wmf.similar_items(),
+    ):
+        with pytest.raises(NotFittedError, match="This WMF instance is not fitted"):
+            call(WMF())
+
+
+def test_plays_of_other_items_have_no_loss(plays):
+    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted to 40"):
+        WMF(2).fit(plays).loss(plays[:20])
+
+
+def test_users_cannot_be_folded_in_from_other_items(plays):
+    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted to 40"):
+        WMF(2).fit(plays).transform_users(plays[:20])
+
+
+def test_pickled_estimator_answers_alike(plays):
+    wmf = WMF(3, random_state=0).fit(plays)
+    again = pickle.loads(pickle.dumps(wmf))
+    assert_array_equal(again.transform(plays), wmf.transform(plays))
+
+
+def test_feature_names_out_and_columns(plays):
+    names = [f"user{u}" for u in range(plays.shape[1])]
+    wmf = WMF(2).set_output(transform="pandas").fit(pd.DataFrame(plays, columns=names))
+    assert list(wmf.feature_names_in_) == names
+    assert list(wmf.get_feature_names_out()) == ["wmf0", "wmf1"]
+    frame = wmf.transform(pd.DataFrame(plays, columns=names))
+    assert list(frame.columns) == ["wmf0", "wmf1"]
+    assert_array_equal(frame.to_numpy(), wmf.item_factors_)
+
+
+def test_components_are_the_user_factors_as_columns(plays):
+    wmf = WMF(2).fit(plays)
+    assert_array_equal(wmf.components_, wmf.user_factors_.T)
+    assert not hasattr(WMF(), "components_")
+
+
+def test_progress_bar_shows_the_objective(plays, capsys):
+    wmf = WMF(2, verbose=1, max_iter=4, tol=0, random_state=0).fit(plays)
+    shown = capsys.readouterr().err
+    assert "4/4" in shown and f"objective={wmf.loss_:.6g}" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_interrupt_is_honoured_within_a_second_and_loses_nothing(rng, warm_start):
+    plays = sp.random_array((3000, 2000), density=0.02, rng=rng)
+    wmf = WMF(64, max_iter=10_000, tol=0, warm_start=warm_start, random_state=0)
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.7, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        wmf.fit(plays)
+    assert hasattr(wmf, "item_factors_") == warm_start
+    if warm_start:
+        reached = wmf.loss_
+        assert wmf.set_params(max_iter=2).fit(plays).loss_ <= reached
