@@ -13,7 +13,9 @@ from skcoldstart._utils.validation import check_play_counts
 __all__ = ["FactorScoresMixin", "RecommenderMixin", "check_training_plays"]
 
 
-def check_training_plays(recommender: Any, y: Any, n_items: int) -> Any:
+def check_training_plays(
+    recommender: Any, y: Any, n_items: int, *, input_name: str = "y"
+) -> Any:
     """Validate the plays a recommender is fitted on.
 
     Parameters
@@ -24,6 +26,8 @@ def check_training_plays(recommender: Any, y: Any, n_items: int) -> Any:
         Play counts.
     n_items : int
         Items in X.
+    input_name : str, default="y"
+        Name used in messages.
 
     Returns
     -------
@@ -41,10 +45,10 @@ def check_training_plays(recommender: Any, y: Any, n_items: int) -> Any:
             f"{name} requires y to be passed, but the target y is None; pass play "
             "counts of shape (n_items, n_users)."
         )
-    plays = check_play_counts(y, n_items=n_items)
+    plays = check_play_counts(y, n_items=n_items, input_name=input_name)
     if plays.nnz == 0:
         raise ValueError(
-            f"y of shape {plays.shape} holds no plays; {name} learns from at least one."
+            f"{input_name} of shape {plays.shape} holds no plays; {name} learns from at least one."
         )
     return plays
 
@@ -123,10 +127,16 @@ class RecommenderMixin:
         float
             mAP@500 as in `skcoldstart.metrics.mean_average_precision_at_k`; NaN where
             it is undefined.
+
+        Raises
+        ------
+        ValueError
+            If `X` or `y` is malformed; a scorer in a search would give NaN instead.
         """
         from skcoldstart.metrics import make_recommendation_scorer
 
-        return make_recommendation_scorer("map@500")(self, X, y)
+        check_is_fitted(self)
+        return make_recommendation_scorer("map@500").evaluate(self, X, y)["map"]
 
     def __sklearn_tags__(self) -> Tags:
         """Say that y is required and holds non-negative counts of several users."""

@@ -200,14 +200,19 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         X : {array-like, sparse} of shape (n_items, n_users)
             Play counts of the training items.
         y : {array-like, sparse} of shape (n_items, n_users), default=None
-            The same table, as model selection passes it; ``None`` means `X`.
+            Ignored; the same table, where model selection passes it.
 
         Returns
         -------
         self
             The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not a table of non-negative counts with at least one play.
         """
-        plays = check_training_plays(self, X if y is None else y, count_items(X))
+        plays = check_training_plays(self, X, count_items(X), input_name="X")
         self.factorizer_ = clone(WMF() if self.factorizer is None else self.factorizer)
         self.factorizer_.fit(plays)
         self.n_features_in_ = plays.shape[1]

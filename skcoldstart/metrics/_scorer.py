@@ -44,7 +44,7 @@ class _RecommendationScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> Any:
         try:
-            values = self._evaluate(estimator, X, y)
+            values = self.evaluate(estimator, X, y)
         except NotFittedError:
             raise
         # A scorer that returns a dict and raises would end a whole search, whatever
@@ -59,7 +59,8 @@ class _RecommendationScorer:
             )
         return next(iter(values.values())) if len(values) == 1 else values
 
-    def _evaluate(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    def evaluate(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
+        """Return every metric by its key; in contrast to a call, raise on bad data."""
         source = score_source(estimator, X)
         sampled = isinstance(self.users, Integral)
         users = None if sampled else self.users
