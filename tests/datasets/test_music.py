@@ -1,0 +1,277 @@
+"""The invented catalogue: what it promises about sound and about plays."""
+
+import wave
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.signal import stft
+
+from skcoldstart.datasets import _music, make_music_catalog
+from skcoldstart.datasets._listeners import (
+    draw_counts,
+    draw_plays,
+    draw_popularity,
+    draw_user_tastes,
+)
+from skcoldstart.datasets._synthesis import (
+    FALLING,
+    GENRES,
+    RISING,
+    draw_score,
+    draw_voice,
+    play,
+)
+
+SMALL = {"n_songs": 12, "n_artists": 6, "n_genres": 4, "n_users": 30, "duration_s": 0.5}
+SILENT = {"duration_s": 1e-3, "sr": 2000}
+
+
+def _same(one, other):
+    assert sorted(one) == sorted(other)
+    for key in set(one) - {"plays", "waveforms", "paths"}:
+        assert_array_equal(one[key], other[key])
+    assert (one.plays != other.plays).nnz == 0
+    for a, b in zip(one.waveforms, other.waveforms, strict=True):
+        assert_array_equal(a, b)
+
+
+def test_same_seed_gives_the_same_bits_for_any_n_jobs(global_random_seed):
+    _same(
+        make_music_catalog(**SMALL, random_state=global_random_seed, n_jobs=1),
+        make_music_catalog(**SMALL, random_state=global_random_seed, n_jobs=2),
+    )
+
+
+def test_another_seed_gives_other_songs_and_plays():
+    one, other = (make_music_catalog(**SMALL, random_state=seed) for seed in (0, 1))
+    assert (one.plays != other.plays).nnz > 0
+    assert not np.array_equal(one.waveforms[0], other.waveforms[0])
+
+
+def test_number_of_listeners_does_not_change_the_music():
+    few, many = (
+        make_music_catalog(**{**SMALL, "n_users": n}, random_state=0) for n in (5, 50)
+    )
+    for a, b in zip(few.waveforms, many.waveforms, strict=True):
+        assert_array_equal(a, b)
+    assert_array_equal(few.item_latent, many.item_latent)
+
+
+def test_files_hold_the_waveforms_in_16_bit(tmp_path):
+    folder = tmp_path / "new" / "songs"
+    on_disk = make_music_catalog(folder, **SMALL, random_state=3)
+    in_memory = make_music_catalog(**SMALL, random_state=3)
+    assert "waveforms" not in on_disk and "paths" not in in_memory
+    assert sorted(map(str, folder.iterdir())) == on_disk.paths
+    for path, waveform in zip(on_disk.paths, in_memory.waveforms, strict=True):
+        with wave.open(path) as sound:
+            assert sound.getparams()[:4] == (1, 2, 22050, 11025)
+            samples = np.frombuffer(sound.readframes(11025), "<i2")
+        assert_allclose(samples / 32768, waveform, atol=0.5 / 32768, rtol=0)
+
+
+def test_interrupted_writing_leaves_whole_files_only(tmp_path, monkeypatch):
+    real, calls = wave.Wave_write.writeframes, []
+
+    def write_two_then_interrupt(sound, samples):
+        calls.append(1)
+        real(sound, samples if len(calls) < 3 else samples[:100])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(wave.Wave_write, "writeframes", write_two_then_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        make_music_catalog(tmp_path, **SMALL, random_state=0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0001.wav", "0002.wav"]
+
+
+@pytest.mark.parametrize(("sr", "duration_s"), [(8000, 0.25), (44100, 0.1), (2000, 3)])
+def test_waveforms_keep_their_length_and_never_clip(sr, duration_s):
+    catalog = make_music_catalog(
+        n_songs=16, n_artists=16, n_genres=16, sr=sr, duration_s=duration_s, n_users=2
+    )
+    assert catalog.sr == sr
+    for waveform in catalog.waveforms:
+        assert waveform.dtype == np.float32
+        assert waveform.shape == (round(duration_s * sr),)
+        assert 0.49 < np.abs(waveform).max() < 0.96
+
+
+def test_every_artist_has_one_genre_and_every_genre_an_artist():
+    catalog = make_music_catalog(
+        n_songs=60, n_artists=20, n_genres=7, n_users=3, **SILENT, random_state=0
+    )
+    pairs = set(zip(catalog.artists, catalog.genres, strict=True))
+    assert len(pairs) == len(set(catalog.artists)) == 20
+    assert set(catalog.genres) == set(catalog.genre_names)
+    assert len(set(catalog.titles)) == 60
+
+
+def test_play_counts_follow_the_promised_power_law(rng):
+    n = 200_000
+    counts = draw_counts(n, rng)
+    for k in (1, 2, 3, 5, 10, 30):
+        p = k**-1.5
+        assert abs((counts >= k).mean() - p) <= 4 * np.sqrt(p * (1 - p) / n)
+
+
+def test_catalogue_keeps_the_power_law_of_the_counts():
+    catalog = make_music_catalog(
+        n_songs=200, n_users=2000, **SILENT, random_state=0, n_songs_per_user=30
+    )
+    counts = catalog.plays.data
+    assert abs(catalog.plays.nnz / 2000 - 30) < 2
+    for k in (1, 2, 4, 8):
+        p = k**-1.5
+        assert abs((counts >= k).mean() - p) <= 4 * np.sqrt(p / len(counts))
+
+
+def test_popularity_is_a_power_law_of_the_rank(rng):
+    artists = rng.integers(0, 5, 50)
+    share = np.sort(draw_popularity(artists, rng))[::-1]
+    assert_allclose(share.sum(), 1.0)
+    assert_allclose(share / share[0], np.arange(1, 51) ** -0.8)
+
+
+def test_choice_between_two_songs_follows_popularity_and_taste(rng):
+    n = 40_000
+    user_latent = np.repeat([[1.0], [-0.5]], n, axis=0)
+    plays = draw_plays(
+        np.array([[0.7], [-0.2]]), user_latent, np.array([0.3, 0.7]), 5, rng
+    ).toarray()
+    assert_array_equal((plays > 0).sum(axis=0), 1)
+    for users, taste in ((slice(0, n), 1.0), (slice(n, None), -0.5)):
+        weights = np.array([0.3, 0.7]) * np.exp(taste * np.array([0.7, -0.2]))
+        p = weights[0] / weights.sum()
+        share = (plays[0, users] > 0).mean()
+        assert abs(share - p) <= 4 * np.sqrt(p * (1 - p) / n)
+
+
+def test_users_play_the_songs_they_chose_first_most(rng):
+    # One song outweighs all others: everybody chooses it first.
+    popularity = np.r_[1.0, np.full(9, 1e-9)]
+    plays = draw_plays(np.zeros((10, 1)), np.zeros((50, 1)), popularity, 4, rng)
+    plays = plays.toarray()
+    assert_array_equal(plays[0], plays.max(axis=0))
+
+
+def test_tastes_have_unit_variance_and_few_genres(rng):
+    tastes = draw_user_tastes(60_000, 8, 2, rng)
+    assert_allclose(tastes.genre_mixture.sum(axis=1), 1.0)
+    assert_allclose(tastes.latent.mean(axis=0), 0.0, atol=0.02)
+    assert_allclose(tastes.latent.var(axis=0), 1.0, atol=0.05)
+    assert (tastes.genre_mixture.max(axis=1) > 0.5).mean() > 0.4
+
+
+@pytest.mark.parametrize("audible", [0.0, 0.4, 1.0])
+def test_audible_share_of_the_variance_of_taste_is_as_asked(audible):
+    catalog = make_music_catalog(
+        n_songs=150, n_artists=150, n_users=1, audible=audible, **SILENT
+    )
+    variance = catalog.item_latent**2
+    assert_allclose(variance[:, :8].sum(axis=1), 3 * audible)
+    assert_allclose(variance[:, :11].sum(axis=1).mean(), 4 * audible, rtol=0.15)
+    assert_allclose(variance.sum(axis=1).mean(), 4.0, rtol=0.25)
+
+
+def _scores(genre, n_songs, duration_s):
+    """Scores of plain artists, so that only the genre differs."""
+    for seed in range(n_songs):
+        rng = np.random.default_rng(seed)
+        voice = draw_voice(genre.voice, np.zeros(3), np.random.default_rng(0), rng)
+        yield draw_score(voice, genre.structure, duration_s, rng), voice, rng
+
+
+def _songs(genre, n_songs):
+    for score, voice, rng in _scores(genre, n_songs, 8.0):
+        yield play(score, voice, 8.0, 8000, rng), voice
+
+
+def _log_spectra(waveform):
+    return np.log(1e-6 + np.abs(stft(waveform, 8000, nperseg=512)[2]))
+
+
+def _bag_of_frames(genre):
+    """Mean and spread of the spectrum, in 32 bands, averaged over songs."""
+    stats = []
+    for waveform, _ in _songs(genre, 12):
+        bands = _log_spectra(waveform)[:256].reshape(32, 8, -1).mean(axis=1)
+        stats.append(np.r_[bands.mean(axis=1), bands.std(axis=1)])
+    return np.mean(stats, axis=0)
+
+
+@pytest.mark.slow
+def test_genres_of_a_family_sound_alike_frame_by_frame():
+    bags = np.array([_bag_of_frames(genre) for genre in GENRES[:6]])
+    distance = np.linalg.norm(bags[:, None] - bags, axis=2)
+    family = np.arange(6) // 2
+    within = distance[(family[:, None] == family) & ~np.eye(6, dtype=bool)]
+    between = distance[family[:, None] != family]
+    assert within.max() < 0.35 * between.min()
+
+
+@pytest.mark.parametrize("genre", GENRES, ids=lambda genre: genre.name)
+def test_chords_of_a_genre_go_its_way(genre):
+    steps = []
+    for score, voice, _ in _scores(genre, 3, 20.0):
+        melody = score.pitch >= voice.tonic - 12
+        order = np.argsort(score.onset_s[melody], kind="stable")
+        steps.append(np.diff(score.pitch[melody][order]))
+    up = (np.concatenate(steps) > 0).mean()
+    assert up > 0.55 if genre.structure is RISING else up < 0.45
+
+
+def test_structures_use_the_same_gaps_and_hits_in_another_order():
+    gaps = [np.diff([*s.onsets, 16]) for s in (RISING, FALLING)]
+    assert_array_equal(*map(np.sort, gaps))
+    rotations = [np.roll(gaps[0], shift).tolist() for shift in range(6)]
+    assert gaps[1].tolist() not in rotations
+    assert sorted(RISING.drums) == sorted(FALLING.drums)
+    assert FALLING.drums not in RISING.drums * 2
+
+
+def _beats_in_pairs(waveform, voice):
+    """How much more the attacks repeat after two beats than after one."""
+    flux = np.diff(_log_spectra(waveform)[128:], axis=1).clip(0).sum(axis=0)
+    flux -= flux.mean()
+    beat = 60 / voice.beats_per_minute * 8000 / 256
+
+    def repetition(lag):
+        lags = range(round(lag) - 1, round(lag) + 2)
+        return max(flux[k:] @ flux[:-k] for k in lags) / (flux @ flux)
+
+    return repetition(2 * beat) - repetition(beat)
+
+
+@pytest.mark.slow
+def test_rhythm_tells_the_genres_of_a_family_apart():
+    rising, falling = (
+        [_beats_in_pairs(*song) for song in _songs(genre, 10)] for genre in GENRES[:2]
+    )
+    assert np.greater.outer(rising, falling).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_artists": 500}, r"n_artists=500 is more than n_songs=400"),
+        ({"n_artists": 4}, r"n_genres=8 is more than n_artists=4"),
+        ({"n_genres": 17}, r"n_genres.* must be an int in the range \[2, 16\]"),
+        ({"audible": 1.5}, r"audible"),
+        ({"duration_s": 0}, r"duration_s"),
+    ],
+)
+def test_impossible_catalogues_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_music_catalog(**arguments)
+
+
+def test_description_counts_what_was_made():
+    catalog = make_music_catalog(**SMALL, random_state=0)
+    assert "12 songs of 0.5 s by 6 artists in 4 genres" in catalog.DESCR
+    assert f"played {int(catalog.plays.sum())} times" in catalog.DESCR
+
+
+def test_names_of_many_artists_are_all_different(rng):
+    assert len(set(_music._artist_names(5000, rng))) == 5000
