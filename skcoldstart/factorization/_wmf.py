@@ -59,7 +59,9 @@ class WMF(
         Confidence of a pair with r > 0 plays: ``1 + alpha log(1 + r / epsilon)`` [1]_,
         ``1 + alpha r`` [2]_, or the stored entry itself, which must be at least 1.
     reg : float, default=10.0
-        Weight of the squared factors, above 0.
+        Weight of the squared factors, above 0. Factors are all 0 once it reaches the
+        largest singular value of the table of played confidences; 1 to 1000 is worth
+        a search.
     reg_exponent : float, default=0.0
         A row with n stored entries is regularized by ``reg * n ** reg_exponent``: 0
         treats all rows alike, 1 scales with the number of plays as Spark does. Choose

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from skcoldstart import WMF
 from tests.references import wmf as reference
 
+REG = 10.0  # the default
 FORMATS = [
     sp.csr_matrix,
     sp.csr_array,
@@ -50,12 +51,12 @@ def test_converged_fit_is_a_stationary_point_of_the_dense_objective(
     wmf = WMF(
         n_components=3, max_iter=500, tol=0, solver=solver, dtype=dtype, random_state=0
     ).fit(plays)
-    V = reference.solve_rows(plays, wmf.user_factors_, reg=10.0)
-    U = reference.solve_rows(plays.T, wmf.item_factors_, reg=10.0)
+    V = reference.solve_rows(plays, wmf.user_factors_, reg=REG)
+    U = reference.solve_rows(plays.T, wmf.item_factors_, reg=REG)
     tolerance = 1e-4 if dtype == "float32" else 1e-7
     assert_allclose(wmf.item_factors_, V, atol=tolerance)
     assert_allclose(wmf.user_factors_, U, atol=tolerance)
-    expected = reference.loss(plays, V, U, reg=10.0)
+    expected = reference.loss(plays, V, U, reg=REG)
     assert_allclose(wmf.loss_, expected, rtol=1e-6 if dtype == "float32" else 1e-9)
 
 
@@ -95,14 +96,14 @@ def test_fit_transform_is_fit_then_transform_to_the_bit(plays):
 def test_fold_in_of_an_item_is_the_dense_solution(plays, rng):
     wmf = WMF(n_components=4, random_state=0, dtype="float64").fit(plays)
     new = rng.poisson(0.3, (6, 30))
-    expected = reference.solve_rows(new, wmf.user_factors_, reg=10.0)
+    expected = reference.solve_rows(new, wmf.user_factors_, reg=REG)
     assert_allclose(wmf.transform(new), expected, rtol=1e-9)
 
 
 def test_fold_in_of_users_is_the_dense_solution(plays, rng):
     wmf = WMF(n_components=4, random_state=0, dtype="float64").fit(plays)
     new = rng.poisson(0.3, (40, 7))
-    expected = reference.solve_rows(new.T, wmf.item_factors_, reg=10.0)
+    expected = reference.solve_rows(new.T, wmf.item_factors_, reg=REG)
     assert_allclose(wmf.transform_users(new), expected, rtol=1e-9)
 
 
@@ -150,7 +151,7 @@ def test_rows_and_columns_without_plays_have_zero_factors(plays, reg_exponent):
         plays,
         wmf.item_factors_,
         wmf.user_factors_,
-        reg=10.0,
+        reg=REG,
         reg_exponent=reg_exponent,
     )
     assert_allclose(wmf.loss_, expected, rtol=1e-6)
@@ -182,7 +183,7 @@ def test_loss_is_the_sum_over_all_pairs(plays, confidence):
         plays,
         wmf.item_factors_,
         wmf.user_factors_,
-        reg=10.0,
+        reg=REG,
         reg_exponent=0.5,
         confidence=confidence,
     )
@@ -277,7 +278,7 @@ def test_partial_fit_of_known_plays_is_one_plain_sweep(plays):
     wmf = WMF(4, max_iter=4, random_state=0, dtype="float64", solver="cholesky")
     wmf.fit(plays)
     V, U, losses = reference.alternate(
-        plays, wmf.item_factors_, wmf.user_factors_, [1.0], reg=10.0
+        plays, wmf.item_factors_, wmf.user_factors_, [1.0], reg=REG
     )
     wmf.partial_fit(plays)
     assert_allclose(wmf.user_factors_, U, rtol=1e-8, atol=1e-12)
