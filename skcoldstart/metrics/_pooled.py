@@ -75,8 +75,6 @@ def pooled_auc(
 
     n_positives = int(candidates.n_positives.sum())
     n_negatives = int(candidates.n_negatives.sum())
-    if source.has_nan():
-        raise nan_error()
     selected = list(tiles(select))
     if not n_positives or not n_negatives:
         return float("nan")

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skcoldstart
 from skcoldstart import make_recommendation_scorer, recommendation_scorer
+from skcoldstart._utils.scores import LowRankScores
 from skcoldstart.metrics import mean_auc, mean_average_precision_at_k, recall
 from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender
 
@@ -132,11 +133,22 @@ def test_a_number_of_users_is_drawn_among_those_with_positives(catalog):
     assert everyone(model, X, y) == make_recommendation_scorer("auc")(model, X, y)
 
 
-def test_chunks_change_memory_and_not_the_score(catalog):
+def test_chunks_change_memory_and_not_the_score(catalog, monkeypatch):
     X, y, _ = catalog
-    model = FactorRecommender().fit(X, y)
-    chunked = make_recommendation_scorer(chunk_size=3)(model, X, y)
+    model, widths, read = FactorRecommender().fit(X, y), [], LowRankScores.rows
+
+    def watched(source, users, out=None):
+        rows = read(source, users, out)
+        widths.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(LowRankScores, "rows", watched)
     whole = recommendation_scorer(model, X, y)
+    n_scored = int((y.sum(axis=0) > 0).sum())
+    assert widths == [n_scored]
+    chunked = make_recommendation_scorer(chunk_size=3)(model, X, y)
+    assert max(widths[1:]) == 3
+    assert sum(widths[1:]) == n_scored
     assert_allclose(list(chunked.values()), list(whole.values()), rtol=1e-12)
 
 

@@ -20,6 +20,27 @@ def test_rows_are_users_for_both_kinds_of_scores(rng):
         assert_allclose(source.rows(np.array([4, 0])), table.T[[4, 0]])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_can_be_read_into_a_buffer(dtype, rng):
+    items = rng.normal(size=(7, 3)).astype(dtype)
+    users = rng.normal(size=(5, 3)).astype(dtype)
+    for source in (LowRankScores(items, users), DenseScores(items @ users.T)):
+        assert source.dtype == dtype
+        buffer = np.empty((2, 7), dtype)
+        assert source.rows(np.array([3, 1]), buffer) is buffer
+        assert_allclose(buffer, (users @ items.T)[[3, 1]], rtol=1e-5, atol=1e-6)
+
+
+def test_nan_is_seen_in_factors_and_in_tables():
+    good, bad = np.ones((4, 3)), np.ones((4, 3))
+    bad[2, 1] = np.nan
+    assert LowRankScores(good, bad).has_nan()
+    assert LowRankScores(bad, good).has_nan()
+    assert DenseScores(bad).has_nan()
+    assert not LowRankScores(good, good).has_nan()
+    assert not DenseScores(np.inf * good).has_nan()
+
+
 def test_factors_of_different_rank_are_refused():
     with pytest.raises(ValueError, match="3 components but user factors have 2"):
         LowRankScores(np.ones((4, 3)), np.ones((5, 2)))
@@ -56,8 +77,9 @@ def test_predictions_of_another_shape_are_refused():
         score_source(OneScore(), np.zeros((4, 1)))
 
 
-def test_dense_rows_are_copies(rng):
-    table = rng.normal(size=(4, 3))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_dense_rows_are_copies(order, rng):
+    table = np.asarray(rng.normal(size=(4, 3)), order=order)
     rows = DenseScores(table).rows(slice(None))
     rows[:] = 0
     assert_array_equal(table == 0, False)
