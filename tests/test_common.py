@@ -1,0 +1,106 @@
+"""scikit-learn's common checks, run for real on every public estimator.
+
+Estimators of tables are checked as they are, the others behind the adapters.
+"""
+
+from unittest import SkipTest
+
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentProfileRecommender,
+    OracleRecommender,
+    RandomRecommender,
+)
+from tests import adapters
+
+_SHORT_CLIPS = {"n_fft": 32, "hop_length": 16, "n_mels": 8}
+_WMF = WMF(n_components=2, max_iter=5, random_state=0)
+
+# How many checks are executed on each; a tag that excuses an estimator shows here.
+N_CHECKS = [
+    (_WMF, 47),
+    (ColdStartRecommender(Ridge(2.0), _WMF), 41),
+    (ColdStartRecommender(), 41),
+    (ContentProfileRecommender(), 41),
+    (adapters.OracleOfRows(_WMF), 41),
+    (RandomRecommender(), 30),
+    (adapters.VectorQuantizerOfRows(3), 45),
+    (adapters.BagOfWordsOfRows(adapters.N_CODEWORDS), 45),
+    (adapters.BagOfWordsOfRows(weighting="tfidf"), 45),
+    (adapters.MelSpectrogramOfRows(**_SHORT_CLIPS), 44),
+    (adapters.MFCCExtractorOfRows(**_SHORT_CLIPS, n_mfcc=4), 44),
+]
+ESTIMATORS = [estimator for estimator, _ in N_CHECKS]
+
+# Checks that skip themselves, and why that is right.
+EXPECTED_SKIPS = {
+    "check_array_api_input": "needs SCIPY_ARRAY_API=1 before SciPy is imported",
+}
+
+
+def expected_failures(estimator):
+    """Return the checks that an estimator fails, each with its reason."""
+    failures = {}
+    if isinstance(estimator, ColdStartRecommender) and estimator.factorizer is None:
+        failures["check_fit_idempotent"] = (
+            "the default factorizer starts from factors drawn anew in each fit, as "
+            "random_state=None says; the check has no way to seed it"
+        )
+    if isinstance(estimator, OracleRecommender):
+        failures |= dict.fromkeys(
+            ["check_estimator_sparse_array", "check_estimator_sparse_matrix"],
+            "the check wants one column of predictions, as its y has one; an oracle "
+            "predicts the columns of X",
+        )
+    return failures
+
+
+def _name(check):
+    """Return the name of a check, which may be wrapped in several partials."""
+    return _name(check.func) if hasattr(check, "func") else check.__name__
+
+
+def _expected_skips(estimator):
+    if get_tags(estimator).non_deterministic:
+        reason = "a chance score cannot be compared between two fits"
+        return EXPECTED_SKIPS | {"check_pipeline_consistency": reason}
+    return EXPECTED_SKIPS
+
+
+@parametrize_with_checks(
+    ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True
+)
+def test_scikit_learn_check(estimator, check):
+    try:
+        check(estimator)
+    except SkipTest as reason:
+        if _name(check) not in _expected_skips(estimator):
+            pytest.fail(f"{_name(check)} was not executed: {reason}")
+        raise
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_checks"),
+    N_CHECKS,
+    ids=[type(estimator).__name__ for estimator in ESTIMATORS],
+)
+def test_number_of_checks_that_are_executed(estimator, n_checks):
+    names = [_name(check) for _, check in estimator_checks_generator(estimator)]
+    executed = [name for name in names if name not in _expected_skips(estimator)]
+    # Later versions of scikit-learn may check more, never less.
+    assert len(executed) >= n_checks
+
+
+def test_every_public_estimator_is_checked():
+    checked = {type(estimator) for estimator in ESTIMATORS}
+    for public in adapters.public_estimators():
+        assert any(issubclass(c, public) for c in checked), f"{public} is not checked"
