@@ -55,29 +55,26 @@ def delta_frames(frames, weights, out):
     Parameters
     ----------
     frames : ndarray of shape (n_frames, n_features), float32, IN
-        Contiguous coefficients.
+        Coefficients.
     weights : ndarray of shape (width,), float32, IN
         Odd number of weights.
     out : ndarray of shape (n_frames, n_features), float32, OUT
-        Contiguous derivatives per frame.
+        Derivatives, per frame.
     """
     n_frames, n_features = frames.shape
     width = len(weights)
     half = width // 2
-    out[:] = np.float32(0.0)
+    for t in range(n_frames):
+        for k in range(n_features):
+            out[t, k] = np.float32(0.0)
+        for j in range(width):
+            source = min(max(t + j - half, 0), n_frames - 1)
+            weight = weights[j]
+            for k in range(n_features):
+                out[t, k] += weight * frames[source, k]
     if n_frames < width:
-        for t in range(n_frames):
-            for j in range(width):
-                source = min(max(t + j - half, 0), n_frames - 1)
-                for k in range(n_features):
-                    out[t, k] += weights[j] * frames[source, k]
         return
-    source = frames.reshape(n_frames * n_features)
-    target = out.reshape(n_frames * n_features)
-    n_inner = (n_frames - width + 1) * n_features
-    for j in range(width):
-        for i in range(n_inner):
-            target[half * n_features + i] += weights[j] * source[j * n_features + i]
     for t in range(half):
-        out[t] = out[half]
-        out[n_frames - 1 - t] = out[n_frames - 1 - half]
+        for k in range(n_features):
+            out[t, k] = out[half, k]
+            out[n_frames - 1 - t, k] = out[n_frames - 1 - half, k]

@@ -15,7 +15,10 @@ from skcoldstart.audio._filters import (
 
 __all__ = ["MFCCFrames", "MelBands", "MelFrames"]
 
-# Frames of one round of FFTs: spectra of this many frames stay in the cache.
+# The compiled FFT takes powers of two from here on.
+_SHORTEST_KERNEL = 16
+
+# Frames of one round of other FFTs: spectra of this many frames stay in the cache.
 _FRAMES_PER_BLOCK = 128
 
 _LOWEST_POWER = np.float32(1e-10)
@@ -41,21 +44,50 @@ class MelBands:
         """Return how many frames a clip of `n_samples` has."""
         return 1 + (n_samples - self.n_fft % 2) // self.hop_length
 
+    def weights(self) -> np.ndarray:
+        """Return the weights of frequencies, of shape (n_mels, 1 + n_fft // 2)."""
+        return mel_filterbank(self.sr, self.n_fft, self.n_mels, self.fmin, self.fmax)
+
     def empty_bands(self) -> np.ndarray:
         """Return the bands that are too narrow to hold a frequency bin."""
-        weights = mel_filterbank(self.sr, self.n_fft, self.n_mels, self.fmin, self.fmax)
-        return np.flatnonzero(~weights.any(axis=1))
+        return np.flatnonzero(~self.weights().any(axis=1))
 
-    def power(self, waveform: np.ndarray) -> np.ndarray:
-        """Return float32 mel power of shape (n_frames, n_mels)."""
-        return _mel_power(waveform, self)
+    def frames(
+        self, waveform: np.ndarray, compression: str | None, scale: float = 1.0
+    ) -> np.ndarray:
+        """Return mel frames, float32 of shape (n_frames, n_mels).
+
+        Parameters
+        ----------
+        waveform : ndarray of shape (n_samples,)
+            Finite mono samples, float32.
+        compression : {"db", "log"} or None
+            ``10 log10(scale S)`` of at least -100 dB, ``log1p(scale S)`` or
+            ``scale S`` of the power S.
+        scale : float, default=1.0
+            Factor on the power.
+
+        Returns
+        -------
+        ndarray of shape (n_frames, n_mels)
+            The frames.
+
+        Raises
+        ------
+        OverflowError
+            If power exceeds the range of single precision.
+        """
+        if _has_kernel(self.n_fft):
+            frames = _kernel_frames(waveform, self, compression, scale)
+        else:
+            frames = _general_frames(waveform, self, compression, scale)
+        if frames is None:
+            raise OverflowError("mel power exceeds the range of single precision")
+        return frames
 
     def decibels(self, waveform: np.ndarray) -> tuple[np.ndarray, np.float32]:
-        """Return 10 log10 of the power, and the floor 80 dB under its maximum."""
-        level = self.power(waveform)
-        np.maximum(level, _LOWEST_POWER, out=level)
-        np.log10(level, out=level)
-        level *= np.float32(10.0)
+        """Return the power in decibels, and the floor 80 dB under its maximum."""
+        level = self.frames(waveform, "db")
         return level, level.max() - _DYNAMIC_RANGE_DB
 
 
@@ -77,11 +109,8 @@ class MelFrames:
         if self.compression == "db":
             level, floor = self.bands.decibels(waveform)
             return np.maximum(level, floor, out=level)
-        power = self.bands.power(waveform)
-        if self.compression == "log":
-            power *= np.float32(self.log_scale)
-            np.log1p(power, out=power)
-        return power
+        scale = self.log_scale if self.compression == "log" else 1.0
+        return self.bands.frames(waveform, self.compression, scale)
 
 
 @dataclass(frozen=True)
@@ -116,36 +145,71 @@ class MFCCFrames:
         return frames
 
 
-def _mel_power(waveform: np.ndarray, bands: MelBands) -> np.ndarray:
-    """Compute mel power with a general FFT, block by block, in single precision."""
+def _has_kernel(n_fft: int) -> bool:
+    return n_fft >= _SHORTEST_KERNEL and n_fft & (n_fft - 1) == 0
+
+
+def _kernel_frames(
+    waveform: np.ndarray, bands: MelBands, compression: str | None, scale: float
+) -> np.ndarray | None:
+    """Compute mel frames with the compiled kernel; None where power overflows."""
+    from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames
+
+    frames = np.empty((bands.n_frames(len(waveform)), bands.n_mels), np.float32)
+    finite = mel_frames(
+        # One type of array, so that the kernel is compiled once.
+        np.require(waveform, np.float32, ["C", "A", "W"]),
+        bands.hop_length,
+        _kernel_plan(bands),
+        COMPRESSIONS.index(compression),
+        np.float32(scale),
+        frames,
+    )
+    return frames if finite else None
+
+
+def _general_frames(
+    waveform: np.ndarray, bands: MelBands, compression: str | None, scale: float
+) -> np.ndarray | None:
+    """Compute mel frames of any length with scipy; None where power overflows."""
     import scipy.fft
 
     n_fft, hop = bands.n_fft, bands.hop_length
     n_frames = bands.n_frames(len(waveform))
-    window, weights = _analysis(bands)
+    window, weights = _general_plan(bands)
     padded = np.pad(waveform, (n_fft // 2, n_fft - n_fft // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:n_frames]
-    power = np.empty((n_frames, bands.n_mels), np.float32)
+    cuts = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:n_frames]
+    frames = np.empty((n_frames, bands.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, n_frames, _FRAMES_PER_BLOCK):
             block = slice(start, start + _FRAMES_PER_BLOCK)
-            spectrum = scipy.fft.rfft(frames[block] * window, axis=1)
+            spectrum = scipy.fft.rfft(cuts[block] * window, axis=1)
             energy = spectrum.real**2 + spectrum.imag**2
-            power[block] = (weights @ energy.T).T
-    if not np.isfinite(power.max()):
-        raise OverflowError("mel power overflows single precision")
-    return power
+            frames[block] = (weights @ energy.T).T
+        frames *= np.float32(scale)
+    if not np.isfinite(frames.max()):
+        return None
+    if compression == "db":
+        np.log10(np.maximum(frames, _LOWEST_POWER, out=frames), out=frames)
+        frames *= np.float32(10.0)
+    elif compression == "log":
+        np.log1p(frames, out=frames)
+    return frames
 
 
 @lru_cache(maxsize=16)
-def _analysis(bands: MelBands) -> tuple[np.ndarray, Any]:
+def _kernel_plan(bands: MelBands) -> Any:
+    from skcoldstart._kernels.mel import mel_plan
+
+    return mel_plan(hann_window(bands.n_fft), bands.weights())
+
+
+@lru_cache(maxsize=16)
+def _general_plan(bands: MelBands) -> tuple[np.ndarray, Any]:
     """Return the float32 window and the mel weights as a sparse matrix."""
     import scipy.sparse as sp
 
-    weights = mel_filterbank(
-        bands.sr, bands.n_fft, bands.n_mels, bands.fmin, bands.fmax
-    )
-    return hann_window(bands.n_fft).astype(np.float32), sp.csr_array(weights)
+    return hann_window(bands.n_fft).astype(np.float32), sp.csr_array(bands.weights())
 
 
 @lru_cache(maxsize=16)

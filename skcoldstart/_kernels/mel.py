@@ -1,0 +1,205 @@
+"""Mel frames of a waveform in one pass, for frames of a power of two samples."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
+from skcoldstart._kernels.simd import LANES, load, splat, store, transpose
+
+__all__ = ["COMPRESSIONS", "MelPlan", "mel_frames", "mel_plan"]
+
+# The position of a compression is the kernel's argument.
+COMPRESSIONS = (None, "db", "log")
+
+_LOWEST_POWER = np.float32(1e-10)
+_LN_2 = np.float32(np.log(2.0))
+_DB_PER_NEPER = np.float32(10.0 / np.log(10.0))
+_ROOT_HALF_BITS = np.int32(0x3F3504F3)
+_INFINITY_BITS = np.int32(0x7F800000)
+
+# Lets sums be reordered and contracted; NaN and infinity keep their meaning. A test
+# for division by zero would keep the logarithm from being vectorised.
+_FAST = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
+}
+
+
+class MelPlan(NamedTuple):
+    """Tables of one analysis; they depend on parameters only."""
+
+    window: np.ndarray  # (n_fft,), float32, half the window
+    roots: np.ndarray  # of `twiddles`
+    rows: np.ndarray  # of `bin_rows`
+    weights: np.ndarray  # the bands' nonzero weights, one after the other, float32
+    sources: np.ndarray  # where the power that each weight is for starts, int64
+    bounds: np.ndarray  # (n_mels + 1,): band m has weights bounds[m]:bounds[m + 1]
+
+
+def mel_plan(window: np.ndarray, filterbank: np.ndarray) -> MelPlan:
+    """Lay out the tables of the kernel.
+
+    Parameters
+    ----------
+    window : ndarray of shape (n_fft,)
+        Window; n_fft is a power of two, at least 16.
+    filterbank : ndarray of shape (n_mels, 1 + n_fft // 2)
+        Weights of frequencies in each band.
+
+    Returns
+    -------
+    MelPlan
+        What `mel_frames` takes.
+    """
+    h = len(window) // 2
+    rows = bin_rows(h)
+    bands, bins = np.nonzero(filterbank)
+    return MelPlan(
+        (0.5 * window).astype(np.float32),
+        twiddles(h),
+        rows,
+        filterbank[bands, bins].astype(np.float32),
+        rows[bins] * LANES,
+        np.searchsorted(bands, np.arange(len(filterbank) + 1)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def mel_frames(waveform, hop_length, plan, compression, scale, out):
+    """Compute the mel frames of a clip, eight frames at a time.
+
+    Parameters
+    ----------
+    waveform : ndarray of shape (n_samples,), float32, IN
+        Finite samples.
+    hop_length : int
+        Samples from one frame to the next.
+    plan : MelPlan, IN
+        Tables.
+    compression : int
+        Position in `COMPRESSIONS`.
+    scale : float32
+        Factor on the power before the logarithm.
+    out : ndarray of shape (n_frames, n_mels), float32, OUT
+        Frames; frame t is centred on sample ``t * hop_length``.
+
+    Returns
+    -------
+    bool
+        Whether all power is finite; if not, `out` has no meaning.
+    """
+    n_frames, n_mels = out.shape
+    n_fft = len(plan.window)
+    h = n_fft // 2
+    z = np.empty(n_fft * LANES, np.float32)
+    padded = np.zeros(n_fft * LANES, np.float32)
+    tile = np.empty(n_mels * LANES, np.float32)
+    highest = np.int32(0)
+    for first in range(0, n_frames, LANES):
+        start = first * hop_length - h
+        stop = start + (LANES - 1) * hop_length + n_fft
+        if start >= 0 and stop <= len(waveform):
+            _pack(waveform, start, hop_length, plan.window, z)
+        else:
+            _cut(waveform, start, hop_length, padded)
+            _pack(padded, 0, n_fft, plan.window, z)
+        transform(z, plan.roots, h)
+        power_rows(z, plan.roots, plan.rows, h)
+        for m in range(n_mels):
+            total = splat(np.float32(0.0))
+            for i in range(plan.bounds[m], plan.bounds[m + 1]):
+                total = total + load(z, plan.sources[i]) * plan.weights[i]
+            store(tile, m * LANES, total * scale)
+        highest = max(highest, _compress(tile, compression))
+        for lane in range(min(LANES, n_frames - first)):
+            for m in range(n_mels):
+                out[first + lane, m] = tile[m * LANES + lane]
+    return highest < _INFINITY_BITS
+
+
+@njit(cache=True, nogil=True)
+def _cut(waveform, start, hop_length, frames):
+    """Copy the frames of a block that reaches beyond the clip, filled with zeros."""
+    n_fft = len(frames) // LANES
+    frames[:] = np.float32(0.0)
+    for lane in range(LANES):
+        offset = start + lane * hop_length
+        for i in range(max(-offset, 0), min(n_fft, len(waveform) - offset)):
+            frames[lane * n_fft + i] = waveform[offset + i]
+
+
+@njit(cache=True, nogil=True)
+def _pack(source, start, stride, window, z):
+    """Window eight frames and store them sample-major, as complex numbers.
+
+    Frame l begins at ``start + l * stride``; its even samples are the real parts and
+    its odd ones the imaginary parts of a frame of half the length.
+    """
+    n_fft = len(window)
+    imag = n_fft // 2 * LANES
+    for i in range(0, n_fft, LANES):
+        w = load(window, i)
+        begin = start + i
+        x0, x1, x2, x3, x4, x5, x6, x7 = transpose(
+            load(source, begin) * w,
+            load(source, begin + stride) * w,
+            load(source, begin + 2 * stride) * w,
+            load(source, begin + 3 * stride) * w,
+            load(source, begin + 4 * stride) * w,
+            load(source, begin + 5 * stride) * w,
+            load(source, begin + 6 * stride) * w,
+            load(source, begin + 7 * stride) * w,
+        )
+        row = i // 2 * LANES
+        store(z, row, x0)
+        store(z, imag + row, x1)
+        store(z, row + LANES, x2)
+        store(z, imag + row + LANES, x3)
+        store(z, row + 2 * LANES, x4)
+        store(z, imag + row + 2 * LANES, x5)
+        store(z, row + 3 * LANES, x6)
+        store(z, imag + row + 3 * LANES, x7)
+
+
+@njit(**_FAST)
+def _compress(tile, compression):
+    """Take logarithms in place; return the bits of the largest value before them."""
+    highest = np.int32(0)
+    for i in range(len(tile)):
+        highest = max(highest, np.float32(tile[i]).view(np.int32))
+    if compression == 1:
+        for i in range(len(tile)):
+            x = tile[i] if tile[i] > _LOWEST_POWER else _LOWEST_POWER
+            exponent, fraction = _split(x)
+            tile[i] = _DB_PER_NEPER * _logarithm(exponent, fraction)
+    elif compression == 2:
+        # For ln(1 + x) of a small x the fraction is x itself, which keeps its digits.
+        for i in range(len(tile)):
+            exponent, fraction = _split(np.float32(1.0) + tile[i])
+            fraction = tile[i] if exponent == np.float32(0.0) else fraction
+            tile[i] = _logarithm(exponent, fraction)
+    return highest
+
+
+@njit(**_FAST)
+def _split(x):
+    """Return e and f of x = (1 + f) 2^e, with 1 + f next to 1, as floats."""
+    bits = np.float32(x).view(np.int32)
+    exponent = np.int32(np.int32(bits - _ROOT_HALF_BITS) >> np.int32(23))
+    mantissa = np.int32(bits - np.int32(exponent << np.int32(23))).view(np.float32)
+    return np.float32(exponent), mantissa - np.float32(1.0)
+
+
+@njit(**_FAST)
+def _logarithm(exponent, fraction):
+    """Return ln((1 + f) 2^e) = e ln 2 + 2 artanh(f / (2 + f))."""
+    s = fraction / (np.float32(2.0) + fraction)
+    t = s * s
+    series = np.float32(1 / 7) + t * np.float32(1 / 9)
+    series = np.float32(1 / 5) + t * series
+    series = np.float32(1 / 3) + t * series
+    return exponent * _LN_2 + np.float32(2.0) * (s + s * t * series)

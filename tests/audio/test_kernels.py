@@ -1,0 +1,164 @@
+"""Compiled kernels against numpy, scipy and their own uncompiled selves."""
+
+import numpy as np
+import pytest
+import scipy.signal
+from numba import njit
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
+from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
+from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
+from skcoldstart._kernels.simd import LANES, load, splat, store, transpose
+from skcoldstart.audio._filters import cosine_basis, delta_weights, hann_window
+from skcoldstart.audio._spectrum import MelBands, _general_frames
+
+LENGTHS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384]
+
+
+@njit
+def vector_arithmetic(x, out):
+    a, b = load(x, 0), load(x, 3)
+    store(out, 0, a + b)
+    store(out, 8, a - b)
+    store(out, 16, a * b)
+    store(out, 24, a * x[5])
+    store(out, 32, splat(x[6]))
+    store(out, 40, a + x[7])
+
+
+@njit
+def transpose_eight(x, out):
+    rows = transpose(
+        load(x, 0), load(x, 8), load(x, 16), load(x, 24),
+        load(x, 32), load(x, 40), load(x, 48), load(x, 56),
+    )  # fmt: skip
+    for i in range(LANES):
+        store(out, LANES * i, rows[i])
+
+
+def test_vectors_compute_what_arrays_of_eight_compute(rng):
+    x = rng.standard_normal(16).astype(np.float32)
+    compiled, plain = np.zeros((2, 48), np.float32)
+    vector_arithmetic(x, compiled)
+    getattr(vector_arithmetic, "py_func", vector_arithmetic)(x, plain)
+    assert_array_equal(compiled, plain)
+    a, b = x[:8], x[3:11]
+    by_hand = [a + b, a - b, a * b, a * x[5], np.full(8, x[6]), a + x[7]]
+    assert_array_equal(compiled, np.concatenate(by_hand))
+
+
+def test_transpose_of_eight_vectors():
+    x = np.arange(64, dtype=np.float32)
+    compiled, plain = np.zeros((2, 64), np.float32)
+    transpose_eight(x, compiled)
+    getattr(transpose_eight, "py_func", transpose_eight)(x, plain)
+    assert_array_equal(compiled.reshape(8, 8), x.reshape(8, 8).T)
+    assert_array_equal(plain, compiled)
+
+
+@pytest.mark.parametrize("n_fft", LENGTHS)
+def test_transform_and_power_are_numpys(n_fft, rng):
+    h = n_fft // 2
+    frames = rng.standard_normal((n_fft, LANES)).astype(np.float32)
+    z = 0.5 * np.concatenate([frames[::2], frames[1::2]])
+    packed = z.ravel().copy()
+    transform(packed, twiddles(h), h)
+    rows = packed.reshape(2 * h, LANES)[:h] + 1j * packed.reshape(2 * h, LANES)[h:]
+    complex_fft = np.fft.fft(z[:h] + 1j * z[h:], axis=0)
+    scale = np.sqrt(h)
+    assert_allclose(rows[bin_rows(h)[:h]], complex_fft, rtol=0, atol=1e-6 * scale)
+
+    power_rows(packed, twiddles(h), bin_rows(h), h)
+    expected = np.abs(np.fft.rfft(frames.astype(np.float64), axis=0)) ** 2
+    power = packed.reshape(2 * h, LANES)[bin_rows(h)]
+    assert_allclose(power, expected, rtol=0, atol=2e-6 * expected.max())
+
+
+def test_bin_rows_are_a_permutation():
+    for n_fft in LENGTHS:
+        assert_array_equal(np.sort(bin_rows(n_fft // 2)), np.arange(n_fft // 2 + 1))
+
+
+@pytest.mark.parametrize("hop_length", [1, 37, 64, 300])
+@pytest.mark.parametrize("n_samples", [1, 31, 64, 500, 3_001])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_kernel_and_general_path_agree(compression, n_samples, hop_length, rng):
+    bands = MelBands(8000.0, 64, hop_length, 11, 0.0, 4000.0)
+    clip = rng.uniform(-1, 1, n_samples).astype(np.float32)
+    expected = _general_frames(clip, bands, compression, 3.0)
+    out = np.full((bands.n_frames(n_samples), 11), np.nan, np.float32)
+    plan = mel_plan(hann_window(64), bands.weights())
+    mode = COMPRESSIONS.index(compression)
+    assert mel_frames(clip, hop_length, plan, mode, np.float32(3.0), out)
+    assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_kernel_survives_a_hop_far_beyond_the_clip():
+    bands = MelBands(8000.0, 64, 10**9, 11, 0.0, 4000.0)
+    frames = bands.frames(np.ones(100, np.float32), None)
+    assert frames.shape == (1, 11)
+    expected = _general_frames(np.ones(100, np.float32), bands, None, 1.0)
+    assert_allclose(frames, expected, rtol=2e-6)
+
+
+def test_kernel_reports_power_that_overflows():
+    plan = mel_plan(hann_window(64), MelBands(8e3, 64, 32, 11, 0.0, 4e3).weights())
+    for value in (1e20, 3e38):
+        clip = np.full(200, value, np.float32)
+        out = np.empty((7, 11), np.float32)
+        for mode in range(3):
+            assert not mel_frames(clip, 32, plan, mode, np.float32(1.0), out)
+
+
+@pytest.mark.parametrize("compression", ["db", "log"])
+def test_logarithms_are_those_of_double_precision(compression):
+    # One bin of a click's flat spectrum carries any power we like.
+    powers = np.concatenate([np.logspace(-13, 30, 4_000), [0.0]])
+    window = np.zeros(16)
+    window[8] = 1.0
+    plan = mel_plan(window, np.eye(1, 9, 3))
+    clip = np.zeros(16 * len(powers), np.float32)
+    clip[::16] = np.sqrt(powers)
+    out = np.empty((len(powers), 1), np.float32)
+    mode = COMPRESSIONS.index(compression)
+    assert mel_frames(clip, 16, plan, mode, np.float32(1.0), out)
+    exact = clip[::16].astype(np.float64) ** 2
+    if compression == "db":
+        expected = 10 * np.log10(np.maximum(exact, 1e-10))
+        assert_allclose(out[:, 0], expected, rtol=3e-7, atol=2e-6)
+    else:
+        assert_allclose(out[:, 0], np.log1p(exact), rtol=5e-7)
+
+
+def test_mfcc_frames_are_products_with_clipped_levels(rng):
+    level = rng.uniform(-100, 40, (50, 64)).astype(np.float32)
+    basis = cosine_basis(20, 64)
+    out = np.empty((50, 20), np.float32)
+    mfcc_frames(level, -40.0, basis.astype(np.float32), out)
+    expected = np.maximum(level.astype(np.float64), -40.0) @ basis.T
+    assert_allclose(out, expected, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("width", [3, 9, 11])
+@pytest.mark.parametrize("n_frames", [11, 12, 40])
+def test_delta_frames_are_scipys(n_frames, width, order, rng):
+    frames = rng.standard_normal((n_frames, 5)).astype(np.float32)
+    out = np.empty_like(frames)
+    delta_frames(frames, delta_weights(width, order).astype(np.float32), out)
+    expected = scipy.signal.savgol_filter(
+        frames.astype(np.float64), width, order, deriv=order, axis=0
+    )
+    assert_allclose(out, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_frames", [1, 4, 8])
+def test_delta_frames_of_short_clips_are_scipys_nearest_mode(n_frames, rng):
+    frames = rng.standard_normal((n_frames, 5)).astype(np.float32)
+    out = np.empty_like(frames)
+    delta_frames(frames, delta_weights(9, 1).astype(np.float32), out)
+    expected = scipy.signal.savgol_filter(
+        frames.astype(np.float64), 9, 1, deriv=1, axis=0, mode="nearest"
+    )
+    assert_allclose(out, expected, atol=1e-6)
