@@ -197,13 +197,11 @@ def make_music_catalog(
     popularity = draw_popularity(artist, rng)
     names = _artist_names(n_artists, rng)[artist]
 
-    item_latent = TASTE_STRENGTH * np.hstack(
-        [
-            np.sqrt(0.75 * audible) * np.eye(n_genres)[genre],
-            np.sqrt(0.25 * audible / N_STYLE) * style,
-            np.sqrt((1.0 - audible) / N_SCENE) * scene,
-        ]
-    )
+    item_latent = TASTE_STRENGTH * np.hstack([
+        np.sqrt(0.75 * audible) * np.eye(n_genres)[genre],
+        np.sqrt(0.25 * audible / N_STYLE) * style,
+        np.sqrt((1.0 - audible) / N_SCENE) * scene,
+    ])
     rng = np.random.default_rng(listener_seed)
     tastes = draw_user_tastes(n_users, n_genres, N_STYLE + N_SCENE, rng)
     with one_blas_thread():

@@ -1,0 +1,119 @@
+"""Tables in text files: columns found by name, faults named by file and line."""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+__all__ = ["ROLES", "read_rows"]
+
+# What a column may be called, letters and digits only; the first that is there wins.
+ROLES = {
+    "user": "userid user listenerid listener username uid".split(),
+    "song": "songid song itemid item trackid track sid filename file path".split(),
+    "plays": "plays playcount count listencount listens weight".split(),
+    "artist": "artistid artist artistname groupid group albumid album".split(),
+}
+
+
+def read_rows(
+    path: str | os.PathLike[str],
+    required: tuple[str, ...],
+    optional: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[tuple[int, list[str]]]:
+    """Read the named columns of a table, a row at a time.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        UTF-8 text whose first line names the columns; they are separated by tabs
+        where that line has one, else by commas, else by semicolons.
+    required : tuple of {"user", "song", "plays", "artist"}
+        Columns to read, by what they mean.
+    optional : mapping of such names to str, default={}
+        Columns to read after them, and their value where the file lacks them.
+
+    Yields
+    ------
+    line : int
+        Line in the file, from 1.
+    values : list of str
+        Required values, never empty, then optional ones.
+
+    Raises
+    ------
+    ValueError
+        If the file is empty, is not UTF-8, lacks a column or has a faulty row.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        line = 0
+        try:
+            first = file.readline()
+            separator = next((mark for mark in "\t,;" if mark in first), "\t")
+            table = csv.reader([first], delimiter=separator, strict=True)
+            header = next(table, [])
+            if not any(header):
+                raise ValueError(
+                    f"{path} is empty; expected a first line that names the columns "
+                    f"({', '.join(required)}) and a line for each row."
+                )
+            columns = _find_columns(path, header, required)
+            columns += [_column(header, role) for role in optional]
+            absent = [*[""] * len(required), *optional.values()]
+            table = csv.reader(file, delimiter=separator, strict=True)
+            for row in table:
+                if not any(row):
+                    continue
+                line = 1 + table.line_num
+                if len(row) != len(header):
+                    raise ValueError(
+                        f"{path}, line {line} has {len(row)} fields; expected "
+                        f"{len(header)}, one for each column of the first line."
+                    )
+                values = [
+                    default if column is None else row[column].strip()
+                    for column, default in zip(columns, absent, strict=True)
+                ]
+                if not all(values[: len(required)]):
+                    role = required[values.index("")]
+                    raise ValueError(
+                        f"{path}, line {line}: {role} is empty; every row needs "
+                        f"{' and '.join(required)}."
+                    )
+                yield line, values
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, after line {line} cannot be read as a table: {error}."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}, after line {line} is not UTF-8 text ({error.reason}); save "
+                "it as UTF-8."
+            ) from error
+        if line == 0:
+            raise ValueError(f"{path} names its columns but has no rows below them.")
+
+
+def _find_columns(
+    path: str | os.PathLike[str], header: list[str], required: tuple[str, ...]
+) -> list[int | None]:
+    columns = [_column(header, role) for role in required]
+    missing = [role for role, c in zip(required, columns, strict=True) if c is None]
+    if missing:
+        listed = ", ".join(repr(name) for name in header)
+        accepted = "; ".join(f"{role}: {', '.join(ROLES[role])}" for role in missing)
+        raise ValueError(
+            f"{path} has no column for {' and '.join(missing)}. Its first line names "
+            f"{listed}. Accepted names (case, spaces and underscores do not matter) "
+            f"are {accepted}."
+        )
+    return columns
+
+
+def _column(header: list[str], role: str) -> int | None:
+    names = [_plain(name) for name in header]
+    return next((names.index(name) for name in ROLES[role] if name in names), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
