@@ -1,5 +1,6 @@
 """Thread counts: ours set and restored, BLAS held to one inside threaded work."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,11 +43,46 @@ def n_kernel_threads(n_jobs: int | None) -> int:
     return max(1, min(joblib.effective_n_jobs(n_jobs), max_threads()))
 
 
+class _BlasLimit:
+    """The limit of one BLAS thread, shared by all who hold it at the same time.
+
+    The number of BLAS threads is one for the whole process: if each thread restored
+    what it found, the last of two that overlap would restore the other's limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_holders = 0
+        self._limits: threadpool_limits | None = None
+
+    def acquire(self) -> None:
+        with self._lock:
+            if self._n_holders == 0:
+                self._limits = threadpool_limits(limits=1, user_api="blas")
+            self._n_holders += 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._n_holders -= 1
+            if self._n_holders == 0 and self._limits is not None:
+                self._limits.restore_original_limits()
+
+
+_BLAS_LIMIT = _BlasLimit()
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, so that results do not depend on its number."""
-    with threadpool_limits(limits=1, user_api="blas"):
+    """Hold BLAS to one thread, so that results do not depend on its number.
+
+    Threads may hold it together: the first sets the limit, the last restores what
+    was before.
+    """
+    _BLAS_LIMIT.acquire()
+    try:
         yield
+    finally:
+        _BLAS_LIMIT.release()
 
 
 @contextmanager

@@ -1,10 +1,16 @@
 """Thread counts: set, and restored."""
 
+import threading
+
 import numba
 import pytest
 from threadpoolctl import threadpool_info
 
-from skcoldstart._utils.threads import kernel_threads, n_kernel_threads
+from skcoldstart._utils.threads import (
+    kernel_threads,
+    n_kernel_threads,
+    one_blas_thread,
+)
 
 
 def blas_threads():
@@ -31,3 +37,31 @@ def test_threads_are_restored_after_an_error():
 def test_none_means_all_and_one_means_one():
     assert n_kernel_threads(None) == numba.config.NUMBA_NUM_THREADS
     assert n_kernel_threads(1) == 1
+
+
+def test_threads_that_overlap_leave_blas_as_it_was():
+    before = blas_threads()
+    entered, may_leave = threading.Event(), threading.Event()
+    seen = []
+
+    def hold_for_longer():
+        with one_blas_thread():
+            entered.set()
+            may_leave.wait(10)
+            seen.extend(blas_threads())
+
+    other = threading.Thread(target=hold_for_longer)
+    with one_blas_thread():
+        other.start()
+        assert entered.wait(10)
+    may_leave.set()
+    other.join()
+    assert set(seen) <= {1}
+    assert blas_threads() == before
+
+
+def test_blas_is_released_after_an_error():
+    before = blas_threads()
+    with pytest.raises(KeyboardInterrupt), one_blas_thread():
+        raise KeyboardInterrupt
+    assert blas_threads() == before
