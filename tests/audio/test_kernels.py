@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
 from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
 from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
+from skcoldstart._kernels.pcm import average_channels
 from skcoldstart._kernels.simd import LANES, load, splat, store, transpose
 from skcoldstart.audio._filters import cosine_basis, delta_weights, hann_window
 from skcoldstart.audio._spectrum import MelBands, _general_frames
@@ -129,6 +130,15 @@ def test_logarithms_are_those_of_double_precision(compression):
         assert_allclose(out[:, 0], expected, rtol=3e-7, atol=2e-6)
     else:
         assert_allclose(out[:, 0], np.log1p(exact), rtol=5e-7)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_average_of_integer_samples_is_exact(n_channels, rng):
+    extremes = np.array([-32768, -32767, -1, 0, 1, 32766, 32767], np.int16)
+    samples = rng.choice(extremes, size=(500, n_channels))
+    out = np.empty(500, np.float32)
+    average_channels(samples, out)
+    assert_array_equal(out, (samples / 32768).mean(axis=1))
 
 
 def test_mfcc_frames_are_products_with_clipped_levels(rng):
