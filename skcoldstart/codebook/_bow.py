@@ -46,7 +46,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     ----------
     n_codewords_ : int
         Number of codewords counted.
-    idf_ : ndarray of shape (n_codewords_,)
+    idf_ : ndarray of shape (`n_codewords_`,)
         Inverse document frequencies; only with ``weighting="tfidf"``.
 
     Raises
@@ -157,7 +157,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
         Returns
         -------
-        {ndarray, csr_matrix} of shape (n_items, n_codewords_), float32
+        {ndarray, csr_matrix} of shape (n_items, `n_codewords_`), float32
             Weighted counts; an item without frames is a row of zeros.
         """
         check_is_fitted(self)

@@ -71,7 +71,7 @@ class VectorQuantizer(
         Passes over the sampled frames; set by `fit`.
     n_features_in_ : int
         Features per frame, whatever the container of the frames.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features; only where `fit` got a data frame.
 
     Raises

@@ -275,7 +275,7 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         Number of users, the columns of y.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, where `X` has them.
 
     See Also

@@ -65,7 +65,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         Number of users, the columns of y.
     n_features_in_ : int
         Number of features seen during fit, where the regressor counts them.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, where the regressor has them.
 
     See Also

@@ -90,7 +90,7 @@ class FactorQueriesMixin:
         n : int, default=10
             Similar items per item; the item itself is not among them.
         metric : {"usage", "factors"}, default="usage"
-            Cosine of the predicted usage patterns over all users [1]_, or of the
+            Cosine of the predicted usage patterns over all users, or of the
             factors. Patterns do not depend on the basis that the factors are in.
 
         Returns

@@ -97,7 +97,7 @@ class WMF(
         ``user_factors_.T``.
     loss_ : float
         Objective at the end.
-    loss_history_ : ndarray of shape (n_iter_,)
+    loss_history_ : ndarray of shape (`n_iter_`,)
         Objective after each sweep.
     n_iter_ : int
         Sweeps made.
