@@ -1,0 +1,112 @@
+"""
+One search from sound to factors
+================================
+
+How many codewords, how many factors? The two belong to different halves of the model,
+but only the ranking of new songs can decide. A single grid search over the whole
+pipeline does, and a cache keeps the expensive steps from running again.
+"""
+
+# %%
+# Files and plays
+# ---------------
+
+import tempfile
+from pathlib import Path
+
+from skcoldstart.datasets import make_music_catalog
+
+folder = Path(tempfile.mkdtemp())
+catalog = make_music_catalog(
+    folder / "songs",
+    n_songs=120,
+    n_artists=40,
+    n_genres=6,
+    n_users=250,
+    duration_s=4,
+    random_state=0,
+)
+
+# %%
+# The pipeline
+# ------------
+# It begins with paths. ``memory=`` stores every fitted step under what went into it:
+# the frames of a fold are computed once, its codebooks once per size, whatever number
+# of factors follows.
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import (
+    WMF,
+    BagOfWords,
+    ColdStartRecommender,
+    MFCCExtractor,
+    VectorQuantizer,
+    recommendation_scorer,
+)
+
+pipeline = Pipeline(
+    [
+        ("frames", MFCCExtractor()),
+        ("codes", VectorQuantizer(random_state=0)),
+        ("counts", BagOfWords(weighting="sqrt")),
+        ("scale", StandardScaler()),
+        (
+            "recommend",
+            ColdStartRecommender(RidgeCV(np.logspace(0, 5, 6)), WMF(random_state=0)),
+        ),
+    ],
+    memory=str(folder / "cache"),
+)
+
+# %%
+# The search
+# ----------
+# Groups are artists: no artist is in the training and the validation part of a fold.
+
+from sklearn.model_selection import GridSearchCV, GroupKFold
+
+grid = {
+    "codes__n_codewords": [8, 32, 128],
+    "recommend__factorizer__n_components": [2, 5, 10, 20],
+}
+search = GridSearchCV(
+    pipeline, grid, scoring=recommendation_scorer, refit="auc", cv=GroupKFold(4)
+)
+search.fit(catalog.paths, catalog.plays, groups=catalog.artists)
+print(search.best_params_)
+
+# %%
+# Every point is a mean over four folds of unheard artists.
+
+import matplotlib.pyplot as plt
+
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3), layout="constrained")
+sizes, factors = grid.values()
+for ax, metric in zip(axes, ("map", "auc"), strict=True):
+    table = search.cv_results_[f"mean_test_{metric}"].reshape(len(sizes), len(factors))
+    spread = search.cv_results_[f"std_test_{metric}"].reshape(table.shape)
+    for row, error, size in zip(table, spread, sizes, strict=True):
+        ax.errorbar(
+            factors, row, error / 2, marker="o", capsize=2, label=f"{size} codewords"
+        )
+    ax.set_xscale("log", base=2, subs=[])
+    ax.set_xticks(factors, factors)
+    ax.set_xlabel("factors")
+    ax.set_title({"map": "mAP@500", "auc": "AUC"}[metric])
+axes[0].legend(fontsize=9)
+
+# %%
+# The chosen model reads files from now on.
+
+fresh = make_music_catalog(
+    folder / "fresh", n_songs=4, n_artists=4, n_genres=4, n_users=1, random_state=1
+)
+items, scores = search.best_estimator_[-1].recommend(
+    search.best_estimator_[:-1].transform(fresh.paths), n=2, users=[0, 1, 2]
+)
+print(items)
+plt.show()

@@ -1,0 +1,212 @@
+"""What the documentation promises: every public name explained, every name real."""
+
+import ast
+import importlib
+import inspect
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from sklearn.base import BaseEstimator
+
+import skcoldstart
+
+numpydoc = pytest.importorskip(
+    "numpydoc", reason="docstrings are validated with numpydoc: pip install .[test]"
+)
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.rst"), *DOCS.glob("guide/*.rst"), ROOT / "README.md"])
+MODULES = ["skcoldstart"] + [
+    f"skcoldstart.{name}"
+    for name in skcoldstart.__all__
+    if name in skcoldstart._SUBPACKAGES
+]
+EXAMPLE_LINES = 12
+
+
+def public_objects():
+    """Yield every public value under the name a user imports."""
+    seen = set()
+    for module_name in reversed(MODULES):
+        module = importlib.import_module(module_name)
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if inspect.ismodule(value) or isinstance(value, str) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            yield f"{module_name}.{name}", value
+
+
+def public_members(cls):
+    """Yield names of methods and properties that this package gives to a class."""
+    for name in dir(cls):
+        if name.startswith("_"):
+            continue
+        member = inspect.getattr_static(cls, name)
+        function = member.fget if isinstance(member, property) else member
+        function = getattr(function, "__func__", function)
+        home = getattr(function, "__module__", "")
+        if inspect.isfunction(function) and home.startswith("skcoldstart"):
+            yield name
+
+
+PUBLIC = dict(public_objects())
+OBJECTS = {
+    name: value
+    for name, value in PUBLIC.items()
+    if inspect.isclass(value) or inspect.isroutine(value)
+}
+CLASSES = {name: value for name, value in OBJECTS.items() if inspect.isclass(value)}
+ESTIMATORS = {
+    name: value for name, value in CLASSES.items() if issubclass(value, BaseEstimator)
+}
+DOCUMENTED = [
+    *OBJECTS,
+    *(
+        f"{name}.{member}"
+        for name, cls in CLASSES.items()
+        for member in public_members(cls)
+    ),
+]
+
+
+def configured_checks():
+    """Codes of [tool.numpydoc_validation]: all of them, less those listed."""
+    from numpydoc.validate import ERROR_MSGS
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    listed = set(settings["tool"]["numpydoc_validation"]["checks"])
+    return set(ERROR_MSGS) - listed if "all" in listed else listed
+
+
+CHECKS = configured_checks()
+
+
+def parsed(value):
+    from numpydoc.docscrape import ClassDoc, FunctionDoc
+
+    return ClassDoc(value) if inspect.isclass(value) else FunctionDoc(value)
+
+
+def test_the_search_for_public_names_finds_them():
+    estimators = {name.rpartition(".")[2] for name in ESTIMATORS}
+    assert {"ColdStartRecommender", "RandomRecommender"} <= estimators
+    promised = set(skcoldstart._HOME) - {name.rpartition(".")[2] for name in PUBLIC}
+    assert not promised
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_docstring_passes_numpydoc(name):
+    from numpydoc.validate import validate
+
+    errors = [
+        f"{code}: {text}" for code, text in validate(name)["errors"] if code in CHECKS
+    ]
+    assert not errors, "\n".join([name, *errors])
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_default_is_documented_as_it_is(name):
+    value = OBJECTS[name]
+    documented = {p.name: p.type for p in parsed(value)["Parameters"]}
+    # `*args, **kwargs` and groups such as "fmin, fmax : float" carry no default here.
+    documented = {
+        part.strip(): text
+        for key, text in documented.items()
+        for part in key.split(",")
+    }
+    for parameter in inspect.signature(value).parameters.values():
+        if parameter.default is inspect.Parameter.empty:
+            continue
+        assert parameter.name in documented, f"{name}: {parameter.name} is missing"
+        text = documented[parameter.name]
+        stated = re.search(r"default=(.+)$", text)
+        assert stated, f"{name}: {parameter.name} has no default= in {text!r}"
+        assert ast.literal_eval(stated[1].strip("` ")) == parameter.default, (
+            f"{name}: {parameter.name} is {parameter.default!r}, documented {text!r}"
+        )
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_has_a_short_example(name):
+    lines = [line.strip() for line in parsed(ESTIMATORS[name])["Examples"]]
+    code = [line for line in lines if line.startswith((">>>", "..."))]
+    assert 0 < len(code) <= EXAMPLE_LINES
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_public_object_says_since_when(name):
+    assert ".. versionadded::" in (OBJECTS[name].__doc__ or "")
+
+
+def test_every_public_name_is_in_the_api_reference():
+    listed = set(
+        re.findall(
+            r"^ {3}(?:\w+\.)*(\w+)$", (DOCS / "api.rst").read_text("utf-8"), re.M
+        )
+    )
+    public = {name.rpartition(".")[2] for name in PUBLIC}
+    assert not public - listed, "missing in docs/api.rst"
+    assert not listed - public, "docs/api.rst lists what is not public"
+
+
+def resolves(dotted):
+    """Return whether a dotted name leads somewhere, through modules and attributes."""
+    head, *rest = dotted.split(".")
+    value = importlib.import_module(head)
+    for part in rest:
+        if not hasattr(value, part):
+            try:
+                importlib.import_module(f"{value.__name__}.{part}")
+            except (ImportError, AttributeError):
+                # Fitted attributes exist only on a fitted estimator.
+                return part.endswith("_")
+        value = getattr(value, part)
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_names_used_in_the_documentation_exist(page):
+    text = page.read_text("utf-8")
+    dotted = set(re.findall(r"\bskcoldstart(?:\.[A-Za-z]\w*)+", text))
+    for module, names in re.findall(
+        r"from (skcoldstart[\w.]*) import (\([^)]*\)|[^\n]*)", text
+    ):
+        names = re.sub(r"^\s*\.\.\.", "", names.strip("()"), flags=re.M)
+        dotted |= {
+            f"{module}.{name.strip()}" for name in names.split(",") if name.strip()
+        }
+    unknown = sorted(name for name in dotted if not resolves(name))
+    assert not unknown
+
+
+@pytest.mark.parametrize(
+    "number, block",
+    enumerate(
+        re.findall(
+            r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
+        )
+    ),
+)
+def test_python_in_readme_runs(number, block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, f"README.md, block {number}", "exec"), {})
+
+
+def test_readme_holds_each_command_once_below_its_marker():
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    for name in ("demonstration", "tests"):
+        at = lines.index(f"<!-- command: {name} -->")
+        assert lines[at + 1].startswith("```")
+        assert lines[at + 2].startswith("python3 -m venv .venv && ")
+        assert lines[at + 3] == "```"
+
+
+def test_documentation_names_no_folder_of_one_machine():
+    for page in [*PAGES, *DOCS.glob("examples/*.py"), ROOT / "CHANGES.md"]:
+        found = re.findall(
+            r"(?<![\w.])/(?:home|opt|root|Users|work|tmp)/\S*", page.read_text("utf-8")
+        )
+        assert not found, f"{page.name}: {found}"
