@@ -167,10 +167,11 @@ def _pack(source, start, stride, window, z):
 
 @njit(**_FAST)
 def _compress(tile, compression):
-    """Take logarithms in place; return the bits of the largest value before them."""
+    """Take logarithms in place; return the largest exponent before them, as bits."""
     highest = np.int32(0)
     for i in range(len(tile)):
-        highest = max(highest, np.float32(tile[i]).view(np.int32))
+        bits = np.float32(tile[i]).view(np.int32)
+        highest = max(highest, np.int32(bits & _INFINITY_BITS))
     if compression == 1:
         for i in range(len(tile)):
             x = tile[i] if tile[i] > _LOWEST_POWER else _LOWEST_POWER

@@ -1,0 +1,279 @@
+"""Audio extractors against librosa: the same numbers, in turns, on one core and two.
+
+    python benchmarks/bench_audio.py [--clips 8] [--rounds 3] [--audio FOLDER]
+    python benchmarks/bench_audio.py --what waveforms files counts
+
+``waveforms`` are 29-second clips at 22,050 Hz in memory. ``files`` are the same clips
+on disk, decoded, averaged and resampled first: 44.1 kHz stereo ("44s") and 22.05 kHz
+mono ("22m"). ``counts`` goes on from files to histograms of 4,000 codewords, with
+scikit-learn's KMeans.predict behind librosa.
+
+Clips are synthetic, or cut from the sound files of a folder. Every round times both
+sides on every clip, in turns; a ratio is the median over rounds and clips of one pair
+of times. "decoding" is the share of our time that soundfile alone takes for the file.
+Differences are the largest over all clips: decibels or coefficients, and the relative
+Frobenius norm. One thread means one BLAS thread, too.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import librosa
+import numba
+import numpy as np
+import scipy
+import soundfile
+import soxr
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import skcoldstart
+from skcoldstart import BagOfWords, MelSpectrogram, MFCCExtractor, VectorQuantizer
+
+SR, SECONDS, N_CODEWORDS = 22_050, 29, 4_000
+FRAMING = {"sr": SR, "n_fft": 1024, "hop_length": 512, "n_mels": 128}
+FORMATS = ["wav", "flac", "ogg", "mp3"]
+KINDS = [f"{name} {layout}" for layout in ("44s", "22m") for name in FORMATS]
+
+
+def librosa_mel(waveform):
+    return librosa.feature.melspectrogram(y=waveform, **FRAMING)
+
+
+def librosa_decibels(waveform):
+    return librosa.power_to_db(librosa_mel(waveform)).T
+
+
+def librosa_log(waveform):
+    return np.log1p(10_000.0 * librosa_mel(waveform)).T
+
+
+def librosa_mfcc(waveform):
+    mfcc = librosa.feature.mfcc(y=waveform, n_mfcc=13, **FRAMING)
+    deltas = [librosa.feature.delta(mfcc, order=order) for order in (1, 2)]
+    return np.vstack([mfcc, *deltas]).T
+
+
+FEATURES = {
+    "mfcc39": (librosa_mfcc, MFCCExtractor()),
+    "mel, decibels": (librosa_decibels, MelSpectrogram(compression="db")),
+    "mel, log1p": (librosa_log, MelSpectrogram()),
+}
+
+
+def synthesize(n_clips, rate, rng):
+    """Make stereo clips of chords with overtones, onsets, noise and a loud end."""
+    t = np.arange(SECONDS * rate) / rate
+    beat = np.exp(-6.0 * (t % 0.5))
+    for _ in range(n_clips):
+        roots = rng.choice(np.arange(36, 72), size=(29, 3))
+        pitch = 440.0 * 2.0 ** ((roots - 69) / 12.0)
+        chord = sum(
+            np.sin(2 * np.pi * k * np.cumsum(np.repeat(p, rate)) / rate) / k**1.5
+            for p in pitch.T
+            for k in range(1, 6)
+        )
+        hiss = rng.standard_normal((2, len(t))) * beat
+        clip = 0.05 * chord * (0.3 + t / SECONDS) + 0.1 * hiss
+        yield np.clip(clip.T, -1, 1).astype(np.float32)
+
+
+def cut(folder, n_clips, rate):
+    """Read the beginnings of sound files as stereo clips."""
+    paths = (p for p in sorted(Path(folder).rglob("*")) if p.is_file())
+    known = {f".{name}" for name in FORMATS}
+    for path in [p for p in paths if p.suffix.lower() in known][:n_clips]:
+        clip, _ = librosa.load(path, sr=rate, mono=False, duration=SECONDS)
+        clip = np.atleast_2d(clip)[:2]
+        yield np.broadcast_to(clip, (2, clip.shape[1])).T
+
+
+def write(clips, rate, folder):
+    """Write clips in every format; return paths by kind."""
+    paths = {kind: [] for kind in KINDS}
+    for i, clip in enumerate(clips):
+        mono = librosa.resample(clip.mean(axis=1), orig_sr=rate, target_sr=SR)
+        for kind in KINDS:
+            name, layout = kind.split()
+            path = folder / f"{i}-{layout}.{name}"
+            samples, sr = (clip, rate) if layout == "44s" else (mono, SR)
+            soundfile.write(path, samples, sr)
+            paths[kind].append(path)
+    return paths
+
+
+def clock(function, *arguments):
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
+
+
+def in_turns(peer, ours, items, rounds):
+    """Return median times, the median ratio and the results of the last round."""
+    for side in (peer, ours):
+        side(items[0])
+    times, results = [], []
+    for _ in range(rounds):
+        results = []
+        for item in items:
+            (a, x), (b, y) = clock(peer, item), clock(ours, item)
+            times.append((a, b))
+            results.append((x, y))
+    times = np.array(times)
+    return np.median(times, axis=0), np.median(times[:, 0] / times[:, 1]), results
+
+
+def differences(results):
+    largest = max(np.abs(x - y).max() for x, y in results)
+    norm = max(np.linalg.norm(x - y) / np.linalg.norm(x) for x, y in results)
+    return largest, norm
+
+
+def bench_waveforms(waveforms, rounds):
+    print(f"\nWaveforms, {len(waveforms)} clips of {SECONDS} s, one thread")
+    print(f"{'':15}{'librosa':>10}{'ours':>8}{'ratio':>8}{'largest':>12}{'norm':>9}")
+    for name, (peer, extractor) in FEATURES.items():
+        with threadpool_limits(1):
+            (a, b), ratio, results = in_turns(
+                peer, lambda y, e=extractor: e.transform([y])[0], waveforms, rounds
+            )
+        largest, norm = differences(results)
+        print(
+            f"{name:15}{a * 1e3:7.1f} ms{b * 1e3:5.2f} ms{ratio:7.1f}x"
+            f"{largest:12.1e}{norm:9.0e}"
+        )
+    many = waveforms * 4
+    print(f"\nThe same, clips a second{'1 thread':>16}{'2 threads':>12}{'gain':>8}")
+    for name, (peer, extractor) in FEATURES.items():
+        speeds = {"librosa": [], "ours": []}
+        for n_jobs in (1, 2):
+            with threadpool_limits(1):
+                pool = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
+                tasks = [joblib.delayed(peer)(y) for y in waveforms]
+                extractor.set_params(n_jobs=n_jobs)
+                pairs = [
+                    (clock(pool, tasks)[0], clock(extractor.transform, many)[0])
+                    for _ in range(rounds)
+                ]
+            a, b = np.median(pairs, axis=0)
+            speeds["librosa"].append(len(waveforms) / a)
+            speeds["ours"].append(len(many) / b)
+        extractor.set_params(n_jobs=None)
+        for side, (one, two) in speeds.items():
+            print(f"{name:15}{side:9}{one:16.0f}{two:12.0f}{two / one:7.1f}x")
+        gain = speeds["ours"][1] / speeds["librosa"][0]
+        print(f"{'':15}2 threads against one of librosa{gain:19.1f}x")
+
+
+def decode(path):
+    with soundfile.SoundFile(path) as file:
+        is_pcm = file.format == "WAV" and file.subtype == "PCM_16"
+        return file.read(dtype="int16" if is_pcm else "float32")
+
+
+def bench_files(paths, rounds):
+    print("\nFiles to mfcc39, one thread")
+    print(
+        f"{'':10}{'librosa':>10}{'ours':>9}{'ratio':>8}{'decoding':>10}{'largest':>9}"
+    )
+    for kind in KINDS:
+        with threadpool_limits(1):
+            (a, b), ratio, results = in_turns(
+                lambda path: librosa_mfcc(librosa.load(path, sr=SR)[0]),
+                lambda path: MFCCExtractor().transform([path])[0],
+                paths[kind],
+                rounds,
+            )
+            floor = np.median([clock(decode, path)[0] for path in paths[kind]])
+        print(
+            f"{kind:10}{a * 1e3:7.1f} ms{b * 1e3:6.1f} ms{ratio:7.1f}x"
+            f"{floor / b:10.0%}{differences(results)[0]:9.0e}"
+        )
+
+
+def bench_counts(paths, rounds):
+    from sklearn.cluster import KMeans
+
+    frames = MFCCExtractor().transform(paths["wav 22m"])
+    quantizer = VectorQuantizer(N_CODEWORDS, max_iter=1, random_state=0).fit(frames)
+    kmeans = KMeans(N_CODEWORDS, init=quantizer.codebook_, n_init=1, max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kmeans.fit(frames.values)
+    kmeans.cluster_centers_ = quantizer.codebook_.astype(np.float32)
+    bag = BagOfWords(N_CODEWORDS)
+
+    def peer(path):
+        codes = kmeans.predict(librosa_mfcc(librosa.load(path, sr=SR)[0]))
+        return np.bincount(codes, minlength=N_CODEWORDS)
+
+    def ours(path, n_jobs=1):
+        quantizer.set_params(n_jobs=n_jobs)
+        codes = quantizer.transform(MFCCExtractor().transform([path]))
+        return np.asarray(bag.fit(codes).transform(codes))[0]
+
+    print(f"\nFiles to counts of {N_CODEWORDS} codewords, one thread")
+    print(f"{'':10}{'librosa':>10}{'ours':>9}{'ratio':>8}{'counts that differ':>21}")
+    for kind in KINDS:
+        with threadpool_limits(1):
+            (a, b), ratio, results = in_turns(peer, ours, paths[kind], rounds)
+        moved = sum(np.abs(x - y).sum() / 2 for x, y in results)
+        share = moved / sum(x.sum() for x, _ in results)
+        print(f"{kind:10}{a * 1e3:7.1f} ms{b * 1e3:6.1f} ms{ratio:7.1f}x{share:21.2%}")
+
+
+def print_machine():
+    versions = {
+        "skcoldstart": skcoldstart.__version__,
+        "librosa": librosa.__version__,
+        "soundfile": f"{soundfile.__version__} ({soundfile.__libsndfile_version__})",
+        "soxr": soxr.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors", end="")
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            print(f"; {Path(pool['filepath']).parent.name}: {pool['architecture']}")
+            break
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--audio", help="folder of sound files to cut clips from")
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--what",
+        nargs="+",
+        choices=["waveforms", "files", "counts"],
+        default=["waveforms", "files", "counts"],
+    )
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    rate = 2 * SR
+    if options.audio:
+        clips = list(cut(options.audio, options.clips, rate))
+    else:
+        clips = list(synthesize(options.clips, rate, rng))
+    print_machine()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write(clips, rate, Path(folder))
+        if "waveforms" in options.what:
+            waveforms = [librosa.load(path, sr=SR)[0] for path in paths["wav 22m"]]
+            bench_waveforms(waveforms, options.rounds)
+        if "files" in options.what:
+            bench_files(paths, options.rounds)
+        if "counts" in options.what:
+            bench_counts(paths, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
