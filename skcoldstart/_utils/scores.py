@@ -42,11 +42,13 @@ class LowRankScores:
                 f"Item factors have {item_factors.shape[1]} components but user "
                 f"factors have {user_factors.shape[1]}; they must agree."
             )
-        self._item_factors = item_factors
-        self._user_factors = user_factors
         self.n_items = len(item_factors)
         self.n_users = len(user_factors)
         self.dtype = np.result_type(item_factors, user_factors)
+        # Item factors are used whole for every block, user factors block by block:
+        # only the former are worth a copy in the common type.
+        self._item_factors = item_factors.astype(self.dtype, copy=False)
+        self._user_factors = user_factors
 
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
