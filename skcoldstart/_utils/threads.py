@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import joblib
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "ThreadMap",
@@ -46,26 +46,34 @@ def n_kernel_threads(n_jobs: int | None) -> int:
 class _BlasLimit:
     """The limit of one BLAS thread, shared by all who hold it at the same time.
 
-    The number of BLAS threads is one for the whole process: if each thread restored
-    what it found, the last of two that overlap would restore the other's limit.
+    The number of BLAS threads is one for the whole process. If each of two threads
+    that overlap restored what it found, the last would restore the first one's limit.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._n_holders = 0
-        self._limits: threadpool_limits | None = None
 
     def acquire(self) -> None:
         with self._lock:
             if self._n_holders == 0:
-                self._limits = threadpool_limits(limits=1, user_api="blas")
+                self._controller = ThreadpoolController()
+                self._limits = self._controller.limit(limits=1, user_api="blas")
             self._n_holders += 1
 
     def release(self) -> None:
         with self._lock:
             self._n_holders -= 1
-            if self._n_holders == 0 and self._limits is not None:
+            if self._n_holders == 0:
+                self._hand_over()
                 self._limits.restore_original_limits()
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let any thread set limits: threadpoolctl 3.8 obeys the one that set them."""
+        for library in self._controller.lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread(force=True)
 
 
 _BLAS_LIMIT = _BlasLimit()
