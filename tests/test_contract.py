@@ -1,0 +1,566 @@
+"""What every estimator promises, asked of each with the input that is natural to it.
+
+The common checks (`test_common.py`) see tables of floats; here extractors read
+waveforms, quantizers frames, bags codes, factorizers plays.
+"""
+
+import os
+import pickle
+import warnings
+from dataclasses import dataclass
+
+import joblib
+import numba
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+import threadpoolctl
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_html_repr, get_tags
+from sklearn.utils.estimator_checks import check_param_validation
+
+from skcoldstart import (
+    WMF,
+    BagOfWords,
+    ColdStartRecommender,
+    ContentProfileRecommender,
+    MelSpectrogram,
+    MFCCExtractor,
+    OracleRecommender,
+    RaggedArray,
+    RandomRecommender,
+    VectorQuantizer,
+    recommendation_scorer,
+)
+from skcoldstart._ragged import LazySequence
+from tests.adapters import public_estimators
+
+N_ITEMS, N_USERS = 14, 9
+
+
+@dataclass(frozen=True)
+class Case:
+    """An estimator and the kind of input it reads."""
+
+    estimator: BaseEstimator
+    content: str
+    learns_from_plays: bool = False
+
+    @property
+    def name(self):
+        return type(self.estimator).__name__
+
+    @property
+    def transforms(self):
+        return hasattr(self.estimator, "transform")
+
+    @property
+    def tabular(self):
+        return not self.transforms or hasattr(self.estimator, "get_feature_names_out")
+
+    def data(self, seed=0):
+        """Return X and y of N_ITEMS; y is None where the estimator needs none."""
+        rng = np.random.default_rng(seed)
+        X = _MAKERS[self.content](rng)
+        return X, _plays(rng) if self.learns_from_plays else None
+
+    def fitted(self, seed=0):
+        return clone(self.estimator).fit(*self.data(seed))
+
+    def apply(self, estimator, X):
+        """Return the transformed items or their scores."""
+        return estimator.transform(X) if self.transforms else estimator.predict(X)
+
+
+def _plays(rng):
+    plays = rng.poisson(1.0, size=(N_ITEMS, N_USERS)).astype(np.float64)
+    plays[np.arange(N_ITEMS), np.arange(N_ITEMS) % N_USERS] += 1.0
+    return sp.csr_array(plays)
+
+
+def _waveforms(rng):
+    return [
+        rng.uniform(-0.5, 0.5, 600 + 50 * i).astype(np.float32) for i in range(N_ITEMS)
+    ]
+
+
+def _frames(rng):
+    return RaggedArray.from_sequence([
+        rng.normal(size=(2 + i % 4, 5)).astype(np.float32) for i in range(N_ITEMS)
+    ])
+
+
+def _codes(rng):
+    return RaggedArray.from_sequence([
+        rng.integers(0, 6, 3 + i % 4).astype(np.int32) for i in range(N_ITEMS)
+    ])
+
+
+def _table(rng):
+    return rng.normal(size=(N_ITEMS, 4))
+
+
+_MAKERS = {
+    "waveforms": _waveforms,
+    "frames": _frames,
+    "codes": _codes,
+    "plays": _plays,
+    "table": _table,
+}
+_SHORT = {"sr": 8000, "n_fft": 128, "hop_length": 64, "n_mels": 12}
+# Run until it has converged: only then do factors fit their plays exactly.
+_WMF = WMF(n_components=3, max_iter=500, tol=1e-9, dtype="float64", random_state=0)
+CASES = [
+    Case(MelSpectrogram(**_SHORT), "waveforms"),
+    Case(MFCCExtractor(**_SHORT, n_mfcc=5), "waveforms"),
+    Case(VectorQuantizer(4, random_state=0), "frames"),
+    Case(BagOfWords(6), "codes"),
+    Case(_WMF, "plays"),
+    Case(ColdStartRecommender(Ridge(), _WMF), "table", learns_from_plays=True),
+    Case(ContentProfileRecommender(), "table", learns_from_plays=True),
+    Case(OracleRecommender(_WMF), "plays"),
+    Case(RandomRecommender(5, random_state=0), "table", learns_from_plays=True),
+]
+
+
+def cases(condition=lambda case: True):
+    """Parametrise a test over the cases that meet a condition."""
+    kept = [case for case in CASES if condition(case)]
+    return pytest.mark.parametrize("case", kept, ids=[case.name for case in kept])
+
+
+def _learns(case):
+    return get_tags(case.estimator).requires_fit
+
+
+def _ignores_position(case):
+    return not get_tags(case.estimator).non_deterministic
+
+
+def _checks_values(case):
+    return not get_tags(case.estimator).no_validation
+
+
+def _parts(result):
+    """Return a result as arrays that can be compared one by one."""
+    if isinstance(result, RaggedArray):
+        return [result.values, result.offsets]
+    return [result.toarray() if sp.issparse(result) else np.asarray(result)]
+
+
+def assert_same_bits(actual, expected):
+    for a, b in zip(_parts(actual), _parts(expected), strict=True):
+        assert a.dtype == b.dtype
+        assert_array_equal(a, b)
+
+
+def assert_close(actual, expected):
+    # float32 sums in another order differ by a few units in the last place.
+    for a, b in zip(_parts(actual), _parts(expected), strict=True):
+        assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def _object_array(items):
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array
+
+
+def _lazily(items):
+    return LazySequence(items.__getitem__, range(len(items)))
+
+
+def _some(X, rows):
+    return [X[i] for i in rows] if isinstance(X, list) else X[rows]
+
+
+def _array_of(X):
+    """Return the array that holds the items, or the first of them."""
+    if isinstance(X, RaggedArray):
+        return X.values
+    if isinstance(X, list):
+        return X[0]
+    return X.data if sp.issparse(X) else X
+
+
+def _first_item_spoiled(case, X):
+    """Return a copy of X with NaN in its first item."""
+    if case.content == "codes":
+        return [np.full(3, np.nan), *list(X)[1:]]
+    if sp.issparse(X):
+        X = X.copy()
+        X.data[0] = np.nan
+        return X
+    items = [np.array(item, dtype=float) for item in X]
+    items[0].flat[0] = np.nan
+    return np.stack(items) if case.content == "table" else items
+
+
+def test_every_public_estimator_is_under_contract():
+    assert {type(case.estimator) for case in CASES} == set(public_estimators())
+
+
+@cases()
+def test_clone_has_equal_parameters_and_nothing_learned(case):
+    fitted = case.fitted()
+    copy = clone(fitted)
+    assert joblib.hash(copy.get_params()) == joblib.hash(case.estimator.get_params())
+    assert not [name for name in vars(copy) if name.endswith("_")]
+
+
+@cases()
+def test_parameters_make_the_round_trip(case):
+    params = case.estimator.get_params(deep=False)
+    again = type(case.estimator)(**params)
+    assert again.get_params(deep=False) == params
+    defaults = type(case.estimator)().set_params(**params)
+    assert defaults.get_params(deep=False) == params
+
+
+@cases()
+def test_fit_returns_self(case):
+    estimator = clone(case.estimator)
+    assert estimator.fit(*case.data()) is estimator
+
+
+@cases()
+def test_fitting_twice_gives_the_same_bits(case):
+    X, _ = case.data()
+    estimator = case.fitted()
+    before = case.apply(estimator, X)
+    assert_same_bits(case.apply(estimator.fit(*case.data()), X), before)
+    assert_same_bits(case.apply(case.fitted(), X), before)
+
+
+@cases(_learns)
+def test_fit_forgets_what_it_learned_before(case):
+    X, _ = case.data()
+    other = case.data(seed=1)
+    refitted = case.fitted().fit(*other)
+    fresh = clone(case.estimator).fit(*other)
+    assert_same_bits(case.apply(refitted, X), case.apply(fresh, X))
+
+
+@cases(_ignores_position)
+def test_an_item_gets_the_same_result_alone_or_among_others(case):
+    X, _ = case.data()
+    estimator = case.fitted()
+    everything = case.apply(estimator, X)
+    rows = [3, 11, 0]
+    assert_close(case.apply(estimator, _some(X, rows)), everything[rows])
+    assert_close(case.apply(estimator, _some(X, [5])), everything[[5]])
+
+
+@cases(_ignores_position)
+def test_results_follow_the_order_of_the_items(case):
+    X, _ = case.data()
+    estimator = case.fitted()
+    everything = case.apply(estimator, X)
+    order = np.random.default_rng(0).permutation(N_ITEMS)
+    assert_close(case.apply(estimator, _some(X, order)), everything[order])
+
+
+@cases(lambda case: case.content in {"waveforms", "frames", "codes"})
+@pytest.mark.parametrize(
+    "container",
+    [list, tuple, _object_array, RaggedArray.from_sequence, _lazily],
+    ids=["list", "tuple", "object array", "RaggedArray", "LazySequence"],
+)
+def test_the_container_of_the_items_does_not_matter(case, container):
+    X, _ = case.data()
+    items = container(list(X))
+    estimator = clone(case.estimator).fit(items)
+    assert_same_bits(estimator.transform(items), case.fitted().transform(X))
+
+
+@cases()
+def test_there_is_one_row_per_item(case):
+    X, _ = case.data()
+    assert case.apply(case.fitted(), X).shape[0] == N_ITEMS
+
+
+@cases(lambda case: case.transforms)
+def test_fit_transform_is_fit_then_transform(case):
+    X, y = case.data()
+    at_once = clone(case.estimator).fit_transform(X, y)
+    assert_close(at_once, case.fitted().transform(X))
+
+
+@cases()
+@pytest.mark.parametrize("mmap_mode", [None, "r"])
+def test_a_fitted_estimator_survives_joblib(case, mmap_mode, tmp_path):
+    X, _ = case.data()
+    estimator = case.fitted()
+    joblib.dump(estimator, tmp_path / "estimator.joblib")
+    again = joblib.load(tmp_path / "estimator.joblib", mmap_mode=mmap_mode)
+    assert_same_bits(case.apply(again, X), case.apply(estimator, X))
+
+
+@cases()
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_fitted_estimator_survives_pickle(case, protocol):
+    X, _ = case.data()
+    estimator = case.fitted()
+    again = pickle.loads(pickle.dumps(estimator, protocol))
+    assert_same_bits(case.apply(again, X), case.apply(estimator, X))
+
+
+@cases()
+def test_an_unfitted_estimator_survives_pickle(case):
+    again = pickle.loads(pickle.dumps(case.estimator))
+    assert joblib.hash(again.get_params()) == joblib.hash(case.estimator.get_params())
+
+
+def _n_jobs_of(case):
+    return [name for name in case.estimator.get_params() if name.endswith("n_jobs")]
+
+
+def test_everything_that_works_in_parallel_is_compared():
+    parallel = {case.name for case in CASES if _n_jobs_of(case)}
+    assert parallel >= {"MelSpectrogram", "MFCCExtractor", "VectorQuantizer", "WMF"}
+    assert "ColdStartRecommender" in parallel
+
+
+@cases(_n_jobs_of)
+def test_results_are_the_same_bits_for_any_n_jobs(case):
+    X, y = case.data()
+    results = []
+    for n_jobs in (1, 2, None):
+        estimator = clone(case.estimator)
+        estimator.set_params(**dict.fromkeys(_n_jobs_of(case), n_jobs))
+        results.append(case.apply(estimator.fit(X, y), X))
+    assert_same_bits(results[1], results[0])
+    assert_same_bits(results[2], results[0])
+
+
+@cases(lambda case: case.transforms and case.tabular)
+def test_columns_are_named_after_the_class(case):
+    X, _ = case.data()
+    estimator = case.fitted()
+    n_columns = estimator.transform(X).shape[1]
+    expected = [f"{case.name.lower()}{i}" for i in range(n_columns)]
+    assert_array_equal(estimator.get_feature_names_out(), expected)
+
+
+@cases(_learns)
+def test_nothing_is_predicted_before_fit(case):
+    X, y = case.data()
+    estimator = clone(case.estimator)
+    asked = [lambda: case.apply(estimator, X)]
+    if not case.transforms:
+        asked += [
+            lambda: estimator.predict_factors(X),
+            lambda: estimator.recommend(X),
+            lambda: estimator.score(X, y),
+        ]
+    for ask in asked:
+        with pytest.raises(NotFittedError, match=case.name):
+            ask()
+
+
+@cases(lambda case: not _learns(case))
+def test_a_stateless_transformer_needs_no_fit(case):
+    X, _ = case.data()
+    assert_same_bits(clone(case.estimator).transform(X), case.fitted().transform(X))
+
+
+@cases(_checks_values)
+def test_nan_is_refused(case):
+    X, y = case.data()
+    spoiled = _first_item_spoiled(case, X)
+    with pytest.raises(ValueError, match=r"(?i)nan|integer"):
+        case.apply(case.fitted(), spoiled)
+    if _learns(case):
+        with pytest.raises(ValueError, match=r"(?i)nan|integer"):
+            clone(case.estimator).fit(spoiled, y)
+
+
+@cases(lambda case: case.learns_from_plays)
+def test_nan_plays_are_refused(case):
+    X, y = case.data()
+    y.data[0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        clone(case.estimator).fit(X, y)
+
+
+@cases(lambda case: not case.transforms)
+def test_score_raises_where_a_scorer_gives_nan(case):
+    X, _ = case.data()
+    other_users = sp.csr_array(np.ones((N_ITEMS, N_USERS + 1)))
+    estimator = case.fitted()
+    with pytest.raises(ValueError, match=rf"{N_USERS + 1}\b"):
+        estimator.score(X, other_users)
+    with pytest.warns(UserWarning, match="could not be scored and is NaN"):
+        scores = recommendation_scorer(estimator, X, other_users)
+    assert np.isnan(list(scores.values())).all()
+
+
+@cases()
+@pytest.mark.parametrize("when", ["fit", "apply"])
+def test_no_items_are_refused(case, when):
+    X, y = case.data()
+    nothing = X[:0]
+    with pytest.raises(ValueError, match=r"(?i)\b(no|0|at least one|minimum)\b"):
+        if when == "fit":
+            clone(case.estimator).fit(nothing, None if y is None else y[:0])
+        else:
+            case.apply(case.fitted(), nothing)
+
+
+@cases()
+@pytest.mark.parametrize("when", ["fit", "apply"])
+@pytest.mark.parametrize("path", ["song.wav", b"song.wav"])
+def test_a_bare_path_is_refused(case, when, path):
+    _, y = case.data()
+    with pytest.raises((TypeError, ValueError)):
+        if when == "fit":
+            clone(case.estimator).fit(path, y)
+        else:
+            case.apply(case.fitted(), path)
+
+
+@cases()
+def test_inputs_and_parameters_are_never_changed(case):
+    X, y = case.data()
+    estimator = clone(case.estimator)
+    params = estimator.get_params(deep=True)
+    before = joblib.hash((X, y)), joblib.hash(params)
+    case.apply(estimator.fit(X, y), X)
+    assert joblib.hash((X, y)) == before[0]
+    after = estimator.get_params(deep=True)
+    assert all(after[name] is value for name, value in params.items())
+    assert joblib.hash(after) == before[1]
+
+
+@cases()
+def test_read_only_memory_maps_are_read_as_well(case, tmp_path):
+    X, y = case.data()
+    joblib.dump((X, y), tmp_path / "data.joblib")
+    X_map, y_map = joblib.load(tmp_path / "data.joblib", mmap_mode="r")
+    assert isinstance(_array_of(X_map), np.memmap)
+    assert not _array_of(X_map).flags.writeable
+    estimator = clone(case.estimator).fit(X_map, y_map)
+    assert_same_bits(case.apply(estimator, X_map), case.apply(case.fitted(), X))
+
+
+@cases()
+def test_prediction_leaves_the_estimator_as_it_is(case):
+    X, _ = case.data()
+    estimator = case.fitted()
+    before = joblib.hash(vars(estimator))
+    case.apply(estimator, X)
+    assert joblib.hash(vars(estimator)) == before
+
+
+@cases()
+def test_repr_shows_the_parameters_that_differ_from_defaults(case):
+    assert repr(type(case.estimator)()) == f"{case.name}()"
+    assert repr(case.estimator).startswith(f"{case.name}(")
+    for name, value in case.estimator.get_params(deep=False).items():
+        default = getattr(type(case.estimator)(), name)
+        if isinstance(value, (int, float)) and value != default:
+            assert f"{name}={value}" in repr(case.estimator).replace("\n", "")
+
+
+@cases()
+def test_html_shows_fitted_and_unfitted_estimators(case):
+    unfitted = estimator_html_repr(clone(case.estimator))
+    fitted = estimator_html_repr(case.fitted())
+    assert case.name in unfitted
+    assert case.name in fitted
+    if _learns(case):
+        assert "Not fitted" in unfitted
+        assert "Not fitted" not in fitted
+
+
+@cases(lambda case: case.transforms)
+@pytest.mark.parametrize("how", ["method", "pipeline", "global"])
+def test_pandas_output_is_a_frame_or_left_alone(case, how):
+    pd = pytest.importorskip("pandas")
+    X, _ = case.data()
+    expected = case.fitted().transform(X)
+    estimator = clone(case.estimator)
+    if how == "method":
+        result = estimator.set_output(transform="pandas").fit(X).transform(X)
+    elif how == "pipeline":
+        pipeline = make_pipeline(estimator).set_output(transform="pandas")
+        result = pipeline.fit(X).transform(X)
+    else:
+        with sklearn.config_context(transform_output="pandas"):
+            result = estimator.fit(X).transform(X)
+    if case.tabular:
+        assert isinstance(result, pd.DataFrame)
+        assert_array_equal(result.columns, estimator.get_feature_names_out())
+        result = result.to_numpy()
+    assert_same_bits(result, expected)
+
+
+@cases()
+def test_every_parameter_refuses_nonsense(case):
+    check_param_validation(case.name, clone(case.estimator))
+
+
+@cases(lambda case: not _learns(case))
+def test_a_stateless_transformer_checks_its_parameters_in_transform(case):
+    X, _ = case.data()
+    for name in case.estimator.get_params(deep=False):
+        spoiled = clone(case.estimator).set_params(**{name: object()})
+        with pytest.raises(ValueError, match=f"'{name}' parameter of {case.name}"):
+            spoiled.transform(X)
+
+
+@cases()
+def test_good_data_gives_no_warnings(case):
+    X, y = case.data()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        case.apply(clone(case.estimator).fit(X, y), X)
+
+
+@cases()
+def test_threads_can_share_an_estimator(case):
+    X, _ = case.data()
+    estimator = case.fitted()
+    expected = case.apply(estimator, X)
+    before = _global_state()
+    results = joblib.Parallel(n_jobs=4, backend="threading")(
+        joblib.delayed(case.apply)(estimator, X) for _ in range(12)
+    )
+    for result in results:
+        assert_same_bits(result, expected)
+    assert _global_state() == before
+
+
+@cases()
+def test_global_state_is_left_as_it_was(case):
+    X, y = case.data()
+    case.apply(case.fitted(), X)  # imports and thread pools are made once
+    before = _global_state()
+    estimator = clone(case.estimator).fit(X, y)
+    case.apply(estimator, X)
+    if not case.transforms:
+        estimator.recommend(X, n=2)
+        estimator.score(X, X if y is None else y)
+    assert _global_state() == before
+
+
+def _global_state():
+    return {
+        "numpy generator": joblib.hash(np.random.get_state()),  # noqa: NPY002
+        "numpy errors": np.geterr(),
+        "numba threads": numba.get_num_threads(),
+        "thread pools": sorted(
+            (pool["filepath"], pool["num_threads"])
+            for pool in threadpoolctl.threadpool_info()
+        ),
+        "warning filters": list(warnings.filters),
+        "scikit-learn": sklearn.get_config(),
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),
+    }
