@@ -17,6 +17,8 @@ class RaggedArray:
     another ``RaggedArray``, so scikit-learn's splitters and searches work on it as
     on any 1-D array. Slices share memory with the original.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     values : ndarray of shape (n_values, ...)

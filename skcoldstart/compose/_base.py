@@ -125,7 +125,7 @@ class RecommenderMixin:
         Returns
         -------
         float
-            mAP@500 as in `skcoldstart.metrics.mean_average_precision_at_k`; NaN where
+            The mAP@500 of `skcoldstart.metrics.mean_average_precision_at_k`; NaN where
             it is undefined.
 
         Raises

@@ -62,10 +62,6 @@ class WMF(
         Weight of the squared factors, above 0. Factors are all 0 once it reaches the
         largest singular value of the table of played confidences; 1 to 1000 is worth
         a search.
-    reg_exponent : float, default=0.0
-        A row with n stored entries is regularized by ``reg * n ** reg_exponent``: 0
-        treats all rows alike, 1 scales with the number of plays as Spark does. Choose
-        `reg` anew when this changes.
     max_iter : int, default=15
         Sweeps at most; a sweep solves for all users and then for all items. It is a
         budget: reaching it is not an error and raises no warning.
@@ -83,6 +79,10 @@ class WMF(
         Threads; ``None`` means all that are available. Any number gives the same bits.
     verbose : int, default=0
         Show a progress bar with the objective.
+    reg_exponent : float, default=0.0
+        A row with n stored entries is regularized by ``reg * n ** reg_exponent``: 0
+        treats all rows alike, 1 scales with the number of plays as Spark does. Choose
+        `reg` anew when this changes.
     warm_start : bool, default=False
         Start `fit` from the factors of the last fit, which must have been to plays of
         the same shape. An interrupted fit then keeps the factors it has reached.
