@@ -3,6 +3,8 @@
 import inspect
 import os
 
+from docutils import nodes
+
 import skcoldstart
 
 # Examples are drawn without a display.
@@ -87,6 +89,14 @@ def skip_members_of_others(app, what, name, obj, skip, options):
     return True if not home.startswith("skcoldstart") else None
 
 
+def unlink_addresses(app, doctree):
+    """Leave mAP@500 a word: docutils takes it for an address."""
+    for link in list(doctree.findall(nodes.reference)):
+        if link.get("refuri", "").startswith("mailto:"):
+            link.replace_self(link.children)
+
+
 def setup(app):
-    """Connect the filter above."""
+    """Connect the two filters above."""
     app.connect("autodoc-skip-member", skip_members_of_others)
+    app.connect("doctree-read", unlink_addresses)

@@ -129,15 +129,16 @@ for user, best in enumerate(items):
     print(f"\nListener {user} likes {' and '.join(liked)}")
     for i in best:
         artist, title, genre = (
-            names[test[i]] for names in (catalog.artists, catalog.titles, catalog.genres)
+            names[test[i]]
+            for names in (catalog.artists, catalog.titles, catalog.genres)
         )
         print(f"   {artist}, {title} ({genre})")
 
 # %%
 # Over all listeners and all songs, each song predicted by a model that does not know
 # its artist: where the songs of a genre stand in the lists of those who like one genre
-# most. Genres of one family of instruments differ only in the order of their notes, most
-# of which a bag of words forgets: it takes rising and falling brass for one genre.
+# most. Genres of one family of instruments differ only in the order of their notes, and
+# a bag of words forgets most of it: it takes rising and falling brass for one genre.
 
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
