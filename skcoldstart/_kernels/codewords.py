@@ -3,43 +3,48 @@
 import numpy as np
 from numba import njit
 
-# Scores whose smallest value is kept, so that few are looked at twice.
-_STRIP = 64
+# Scores whose smallest is kept, so that few are looked at twice.
+_STRIP = np.uint64(128)
+# Unsigned indices spare the compiler the case of negative ones.
+_0, _1, _2 = np.uint64(0), np.uint64(1), np.uint64(2)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=False)
 def squared_distance(frames, i, codebook, k):
     """Return the float64 squared distance of one frame and one codeword.
 
-    The order of the sum is fixed, so equal rows give equal bits wherever it is used.
+    Equal rows give equal bits wherever it is called: the order of the sum is fixed,
+    and the fastmath of callers, which numba hands down by default, is refused.
     """
-    n_features = codebook.shape[1]
+    n_features = np.uint64(codebook.shape[1])
     even = 0.0
     odd = 0.0
-    for f in range(0, n_features - 1, 2):
+    for f in range(_0, n_features - _1, _2):
         difference = frames[i, f] - codebook[k, f]
         even += difference * difference
-        difference = frames[i, f + 1] - codebook[k, f + 1]
+        difference = frames[i, f + _1] - codebook[k, f + _1]
         odd += difference * difference
-    if n_features % 2:
-        difference = frames[i, n_features - 1] - codebook[k, n_features - 1]
+    if n_features % _2:
+        difference = frames[i, n_features - _1] - codebook[k, n_features - _1]
         even += difference * difference
     return even + odd
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan"})
-def pick_nearest(scores, margins, frames, codebook, labels, distances):
-    """Choose each frame's nearest codeword from rounded scores.
+@njit(cache=True, nogil=True)
+def pick_nearest(scores, errors, frames, codebook, labels, distances):
+    """Choose each frame's nearest codeword from rounded squared distances.
 
-    Every codeword whose score lies within the frame's margin of the smallest may be
-    the nearest; those are compared in float64. Ties go to the lowest index.
+    Every codeword whose score is within twice the error of the smallest may be the
+    nearest; those are compared in float64. Ties go to the lowest index.
 
     Parameters
     ----------
     scores : ndarray of shape (n_frames, n_codewords), float32
-        IN. Squared distances less a term of the frame, with rounding errors; no NaN.
-    margins : ndarray of shape (n_frames,), float32
-        IN. Twice the largest error of a frame's scores.
+        IN. Squared distances with rounding errors, each frame's shifted so that none
+        is negative. They are compared by their bits, as integers of the same order:
+        LLVM turns the smallest of integers into vector code, but not that of floats.
+    errors : ndarray of shape (n_frames,), float32
+        IN. Bound of the errors of a frame's scores.
     frames : ndarray of shape (n_frames, n_features), float64
         IN. Frames.
     codebook : ndarray of shape (n_codewords, n_features), float64
@@ -49,30 +54,37 @@ def pick_nearest(scores, margins, frames, codebook, labels, distances):
     distances : ndarray of shape (n_frames,), float64
         OUT. Squared distances to them.
     """
-    n_frames, n_codewords = scores.shape
-    n_strips = (n_codewords + _STRIP - 1) // _STRIP
-    lowest = np.empty(n_strips, np.float32)
-    for i in range(n_frames):
+    n_codewords = np.uint64(scores.shape[1])
+    flat = scores.ravel()
+    bits = flat.view(np.int32)
+    lowest = np.empty((n_codewords + _STRIP - _1) // _STRIP, np.int32)
+    lowest_scores = lowest.view(np.float32)
+    for i in range(scores.shape[0]):
+        row = np.uint64(i) * n_codewords
         low = np.float32(np.inf)
-        for s in range(n_strips):
-            start = s * _STRIP
-            smallest = scores[i, start]
-            for k in range(start + 1, min(start + _STRIP, n_codewords)):
-                smallest = min(smallest, scores[i, k])
-            lowest[s] = smallest
-            low = min(low, smallest)
-        limit = low + margins[i]
-        label = 0
+        strip = _0
+        for start in range(row, row + n_codewords, _STRIP):
+            smallest = bits[start]
+            for at in range(start, min(start + _STRIP, row + n_codewords)):
+                smallest = min(smallest, bits[at])
+            lowest[strip] = smallest
+            low = min(low, lowest_scores[strip])
+            strip += _1
+        # 3 and not 2: the limit is rounded too.
+        limit = low + np.float32(3) * errors[i]
+        label = np.int64(0)
         best = np.inf
-        for s in range(n_strips):
-            if lowest[s] > limit:
-                continue
-            for k in range(s * _STRIP, min((s + 1) * _STRIP, n_codewords)):
-                if scores[i, k] <= limit:
-                    distance = squared_distance(frames, i, codebook, k)
-                    if distance < best:
-                        best = distance
-                        label = k
+        strip = _0
+        for start in range(row, row + n_codewords, _STRIP):
+            if lowest_scores[strip] <= limit:
+                for at in range(start, min(start + _STRIP, row + n_codewords)):
+                    if flat[at] <= limit:
+                        k = np.int64(at - row)
+                        distance = squared_distance(frames, i, codebook, k)
+                        if distance < best:
+                            best = distance
+                            label = k
+            strip += _1
         labels[i] = label
         distances[i] = best
 

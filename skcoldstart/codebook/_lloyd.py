@@ -139,7 +139,9 @@ def lloyd(
         for _ in range(max_iter):
             n_iter += 1
             last_labels = labels
-            labels, distances = CodewordIndex(codebook).nearest(frames, n_jobs=n_jobs)
+            labels, distances = CodewordIndex(codebook, frames).nearest(
+                frames, start=labels, n_jobs=n_jobs
+            )
             moved = _means(frames, labels, distances, codebook)
             shift = float(((moved - codebook) ** 2).sum())
             codebook = moved

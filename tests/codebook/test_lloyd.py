@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from skcoldstart.codebook import _lloyd
+from skcoldstart.codebook._search import CodewordIndex
 from tests.references.codewords import nearest_codewords
 
 
@@ -17,6 +18,14 @@ def test_lloyd_steps_equal_those_of_scikit_learn(make_frames, max_iter):
     codebook, n_iter = _lloyd.lloyd(frames, first, max_iter=max_iter, tol=0.0)
     kmeans = KMeans(25, init=first, n_init=1, max_iter=max_iter, tol=0).fit(frames)
     assert n_iter == kmeans.n_iter_
+    assert_allclose(codebook, kmeans.cluster_centers_, rtol=1e-9, atol=1e-9)
+
+
+def test_lloyd_steps_by_leaves_equal_those_of_scikit_learn(make_frames):
+    frames = make_frames(9000, 10).astype(np.float64)
+    assert CodewordIndex(frames[:1500], frames)._leaves is not None
+    codebook, _ = _lloyd.lloyd(frames, frames[:1500], max_iter=3, tol=0.0)
+    kmeans = KMeans(1500, init=frames[:1500], n_init=1, max_iter=3, tol=0).fit(frames)
     assert_allclose(codebook, kmeans.cluster_centers_, rtol=1e-9, atol=1e-9)
 
 

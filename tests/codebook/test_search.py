@@ -4,17 +4,46 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skcoldstart._kernels.codewords import add_frames, squared_distance
+from skcoldstart._kernels.codewords import (
+    add_frames,
+    pick_nearest,
+    squared_distance,
+)
+from skcoldstart._kernels.leaf_search import search_leaves
+from skcoldstart.codebook import _search
+from skcoldstart.codebook._leaves import CodewordLeaves, _split
 from skcoldstart.codebook._search import CodewordIndex
+from skcoldstart.codebook._tiles import CodewordTiles
 from tests.references.codewords import codeword_means, nearest_codewords
 
 
+def by_leaves(codebook):
+    return lambda *arrays: CodewordLeaves(codebook).search(
+        *arrays, np.full(len(arrays[0]), -1, np.int32)
+    )
+
+
+WAYS = {"leaves": by_leaves, "tiles": lambda codebook: CodewordTiles(codebook).search}
+
+
+def nearest_by(way, frames, codebook):
+    frames = np.array(frames, dtype=np.float64)
+    labels, distances = np.empty(len(frames), np.int32), np.empty(len(frames))
+    search = WAYS[way](np.array(codebook, dtype=np.float64))
+    search(frames, labels, distances)
+    return labels, distances
+
+
 def assert_exact(frames, codebook):
-    labels, distances = CodewordIndex(codebook).nearest(frames, n_jobs=1)
+    """Compare both ways of search, and the index, with float64 argmin."""
     expected, expected_distances = nearest_codewords(frames, codebook)
-    assert labels.dtype == np.int32
-    assert_array_equal(labels, expected)
-    assert_allclose(distances, expected_distances, rtol=1e-12)
+    found = [nearest_by(way, frames, codebook) for way in WAYS]
+    found.append(CodewordIndex(codebook, frames).nearest(frames, n_jobs=1))
+    for labels, distances in found:
+        assert labels.dtype == np.int32
+        assert_array_equal(labels, expected)
+        assert_allclose(distances, expected_distances, rtol=1e-12)
+        assert_array_equal(distances, found[0][1])
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 5, 6, 7, 8, 12, 39, 70])
@@ -99,23 +128,102 @@ def test_dtype_and_layout_of_the_frames_do_not_matter(make_frames, dtype, layout
     assert_array_equal(labels, expected)
 
 
-def test_threads_change_no_bit(make_frames):
+@pytest.fixture
+def music(make_frames):
+    """Frames, and an index of 1,500 codewords that searches them by leaves."""
     frames = make_frames(9000, 13)
-    index = CodewordIndex(frames[::20])
+    index = CodewordIndex(frames[::6], frames)
+    assert index._leaves is not None
+    return frames, index
+
+
+def test_threads_change_no_bit(music):
+    frames, index = music
     one = index.nearest(frames, n_jobs=1)
     two = index.nearest(frames, n_jobs=2)
     assert_array_equal(one[0], two[0])
     assert_array_equal(one[1], two[1])
 
 
-def test_neighbours_of_a_frame_change_no_bit(make_frames, rng):
-    frames = make_frames(5000, 13)
-    index = CodewordIndex(frames[::10])
+def test_neighbours_of_a_frame_change_no_bit(music, rng):
+    frames, index = music
     labels, distances = index.nearest(frames)
-    chosen = rng.permutation(5000)[:77]
+    chosen = rng.permutation(len(frames))[:777]
     some_labels, some_distances = index.nearest(frames[chosen])
     assert_array_equal(some_labels, labels[chosen])
     assert_array_equal(some_distances, distances[chosen])
+
+
+def test_the_codeword_looked_at_first_changes_no_bit(music, rng):
+    frames, index = music
+    labels, distances = index.nearest(frames)
+    for start in (labels, rng.integers(0, 1500, len(frames)).astype(np.int32)):
+        other_labels, other_distances = index.nearest(frames, start=start)
+        assert_array_equal(other_labels, labels)
+        assert_array_equal(other_distances, distances)
+
+
+def test_a_good_start_saves_steps(music):
+    frames, index = music
+    frames, leaves = frames.astype(np.float64), index._leaves
+    labels, distances = np.empty(len(frames), np.int32), np.empty(len(frames))
+    nowhere = np.full(len(frames), -1, np.int32)
+    n_steps = leaves.search(frames, labels, distances, nowhere)
+    assert leaves.search(frames, labels, distances, labels.copy()) < n_steps
+
+
+def test_leaves_are_chosen_by_the_steps_they_take(rng, music):
+    frames, _ = music
+    assert CodewordIndex(frames[:1500])._leaves is None
+    assert CodewordIndex(frames[:100], frames)._leaves is None
+    noise = rng.standard_normal((4000, 39))
+    assert CodewordIndex(noise[:1500], noise)._leaves is None
+
+
+def test_frames_unlike_those_of_fit_leave_the_leaves(music, rng, monkeypatch):
+    frames, index = music
+    shuffled = rng.permuted(frames, axis=1)
+    noise = 100 * rng.standard_normal((1500, 13)) + frames.mean(axis=0)
+    tiled = []
+    search = index._tiles.search
+
+    def record(part, labels, distances):
+        tiled.append(len(part))
+        search(part, labels, distances)
+
+    monkeypatch.setattr(index._tiles, "search", record)
+    index.nearest(frames, n_jobs=1)
+    assert tiled == []
+    for odd in (shuffled[:1500], noise):
+        labels, _ = index.nearest(odd, n_jobs=1)
+        assert tiled.pop() == 1500 - _search._CHUNK_PROBE
+        assert_array_equal(labels, nearest_codewords(odd, index.codebook)[0])
+
+
+@pytest.mark.parametrize("n_codewords", [1, 15, 16, 17, 256, 257, 300, 1111])
+def test_leaves_are_full_but_the_last_and_branches_are_compact(rng, n_codewords):
+    codewords = rng.standard_normal((n_codewords, 3)).astype(np.float32)
+    parts = _split(codewords, 16)
+    assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n_codewords))
+    assert {len(part) for part in parts[:-1]} <= {16}
+    if n_codewords == 1111:
+        branches = [np.concatenate(parts[b : b + 16]) for b in range(0, 64, 16)]
+        extents = [np.prod(np.ptp(codewords[b], axis=0)) for b in branches]
+        assert max(extents) < 0.7 * np.prod(np.ptp(codewords, axis=0))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_kernels_without_numba_give_the_same_bits(make_frames, monkeypatch, way):
+    frames = make_frames(12, 9)
+    codebook = frames[:7] + np.float32(0.5)
+    expected = nearest_by(way, frames, codebook)
+    for kernel in (search_leaves, pick_nearest):
+        module = f"skcoldstart._kernels.{kernel.__module__.rpartition('.')[2]}"
+        monkeypatch.setattr(f"{module}.{kernel.__name__}", kernel.py_func)
+    with np.errstate(over="ignore"):
+        labels, distances = nearest_by(way, frames, codebook)
+    assert_array_equal(labels, expected[0])
+    assert_array_equal(distances, expected[1])
 
 
 def test_no_frames_have_no_labels():
