@@ -21,6 +21,8 @@ __all__ = [
     "FrameCollector",
     "FrameFunction",
     "check_audio_items",
+    "check_waveform",
+    "is_path",
 ]
 
 
@@ -59,7 +61,7 @@ class ClipExtractor:
 
     def __call__(self, index: int, item: Any) -> ClipFrames:
         """Return the frames of `item`, which is entry `index` of X."""
-        path = item if _is_path(item) else None
+        path = item if is_path(item) else None
         try:
             clip = self._read(index, item)
             frames = self.compute(clip.waveform)
@@ -72,9 +74,9 @@ class ClipExtractor:
         return ClipFrames(nothing, AudioReadError(path, reason, index), None)
 
     def _read(self, index: int, item: Any) -> Clip:
-        if _is_path(item):
+        if is_path(item):
             return read_clip(item, self.sr, self.max_duration)
-        waveform = _check_waveform(index, item)
+        waveform = check_waveform(index, item)
         if self.max_duration is not None:
             waveform = waveform[: int(self.max_duration * self.sr)]
         if len(waveform) == 0:
@@ -157,7 +159,7 @@ def check_audio_items(X: Any) -> Any:
     if isinstance(items, LazySequence):
         return items
     if isinstance(items, RaggedArray):
-        _check_waveform(0, items.values)
+        check_waveform(0, items.values)
         return items
     if isinstance(items, np.ndarray) and items.dtype.kind not in "OSU":
         if items.ndim == 1:
@@ -166,7 +168,7 @@ def check_audio_items(X: Any) -> Any:
                 "expected a sequence of waveforms. Pass [X] for one waveform."
             )
         if items.ndim == 2:
-            _check_waveform(0, items[0])
+            check_waveform(0, items[0])
             return items
     if hasattr(items, "iloc"):
         raise ValueError(
@@ -174,17 +176,18 @@ def check_audio_items(X: Any) -> Any:
             "one column of paths, or X.to_numpy() where rows are waveforms."
         )
     for index, item in enumerate(items):
-        if not _is_path(item):
-            _check_waveform(index, item)
+        if not is_path(item):
+            check_waveform(index, item)
     return items
 
 
-def _is_path(item: Any) -> bool:
+def is_path(item: Any) -> bool:
+    """Tell whether an item is a path and not a waveform."""
     return isinstance(item, (str, bytes, os.PathLike))
 
 
-def _check_waveform(index: int, item: Any) -> np.ndarray:
-    """Return an item as an array, after a look at its type and shape."""
+def check_waveform(index: int, item: Any) -> np.ndarray:
+    """Return an item as a 1-D floating array, or refuse its type or shape."""
     waveform = np.asarray(item)
     if waveform.dtype == object and waveform.ndim == 1:
         # A row of equal-length waveforms that numpy joined to a 2-D object array.

@@ -1,6 +1,9 @@
 """What the two extractors share: validation, workers, the policy for bad items."""
 
+import os
 import warnings
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -65,6 +68,7 @@ class AudioExtractor(
         "max_duration": [Interval(Real, 0, None, closed="neither"), None],
         "on_error": [StrOptions({"raise", "warn", "ignore"})],
         "lazy": ["boolean"],
+        "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -79,6 +83,7 @@ class AudioExtractor(
     max_duration: float | None
     on_error: str
     lazy: bool
+    store: str | os.PathLike[str] | None
     n_jobs: int | None
     verbose: int
 
@@ -125,7 +130,8 @@ class AudioExtractor(
         -------
         RaggedArray or LazySequence of n_items
             Item i is (n_frames_i, n_features), frame-major; it has no frames where
-            the item could not be used. With ``lazy=True`` it is computed when read.
+            the item could not be used. With ``lazy=True`` it is computed when it is
+            read, with `store` it is read from disk.
 
         Raises
         ------
@@ -139,14 +145,19 @@ class AudioExtractor(
         """
         self._validate_params()
         extract = ClipExtractor(
-            self._frame_function(), self.sr, self.max_duration, np.dtype(self.dtype)
+            self._frame_function(),
+            float(self.sr),
+            None if self.max_duration is None else float(self.max_duration),
+            np.dtype(self.dtype),
         )
         items = check_audio_items(X)
+        if self.store is not None:
+            return self._extract_to_store(extract, items)
         if self.lazy:
             self.errors_ = []
             reader = _LazyReader(extract, items, self.on_error)
             return LazySequence(reader, range(len(items)))
-        return self._extract_all(extract, items)
+        return self._extract(extract, items)
 
     def set_output(self, *, transform: Any = None) -> Self:
         """Do nothing: frames have no columns that a data frame could hold.
@@ -184,16 +195,53 @@ class AudioExtractor(
             float(fmax),
         )
 
-    def _extract_all(self, extract: ClipExtractor, items: Any) -> RaggedArray:
+    def _extract(self, extract: ClipExtractor, items: Any) -> RaggedArray:
+        """Hold the frames of all items in memory."""
+        frames = FrameCollector(extract.compute.n_features, extract.dtype)
+        report = _Report(self.on_error, len(items))
+        with closing(self._results(extract, items, range(len(items)))) as results:
+            for index, result in results:
+                report.note_error(index, result)
+                if result.notice is not None:
+                    report.note_truncated(index, items[index], result.notice)
+                frames.append(result.frames)
+        self.errors_ = report.finish()
+        return frames.finish()
+
+    def _extract_to_store(self, extract: ClipExtractor, items: Any) -> LazySequence:
+        """Compute what the store lacks, and read the rest from there."""
+        from skcoldstart.audio._store import FrameStore, item_key
+
+        store = FrameStore(self.store, extract)
+        report = _Report(self.on_error, len(items))
+        keys = [item_key(index, items[index]) for index in range(len(items))]
+        missing = [i for i, key in enumerate(keys) if key is None or key not in store]
+        try:
+            with closing(self._results(extract, items, missing)) as results:
+                for index, result in results:
+                    report.note_error(index, result)
+                    key = keys[index]
+                    if result.error is None and key is not None:
+                        store.add(key, result.frames, result.notice)
+        finally:
+            # Also on Ctrl-C and on a bad file: what is done need not be done again.
+            store.flush()
+        for index, key in enumerate(keys):
+            notice = store.notice(key)
+            if notice is not None:
+                report.note_truncated(index, items[index], notice)
+        self.errors_ = report.finish()
+        return store.frames(keys)
+
+    def _results(
+        self, extract: ClipExtractor, items: Any, indices: Sequence[int]
+    ) -> Generator[tuple[int, ClipFrames], None, None]:
+        """Yield the frames of some items in order, computed by workers in blocks."""
         from joblib import Parallel, delayed, effective_n_jobs
 
-        n_items = len(items)
         # One worker needs no look-ahead; an item at a time keeps memory lowest.
         n_workers = effective_n_jobs(self.n_jobs)
         n_block = 1 if n_workers == 1 else n_workers * _ITEMS_PER_WORKER
-        frames = FrameCollector(extract.compute.n_features, extract.dtype)
-        errors: list[ItemError] = []
-        notices: list[ItemError] = []
         # Threads are a hint: decoding, resampling and the kernels release the GIL, but
         # a backend chosen with joblib.parallel_config takes precedence.
         with (
@@ -201,32 +249,15 @@ class AudioExtractor(
             progress_bar(
                 description=type(self).__name__,
                 verbose=self.verbose,
-                total=n_items,
+                total=len(indices),
                 unit="clip",
             ) as bar,
         ):
-            for start in range(0, n_items, n_block):
-                block = range(start, min(start + n_block, n_items))
-                results: list[ClipFrames] = parallel(
-                    delayed(extract)(i, items[i]) for i in block
-                )
-                for i, result in zip(block, results, strict=True):
-                    if result.error is not None:
-                        if self.on_error == "raise":
-                            raise result.error
-                        errors.append(
-                            ItemError(i, result.error.path, result.error.reason)
-                        )
-                    if result.notice is not None:
-                        notices.append(ItemError(i, items[i], result.notice))
-                    frames.append(result.frames)
+            for start in range(0, len(indices), n_block):
+                block = indices[start : start + n_block]
+                results = parallel(delayed(extract)(i, items[i]) for i in block)
+                yield from zip(block, results, strict=True)
                 bar.update(len(block))
-        self.errors_ = errors
-        if notices:
-            _warn("may be truncated", notices, n_items)
-        if errors and self.on_error == "warn":
-            _warn("could not be used and have no frames", errors, n_items)
-        return frames.finish()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -236,6 +267,49 @@ class AudioExtractor(
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+class _Report:
+    """Gather what went wrong, and say it once."""
+
+    def __init__(self, on_error: str, n_items: int) -> None:
+        self._on_error = on_error
+        self._n_items = n_items
+        self._errors: list[ItemError] = []
+        self._notices: list[ItemError] = []
+
+    def note_error(self, index: int, result: ClipFrames) -> None:
+        """Take down an item that failed, or raise if errors are to be raised."""
+        if result.error is not None:
+            if self._on_error == "raise":
+                raise result.error
+            error = result.error
+            self._errors.append(ItemError(index, error.path, error.reason))
+
+    def note_truncated(self, index: int, path: Any, notice: str) -> None:
+        """Take down an item that seems to be cut short."""
+        self._notices.append(ItemError(index, path, notice))
+
+    def finish(self) -> list[ItemError]:
+        """Warn where warnings are due, and return the errors."""
+        if self._notices:
+            self._warn("may be truncated", self._notices)
+        if self._errors and self._on_error == "warn":
+            self._warn("could not be used and have no frames", self._errors)
+        return self._errors
+
+    def _warn(self, what: str, items: list[ItemError]) -> None:
+        named = "; ".join(
+            f"item {item.index}"
+            + (f" ({str(item.path)!r})" if item.path is not None else "")
+            + f": {item.reason}"
+            for item in items[:_N_NAMED]
+        )
+        more = f"; and {len(items) - _N_NAMED} more" if len(items) > _N_NAMED else ""
+        warnings.warn(
+            f"{len(items)} of {self._n_items} items {what}: {named}{more}.",
+            stacklevel=5,
+        )
 
 
 @dataclass(frozen=True)
@@ -260,17 +334,3 @@ class _LazyReader:
                 stacklevel=3,
             )
         return result.frames
-
-
-def _warn(what: str, items: list[ItemError], n_items: int) -> None:
-    """Warn once about items, naming the first few."""
-    named = "; ".join(
-        f"item {item.index}"
-        + (f" ({str(item.path)!r})" if item.path is not None else "")
-        + f": {item.reason}"
-        for item in items[:_N_NAMED]
-    )
-    more = f"; and {len(items) - _N_NAMED} more" if len(items) > _N_NAMED else ""
-    warnings.warn(
-        f"{len(items)} of {n_items} items {what}: {named}{more}.", stacklevel=4
-    )

@@ -1,5 +1,6 @@
 """Mel spectrograms."""
 
+import os
 from numbers import Real
 from typing import Any
 
@@ -50,6 +51,12 @@ class MelSpectrogram(AudioExtractor, auto_wrap_output_keys=None):  # type: ignor
     lazy : bool, default=False
         If True, `transform` reads nothing: it returns a sequence that computes an
         item whenever it is read, one at a time whatever `n_jobs` says.
+    store : str or PathLike, default=None
+        Folder that keeps the frames on disk. `transform` computes what the folder
+        lacks and returns a sequence that reads from it, so `lazy` makes no difference.
+        Runs share it, also at the same time, and go on where a killed one stopped. A
+        file that changes in name, size or time is computed anew, as is everything
+        when a parameter of the frames changes.
     n_jobs : int, default=None
         Items worked on at once; ``None`` means 1 unless in a
         ``joblib.parallel_config`` context, -1 means all processors. The frames are
@@ -92,7 +99,8 @@ class MelSpectrogram(AudioExtractor, auto_wrap_output_keys=None):  # type: ignor
 
     Time is linear in the length of the audio. Memory is the result, the decoded
     samples of one item per worker and, with several workers, the frames of 32 items
-    per worker.
+    per worker. With `store` the result stays on disk and 64 MB of frames wait in
+    memory to be written: what a killed run has to compute again.
 
     .. versionadded:: 0.1
 
@@ -139,6 +147,7 @@ class MelSpectrogram(AudioExtractor, auto_wrap_output_keys=None):  # type: ignor
         max_duration: float | None = None,
         on_error: str = "raise",
         lazy: bool = False,
+        store: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -154,6 +163,7 @@ class MelSpectrogram(AudioExtractor, auto_wrap_output_keys=None):  # type: ignor
         self.max_duration = max_duration
         self.on_error = on_error
         self.lazy = lazy
+        self.store = store
         self.n_jobs = n_jobs
         self.verbose = verbose
 

@@ -1,5 +1,6 @@
 """Mel-frequency cepstral coefficients."""
 
+import os
 from numbers import Integral
 from typing import Any
 
@@ -51,6 +52,12 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
     lazy : bool, default=False
         If True, `transform` reads nothing: it returns a sequence that computes an
         item whenever it is read, one at a time whatever `n_jobs` says.
+    store : str or PathLike, default=None
+        Folder that keeps the frames on disk. `transform` computes what the folder
+        lacks and returns a sequence that reads from it, so `lazy` makes no difference.
+        Runs share it, also at the same time, and go on where a killed one stopped. A
+        file that changes in name, size or time is computed anew, as is everything
+        when a parameter of the frames changes.
     n_jobs : int, default=None
         Items worked on at once; ``None`` means 1 unless in a
         ``joblib.parallel_config`` context, -1 means all processors. The frames are
@@ -129,6 +136,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         max_duration: float | None = None,
         on_error: str = "raise",
         lazy: bool = False,
+        store: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -145,6 +153,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         self.max_duration = max_duration
         self.on_error = on_error
         self.lazy = lazy
+        self.store = store
         self.n_jobs = n_jobs
         self.verbose = verbose
 

@@ -1,0 +1,391 @@
+"""Frames on disk: what is stored, what is computed again, what a crash leaves."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+
+from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
+from skcoldstart.audio import AudioReadError, _extraction, _store
+from skcoldstart.audio._store import StoredFrames
+
+
+def assert_same_frames(actual, expected):
+    assert len(actual) == len(expected)
+    assert_array_equal(actual.lengths, expected.lengths)
+    for item, other in zip(actual, expected, strict=True):
+        assert item.dtype == other.dtype
+        assert_array_equal(item, other)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def paths(music, write_audio):
+    return [
+        write_audio(f"{i}.wav", music(n))
+        for i, n in enumerate((9_000, 700, 12_345, 5_000, 5_001))
+    ]
+
+
+@pytest.fixture
+def n_computed(monkeypatch):
+    """Count the clips that are computed."""
+    calls = []
+    compute = _extraction.ClipExtractor.__call__
+
+    def counting(self, index, item):
+        calls.append(index)
+        return compute(self, index, item)
+
+    monkeypatch.setattr(_extraction.ClipExtractor, "__call__", counting)
+
+    def count():
+        n = len(calls)
+        calls.clear()
+        return n
+
+    return count
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("Extractor", [MelSpectrogram, MFCCExtractor])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_stored_frames_are_the_frames(Extractor, dtype, n_jobs, folder, paths):
+    expected = Extractor(dtype=dtype).transform(paths)
+    extractor = Extractor(dtype=dtype, store=folder, n_jobs=n_jobs)
+    assert_same_frames(extractor.transform(paths), expected)
+    assert_same_frames(extractor.transform(paths), expected)
+
+
+def test_nothing_is_computed_twice(folder, paths, n_computed):
+    extractor = MelSpectrogram(store=folder)
+    first = extractor.fit_transform(paths[:3])
+    assert n_computed() == 3
+    again = clone(extractor).set_params(store=str(folder), n_jobs=2, verbose=0)
+    assert_same_frames(again.transform(paths[:3]), first)
+    assert n_computed() == 0
+    frames = again.transform([*paths[::-1], paths[3]])
+    assert n_computed() == 2
+    assert_same_frames(frames[[4, 3, 2]], first)
+    assert_array_equal(frames[5], frames[1])
+
+
+def test_paths_are_the_same_however_they_are_spelled(
+    folder, paths, n_computed, monkeypatch
+):
+    extractor = MelSpectrogram(store=folder)
+    extractor.transform(paths)
+    n_computed()
+    monkeypatch.chdir(paths[0].parent)
+    extractor.transform([paths[0].name, os.fsencode(paths[1]), str(paths[2])])
+    assert n_computed() == 0
+
+
+def test_changed_files_are_computed_anew(folder, paths, music, write_audio, n_computed):
+    extractor = MelSpectrogram(store=folder)
+    extractor.transform(paths)
+    n_computed()
+    before = paths[1].stat()
+    write_audio("1.wav", music(700))
+    os.utime(paths[1], ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    frames = extractor.transform(paths)
+    assert n_computed() == 1
+    assert_same_frames(frames, MelSpectrogram().transform(paths))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sr": 16000},
+        {"n_fft": 512},
+        {"hop_length": 256},
+        {"n_mels": 64},
+        {"fmin": 50.0},
+        {"fmax": 8000.0},
+        {"compression": "db"},
+        {"log_scale": 1.0},
+        {"dtype": "float16"},
+        {"max_duration": 0.2},
+    ],
+    ids=str,
+)
+def test_every_parameter_of_the_frames_has_its_own_place(change, folder, paths):
+    MelSpectrogram(store=folder).transform(paths)
+    frames = MelSpectrogram(store=folder, **change).transform(paths)
+    assert_same_frames(frames, MelSpectrogram(**change).transform(paths))
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_other_parameters_share_the_place(folder, paths, n_computed):
+    MelSpectrogram(store=folder).transform(paths)
+    n_computed()
+    same = {"sr": 22050.0, "fmax": 11025, "on_error": "warn", "lazy": True}
+    MelSpectrogram(store=folder, **same).transform(paths)
+    assert n_computed() == 0
+
+
+def test_waveforms_are_known_by_their_samples(folder, music, n_computed):
+    clips = [music(3_000), music(5_000), music(3_000)]
+    extractor = MFCCExtractor(store=folder)
+    frames = extractor.transform(clips)
+    assert_same_frames(frames, MFCCExtractor().transform(clips))
+    n_computed()
+    assert_same_frames(extractor.transform([c.copy() for c in clips]), frames)
+    table = np.stack([clips[0], clips[2]])
+    assert_same_frames(extractor.transform(table), frames[[0, 2]])
+    assert n_computed() == 0
+
+
+def test_indexing_works_as_on_a_ragged_array(folder, paths):
+    frames = MelSpectrogram(store=folder).transform(paths)
+    ragged = MelSpectrogram().transform(paths)
+    assert isinstance(frames, StoredFrames)
+    assert frames.shape == ragged.shape
+    assert frames.dtype == ragged.dtype
+    mask = np.array([True, False, True, True, False])
+    for key in (slice(1, 4), slice(None, None, -1), [3, 0, 0], mask, np.array([-1])):
+        assert isinstance(frames[key], StoredFrames)
+        assert_same_frames(frames[key], ragged[key])
+    for train, test in KFold(3).split(frames):
+        assert_same_frames(frames[train], ragged[train])
+        assert_same_frames(frames[test], ragged[test])
+    assert_array_equal(frames[-1], ragged[-1])
+    assert_array_equal(RaggedArray.from_sequence(frames).values, ragged.values)
+    assert repr(frames) == "StoredFrames(5 items, 65 rows x 128, float32)"
+
+
+def test_items_are_read_only_views_of_a_mapped_file(folder, paths):
+    frames = MelSpectrogram(store=folder).transform(paths)
+    item = frames[2]
+    assert not item.flags.writeable
+    assert not item.flags.owndata
+    base = item
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert type(base).__name__ == "mmap"
+
+
+def test_stored_frames_survive_pickling(folder, paths):
+    frames = MelSpectrogram(store=folder).transform(paths)
+    assert_same_frames(pickle.loads(pickle.dumps(frames))[1:], frames[1:])
+
+
+def test_bad_items_are_not_stored_and_tried_again(
+    folder, paths, music, write_audio, n_computed
+):
+    paths[1].write_bytes(b"")
+    extractor = MelSpectrogram(store=folder, on_error="ignore")
+    gone = paths[0].parent / "gone.wav"
+    frames = extractor.transform([*paths, gone, np.array([np.nan]), paths[1]])
+    assert_array_equal(frames.lengths > 0, [1, 0, 1, 1, 1, 0, 0, 0])
+    assert frames[1].shape == (0, 128)
+    assert [e.index for e in extractor.errors_] == [1, 5, 6, 7]
+    assert n_computed() == 8
+    write_audio("1.wav", music(700))
+    frames = extractor.transform(paths)
+    assert n_computed() == 1
+    assert extractor.errors_ == []
+    assert_same_frames(frames, MelSpectrogram().transform(paths))
+
+
+@pytest.mark.parametrize("stop", [AudioReadError, KeyboardInterrupt])
+def test_what_was_done_before_a_stop_is_kept(stop, folder, paths, n_computed):
+    extractor = MelSpectrogram(store=folder)
+
+    class Stopping(list):
+        def __getitem__(self, key):
+            if key == 3 and stopping and n_reads.append(key) is None:
+                if stop is AudioReadError:
+                    return np.zeros(0)
+                if len(n_reads) > 1:
+                    raise KeyboardInterrupt
+            return super().__getitem__(key)
+
+    stopping, n_reads = True, []
+    items = Stopping(paths)
+    with pytest.raises(stop):
+        extractor.transform(items)
+    n_computed()
+    stopping = False
+    assert_same_frames(extractor.transform(items), MelSpectrogram().transform(paths))
+    assert n_computed() == 2 + 5
+
+
+def test_truncation_is_told_again_when_the_frames_are_stored(folder, paths):
+    content = paths[0].read_bytes()
+    paths[0].write_bytes(content[: len(content) // 2])
+    extractor = MelSpectrogram(store=folder)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="may be truncated: item 0") as caught:
+            extractor.transform(paths)
+        assert caught[0].filename == __file__
+
+
+def test_shards_hold_many_items_and_items_stay_in_one(folder, paths, monkeypatch):
+    monkeypatch.setattr(_store, "_SHARD_BYTES", 20_000)
+    frames = MelSpectrogram(store=folder).transform(paths)
+    assert len(list(folder.rglob("*.npy"))) == 2
+    assert_same_frames(frames, MelSpectrogram().transform(paths))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+@pytest.mark.parametrize("damage", ["truncate", "empty", "garbage", "remove"])
+def test_damaged_shards_are_computed_anew(
+    suffix, damage, folder, paths, n_computed, monkeypatch
+):
+    monkeypatch.setattr(_store, "_SHARD_BYTES", 20_000)
+    extractor = MelSpectrogram(store=folder)
+    expected = extractor.transform(paths)
+    copies = [item.copy() for item in expected]
+    victim = sorted(folder.rglob(f"*{suffix}"))[0]
+    content = victim.read_bytes()
+    if damage == "remove":
+        victim.unlink()
+    else:
+        half = content[: len(content) // 2]
+        victim.write_bytes({"truncate": half, "empty": b""}.get(damage, b"x" * 99))
+    n_computed()
+    frames = extractor.transform(paths)
+    assert 1 <= n_computed() < 5
+    for item, copy in zip(frames, copies, strict=True):
+        assert_array_equal(item, copy)
+
+
+def test_leftovers_are_swept_when_they_are_old(folder, paths):
+    extractor = MelSpectrogram(store=folder)
+    extractor.transform(paths)
+    [analysis] = folder.iterdir()
+    kept = sorted(analysis.iterdir())
+    left = [analysis / ".a.npy.x1", analysis / "b.npy"]
+    for path in left:
+        path.write_bytes(b"half")
+    extractor.transform(paths)
+    assert all(path.exists() for path in left)
+    for path in left:
+        os.utime(path, (0, time.time() - 2 * 24 * 3600))
+    extractor.transform(paths)
+    assert sorted(analysis.iterdir()) == kept
+
+
+def test_two_writers_at_once_store_the_same_frames(folder, paths, monkeypatch):
+    monkeypatch.setattr(_store, "_SHARD_BYTES", 10_000)
+    expected = MelSpectrogram().transform(paths)
+    results = {}
+
+    def write(order):
+        extractor = MelSpectrogram(store=folder)
+        results[order] = extractor.transform(paths[::order])
+
+    writers = [threading.Thread(target=write, args=(order,)) for order in (1, -1)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert_same_frames(results[1], expected)
+    assert_same_frames(results[-1], expected[::-1])
+    assert_same_frames(MelSpectrogram(store=folder).transform(paths), expected)
+
+
+def test_memory_is_one_shard_whatever_the_number_of_items(folder, music, monkeypatch):
+    monkeypatch.setattr(_store, "_SHARD_BYTES", 100_000)
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, 100_000, 300)
+    source = music(120_000)
+    clips = [source[start : start + 20_000] for start in starts]
+    extractor = MelSpectrogram(store=folder)
+    extractor.transform(clips[:2])
+    tracemalloc.start()
+    frames = extractor.transform(clips)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    n_bytes = frames.lengths.sum() * 128 * 4
+    assert n_bytes > 5_000_000
+    assert peak < 1_500_000
+
+
+SCRIPT = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from skcoldstart import MelSpectrogram
+    from skcoldstart.audio import _store
+
+    _store._SHARD_BYTES = 20_000
+    {before}
+    folder, audio = map(Path, sys.argv[1:])
+    paths = sorted(audio.glob("*.wav"))
+    print("started", flush=True)
+    MelSpectrogram(store=folder).transform(paths)
+    print("done", flush=True)
+""")
+
+
+def start(folder, audio, before=""):
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(before=before), folder, audio],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_a_killed_run_is_resumed(folder, music, write_audio, n_computed):
+    for i in range(400):
+        path = write_audio(f"{i:03}.wav", music(5_000 + 13 * i))
+    process = start(folder, path.parent)
+    assert process.stdout.readline() == "started\n"
+    while process.poll() is None and len(list(folder.rglob("*.json"))) < 5:
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+    paths = sorted(path.parent.glob("*.wav"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames = MelSpectrogram(store=folder).transform(paths)
+    assert 0 < n_computed() < 400
+    assert_same_frames(frames, MelSpectrogram().transform(paths))
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_an_error_that_leaves_a_good_store(
+    folder, music, write_audio, n_computed
+):
+    pytest.importorskip("resource")
+    for i in range(4):
+        path = write_audio(f"{i}.wav", music(5_000 if i < 2 else 40_000))
+    before = textwrap.dedent("""
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        _store._SHARD_BYTES = 5_000
+    """)
+    process = start(folder, path.parent, before)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "OSError" in errors
+    names = [p.name for p in folder.rglob("*") if p.is_file()]
+    assert not [name for name in names if name.startswith(".")]
+
+    paths = sorted(path.parent.glob("*.wav"))
+    frames = MelSpectrogram(store=folder).transform(paths)
+    assert n_computed() == 2
+    assert_same_frames(frames, MelSpectrogram().transform(paths))
