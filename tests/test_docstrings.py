@@ -191,6 +191,7 @@ def test_names_used_in_the_documentation_exist(page):
     assert not unknown
 
 
+@pytest.mark.slow
 def test_python_in_readme_runs(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)

@@ -13,6 +13,8 @@ hold out whole artists, and recommend their songs from the audio alone.
 # Songs are played by synthesis in six genres. Part of what listeners want can be
 # heard, genre and style; part cannot, such as the scene that an artist belongs to.
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -28,10 +30,10 @@ catalog = make_music_catalog(
     random_state=0,
 )
 X, y = catalog.waveforms, catalog.plays
-print(catalog.DESCR)
+print(textwrap.fill(catalog.DESCR, 88))
 
 # %%
-# What the model hears: time runs to the right, pitch upwards.
+# What there is to hear: time runs to the right, pitch upwards.
 
 shown = [
     int(np.flatnonzero(catalog.genres == genre)[0]) for genre in catalog.genre_names
