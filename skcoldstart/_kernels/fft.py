@@ -8,7 +8,7 @@ parts in rows h to 2 h - 1 of one buffer.
 import numpy as np
 from numba import njit
 
-from skcoldstart._kernels.simd import LANES, load, store
+from skcoldstart._kernels.lanes import LANES, load, store
 
 __all__ = ["bin_rows", "pass_strides", "power_rows", "transform", "twiddles"]
 

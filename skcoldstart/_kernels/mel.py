@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
-from skcoldstart._kernels.simd import LANES, load, splat, store, transpose
+from skcoldstart._kernels.lanes import LANES, load, splat, store, transpose
 
 __all__ = ["COMPRESSIONS", "MelPlan", "mel_frames", "mel_plan"]
 

@@ -8,9 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
 from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
+from skcoldstart._kernels.lanes import LANES, load, splat, store, transpose
 from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
 from skcoldstart._kernels.pcm import average_channels
-from skcoldstart._kernels.simd import LANES, load, splat, store, transpose
 from skcoldstart.audio._filters import cosine_basis, delta_weights, hann_window
 from skcoldstart.audio._spectrum import MelBands, _general_frames
 
