@@ -3,9 +3,12 @@
 import os
 import re
 import stat
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from skcoldstart.audio._chatter import quiet_mpeg_decoder
 
 __all__ = ["AudioReadError", "Clip", "describe_bad_sample", "read_clip"]
 
@@ -19,7 +22,11 @@ _MAX_SAMPLES = 1 << 30
 _LENGTH_SLACK = 2 * 1152
 
 _CHUNK_LENGTH = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.M)
-_OPEN_OGG = "lacks an end-of-stream bit"
+_OGG_HOLE = "libogg reports a hole"
+
+# The last page of an Ogg stream says that it is the last. No page is longer.
+_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+_OGG_END_OF_STREAM = 4
 
 
 class AudioReadError(ValueError):
@@ -115,9 +122,17 @@ def read_clip(
     on reading the file in one go: a seek, or reading in blocks, changes the last bits
     of some MP3 files.
     """
-    _check_regular_file(path)
-    samples, rate, notice = _decode(path, max_duration)
-    waveform = _resample(_mix_down(samples), rate, sr)
+    start = _first_bytes(path)
+    try:
+        # What libmpg123 thinks of a damaged file is not for the user's terminal.
+        with quiet_mpeg_decoder() if _may_be_mpeg(path, start) else nullcontext():
+            samples, rate, notice = _decode(path, max_duration)
+        # Samples that are not finite are found and named below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            waveform = _resample(_mix_down(samples), rate, sr)
+    except MemoryError as error:
+        reason = "there is not enough memory for the samples it declares"
+        raise AudioReadError(path, reason) from error
     if not _all_finite(waveform):
         raise AudioReadError(path, describe_bad_sample(samples))
     return Clip(waveform, notice)
@@ -143,7 +158,7 @@ def _all_finite(waveform: np.ndarray) -> bool:
     return bool(np.isfinite(waveform.max()) and np.isfinite(waveform.min()))
 
 
-def _check_regular_file(path: Any) -> None:
+def _first_bytes(path: Any) -> bytes:
     """Refuse FIFOs (opening one blocks), directories, and what cannot be opened."""
     try:
         mode = os.stat(path).st_mode
@@ -151,7 +166,7 @@ def _check_regular_file(path: Any) -> None:
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             raise AudioReadError(path, f"it is {kind}; expected an audio file")
         with open(path, "rb") as file:
-            empty = not file.read(1)
+            start = file.read(4)
     except AudioReadError:
         raise
     except OSError as error:
@@ -159,8 +174,18 @@ def _check_regular_file(path: Any) -> None:
         raise AudioReadError(path, f"{reason} (errno {error.errno})") from error
     except ValueError as error:  # a null byte in the name
         raise AudioReadError(path, f"the name is not a path: {error}") from error
-    if empty:
+    if not start:
         raise AudioReadError(path, "the file is empty")
+    return start
+
+
+def _may_be_mpeg(path: Any, start: bytes) -> bool:
+    """Tell whether libsndfile may try its MP3 decoder: by a tag, a frame, the name."""
+    return (
+        start[:3] == b"ID3"
+        or (start[:1] == b"\xff" and start[1:2] >= b"\xe0")
+        or os.fsencode(path).lower().endswith(b".mp3")
+    )
 
 
 def _decode(
@@ -181,13 +206,10 @@ def _decode(
             samples = file.read(n_expected, dtype=dtype, always_2d=True)
             if len(samples) == 0:
                 raise AudioReadError(path, "it holds no samples")
-            notice = _truncation_notice(file, len(samples), n_expected)
+            notice = _truncation_notice(name, file, len(samples), n_expected)
             return samples, file.samplerate, notice
     except AudioReadError:
         raise
-    except MemoryError as error:
-        reason = "not enough memory for the samples it declares"
-        raise AudioReadError(path, reason) from error
     except (soundfile.SoundFileError, TypeError) as error:
         raise AudioReadError(path, _decoder_reason(error)) from error
 
@@ -224,7 +246,9 @@ def _check_header(path: Any, file: Any, n_expected: int) -> None:
         )
 
 
-def _truncation_notice(file: Any, n_read: int, n_expected: int) -> str | None:
+def _truncation_notice(
+    name: bytes | str, file: Any, n_read: int, n_expected: int
+) -> str | None:
     """Return what makes a file look cut short, although it could be decoded."""
     if n_read < n_expected - _LENGTH_SLACK:
         return f"{n_read} of {n_expected} declared samples could be decoded"
@@ -232,9 +256,32 @@ def _truncation_notice(file: Any, n_read: int, n_expected: int) -> str | None:
     found = _CHUNK_LENGTH.search(log)
     if found and int(found[1]) > int(found[2]):
         return f"it declares {found[1]} bytes of samples and holds {found[2]}"
-    if _OPEN_OGG in log:
+    if _OGG_HOLE in log:
+        return "a part of its stream is damaged"
+    if file.format == "OGG" and not _ogg_has_end(name):
         return "its stream has no end"
     return None
+
+
+def _ogg_has_end(name: bytes | str) -> bool:
+    """Tell whether the last whole page of an Ogg file ends its stream.
+
+    The decoder's log names a missing end too, but not where it lies inside a page.
+    """
+    with open(name, "rb") as file:
+        n_bytes = file.seek(0, os.SEEK_END)
+        file.seek(max(0, n_bytes - 2 * _OGG_PAGE_BYTES))
+        tail = file.read()
+    start = tail.rfind(b"OggS")
+    while start >= 0:
+        header = tail[start : start + 27]
+        lacing = (
+            tail[start + 27 : start + 27 + header[-1]] if len(header) == 27 else b""
+        )
+        if lacing and start + 27 + len(lacing) + sum(lacing) <= len(tail):
+            return bool(header[5] & _OGG_END_OF_STREAM)
+        start = tail.rfind(b"OggS", 0, start)
+    return False
 
 
 def _is_pcm16(file: Any) -> bool:

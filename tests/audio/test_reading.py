@@ -126,16 +126,6 @@ def test_fifo_is_refused_without_being_opened(tmp_path):
     assert "not a regular file" in reasons[0]
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0,
-    reason="the superuser may read every file",
-)
-def test_unreadable_permissions(music, write_audio):
-    path = write_audio("clip.wav", music(5_000))
-    path.chmod(0)
-    assert "Permission denied" in reason_of(path)
-
-
 @pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg", "txt"])
 def test_content_that_is_not_audio(suffix, tmp_path, rng):
     path = tmp_path / f"clip.{suffix}"

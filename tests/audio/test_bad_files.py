@@ -1,0 +1,442 @@
+"""Whatever a file holds: a named error, or a row without frames, and nothing else."""
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.base import clone
+
+from skcoldstart import MelSpectrogram, MFCCExtractor
+from skcoldstart.audio import AudioReadError
+from skcoldstart.audio._chatter import quiet_mpeg_decoder
+from skcoldstart.audio._reading import read_clip
+
+both = pytest.mark.parametrize(
+    "extractor", [MelSpectrogram(), MFCCExtractor()], ids=["mel", "mfcc"]
+)
+
+
+@pytest.fixture(autouse=True)
+def no_hang():
+    """End a test that waits for ever, for a writer of a FIFO for example."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(signum, frame):
+        raise TimeoutError("a hang")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def noise(rng):
+    return lambda *shape: rng.uniform(-0.5, 0.5, shape).astype(np.float32)
+
+
+@pytest.fixture
+def make(tmp_path, noise):
+    """Make a file from samples or bytes; return its path."""
+
+    def write(name, content, sr=22050, **options):
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            if path.suffix == ".opus":
+                options = {"format": "OGG", "subtype": "OPUS"}
+            soundfile.write(path, content, sr, **options)
+        return path
+
+    return write
+
+
+def rewrite(path, start, field):
+    content = bytearray(path.read_bytes())
+    content[start : start + len(field)] = field
+    path.write_bytes(content)
+    return path
+
+
+def wav_with(field, width, value):
+    """Return a maker of a WAV file with another value in its fmt chunk."""
+    start = {"channels": 22, "rate": 24, "block": 32, "bits": 34}[field]
+
+    def build(make, noise, folder):
+        path = make("clip.wav", noise(9_000))
+        return rewrite(path, start, value.to_bytes(width, "little"))
+
+    return build
+
+
+def wav_of(value, n_channels=1):
+    """Return a maker of a WAV file of floats with one odd sample."""
+
+    def build(make, noise, folder):
+        samples = noise(9_000, n_channels)
+        samples[1_000] = value
+        return make("clip.wav", samples, subtype="FLOAT")
+
+    return build
+
+
+def content_of(name, content):
+    return lambda make, noise, folder: make(name, content)
+
+
+def link(target):
+    def build(make, noise, folder):
+        path = folder / "link.wav"
+        path.symlink_to(folder / target)
+        return path
+
+    return build
+
+
+def fifo(make, noise, folder):
+    os.mkfifo(folder / "pipe.wav")
+    return folder / "pipe.wav"
+
+
+def unix_socket(make, noise, folder):
+    # The address of a socket is short; the path of a test's folder may not be.
+    here = os.getcwd()
+    os.chdir(folder)
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind("s.wav")
+    os.chdir(here)
+    return folder / "s.wav"
+
+
+def damaged(name):
+    """Return a maker of a file whose middle tenth is zeroed."""
+
+    def build(make, noise, folder):
+        path = make(name, noise(96_000, 2), 48_000)
+        middle, width = path.stat().st_size // 2, path.stat().st_size // 10
+        return rewrite(path, middle, bytes(width))
+
+    return build
+
+
+def truncated(name, share=0.5):
+    def build(make, noise, folder):
+        path = make(name, noise(60_000, 2), 48_000)
+        os.truncate(path, int(share * path.stat().st_size))
+        return path
+
+    return build
+
+
+def flac_of_years(make, noise, folder):
+    path = make("clip.flac", noise(9_000))
+    return rewrite(path, 22, b"\xff\xff\xff\xff")
+
+
+BAD = {
+    "missing": (lambda make, noise, folder: folder / "none.wav", "No such file"),
+    "directory": (lambda make, noise, folder: folder, "it is a directory"),
+    "dangling link": (link("gone.wav"), "No such file"),
+    "link loop": (link("link.wav"), "symbolic links"),
+    "file as folder": (
+        lambda make, noise, folder: make("clip.wav", noise(9_000)) / "b.wav",
+        "Not a directory",
+    ),
+    "long name": (lambda make, noise, folder: folder / ("n" * 300), "name too long"),
+    "null in name": (lambda make, noise, folder: "a\0b.wav", "not a path"),
+    "surrogate in name": (lambda make, noise, folder: "\ud800.wav", "not a path"),
+    "FIFO": (fifo, "not a regular file"),
+    "socket": (unix_socket, "not a regular file"),
+    "device": (lambda make, noise, folder: "/dev/zero", "not a regular file"),
+    "empty": (content_of("clip.mp3", b""), "the file is empty"),
+    "one byte": (content_of("clip.wav", b"R"), "not a known audio format"),
+    "words": (content_of("clip.mp3", b"not a sound " * 90), "not a known audio"),
+    "zeros": (content_of("clip.flac", bytes(9_000)), "not a known audio format"),
+    "web page": (content_of("clip.mp3", b"<!DOCTYPE html><p>404"), "not a known audio"),
+    "picture": (content_of("clip.ogg", b"\x89PNG\r\n\x1a\n" * 99), "not a known audio"),
+    "ID3 tag alone": (content_of("clip.mp3", b"ID3\4" + bytes(500)), ""),
+    "header alone": (truncated("clip.wav", 44 / 240_044), "it holds no samples"),
+    "no samples": (
+        lambda make, noise, folder: make("clip.wav", np.zeros(0)),
+        "it holds no samples",
+    ),
+    "rate 0": (wav_with("rate", 4, 0), ""),
+    "rate 1": (wav_with("rate", 4, 1), "sampling rate is 1 Hz"),
+    "rate 2e9": (wav_with("rate", 4, 2_000_000_000), "sampling rate is 2000000000 Hz"),
+    "0 channels": (wav_with("channels", 2, 0), ""),
+    "1,024 channels": (wav_with("channels", 2, 1_024), "1024 channels"),
+    "65,535 channels": (wav_with("channels", 2, 65_535), ""),
+    "0 bits": (wav_with("bits", 2, 0), ""),
+    "NaN": (wav_of(np.nan), "sample 1000 is NaN"),
+    "infinite": (wav_of(-np.inf, 2), "sample 1000 is -inf"),
+    "1e20": (wav_of(1e20), "samples as large as 1e+20 overflow"),
+    "sum of channels": (wav_of(3e38, 2), "samples as large as 3e+38 overflow"),
+    "sum of six channels": (wav_of(3e38, 6), "samples as large as 3e+38 overflow"),
+    "years declared": (flac_of_years, "more than the limit"),
+    "truncated flac": (truncated("clip.flac"), "decoding failed"),
+    "damaged flac": (damaged("clip.flac"), "decoding failed"),
+    "truncated header of ogg": (truncated("clip.ogg", 0.02), "decoding failed"),
+}
+bad_file = pytest.mark.parametrize(("build", "reason"), BAD.values(), ids=BAD)
+
+
+@both
+@bad_file
+def test_a_bad_file_is_named_with_its_reason(
+    extractor, build, reason, make, noise, tmp_path
+):
+    path = build(make, noise, tmp_path)
+    with pytest.raises(AudioReadError) as caught:
+        extractor.transform([path])
+    assert caught.value.path == path
+    assert caught.value.index == 0
+    assert reason in caught.value.reason
+    assert caught.value.reason
+    # A file that printed nothing but its error can be found by it.
+    assert repr(os.fsdecode(path)) in str(caught.value)
+
+
+@both
+@bad_file
+@pytest.mark.parametrize("on_error", ["warn", "ignore"])
+def test_a_bad_file_keeps_its_row_without_frames(
+    extractor, build, reason, on_error, make, noise, tmp_path, capfd
+):
+    path = build(make, noise, tmp_path)
+    good = make("good.wav", noise(9_000))
+    extractor = clone(extractor).set_params(on_error=on_error)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frames = extractor.transform([good, path, good])
+    assert frames.lengths.tolist() == [18, 0, 18]
+    assert [(e.index, e.path) for e in extractor.errors_] == [(1, path)]
+    assert reason in extractor.errors_[0].reason
+    assert len(caught) == (on_error == "warn")
+    assert capfd.readouterr() == ("", "")
+
+
+@both
+def test_bad_files_together_leave_every_row_in_place(
+    extractor, make, noise, tmp_path, capfd
+):
+    paths, folders = [], []
+    for build, _ in BAD.values():
+        folder = tmp_path / str(len(folders))
+        folder.mkdir()
+        folders.append(folder)
+        made = build(
+            lambda name, *rest, f=folder, **options: make(
+                f"{f.name}/{name}", *rest, **options
+            ),
+            noise,
+            folder,
+        )
+        paths += [made, make(f"{folder.name}/good.wav", noise(5_000))]
+    ignoring = clone(extractor).set_params(on_error="ignore", n_jobs=2)
+    frames = ignoring.transform(paths)
+    assert frames.lengths.tolist() == [0, 10] * len(BAD)
+    assert [e.index for e in ignoring.errors_] == list(range(0, 2 * len(BAD), 2))
+    assert capfd.readouterr() == ("", "")
+
+
+ODD_NAMES = ["new\nline.wav", "-n.wav", "song.mp3", "no suffix", "é" * 120, " .wav"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_are_only_names(name, make, noise):
+    samples = noise(9_000)
+    path = make(name, samples, format="WAV", subtype="FLOAT")
+    frames = MelSpectrogram().transform([path])
+    np.testing.assert_array_equal(
+        frames.values, MelSpectrogram().transform([samples]).values
+    )
+
+
+@both
+def test_names_that_are_no_text_reach_errors_as_they_are(extractor, tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.wav"
+    for same in (path, os.fsdecode(path)):
+        warning = clone(extractor).set_params(on_error="warn")
+        with pytest.warns(UserWarning, match="1 of 1 items could not be used") as w:
+            warning.transform([same])
+        str(w[0].message).encode()  # can be printed
+        assert warning.errors_[0].path == same
+
+
+@pytest.mark.parametrize(
+    "name", ["clip.wav", "clip.aiff", "clip.mp3", "clip.ogg", "clip.opus"]
+)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.97])
+def test_a_truncated_file_is_never_used_silently(name, share, make, noise):
+    path = make(name, noise(250_000), 48_000)
+    whole = MFCCExtractor().transform([path])
+    os.truncate(path, int(share * path.stat().st_size))
+    ignoring = MFCCExtractor(on_error="ignore")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frames = ignoring.transform([path])
+    assert 0 < len(frames.values) < len(whole.values)
+    assert ignoring.errors_ == []
+    assert [w.category for w in caught] == [UserWarning]
+    assert "may be truncated: item 0" in str(caught[0].message)
+
+
+@pytest.mark.parametrize("name", ["clip.ogg", "clip.opus"])
+def test_an_ogg_stream_cut_inside_its_last_page_is_noticed(name, make, noise):
+    path = make(name, noise(72_000, 2), 24_000)
+    assert read_clip(path, 22050).notice is None
+    n_bytes = path.stat().st_size
+    with open(path, "ab") as file:
+        file.write(b"TAG" + bytes(125))
+    assert read_clip(path, 22050).notice is None
+    os.truncate(path, n_bytes - 1)
+    assert read_clip(path, 22050).notice == "its stream has no end"
+
+
+@pytest.mark.parametrize("name", ["clip.mp3", "clip.flac", "clip.ogg", "clip.opus"])
+def test_damage_in_the_middle_is_an_error_or_a_warning(
+    name, make, noise, tmp_path, capfd
+):
+    path = damaged(name)(make, noise, tmp_path)
+    ignoring = MFCCExtractor(on_error="ignore")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frames = ignoring.transform([path])
+    assert bool(caught) != bool(ignoring.errors_)
+    assert bool(ignoring.errors_) == (len(frames.values) == 0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_damage_of_raw_samples_is_sound(make, noise, tmp_path):
+    path = make("clip.wav", noise(9_000))
+    whole = MFCCExtractor(n_deltas=0).transform([path])
+    rewrite(path, 4_044, bytes(4_000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames = MFCCExtractor(n_deltas=0).transform([path])
+    changed = (frames.values != whole.values).any(axis=1)
+    np.testing.assert_array_equal(np.flatnonzero(changed), np.arange(3, 9))
+
+
+def test_a_streamed_wav_is_used_whole(make, noise):
+    path = make("clip.wav", samples := noise(9_000), subtype="FLOAT")
+    content = path.read_bytes()
+    start = content.index(b"data") + 4
+    rewrite(path, start, struct.pack("<I", 0xFFFFFFFF))
+    with pytest.warns(UserWarning, match="bytes of samples and holds"):
+        frames = MelSpectrogram().transform([path])
+    np.testing.assert_array_equal(
+        frames.values, MelSpectrogram().transform([samples]).values
+    )
+
+
+def test_a_file_too_large_for_memory_is_a_bad_file(make, noise, monkeypatch):
+    path = make("clip.wav", noise(9_000), 44_100)
+
+    def exhaust(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("soxr.resample", exhaust)
+    with pytest.raises(AudioReadError, match="not enough memory") as caught:
+        MelSpectrogram().transform([path])
+    assert caught.value.path == path
+
+
+@contextlib.contextmanager
+def somebody_else():
+    """Give up the right to read every file, where the tests run with it."""
+    if sys.platform == "win32":
+        pytest.skip("permissions are another matter on Windows")
+    if os.geteuid():
+        yield
+        return
+    try:
+        os.seteuid(65534)
+    except OSError as error:
+        pytest.skip(f"the superuser may read every file, and stays it: {error}")
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@both
+def test_a_file_without_permission_is_a_bad_file(
+    extractor, make, noise, tmp_path, monkeypatch
+):
+    for name in ("open.wav", "closed.wav"):
+        make(name, noise(9_000))
+    extractor = clone(extractor).set_params(on_error="ignore")
+    expected = extractor.transform([tmp_path / "open.wav"])
+    # Names relative to here: folders above may be closed to others.
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    (tmp_path / "open.wav").chmod(0o644)
+    (tmp_path / "closed.wav").chmod(0)
+    with somebody_else():
+        frames = extractor.transform(["open.wav", "closed.wav"])
+    assert frames.lengths.tolist() == [len(expected.values), 0]
+    assert [e.path for e in extractor.errors_] == ["closed.wav"]
+    assert "Permission denied" in extractor.errors_[0].reason
+
+
+def test_only_the_talk_of_the_decoder_is_dropped(capfd):
+    said = [
+        "Note: Illegal Audio-MPEG-Header 0x00000000 at offset 2880.",
+        "Note: bring bread",
+        "[src/libmpg123/parse.c:wetwork():1349] error: Giving up",
+        "Warning: the disk is full",
+    ]
+    with quiet_mpeg_decoder():
+        for line in said:
+            os.write(2, line.encode() + b"\n")
+        assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err.splitlines() == said[1::2]
+    os.write(2, b"Note: Trying to resync...\n")
+    assert capfd.readouterr().err == "Note: Trying to resync...\n"
+
+
+def test_threads_share_the_quiet_and_the_last_ends_it(capfd):
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with quiet_mpeg_decoder():
+            inside.set()
+            leave.wait(10)
+
+    other = threading.Thread(target=hold)
+    with quiet_mpeg_decoder():
+        other.start()
+        inside.wait(10)
+        os.write(2, b"first\n")
+    os.write(2, b"second\n")
+    assert capfd.readouterr().err == ""
+    leave.set()
+    other.join()
+    assert capfd.readouterr().err == "first\nsecond\n"
+
+
+def test_a_closed_standard_error_needs_no_quiet(make, noise, tmp_path):
+    path = truncated("clip.mp3")(make, noise, tmp_path)
+    expected = read_clip(path, 22050)
+    kept = os.dup(2)
+    try:
+        os.close(2)
+        clip = read_clip(path, 22050)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    np.testing.assert_array_equal(clip.waveform, expected.waveform)
+    assert clip.notice == expected.notice
