@@ -120,7 +120,9 @@ def _pass8(z, roots, h, q):
             _turn(z, i7, imag, qr - sr, qi - si, roots, 14 * j + 12)
 
 
-@njit(cache=True, nogil=True)
+# Compiled with its caller: a cache entry of its own would name the vector type, and
+# could not be read once that moves.
+@njit(nogil=True)
 def _turn(z, start, imag, real, imaginary, roots, k):
     """Store a complex row times one root of unity."""
     c, s = roots[k], roots[k + 1]
