@@ -146,8 +146,8 @@ def _nowhere(n_frames: int) -> np.ndarray:
 
 def _distinct_rows(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where each distinct row comes first, and which of those each row is."""
-    values = codebook + 0.0  # -0.0 and 0.0 are one number
-    rows = values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
+    row_type = np.dtype((np.void, codebook.itemsize * codebook.shape[1]))
+    rows = codebook.view(row_type).ravel()
     _, first, copy_of = np.unique(rows, return_index=True, return_inverse=True)
     ids = np.sort(first)
     return ids.astype(np.int32), np.searchsorted(ids, first[copy_of]).astype(np.int32)

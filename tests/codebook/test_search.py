@@ -98,9 +98,17 @@ def test_distances_that_differ_in_the_last_float32_bit_are_told_apart():
     assert_exact(frames, codebook)
 
 
+def test_codewords_close_together_and_far_from_the_centre_are_told_apart(rng):
+    places = rng.standard_normal((60, 8))
+    codebook = (places[:, None] + 1e-7 * rng.standard_normal((60, 8, 8))).reshape(-1, 8)
+    frames = codebook + 1e-7 * rng.standard_normal(codebook.shape)
+    assert_exact(frames, codebook)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_frame_beyond_the_range_of_float32_finds_its_codeword(make_frames):
     frames = make_frames(200, 6)
-    far = np.array([[1e30, 0, 0, 0, 0, 0], [-1e25, 1e25, 0, 0, 0, 1.0]])
+    far = np.array([[1e30, 0, 0, 0, 0, 0], [-1e60, 1e60, 0, 0, 0, 1.0]])
     assert_exact(np.vstack([far, frames]), frames[:100])
 
 
@@ -163,13 +171,27 @@ def test_the_codeword_looked_at_first_changes_no_bit(music, rng):
         assert_array_equal(other_distances, distances)
 
 
-def test_a_good_start_saves_steps(music):
-    frames, index = music
-    frames, leaves = frames.astype(np.float64), index._leaves
+def count_steps(leaves, frames, start):
     labels, distances = np.empty(len(frames), np.int32), np.empty(len(frames))
+    return leaves.search(frames.astype(np.float64), labels, distances, start)
+
+
+def test_a_good_start_saves_steps_and_a_bad_one_costs_some(music, rng):
+    frames, index = music
     nowhere = np.full(len(frames), -1, np.int32)
-    n_steps = leaves.search(frames, labels, distances, nowhere)
-    assert leaves.search(frames, labels, distances, labels.copy()) < n_steps
+    labels, _ = index.nearest(frames)
+    n_steps, n_steps_from_labels, n_steps_from_anywhere = (
+        count_steps(index._leaves, frames, start)
+        for start in (nowhere, labels, rng.permutation(labels))
+    )
+    assert n_steps_from_labels < 0.93 * n_steps < 0.5 * n_steps_from_anywhere
+
+
+def test_a_leaf_is_looked_at_once(make_frames):
+    frames = make_frames(50, 20)
+    nowhere = np.full(50, -1, np.int32)
+    n_steps = count_steps(CodewordLeaves(frames[:16].astype(float)), frames, nowhere)
+    assert n_steps == 50 * 3
 
 
 def test_leaves_are_chosen_by_the_steps_they_take(rng, music):
