@@ -1,10 +1,19 @@
 """Scores of every user for every item, read a few users at a time."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse as sp
 
-__all__ = ["DenseScores", "LowRankScores", "ScoreSource", "score_source"]
+__all__ = [
+    "CallableScores",
+    "DenseScores",
+    "LowRankScores",
+    "ScoreSource",
+    "SparseScores",
+    "score_source",
+]
 
 
 class ScoreSource(Protocol):
@@ -24,9 +33,15 @@ class ScoreSource(Protocol):
         """Tell whether NaN stands in what the scores are made of."""
         ...
 
+    def of_items(self, items: np.ndarray) -> "ScoreSource":
+        """Return the scores of some items, given by index or mask."""
+        ...
+
 
 class LowRankScores:
     """Scores that are products of factors; never held as users x items.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -34,9 +49,22 @@ class LowRankScores:
         One row per item.
     user_factors : ndarray of shape (n_users, k)
         One row per user.
+
+    Raises
+    ------
+    ValueError
+        If the two have another number of components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.metrics import LowRankScores, mean_auc
+    >>> mean_auc([[1], [0]], LowRankScores(np.array([[2.0], [1.0]]), np.ones((1, 1))))
+    1.0
     """
 
     def __init__(self, item_factors: np.ndarray, user_factors: np.ndarray) -> None:
+        item_factors, user_factors = np.asarray(item_factors), np.asarray(user_factors)
         if item_factors.shape[1] != user_factors.shape[1]:
             raise ValueError(
                 f"Item factors have {item_factors.shape[1]} components but user "
@@ -53,12 +81,79 @@ class LowRankScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        """Score all items for some users.
+
+        Parameters
+        ----------
+        users : int64 ndarray of shape (n_selected_users,) or slice
+            Which users.
+        out : ndarray of shape (n_selected_users, n_items), default=None
+            Where to write; ``None`` means a new array.
+
+        Returns
+        -------
+        ndarray of shape (n_selected_users, n_items)
+            Scores; `out` where it is given.
+        """
         return np.matmul(self._user_factors[users], self._item_factors.T, out=out)
 
     def has_nan(self) -> bool:
-        """Tell whether a factor is NaN."""
+        """Tell whether a factor is NaN.
+
+        Returns
+        -------
+        bool
+            Then so are scores.
+        """
         return _has_nan(self._item_factors) or _has_nan(self._user_factors)
+
+    def of_items(self, items: np.ndarray) -> "LowRankScores":
+        """Keep the scores of some items.
+
+        Parameters
+        ----------
+        items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
+            Which items.
+
+        Returns
+        -------
+        LowRankScores
+            Scores of these items, in their order.
+        """
+        return LowRankScores(self._item_factors[items], self._user_factors)
+
+
+class SparseScores:
+    """Scores that are products of sparse factors; never held as users x items.
+
+    Parameters
+    ----------
+    item_factors : sparse of shape (n_items, k)
+        One row per item.
+    user_factors : sparse of shape (n_users, k)
+        One row per user.
+    """
+
+    def __init__(self, item_factors: Any, user_factors: Any) -> None:
+        self._item_factors = sp.csr_array(item_factors)
+        self._user_factors = sp.csr_array(user_factors)
+        self._by_component = self._item_factors.T.tocsr()
+        self.n_items, self.n_users = item_factors.shape[0], user_factors.shape[0]
+        self.dtype = np.result_type(item_factors.dtype, user_factors.dtype)
+
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        return (self._user_factors[users] @ self._by_component).toarray(out=out)
+
+    def has_nan(self) -> bool:
+        """Tell whether a factor is NaN."""
+        return _has_nan(self._item_factors.data) or _has_nan(self._user_factors.data)
+
+    def of_items(self, items: np.ndarray) -> "SparseScores":
+        """Return the scores of some items, given by index or mask."""
+        return SparseScores(self._item_factors[items], self._user_factors)
 
 
 class DenseScores:
@@ -89,6 +184,112 @@ class DenseScores:
         """Tell whether a score is NaN."""
         return _has_nan(self._scores)
 
+    def of_items(self, items: np.ndarray) -> "DenseScores":
+        """Return the scores of some items, given by index or mask."""
+        return DenseScores(self._scores[items])
+
+
+class CallableScores:
+    """Scores that a function computes for a few users at a time.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    function : callable
+        ``function(users)`` takes an int64 array of shape (n_selected_users,) and
+        returns scores of shape (n_items, n_selected_users). Metrics call it from
+        several threads at a time unless ``n_jobs=1``, once or twice for each tile of
+        256 users.
+    n_items : int
+        Number of items.
+    n_users : int
+        Number of users.
+    dtype : dtype, default=np.float64
+        Type of the scores: float32 or float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.metrics import CallableScores, mean_auc
+    >>> popularity = np.array([[3.0], [1.0]])
+    >>> scores = CallableScores(lambda users: popularity.repeat(len(users), 1), 2, 4)
+    >>> mean_auc([[1, 1, 1, 0], [0, 0, 0, 1]], scores)
+    0.75
+    """
+
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], Any],
+        n_items: int,
+        n_users: int,
+        dtype: Any = np.float64,
+    ) -> None:
+        self._function = function
+        self.n_items, self.n_users = n_items, n_users
+        self.dtype = np.dtype(dtype)
+
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Score all items for some users.
+
+        Parameters
+        ----------
+        users : int64 ndarray of shape (n_selected_users,) or slice
+            Which users.
+        out : ndarray of shape (n_selected_users, n_items), default=None
+            Where to write; ``None`` means a new array.
+
+        Returns
+        -------
+        ndarray of shape (n_selected_users, n_items)
+            Scores; `out` where it is given.
+        """
+        asked = np.arange(self.n_users)[users]
+        scores = np.asarray(self._function(asked))
+        if scores.shape != (self.n_items, len(asked)):
+            raise ValueError(
+                f"The function of scores returned shape {scores.shape} for "
+                f"{len(asked)} users; expected (n_items, n_selected_users) = "
+                f"{(self.n_items, len(asked))}."
+            )
+        if out is None:
+            return np.array(scores.T, dtype=self.dtype, order="C")
+        np.copyto(out, scores.T)
+        return out
+
+    def has_nan(self) -> bool:
+        """Tell nothing: the function has not been called.
+
+        Returns
+        -------
+        bool
+            Always false; NaN is found when users are scored.
+        """
+        return False
+
+    def of_items(self, items: np.ndarray) -> "CallableScores":
+        """Keep the scores of some items.
+
+        Parameters
+        ----------
+        items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
+            Which items.
+
+        Returns
+        -------
+        CallableScores
+            Scores of these items, in their order.
+        """
+        kept = np.arange(self.n_items)[items]
+        return CallableScores(
+            lambda users: np.asarray(self._function(users))[kept],
+            len(kept),
+            self.n_users,
+            self.dtype,
+        )
+
 
 def score_source(recommender: Any, X: Any) -> ScoreSource:
     """Return the scores of a fitted recommender for items, in blocks if it can.
@@ -97,8 +298,8 @@ def score_source(recommender: Any, X: Any) -> ScoreSource:
     ----------
     recommender : estimator
         Fitted; has ``predict(X) -> (n_items, n_users)`` and, where scores are
-        low-rank, ``predict_factors(X)`` and ``user_factors_``. A Pipeline that ends
-        in one, or a search over one, is opened.
+        low-rank, ``predict_factors(X)`` and ``user_factors_``, both dense or both
+        sparse. A Pipeline that ends in one, or a search over one, is opened.
     X : sequence of n_items items
         Content of the items to score.
 
@@ -117,10 +318,10 @@ def score_source(recommender: Any, X: Any) -> ScoreSource:
     if hasattr(recommender, "predict_factors") and hasattr(
         recommender, "user_factors_"
     ):
-        return LowRankScores(
-            np.asarray(recommender.predict_factors(X)),
-            np.asarray(recommender.user_factors_),
-        )
+        item_factors = recommender.predict_factors(X)
+        if sp.issparse(item_factors):
+            return SparseScores(item_factors, recommender.user_factors_)
+        return LowRankScores(item_factors, recommender.user_factors_)
     scores = np.asarray(recommender.predict(X))
     if scores.ndim != 2:
         raise ValueError(

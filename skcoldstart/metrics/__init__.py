@@ -1,7 +1,8 @@
 """Ranking metrics and scorers."""
 
+from skcoldstart._utils.scores import CallableScores, LowRankScores
 from skcoldstart.metrics._at_k import hit_rate, mrr, ndcg, precision, recall
-from skcoldstart.metrics._lists import coverage, novelty
+from skcoldstart.metrics._lists import coverage, novelty, popularity_bias
 from skcoldstart.metrics._ranking import (
     mean_auc,
     mean_average_precision_at_k,
@@ -11,8 +12,14 @@ from skcoldstart.metrics._scorer import (
     make_recommendation_scorer,
     recommendation_scorer,
 )
+from skcoldstart.metrics._strata import stratified_report
+from skcoldstart.metrics._uncertainty import bootstrap_interval, compare_paired
 
 __all__ = [
+    "CallableScores",
+    "LowRankScores",
+    "bootstrap_interval",
+    "compare_paired",
     "coverage",
     "hit_rate",
     "make_recommendation_scorer",
@@ -21,8 +28,10 @@ __all__ = [
     "mrr",
     "ndcg",
     "novelty",
+    "popularity_bias",
     "precision",
     "ranking_report",
     "recall",
     "recommendation_scorer",
+    "stratified_report",
 ]

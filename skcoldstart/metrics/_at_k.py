@@ -29,8 +29,9 @@ def ndcg(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     k : int, default=10
         Ranks that count; ``None`` means all.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
@@ -76,12 +77,13 @@ def ndcg(
     )
 
 
-@validate_params(AT_K, prefer_skip_nested_validation=True)
+@validate_params({**AT_K, "capped": ["boolean"]}, prefer_skip_nested_validation=True)
 def recall(
     y_true: Any,
     y_score: Any,
     *,
     k: int | None = 10,
+    capped: bool = False,
     exclude: Any = None,
     per_user: bool = False,
     n_jobs: int | None = None,
@@ -94,10 +96,13 @@ def recall(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     k : int, default=10
         Ranks that count; ``None`` means all.
+    capped : bool, default=False
+        Divide by min(\|P_u\|, K), what a list of K can hold, instead of by \|P_u\|.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
         Pairs that are not zero are no candidates.
     per_user : bool, default=False
@@ -122,19 +127,29 @@ def recall(
 
     Notes
     -----
-    recall@K(u) = (positives among the first K) / \|P_u\|. Papers on variational
-    autoencoders divide by min(\|P_u\|, K) instead, and so does what implicit calls
-    ``precision``, summed over users; their values are larger.
+    With :math:`h_K(u)` the positives of user u among the first K,
+
+    .. math:: recall@K(u) = \frac{h_K(u)}{|P_u|}, \qquad
+        capped\ recall@K(u) = \frac{h_K(u)}{\min(|P_u|, K)} .
+
+    Both are called recall in print. Papers on collaborative topic regression and
+    DropoutNet, RecBole and ranx divide by :math:`|P_u|`; papers on variational
+    autoencoders and their followers divide by :math:`\min(|P_u|, K)`, and so does what
+    implicit calls ``precision``, summed over users. Capped values are never smaller.
+    The names for scorers are ``"recall@20"`` and ``"capped_recall@20"``.
 
     Examples
     --------
     >>> from skcoldstart.metrics import recall
-    >>> recall([[0], [1], [1]], [[0.9], [0.8], [0.7]], k=2)
-    0.5
+    >>> recall([[0], [1], [1]], [[0.9], [0.8], [0.7]], k=1)
+    0.0
+    >>> recall([[1], [1], [1]], [[0.9], [0.8], [0.7]], k=2)
+    0.666...
+    >>> recall([[1], [1], [1]], [[0.9], [0.8], [0.7]], k=2, capped=True)
+    1.0
     """
-    return mean_over_users(
-        Metric("recall", k), y_true, y_score, exclude, per_user, n_jobs
-    )
+    metric = Metric("capped_recall" if capped else "recall", k)
+    return mean_over_users(metric, y_true, y_score, exclude, per_user, n_jobs)
 
 
 @validate_params(AT_K, prefer_skip_nested_validation=True)
@@ -155,8 +170,9 @@ def precision(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     k : int, default=10
         Ranks that count; ``None`` means all of a user's candidates.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
@@ -208,7 +224,7 @@ def hit_rate(
     per_user: bool = False,
     n_jobs: int | None = None,
 ) -> float | np.ndarray:
-    """Compute the share of users with at least one positive among the first k.
+    r"""Compute the share of users with at least one positive among the first k.
 
     .. versionadded:: 0.1
 
@@ -216,8 +232,9 @@ def hit_rate(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     k : int, default=10
         Ranks that count; ``None`` means all.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
@@ -244,8 +261,9 @@ def hit_rate(
 
     Notes
     -----
-    Papers that rank one positive among 100 sampled negatives report another figure
-    under this name; here every candidate is ranked.
+    The mean of :math:`[h_K(u) \ge 1]` over the users with positives, :math:`h_K(u)`
+    being those among the first K. Papers that rank one positive among 100 sampled
+    negatives report another figure under this name; here every candidate is ranked.
 
     Examples
     --------
@@ -268,7 +286,7 @@ def mrr(
     per_user: bool = False,
     n_jobs: int | None = None,
 ) -> float | np.ndarray:
-    """Compute the mean over users of the reciprocal rank of the first positive.
+    r"""Compute the mean over users of the reciprocal rank of the first positive.
 
     .. versionadded:: 0.1
 
@@ -276,8 +294,9 @@ def mrr(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     k : int, default=None
         Ranks that count, a first positive below them gives 0; ``None`` means all.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
@@ -301,6 +320,12 @@ def mrr(
     See Also
     --------
     hit_rate : Whether it comes within the first k at all.
+
+    Notes
+    -----
+    With :math:`r_1(u)` the rank of u's best positive, the mean of
+    :math:`[r_1(u) \le K] / r_1(u)` over the users with positives. torchmetrics counts
+    a user without positives as 0 by default.
 
     Examples
     --------

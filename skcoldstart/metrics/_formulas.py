@@ -4,11 +4,13 @@ import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcoldstart._utils.scores import ScoreSource
+from skcoldstart.metrics._lists import coverage, mean_information, popularity_lift
 from skcoldstart.metrics._pooled import pooled_auc
 from skcoldstart.metrics._ranks import (
     TILE_USERS,
@@ -17,7 +19,14 @@ from skcoldstart.metrics._ranks import (
     rank_positives,
 )
 
-__all__ = ["Metric", "evaluate", "parse_metrics"]
+__all__ = [
+    "METRIC_NAMES",
+    "Metric",
+    "check_per_user",
+    "evaluate",
+    "evaluate_each",
+    "parse_metrics",
+]
 
 
 def _within(ranks: PositiveRanks, k: int | None) -> np.ndarray:
@@ -43,6 +52,11 @@ def _ndcg(ranks: PositiveRanks, k: int | None) -> np.ndarray:
 
 def _recall(ranks: PositiveRanks, k: int | None) -> np.ndarray:
     return _ratio(ranks.sum_by_user(_within(ranks, k)), ranks.n_positives)
+
+
+def _capped_recall(ranks: PositiveRanks, k: int | None) -> np.ndarray:
+    n_found = ranks.sum_by_user(_within(ranks, k))
+    return _ratio(n_found, _at_most(ranks.n_positives, k))
 
 
 def _precision(ranks: PositiveRanks, k: int | None) -> np.ndarray:
@@ -71,8 +85,22 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
 
 
+def _coverage(lists: np.ndarray, candidates: Candidates) -> float:
+    return coverage(lists, n_items=candidates.n_items)
+
+
+def _novelty(lists: np.ndarray, candidates: Candidates) -> float:
+    return mean_information(lists, candidates.popularity, candidates.n_users)
+
+
+def _popularity_bias(lists: np.ndarray, candidates: Candidates) -> float:
+    return popularity_lift(lists, candidates.positives, candidates.popularity)
+
+
+# Of one user's ranks.
 _FORMULAS: dict[str, Callable[[PositiveRanks, int | None], np.ndarray]] = {
     "auc": _auc,
+    "capped_recall": _capped_recall,
     "hit_rate": _hit_rate,
     "map": _average_precision,
     "mrr": _mrr,
@@ -80,7 +108,14 @@ _FORMULAS: dict[str, Callable[[PositiveRanks, int | None], np.ndarray]] = {
     "precision": _precision,
     "recall": _recall,
 }
-DEFAULT_K = {"map": 500, "ndcg": 10, "recall": 10, "precision": 10, "hit_rate": 10}
+# Of the lists of all users.
+_LIST_FORMULAS: dict[str, Callable[[np.ndarray, Candidates], float]] = {
+    "coverage": _coverage,
+    "novelty": _novelty,
+    "popularity_bias": _popularity_bias,
+}
+METRIC_NAMES = sorted([*_FORMULAS, *_LIST_FORMULAS])
+DEFAULT_K = dict.fromkeys(METRIC_NAMES, 10) | {"map": 500, "mrr": None, "auc": None}
 
 
 @dataclass(frozen=True)
@@ -118,22 +153,48 @@ class Metric:
             If there is no such metric, or it takes no such cutoff.
         """
         match = re.fullmatch(r"(\w+)(?:@([1-9]\d*|all))?", str(text))
-        if match is None or match[1] not in _FORMULAS:
+        if match is None or match[1] not in METRIC_NAMES:
             raise ValueError(
-                f"Unknown metric {text!r}; expected one of {sorted(_FORMULAS)}, with "
+                f"Unknown metric {text!r}; expected one of {METRIC_NAMES}, with "
                 "a cutoff as in 'map@500' or 'recall@all'."
             )
         name, cutoff = match.groups()
         if name == "auc" and cutoff is not None:
             raise ValueError(f"{text!r}: auc takes no cutoff; ask for 'auc'.")
+        if name in _LIST_FORMULAS and cutoff == "all":
+            raise ValueError(
+                f"{text!r}: {name} describes lists of a length; ask for '{name}@10'."
+            )
         if cutoff is None:
-            return cls(name, DEFAULT_K.get(name))
+            return cls(name, DEFAULT_K[name])
         return cls(name, None if cutoff == "all" else int(cutoff))
 
     def __str__(self) -> str:
         if self.name == "auc":
             return self.name
         return f"{self.name}@{'all' if self.k is None else self.k}"
+
+    @property
+    def of_lists(self) -> bool:
+        """Whether it describes the lists of all users and has no value for one."""
+        return self.name in _LIST_FORMULAS
+
+    def of_all(self, lists: np.ndarray, candidates: Candidates) -> float:
+        """Compute a metric that describes the lists of all users.
+
+        Parameters
+        ----------
+        lists : int64 ndarray of shape (n_users, n_listed)
+            Items of each user, at least k of them.
+        candidates : Candidates
+            The users of these rows.
+
+        Returns
+        -------
+        float
+            NaN where it is undefined.
+        """
+        return _LIST_FORMULAS[self.name](lists[:, : self.k], candidates)
 
     def per_user(self, ranks: PositiveRanks) -> np.ndarray:
         """Compute the metric of each user.
@@ -178,6 +239,33 @@ def parse_metrics(metrics: str | Iterable[str]) -> dict[str, Metric]:
     return {m.name if names.count(m.name) == 1 else str(m): m for m in parsed}
 
 
+def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
+    """Refuse metrics that have no value for one user.
+
+    Parameters
+    ----------
+    metrics : dict of str to Metric
+        What is asked for.
+    average : {"user", "pooled"}, default="user"
+        How AUC is averaged.
+
+    Raises
+    ------
+    ValueError
+        If one describes the lists of all users, or pools their scores.
+    """
+    of_lists = [str(metric) for metric in metrics.values() if metric.of_lists]
+    if of_lists:
+        raise ValueError(
+            f"{', '.join(of_lists)} describes the lists of all users and has no value "
+            "per user; leave it out."
+        )
+    if average == "pooled":
+        raise ValueError(
+            "average='pooled': pooled AUC has no value per user. Use average='user'."
+        )
+
+
 def evaluate(
     metrics: dict[str, Metric],
     candidates: Candidates,
@@ -213,18 +301,12 @@ def evaluate(
         NaN, with one warning for all, where no user could be scored.
     """
     pooled = {k for k, m in metrics.items() if m.name == "auc" and average == "pooled"}
-    values = {}
-    if len(pooled) < len(metrics):
-        ranks = rank_positives(candidates, source, tile_users=tile_users, n_jobs=n_jobs)
-    for key, metric in metrics.items():
-        if key in pooled:
-            values[key] = pooled_auc(
-                candidates, source, tile_users=tile_users, n_jobs=n_jobs
-            )
-        else:
-            per_user = metric.per_user(ranks)
-            scored = per_user[~np.isnan(per_user)]
-            values[key] = float(scored.mean()) if len(scored) else float("nan")
+    rest = {key: metric for key, metric in metrics.items() if key not in pooled}
+    options: dict[str, Any] = {"tile_users": tile_users, "n_jobs": n_jobs}
+    found = evaluate_each(rest, candidates, source, **options) if rest else {}
+    for key in pooled:
+        found[key] = pooled_auc(candidates, source, **options)
+    values = {key: _mean_of_scored(found[key]) for key in metrics}
     undefined = [key for key, value in values.items() if np.isnan(value)]
     if undefined:
         warnings.warn(
@@ -235,3 +317,49 @@ def evaluate(
             stacklevel=stacklevel + 1,
         )
     return values
+
+
+def evaluate_each(
+    metrics: dict[str, Metric],
+    candidates: Candidates,
+    source: ScoreSource,
+    *,
+    tile_users: int = TILE_USERS,
+    n_jobs: int | None = None,
+) -> dict[str, Any]:
+    """Compute several metrics of each user from one ranking.
+
+    Parameters
+    ----------
+    metrics : dict of str to Metric
+        What to compute, under which key.
+    candidates : Candidates
+        Positives and hidden items of each user.
+    source : ScoreSource
+        Scores of all items for some users.
+    tile_users : int, default=256
+        Users scored at a time in each thread.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available.
+
+    Returns
+    -------
+    dict of str to float64 ndarray of shape (n_selected_users,), or to float
+        Arrays, NaN where a user is skipped; one float for a metric of lists.
+    """
+    n_listed = max([m.k or 0 for m in metrics.values() if m.of_lists], default=0)
+    ranks = rank_positives(
+        candidates, source, n_listed=n_listed, tile_users=tile_users, n_jobs=n_jobs
+    )
+    return {
+        key: metric.of_all(ranks.lists, candidates)
+        if metric.of_lists
+        else metric.per_user(ranks)
+        for key, metric in metrics.items()
+    }
+
+
+def _mean_of_scored(values: np.ndarray | float) -> float:
+    scored = np.atleast_1d(values)
+    scored = scored[~np.isnan(scored)]
+    return float(scored.mean()) if len(scored) else float("nan")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skcoldstart._utils.scores import DenseScores
-from skcoldstart._utils.sk import Interval, StrOptions
+from skcoldstart._utils.scores import DenseScores, ScoreSource
+from skcoldstart._utils.sk import HasMethods, Interval, StrOptions
 from skcoldstart.metrics._formulas import Metric, evaluate
 from skcoldstart.metrics._ranks import Candidates, rank_positives
 
@@ -16,13 +16,13 @@ __all__ = [
     "AVERAGE",
     "INPUT",
     "STACKLEVEL",
-    "dense_source",
+    "as_source",
     "mean_over_users",
 ]
 
 INPUT: dict[str, list] = {
     "y_true": ["array-like", "sparse matrix"],
-    "y_score": ["array-like"],
+    "y_score": ["array-like", HasMethods(["rows", "of_items"])],
     "exclude": ["array-like", "sparse matrix", None],
     "n_jobs": [Integral, None],
 }
@@ -36,19 +36,21 @@ AVERAGE = [StrOptions({"user", "pooled"})]
 STACKLEVEL = 4
 
 
-def dense_source(y_score: Any) -> DenseScores:
-    """Check a table of scores.
+def as_source(y_score: Any) -> ScoreSource:
+    """Check a table of scores; take a source of scores as it is.
 
     Parameters
     ----------
-    y_score : array-like of shape (n_items, n_users)
+    y_score : array-like of shape (n_items, n_users) or ScoreSource
         Scores; NaN is found later, when users are named.
 
     Returns
     -------
-    DenseScores
-        float32 or float64.
+    ScoreSource
+        Of float32 or float64.
     """
+    if hasattr(y_score, "of_items"):
+        return y_score
     return DenseScores(
         check_array(
             y_score,
@@ -75,7 +77,7 @@ def mean_over_users(
         What to compute.
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts.
-    y_score : array-like of shape (n_items, n_users)
+    y_score : array-like of shape (n_items, n_users) or ScoreSource
         Scores.
     exclude : {array-like, sparse} of shape (n_items, n_users) or None
         Pairs that are no candidates.
@@ -89,7 +91,7 @@ def mean_over_users(
     float or ndarray of shape (n_users,)
         The mean, or NaN where a user is skipped.
     """
-    source = dense_source(y_score)
+    source = as_source(y_score)
     candidates = Candidates.from_plays(y_true, source, exclude=exclude)
     if per_user:
         return metric.per_user(rank_positives(candidates, source, n_jobs=n_jobs))

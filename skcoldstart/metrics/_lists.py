@@ -4,11 +4,20 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.topn import check_users
 from skcoldstart._utils.validation import check_play_counts
 
-__all__ = ["coverage", "novelty"]
+__all__ = [
+    "coverage",
+    "mean_information",
+    "mean_over_rows",
+    "novelty",
+    "popularity_bias",
+    "popularity_lift",
+]
 
 
 @validate_params(
@@ -19,7 +28,7 @@ __all__ = ["coverage", "novelty"]
     prefer_skip_nested_validation=True,
 )
 def coverage(recommendations: Any, *, n_items: int) -> float:
-    """Compute the share of items that are recommended to anybody.
+    r"""Compute the share of items that are recommended to anybody.
 
     .. versionadded:: 0.1
 
@@ -43,6 +52,13 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
     See Also
     --------
     novelty : How unpopular recommended items are.
+    popularity_bias : The same beside what users do play.
+
+    Notes
+    -----
+    With :math:`L_u` the list of user u, :math:`|\bigcup_u L_u| / n`, where n counts
+    all candidates. It grows with the number of users, so compare it for the same
+    users. irspack's ``appeared_item`` is the numerator alone.
 
     Examples
     --------
@@ -50,7 +66,8 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
     >>> coverage([[0, 3], [3, -1]], n_items=4)
     0.5
     """
-    return len(np.unique(_recommended(recommendations, n_items))) / n_items
+    items = _recommended(recommendations, n_items)
+    return len(np.unique(items[items >= 0])) / n_items
 
 
 @validate_params(
@@ -84,6 +101,7 @@ def novelty(recommendations: Any, y: Any) -> float:
     See Also
     --------
     coverage : The share of items that are recommended at all.
+    popularity_bias : Popularity beside that of what users do play.
 
     Notes
     -----
@@ -104,14 +122,164 @@ def novelty(recommendations: Any, y: Any) -> float:
     """
     plays = check_play_counts(y)
     items = _recommended(recommendations, plays.shape[0])
-    if not items.size:
+    return mean_information(items, _popularity(plays), plays.shape[1])
+
+
+@validate_params(
+    {
+        "recommendations": ["array-like"],
+        "y": ["array-like", "sparse matrix"],
+        "users": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float:
+    r"""Compute how much more popular recommended items are than played ones.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    recommendations : array-like of int of shape (n_selected_users, n)
+        Item indices, as ``recommend`` returns them; -1 is no recommendation.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts of the same items. They say how popular each item is, and what
+        each user played of them.
+    users : array-like of int or bool, default=None
+        Users of the rows of `recommendations`; ``None`` means all, in order.
+
+    Returns
+    -------
+    float
+        0 where users are recommended items as popular as those they play, 1 where
+        twice as popular, negative where less; at least -1. NaN where no user has both
+        a recommendation and a play.
+
+    Raises
+    ------
+    ValueError
+        If `recommendations` are not integers from -1 to ``n_items - 1``, their number
+        of rows is not the number of users, or play counts are negative or not finite.
+
+    See Also
+    --------
+    novelty : A mean over recommended items alone.
+
+    Notes
+    -----
+    With :math:`\varphi_i` the share of users who play item i, :math:`L_u` the list of
+    user u and :math:`P_u` the items that u played, over the users who have both,
+
+    .. math:: \frac{\sum_u \frac{1}{|L_u|} \sum_{i \in L_u} \varphi_i}
+        {\sum_u \frac{1}{|P_u|} \sum_{i \in P_u} \varphi_i} - 1 .
+
+    The reference takes :math:`P_u` from the training plays. New items have none, so
+    here both sides are about the items that were ranked. Others report the mean
+    popularity of recommended items with no denominator, which cannot be compared
+    between catalogues.
+
+    References
+    ----------
+    H. Abdollahpouri, M. Mansoury, R. Burke, B. Mobasher, "The unfairness of
+    popularity bias in recommendation", RMSE workshop at RecSys 2019.
+
+    Examples
+    --------
+    >>> from skcoldstart.metrics import popularity_bias
+    >>> y = [[1, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]]
+    >>> popularity_bias([[0], [0]], y, users=[2, 3])  # 1 / ((3/4 + 7/12) / 2) - 1
+    0.4999...
+    """
+    plays = check_play_counts(y)
+    items = _recommended(recommendations, plays.shape[0])
+    rows = check_users(users, plays.shape[1])
+    if len(rows) != len(items):
+        raise ValueError(
+            f"recommendations have {len(items)} rows for {len(rows)} users; expected "
+            "one row per user. Pass the users that they were made for."
+        )
+    return popularity_lift(items, plays.T.tocsr()[rows], _popularity(plays))
+
+
+def mean_information(items: np.ndarray, popularity: np.ndarray, n_users: int) -> float:
+    """Return the mean self-information of listed items.
+
+    Parameters
+    ----------
+    items : int64 ndarray of shape (n_rows, n)
+        Listed items, -1 for none.
+    popularity : float64 ndarray of shape (n_items,)
+        Share of users who play each.
+    n_users : int
+        Number of users.
+
+    Returns
+    -------
+    float
+        In bits; NaN where nothing is listed.
+    """
+    listed = popularity[items[items >= 0]]
+    if not len(listed):
         return float("nan")
-    n_listeners = np.diff(plays.indptr)
-    return float(np.log2((plays.shape[1] + 1) / (n_listeners[items] + 1)).mean())
+    return float(np.log2((n_users + 1) / (n_users * listed + 1)).mean())
+
+
+def popularity_lift(
+    items: np.ndarray, played: sp.csr_array, popularity: np.ndarray
+) -> float:
+    """Return how much more popular listed items are than played ones.
+
+    Parameters
+    ----------
+    items : int64 ndarray of shape (n_rows, n)
+        Listed items, -1 for none.
+    played : csr_array of shape (n_rows, n_items)
+        What the users of these rows play.
+    popularity : float64 ndarray of shape (n_items,)
+        Share of users who play each.
+
+    Returns
+    -------
+    float
+        NaN where no row has both.
+    """
+    listed = mean_over_rows(np.where(items >= 0, popularity[items], np.nan))
+    n_played = np.diff(played.indptr)
+    total = (played > 0) @ popularity
+    own = np.divide(
+        total, n_played, out=np.full(len(total), np.nan), where=n_played > 0
+    )
+    both = ~np.isnan(listed) & ~np.isnan(own)
+    if not both.any():
+        return float("nan")
+    return float(listed[both].sum() / own[both].sum() - 1.0)
+
+
+def mean_over_rows(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row without its NaN, NaN where there is nothing else.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n)
+        Values, NaN where there is none.
+
+    Returns
+    -------
+    float64 ndarray of shape (n_rows,)
+        Means.
+    """
+    there = ~np.isnan(values)
+    counts = there.sum(axis=1)
+    sums = np.where(there, values, 0.0).sum(axis=1)
+    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+
+def _popularity(plays: sp.csr_array) -> np.ndarray:
+    return np.diff(plays.indptr) / plays.shape[1]
 
 
 def _recommended(recommendations: Any, n_items: int) -> np.ndarray:
-    """Return the items of all lists, without the padding."""
+    """Return checked lists of items."""
     items = np.asarray(recommendations)
     if items.ndim != 2 or items.dtype.kind not in "iu":
         raise ValueError(
@@ -124,4 +292,4 @@ def _recommended(recommendations: Any, n_items: int) -> np.ndarray:
             f"recommendations hold item {items[outside][0]} but there are {n_items} "
             f"items; expected -1 to {n_items - 1}."
         )
-    return items[items >= 0]
+    return items

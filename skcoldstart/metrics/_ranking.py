@@ -5,13 +5,19 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.sk import validate_params
-from skcoldstart.metrics._formulas import Metric, evaluate, parse_metrics
+from skcoldstart.metrics._formulas import (
+    Metric,
+    check_per_user,
+    evaluate,
+    evaluate_each,
+    parse_metrics,
+)
 from skcoldstart.metrics._inputs import (
     AT_K,
     AVERAGE,
     INPUT,
     STACKLEVEL,
-    dense_source,
+    as_source,
     mean_over_users,
 )
 from skcoldstart.metrics._ranks import Candidates
@@ -37,9 +43,10 @@ def mean_average_precision_at_k(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row. Infinite scores are
-        allowed, except -inf for a positive.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time. Infinite scores are allowed, except -inf for a
+        positive.
     k : int, default=500
         Ranks that count, as in the Million Song Dataset challenge; ``None`` means all.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
@@ -126,8 +133,9 @@ def mean_auc(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     average : {"user", "pooled"}, default="user"
         ``"user"``: mean of each user's AUC. ``"pooled"``: one AUC over all pairs of
         user and item, so that scores of different users are compared and users
@@ -188,11 +196,8 @@ def mean_auc(
             Metric("auc", None), y_true, y_score, exclude, per_user, n_jobs
         )
     if per_user:
-        raise ValueError(
-            "per_user=True with average='pooled': pooled AUC has no value per user. "
-            "Use average='user'."
-        )
-    source = dense_source(y_score)
+        check_per_user(parse_metrics("auc"), average)
+    source = as_source(y_score)
     candidates = Candidates.from_plays(y_true, source, exclude=exclude)
     return evaluate(
         parse_metrics("auc"),
@@ -205,7 +210,12 @@ def mean_auc(
 
 
 @validate_params(
-    {**INPUT, "metrics": [str, "array-like"], "average": AVERAGE},
+    {
+        **INPUT,
+        "metrics": [str, "array-like"],
+        "average": AVERAGE,
+        "per_user": ["boolean"],
+    },
     prefer_skip_nested_validation=True,
 )
 def ranking_report(
@@ -215,8 +225,9 @@ def ranking_report(
     metrics: Any = ("map@500", "auc"),
     average: str = "user",
     exclude: Any = None,
+    per_user: bool = False,
     n_jobs: int | None = None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compute several metrics from one ranking, with what was counted.
 
     .. versionadded:: 0.1
@@ -225,14 +236,18 @@ def ranking_report(
     ----------
     y_true : {array-like, sparse} of shape (n_items, n_users)
         Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users)
-        Score of each user for each item; an item is a row.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a tile of users at a time.
     metrics : str or sequence of str, default=("map@500", "auc")
         Names as in `skcoldstart.make_recommendation_scorer`.
     average : {"user", "pooled"}, default="user"
         How AUC is averaged, as in `mean_auc`.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
         Pairs that are not zero are no candidates.
+    per_user : bool, default=False
+        Return the values of each user instead of the means: what
+        `bootstrap_interval` and `compare_paired` take.
     n_jobs : int, default=None
         Threads; ``None`` means all that are available.
 
@@ -240,16 +255,20 @@ def ranking_report(
     -------
     dict
         The metrics, under the keys of `skcoldstart.make_recommendation_scorer`, then
-        ``n_items``, ``n_users_scored`` and ``n_users_skipped`` (no positive).
+        ``n_items``, ``n_users_scored`` and ``n_users_skipped`` (no positive). With
+        ``per_user=True`` the metrics are arrays of shape (n_users,) with NaN for
+        skipped users.
 
     Raises
     ------
     ValueError
-        As in `mean_average_precision_at_k`, or if a metric is unknown.
+        As in `mean_average_precision_at_k`; if a metric is unknown; or if
+        ``per_user=True`` meets a metric that has no value per user.
 
     See Also
     --------
     mean_average_precision_at_k : One metric, also per user.
+    stratified_report : The same by popularity, activity, cold and warm.
 
     Examples
     --------
@@ -257,16 +276,22 @@ def ranking_report(
     >>> ranking_report([[2, 0], [0, 0]], [[0.9, 0.9], [0.8, 0.8]])
     {'map': 1.0, 'auc': 1.0, 'n_items': 2, 'n_users_scored': 1, 'n_users_skipped': 1}
     """
-    source = dense_source(y_score)
+    source = as_source(y_score)
     candidates = Candidates.from_plays(y_true, source, exclude=exclude)
-    values = evaluate(
-        parse_metrics(metrics),
-        candidates,
-        source,
-        average=average,
-        n_jobs=n_jobs,
-        stacklevel=STACKLEVEL - 1,
-    )
+    parsed = parse_metrics(metrics)
+    values: dict[str, Any]
+    if per_user:
+        check_per_user(parsed, average)
+        values = evaluate_each(parsed, candidates, source, n_jobs=n_jobs)
+    else:
+        values = evaluate(
+            parsed,
+            candidates,
+            source,
+            average=average,
+            n_jobs=n_jobs,
+            stacklevel=STACKLEVEL - 1,
+        )
     n_scored = int(np.count_nonzero(candidates.n_positives))
     return {
         **values,

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -43,12 +43,18 @@ class Candidates:
         What they played.
     hidden : csr_array of shape (n_selected_users, n_items)
         What they are not offered; nothing that they played.
+    popularity : float64 ndarray of shape (n_items,)
+        Share of all users, selected or not, who played each item.
+    n_users : int
+        Number of all users.
     """
 
     n_items: int
     users: np.ndarray
     positives: sp.csr_array
     hidden: sp.csr_array
+    popularity: np.ndarray
+    n_users: int
 
     @classmethod
     def from_plays(
@@ -94,11 +100,13 @@ class Candidates:
                     f"{both.nnz} pairs are both played and excluded, the first of user "
                     f"{both.row[0]} and item {both.col[0]}; leave them out of one."
                 )
+        n_listeners = np.bincount(positives.indices, minlength=source.n_items)
+        popularity = n_listeners / source.n_users
         if users is None:
             users = np.arange(source.n_users)
         else:
             positives, hidden = positives[users], hidden[users]
-        return cls(source.n_items, users, positives, hidden)
+        return cls(source.n_items, users, positives, hidden, popularity, source.n_users)
 
     @property
     def n_positives(self) -> np.ndarray:
@@ -123,8 +131,11 @@ class Candidates:
         Candidates
             Those rows.
         """
-        return Candidates(
-            self.n_items, self.users[rows], self.positives[rows], self.hidden[rows]
+        return replace(
+            self,
+            users=self.users[rows],
+            positives=self.positives[rows],
+            hidden=self.hidden[rows],
         )
 
 
@@ -141,12 +152,16 @@ class PositiveRanks:
         the other, rising for each.
     midrank_sums : int64 ndarray of shape (n_users,)
         Twice the sum of midranks of each user's positives.
+    lists : int64 ndarray of shape (n_users, n_listed)
+        The best candidates of each user who has positives, best first; -1 where there
+        are fewer, and for users without positives.
     """
 
     n_positives: np.ndarray
     n_negatives: np.ndarray
     ranks: np.ndarray
     midrank_sums: np.ndarray
+    lists: np.ndarray
 
     @cached_property
     def users(self) -> np.ndarray:
@@ -180,6 +195,7 @@ def rank_positives(
     candidates: Candidates,
     source: ScoreSource,
     *,
+    n_listed: int = 0,
     tile_users: int = TILE_USERS,
     n_jobs: int | None = None,
 ) -> PositiveRanks:
@@ -193,6 +209,8 @@ def rank_positives(
         Positives and hidden items of each user.
     source : ScoreSource
         Scores of all items for some users.
+    n_listed : int, default=0
+        Best candidates to list for each user, from the same scores.
     tile_users : int, default=256
         Users scored at a time in each thread.
     n_jobs : int, default=None
@@ -209,6 +227,7 @@ def rank_positives(
         If a score is NaN, or that of a positive is -inf.
     """
     from skcoldstart._kernels import ranking
+    from skcoldstart._kernels.topn import select_top_n
 
     n_positives, n_negatives = candidates.n_positives, candidates.n_negatives
     scored = np.flatnonzero(n_positives)
@@ -218,6 +237,7 @@ def rank_positives(
     hidden_indptr, hidden_items = _csr_parts(candidates.hidden)
     ranks = np.empty(len(items), np.int32)
     sums = np.empty(len(scored), np.int64)
+    best = np.empty((len(scored), n_listed), np.int64)
 
     def rank(tile: slice, rows: np.ndarray) -> None:
         bounds = slice(tile.start, tile.stop + 1)
@@ -234,6 +254,15 @@ def rank_positives(
             raise nan_error(candidates.users[tile.start + row])
         if problem == ranking.HIDDEN_POSITIVE:
             raise hidden_positive_error(candidates.users[tile.start + row])
+        if n_listed:
+            select_top_n(
+                rows,
+                hidden_indptr[bounds],
+                hidden_items,
+                np.arange(len(rows)),
+                best[tile],
+                np.empty((len(rows), n_listed), rows.dtype),
+            )
 
     if source.has_nan():
         raise nan_error()
@@ -241,7 +270,9 @@ def rank_positives(
         pass
     midrank_sums = np.zeros(len(n_positives), np.int64)
     midrank_sums[scored] = sums
-    return PositiveRanks(n_positives, n_negatives, ranks, midrank_sums)
+    lists = np.full((len(n_positives), n_listed), -1)
+    lists[scored] = best
+    return PositiveRanks(n_positives, n_negatives, ranks, midrank_sums, lists)
 
 
 def over_tiles(

@@ -1,5 +1,6 @@
 """Scorers of recommenders, for searches and cross-validation."""
 
+import copy
 import warnings
 from collections.abc import Sequence
 from numbers import Integral
@@ -7,11 +8,17 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metadata_routing import MetadataRequest
 
-from skcoldstart._utils.scores import score_source
+from skcoldstart._utils.scores import ScoreSource, score_source
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
 from skcoldstart._utils.topn import check_users
-from skcoldstart.metrics._formulas import evaluate, parse_metrics
+from skcoldstart.metrics._formulas import (
+    check_per_user,
+    evaluate,
+    evaluate_each,
+    parse_metrics,
+)
 from skcoldstart.metrics._ranks import TILE_USERS, Candidates
 
 __all__ = ["make_recommendation_scorer", "recommendation_scorer"]
@@ -21,9 +28,10 @@ class _RecommendationScorer:
     """Score a fitted recommender on items and their true plays.
 
     Call it as ``scorer(estimator, X, y)``; it returns a dict of floats, or one float
-    where it was made for one metric. It never raises on data: what cannot be scored
-    is NaN under every key, with one warning that says why. An estimator that is not
-    fitted raises `NotFittedError`.
+    where it was made for one metric. ``exclude``, pairs of these items and users that
+    are no candidates, is metadata and is routed to it. It never raises on data: what
+    cannot be scored is NaN under every key, with one warning that says why. An
+    estimator that is not fitted raises `NotFittedError`.
     """
 
     def __init__(
@@ -41,10 +49,11 @@ class _RecommendationScorer:
         self.chunk_size = chunk_size
         self.random_state = random_state
         self._by_key = parse_metrics(self.metrics)
+        self._exclude_request: bool | str | None = True
 
-    def __call__(self, estimator: Any, X: Any, y: Any) -> Any:
+    def __call__(self, estimator: Any, X: Any, y: Any, exclude: Any = None) -> Any:
         try:
-            values = self.evaluate(estimator, X, y)
+            values = self.evaluate(estimator, X, y, exclude)
         except NotFittedError:
             raise
         # A scorer that returns a dict and raises would end a whole search, whatever
@@ -59,20 +68,11 @@ class _RecommendationScorer:
             )
         return next(iter(values.values())) if len(values) == 1 else values
 
-    def evaluate(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    def evaluate(
+        self, estimator: Any, X: Any, y: Any, exclude: Any = None
+    ) -> dict[str, float]:
         """Return every metric by its key; in contrast to a call, raise on bad data."""
-        source = score_source(estimator, X)
-        sampled = isinstance(self.users, Integral)
-        users = None if sampled else self.users
-        if users is not None:
-            users = check_users(users, source.n_users)
-        candidates = Candidates.from_plays(y, source, users=users)
-        if sampled:
-            scored = np.flatnonzero(candidates.n_positives)
-            if len(scored) > self.users:
-                rng = np.random.default_rng(self.random_state)
-                sample = rng.choice(scored, self.users, replace=False)
-                candidates = candidates.select(np.sort(sample))
+        candidates, source = self._read(estimator, X, y, exclude)
         return evaluate(
             self._by_key,
             candidates,
@@ -81,6 +81,55 @@ class _RecommendationScorer:
             tile_users=self.chunk_size or TILE_USERS,
             stacklevel=3,
         )
+
+    def per_user(
+        self, estimator: Any, X: Any, y: Any, exclude: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Return arrays of shape (n_users,) by key, NaN for users without a value."""
+        check_per_user(self._by_key, self.average)
+        candidates, source = self._read(estimator, X, y, exclude)
+        found = evaluate_each(
+            self._by_key,
+            candidates,
+            source,
+            tile_users=self.chunk_size or TILE_USERS,
+        )
+        values = {key: np.full(source.n_users, np.nan) for key in found}
+        for key, of_selected in found.items():
+            values[key][candidates.users] = of_selected
+        return values
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Say that ``exclude`` is asked for."""
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="exclude", alias=self._exclude_request)
+        return request
+
+    def set_score_request(
+        self, *, exclude: bool | str | None
+    ) -> "_RecommendationScorer":
+        """Return a scorer that asks for ``exclude``, under that name, or not."""
+        scorer = copy.copy(self)
+        scorer._exclude_request = exclude
+        return scorer
+
+    def _read(
+        self, estimator: Any, X: Any, y: Any, exclude: Any
+    ) -> tuple[Candidates, ScoreSource]:
+        """Return the users to score and where their scores come from."""
+        source = score_source(estimator, X)
+        sampled = isinstance(self.users, Integral)
+        users = None if sampled else self.users
+        if users is not None:
+            users = check_users(users, source.n_users)
+        candidates = Candidates.from_plays(y, source, exclude=exclude, users=users)
+        if sampled:
+            scored = np.flatnonzero(candidates.n_positives)
+            if len(scored) > self.users:
+                rng = np.random.default_rng(self.random_state)
+                sample = rng.choice(scored, self.users, replace=False)
+                candidates = candidates.select(np.sort(sample))
+        return candidates, source
 
     def __repr__(self) -> str:
         defaults: dict[str, Any] = {
@@ -122,10 +171,11 @@ def make_recommendation_scorer(
     Parameters
     ----------
     metrics : str or sequence of str, default=("map@500", "auc")
-        ``"map"``, ``"auc"``, ``"ndcg"``, ``"recall"``, ``"precision"``,
-        ``"hit_rate"``, ``"mrr"``, all but ``"auc"`` with a cutoff if wanted:
-        ``"recall@100"``, or ``"recall@all"``. Without one, map counts 500 ranks, mrr
-        all, the others 10.
+        ``"map"``, ``"auc"``, ``"ndcg"``, ``"recall"``, ``"capped_recall"``,
+        ``"precision"``, ``"hit_rate"``, ``"mrr"``, and of the lists of all scored
+        users ``"coverage"``, ``"novelty"``, ``"popularity_bias"``; all but ``"auc"``
+        with a cutoff if wanted: ``"recall@100"``, or, except for lists,
+        ``"recall@all"``. Without one, map counts 500 ranks, mrr all, the others 10.
     average : {"user", "pooled"}, default="user"
         How AUC is averaged, as in `skcoldstart.metrics.mean_auc`.
     users : int or array-like of int or bool, default=None
@@ -140,13 +190,14 @@ def make_recommendation_scorer(
     Returns
     -------
     callable
-        ``scorer(estimator, X, y)``, picklable. With one metric it returns a float,
-        which `sklearn.model_selection.GridSearchCV` and
+        ``scorer(estimator, X, y, exclude=None)``, picklable. With one metric it returns
+        a float, which `sklearn.model_selection.GridSearchCV` and
         `skcoldstart.model_selection.cross_val_score` take as it is; with several a
         dict of floats, whose keys are the metrics' names, with their cutoffs only
         where one name is asked for with several: ``("map@500", "auc")`` gives
         ``map`` and ``auc``, ``("map@10", "map@500")`` gives ``map@10`` and
-        ``map@500``.
+        ``map@500``. ``scorer.per_user(estimator, X, y)`` returns a dict of arrays of
+        shape (n_users,), NaN for users without a value.
 
     Raises
     ------
@@ -165,6 +216,16 @@ def make_recommendation_scorer(
     them; the others are skipped. A Pipeline or a search is opened, and scores that
     are products of factors are read in tiles of users: the table of all items and all
     users is never held.
+
+    ``exclude``, of shape (n_items, n_users) like y, marks pairs that are known and not
+    to be ranked. With scikit-learn's metadata routing enabled it reaches the scorer
+    from ``fit(X, y, exclude=...)`` of a search or ``params={"exclude": ...}`` of a
+    cross-validation, cut to the items of each fold; ``set_score_request`` returns a
+    scorer that takes it under another name or not at all. Where popularity counts
+    (novelty, popularity bias), it is that among the scored items in y.
+
+    A search that takes one number, such as
+    `sklearn.model_selection.HalvingGridSearchCV`, needs a scorer of one metric.
 
     A scorer never raises on data: what cannot be scored (NaN predictions, another
     number of users) is NaN under every key, with one warning that says why.

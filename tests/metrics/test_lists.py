@@ -3,7 +3,9 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from skcoldstart.metrics import coverage, novelty
+from skcoldstart import make_recommendation_scorer
+from skcoldstart.metrics import coverage, novelty, popularity_bias
+from tests.stubs import FactorRecommender
 
 
 def test_coverage_counts_each_item_once_and_no_padding():
@@ -38,3 +40,57 @@ def test_recommendations_of_another_form_are_refused(items, message):
         coverage(items, n_items=2)
     with pytest.raises(ValueError, match=message):
         novelty(items, np.eye(2))
+    with pytest.raises(ValueError, match=message):
+        popularity_bias(items, np.eye(2))
+
+
+def test_popularity_bias_compares_lists_with_what_the_same_users_play():
+    y = np.array([[1, 1, 1, 0], [0, 2, 0, 0], [0, 0, 0, 0]])
+    popularity = np.array([3, 1, 0]) / 4
+    played = [popularity[0], (popularity[0] + popularity[1]) / 2, popularity[0]]
+    lists = [[1, 2], [0, -1], [-1, -1], [0, 1]]
+    # The third user has no list, the fourth no plays.
+    listed = [(popularity[1] + popularity[2]) / 2, popularity[0]]
+    expected = sum(listed) / sum(played[:2]) - 1
+    assert_allclose(popularity_bias(lists, y), expected)
+    assert_allclose(popularity_bias(lists, sp.csc_array(y)), expected)
+    alone = popularity_bias(lists[1:2], y, users=[1])
+    assert_allclose(alone, popularity[0] / played[1] - 1)
+
+
+def test_users_who_are_recommended_what_they_play_have_no_popularity_bias(rng):
+    y = rng.random((30, 20)) < 0.2
+    y[0] = True
+    lists = np.full((20, 30), -1)
+    for u in range(20):
+        lists[u, : y[:, u].sum()] = np.flatnonzero(y[:, u])
+    assert_allclose(popularity_bias(lists, y), 0, atol=1e-12)
+    assert np.isnan(popularity_bias(np.full((20, 3), -1), y))
+
+
+def test_lists_of_other_users_are_refused():
+    with pytest.raises(ValueError, match="2 rows for 3 users"):
+        popularity_bias([[0], [1]], np.eye(3))
+
+
+def test_scorers_describe_the_lists_of_the_users_they_score(rng):
+    X = rng.normal(size=(50, 4))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(4, 600)) - 2.5))
+    y[:, 7] = 0
+    exclude = (rng.random(y.shape) < 0.2) & (y == 0)
+    model = FactorRecommender().fit(X, y)
+    names = ("coverage@3", "novelty@7", "popularity_bias@5", "map@5")
+    values = make_recommendation_scorer(names, chunk_size=64)(
+        model, X, y, exclude=exclude
+    )
+    scored = y.any(axis=0)
+    order = np.argsort(-np.where(exclude, -np.inf, X @ model.coef_), axis=0).T[scored]
+    assert_allclose(values["coverage"], coverage(order[:, :3], n_items=50))
+    assert_allclose(values["novelty"], novelty(order[:, :7], y))
+    bias = popularity_bias(order[:, :5], y, users=scored)
+    assert_allclose(values["popularity_bias"], bias)
+
+
+def test_a_list_has_a_length():
+    with pytest.raises(ValueError, match="ask for 'novelty@10'"):
+        make_recommendation_scorer("novelty@all")

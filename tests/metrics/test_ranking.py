@@ -18,7 +18,13 @@ from skcoldstart.metrics import (
 )
 from tests.references import ranking as reference
 
+
+def capped_recall(y_true, y_score, **options):
+    return metrics.recall(y_true, y_score, capped=True, **options)
+
+
 AT_K = {
+    "capped_recall": (capped_recall, reference.capped_recall),
     "hit_rate": (metrics.hit_rate, reference.hit_rate),
     "map": (mean_average_precision_at_k, reference.average_precision),
     "mrr": (metrics.mrr, reference.mrr),
@@ -351,3 +357,53 @@ def test_report_holds_what_single_metrics_say_and_what_was_counted(rng):
     }
     pooled = ranking_report(y, scores, metrics="auc", average="pooled")
     assert pooled["auc"] == mean_auc(y, scores, average="pooled")
+
+
+def test_report_per_user_holds_the_arrays_of_single_metrics(rng):
+    y, scores = make_plays_and_scores(rng)
+    report = ranking_report(y, scores, metrics=("map@5", "auc"), per_user=True)
+    expected = mean_average_precision_at_k(y, scores, k=5, per_user=True)
+    assert_array_equal(report["map"], expected)
+    assert_array_equal(report["auc"], mean_auc(y, scores, per_user=True))
+    assert report["n_users_skipped"] == 1
+
+
+def test_metrics_without_a_value_per_user_are_refused_there():
+    for options in ({"metrics": ("auc", "coverage@5")}, {"average": "pooled"}):
+        with pytest.raises(ValueError, match="no value per user"):
+            ranking_report(np.eye(2), np.eye(2), per_user=True, **options)
+
+
+# Scores that are not a table
+
+
+def test_factors_and_functions_rank_like_their_table(rng):
+    V, U = rng.normal(size=(40, 3)), rng.normal(size=(600, 3))
+    y, asked = rng.random((40, 600)) < 0.1, []
+
+    def score(users):
+        asked.append(len(users))
+        return V @ U[users].T
+
+    function = metrics.CallableScores(score, 40, 600)
+    for source in (metrics.LowRankScores(V, U), function):
+        for metric in ALL:
+            assert_allclose(metric(y, source), metric(y, V @ U.T), rtol=1e-12)
+        assert_allclose(
+            mean_auc(y, source, average="pooled"),
+            mean_auc(y, V @ U.T, average="pooled"),
+            rtol=1e-12,
+        )
+    assert max(asked) == 256
+
+
+def test_a_function_that_returns_another_shape_is_refused(rng):
+    transposed = metrics.CallableScores(lambda users: np.ones((len(users), 4)), 4, 3)
+    with pytest.raises(ValueError, match=r"shape \(3, 4\) for 3 users; .* \(4, 3\)"):
+        mean_auc(np.eye(4)[:, :3], transposed)
+
+
+def test_nan_of_a_function_raises(rng):
+    nan = metrics.CallableScores(lambda users: np.full((4, len(users)), np.nan), 4, 3)
+    with pytest.raises(ValueError, match="contain NaN"):
+        mean_auc(np.eye(4)[:, :3], nan)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.stats import rankdata
 
 from skcoldstart._kernels import ranking as kernels
 from skcoldstart._utils.scores import DenseScores, LowRankScores
 from skcoldstart.metrics._pooled import pooled_auc
 from skcoldstart.metrics._ranks import Candidates, rank_positives
+from tests.references import ranking as reference
 
 
 def make_factors(rng, n_items=70, n_users=600, k=5, dtype=np.float32):
@@ -146,6 +148,29 @@ def test_compiled_ranks_equal_plain_python(dtype, rng):
         results.append((outcome, ranks.tolist(), sums.tolist()))
     assert results[0] == results[1]
     assert results[0][0] == (kernels.RANKED, -1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_users_with_many_positives_are_ranked_by_sorting_to_the_same_numbers(
+    dtype, rng
+):
+    scores = rng.integers(0, 40, size=(2500, 4)).astype(dtype)
+    scores[:, 3] = rng.normal(size=2500)
+    y = rng.random((2500, 4)) < [0.01, 0.5, 0.9, 0.6]
+    exclude = (rng.random(y.shape) < 0.3) & ~y
+    source = DenseScores(scores)
+    candidates = Candidates.from_plays(y, source, exclude=exclude)
+    n_many = (candidates.n_positives > kernels.SORT_ABOVE).sum()
+    assert n_many == 3
+    ranks = rank_positives(candidates, source)
+    for u, (played, kept) in enumerate(reference.candidates(y, scores, exclude)):
+        own = ranks.ranks[ranks.users == u]
+        assert_array_equal(own, 1 + np.flatnonzero(reference.hits(played, kept)))
+        doubled = 2 * rankdata(-kept)[played].sum()
+        assert ranks.midrank_sums[u] == doubled
+    scores[np.flatnonzero(y[:, 1])[-1], 1] = -np.inf
+    with pytest.raises(ValueError, match="User 1 played an item whose score is -inf"):
+        rank_positives(candidates, source)
 
 
 def test_histogram_counts_what_lies_between_and_on_thresholds(rng):

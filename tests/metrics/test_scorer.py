@@ -9,7 +9,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
-from sklearn.model_selection import GridSearchCV, GroupKFold, RandomizedSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    HalvingGridSearchCV,
+    KFold,
+    RandomizedSearchCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -17,6 +25,7 @@ import skcoldstart
 from skcoldstart import make_recommendation_scorer, recommendation_scorer
 from skcoldstart._utils.scores import LowRankScores
 from skcoldstart.metrics import mean_auc, mean_average_precision_at_k, recall
+from skcoldstart.model_selection import cross_validate
 from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender
 
 
@@ -163,6 +172,30 @@ def test_pipelines_and_searches_are_opened_for_their_factors(catalog):
     assert recommendation_scorer(pipeline, X, y) == expected
 
 
+def test_excluded_pairs_are_no_candidates(catalog):
+    X, y, _ = catalog
+    model = FactorRecommender().fit(X, y)
+    exclude = (y.toarray() == 0) & (X[:, :1] > 0)
+    values = recommendation_scorer(model, X, y, exclude=sp.csr_array(exclude))
+    scores = X @ model.coef_
+    expected = mean_average_precision_at_k(y, scores, exclude=exclude)
+    assert_allclose(values["map"], expected, rtol=1e-12)
+    assert values != recommendation_scorer(model, X, y)
+
+
+def test_values_per_user_are_those_of_the_metrics(catalog):
+    X, y, _ = catalog
+    model = FactorRecommender().fit(X, y)
+    values = recommendation_scorer.per_user(model, X, y)
+    expected = mean_average_precision_at_k(y, X @ model.coef_, per_user=True)
+    assert_allclose(values["map"], expected, rtol=1e-12)
+    some = make_recommendation_scorer("map", users=[3, 9]).per_user(model, X, y)
+    assert_array_equal(some["map"][[3, 9]], values["map"][[3, 9]])
+    assert np.isnan(np.delete(some["map"], [3, 9])).all()
+    with pytest.raises(ValueError, match="novelty@5 describes the lists"):
+        make_recommendation_scorer("novelty@5").per_user(model, X, y)
+
+
 # What cannot be scored
 
 
@@ -256,6 +289,90 @@ def test_search_over_sparse_plays_with_groups(n_jobs, routing, catalog):
                 got = search.cv_results_[f"split{split}_test_{key}"][0]
                 assert_allclose(got, value, rtol=1e-12)
         assert search.score(X, y) == recommendation_scorer(search, X, y)["map"]
+
+
+def known_pairs(X, y):
+    return sp.csr_array((y.toarray() == 0) & (X[:, :1] > 0))
+
+
+@pytest.mark.parametrize("container", [sp.csr_array, sp.csr_matrix, np.asarray])
+def test_excluded_pairs_are_routed_to_the_scorer(container, catalog):
+    X, y, _ = catalog
+    known = known_pairs(X, y)
+    pairs = container(known.toarray())
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            FactorRecommender(),
+            {"alpha": [0.1]},
+            scoring=recommendation_scorer,
+            refit="map",
+            cv=3,
+            error_score="raise",
+        ).fit(X, y, exclude=pairs)
+        results = cross_validate(
+            FactorRecommender(), X, y, cv=3, params={"exclude": pairs}
+        )
+    for split, (train, test) in enumerate(KFold(3).split(X)):
+        model = FactorRecommender(alpha=0.1).fit(X[train], y[train])
+        expected = recommendation_scorer(model, X[test], y[test], known[test])
+        assert search.cv_results_[f"split{split}_test_map"][0] == expected["map"]
+        model = FactorRecommender().fit(X[train], y[train])
+        expected = recommendation_scorer(model, X[test], y[test], known[test])
+        assert results["test_auc"][split] == expected["auc"]
+
+
+def test_excluded_pairs_can_be_asked_for_under_another_name_or_not_at_all(catalog):
+    X, y, _ = catalog
+    options = {"cv": 3, "error_score": "raise"}
+    known = known_pairs(X, y)
+    other = recommendation_scorer.set_score_request(exclude="known")
+    model = FactorRecommender()
+    with config_context(enable_metadata_routing=True):
+        expected = cross_validate(model, X, y, params={"exclude": known}, **options)
+        renamed = cross_validate(
+            model, X, y, scoring=other, params={"known": known}, **options
+        )
+        with pytest.raises(TypeError, match="exclude"):
+            cross_validate(
+                model, X, y, scoring=other, params={"exclude": known}, **options
+            )
+        never = recommendation_scorer.set_score_request(exclude=False)
+        with pytest.raises(TypeError, match="exclude"):
+            cross_validate(
+                model, X, y, scoring=never, params={"exclude": known}, **options
+            )
+    assert_array_equal(renamed["test_map"], expected["test_map"])
+
+
+def test_successive_halving_takes_one_metric(catalog):
+    X, y, _ = catalog
+    search = HalvingGridSearchCV(
+        FactorRecommender(),
+        {"alpha": [0.01, 1.0, 100.0, 1e6]},
+        scoring=make_recommendation_scorer("auc"),
+        cv=3,
+        min_resources=20,
+        random_state=0,
+    ).fit(X, y)
+    assert search.n_iterations_ == 2
+    assert 0.5 < search.best_score_ < 1
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_permutation_importance_finds_the_content_that_matters(rng):
+    X = rng.normal(size=(80, 3))
+    y = rng.poisson(np.exp(2 * X[:, :1] * rng.normal(size=30) - 1))
+    result = permutation_importance(
+        LinearRecommender().fit(X, y),
+        X,
+        y,
+        scoring=recommendation_scorer,
+        n_repeats=2,
+        random_state=0,
+    )
+    for importances in (result["map"], result["auc"]):
+        assert importances.importances_mean.argmax() == 0
+        assert importances.importances_mean[0] > 0.1
 
 
 def test_one_metric_scores_a_search_as_it_is(catalog):

@@ -39,6 +39,11 @@ def recall(played, scores, k):
     return hits(played, scores)[:k].sum() / played.sum()
 
 
+def capped_recall(played, scores, k):
+    n_possible = played.sum() if k is None else min(played.sum(), k)
+    return hits(played, scores)[:k].sum() / n_possible
+
+
 def precision(played, scores, k):
     return hits(played, scores)[:k].sum() / (len(played) if k is None else k)
 

@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import ColdStartRecommender, recommendation_scorer
-from skcoldstart._utils.scores import DenseScores, LowRankScores, score_source
+from skcoldstart._utils.scores import (
+    CallableScores,
+    DenseScores,
+    LowRankScores,
+    SparseScores,
+    score_source,
+)
 
 
 def test_rows_are_users_for_both_kinds_of_scores(rng):
@@ -83,3 +90,39 @@ def test_dense_rows_are_copies(order, rng):
     rows = DenseScores(table).rows(slice(None))
     rows[:] = 0
     assert_array_equal(table == 0, False)
+
+
+def sources(rng):
+    V = rng.normal(size=(7, 3)) * (rng.random((7, 3)) < 0.5)
+    U = rng.normal(size=(5, 3)) * (rng.random((5, 3)) < 0.5)
+    function = CallableScores(lambda users: V @ U[users].T, 7, 5)
+    sparse = SparseScores(sp.csr_array(V), sp.csr_matrix(U))
+    return V @ U.T, [LowRankScores(V, U), sparse, DenseScores(V @ U.T), function]
+
+
+def test_functions_and_sparse_factors_score_like_their_table(rng):
+    table, kinds = sources(rng)
+    for source in kinds:
+        assert (source.n_items, source.n_users, source.dtype) == (7, 5, np.float64)
+        assert_allclose(source.rows(slice(1, 4)), table.T[1:4])
+        buffer = np.full((2, 7), 9.0)
+        assert source.rows(np.array([4, 0]), buffer) is buffer
+        assert_allclose(buffer, table.T[[4, 0]])
+        assert not source.has_nan()
+
+
+def test_scores_of_some_items_are_rows_of_the_table(rng):
+    table, kinds = sources(rng)
+    mask = np.arange(7) % 2 == 0
+    for source in kinds:
+        for items in (mask, np.array([5, 1])):
+            part = source.of_items(items)
+            assert part.n_items == len(table[items])
+            assert_allclose(part.rows(slice(None)), table[items].T)
+
+
+def test_nan_is_seen_in_sparse_factors():
+    good, bad = sp.csr_array([[1.0, 0.0]]), sp.csr_array([[np.nan, 0.0]])
+    assert SparseScores(good, bad).has_nan()
+    assert SparseScores(bad, good).has_nan()
+    assert not SparseScores(good, good).has_nan()

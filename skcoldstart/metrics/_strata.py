@@ -1,0 +1,216 @@
+"""Metrics by how popular items are, how active users are, and cold against warm."""
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.table import Table
+from skcoldstart._utils.validation import check_play_counts
+from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
+from skcoldstart.metrics._inputs import INPUT, as_source
+from skcoldstart.metrics._ranks import Candidates
+from skcoldstart.metrics._uncertainty import bootstrap_interval
+
+__all__ = ["stratified_report"]
+
+
+@validate_params(
+    {
+        **INPUT,
+        "metrics": [str, "array-like"],
+        "item_popularity": ["array-like", None],
+        "user_activity": ["array-like", None],
+        "warm_items": ["array-like", None],
+        "n_strata": [Interval(Integral, 1, None, closed="left")],
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "n_resamples": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def stratified_report(
+    y_true: Any,
+    y_score: Any,
+    *,
+    metrics: Any = ("map@500", "auc"),
+    item_popularity: Any = None,
+    user_activity: Any = None,
+    warm_items: Any = None,
+    n_strata: int = 3,
+    exclude: Any = None,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+) -> Table:
+    """Compute metrics by item popularity, user activity, and for cold and warm items.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    y_true : {array-like, sparse} of shape (n_items, n_users)
+        Play counts; a positive is an item played at all, count > 0.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row.
+    metrics : str or sequence of str, default=("map@500", "auc")
+        Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
+        value per user.
+    item_popularity : array-like of shape (n_items,), default=None
+        By what items are cut into strata, >= 0. ``None`` means the number of users
+        who play each item in `y_true`.
+    user_activity : array-like of shape (n_users,), default=None
+        By what users are cut, >= 0: best their number of items played in training.
+        ``None`` means the number they play in `y_true`, which is the number of
+        positives, and with that moves mAP by itself.
+    warm_items : array-like of bool of shape (n_items,), default=None
+        Which items had plays in training. ``None`` leaves these strata out.
+    n_strata : int, default=3
+        Strata of items and of users, about equally large, besides those with zero;
+        fewer where values repeat.
+    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
+        Pairs that are not zero are no candidates: training plays of warm items.
+    confidence : float, default=0.95
+        Confidence of the intervals, between 0 and 1.
+    n_resamples : int, default=1000
+        Samples of users drawn for each interval.
+    random_state : int, RandomState instance or None, default=0
+        Seed of these draws.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available.
+
+    Returns
+    -------
+    Table
+        A mapping of column names to arrays, one row per stratum: ``by`` ("all", "item
+        popularity", "user activity" or "items"), ``stratum`` (a range of values, or
+        "warm" and "cold"), ``n_items`` and ``n_users`` (those scored),
+        ``n_positives``, and for each metric its mean over users and its interval,
+        ``<metric>_low`` and ``<metric>_high``. ``rows()`` gives dicts, ``to_frame()``
+        a pandas DataFrame.
+
+    Raises
+    ------
+    ValueError
+        As in `mean_average_precision_at_k`; if an array does not have one entry per
+        item or user, or holds NaN or negative values; or if a metric has no value per
+        user.
+
+    See Also
+    --------
+    ranking_report : The same for all items and users.
+    bootstrap_interval : What the intervals say, and what they do not.
+
+    Notes
+    -----
+    The items of a stratum are **ranked among themselves**, as benchmarks of cold start
+    do for cold and warm items. Popularity that is common to a stratum then helps
+    nobody, and strata have other numbers of candidates: compare models within a row,
+    not mAP between rows. Users are ranked once, over all candidates, and averaged
+    within their stratum.
+
+    Zero is a stratum of its own: items that nobody plays (no positives, so NaN), and
+    users without a play, for whom a factor model knows nothing.
+
+    Cost: scores are computed once for all items and once more for each of the two ways
+    in which items are cut.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.metrics import stratified_report
+    >>> y = np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 0]])
+    >>> scores = np.array([[3.0] * 4, [2.0] * 4, [1.0] * 4, [0.0] * 4])
+    >>> table = stratified_report(y, scores, metrics="auc", n_strata=1)
+    >>> table["by"].tolist(), table["auc"].round(3).tolist()
+    (['all', 'item popularity', 'user activity'], [0.646, 0.646, 0.646])
+    """
+    source = as_source(y_score)
+    played = check_play_counts(y_true, input_name="y_true")
+    if exclude is not None:
+        exclude = check_play_counts(exclude, input_name="exclude")
+    parsed = parse_metrics(metrics)
+    check_per_user(parsed)
+
+    def rank(items: np.ndarray | None) -> tuple[Candidates, dict[str, np.ndarray]]:
+        if items is None:
+            scores, plays, hidden = source, played, exclude
+        else:
+            scores, plays = source.of_items(items), played[items]
+            hidden = None if exclude is None else exclude[items]
+        candidates = Candidates.from_plays(plays, scores, exclude=hidden)
+        return candidates, evaluate_each(parsed, candidates, scores, n_jobs=n_jobs)
+
+    def row(by: str, name: str, ranked: Any, users: Any = None) -> dict[str, Any]:
+        candidates, values = ranked
+        n_positives = candidates.n_positives
+        users = slice(None) if users is None else users
+        cells: dict[str, Any] = {
+            "by": by,
+            "stratum": name,
+            "n_items": candidates.n_items,
+            "n_users": int(np.count_nonzero(n_positives[users])),
+            "n_positives": int(n_positives[users].sum()),
+        }
+        for key, of_user in values.items():
+            cells[key], cells[f"{key}_low"], cells[f"{key}_high"] = bootstrap_interval(
+                of_user[users],
+                confidence=confidence,
+                n_resamples=n_resamples,
+                random_state=random_state,
+            )
+        return cells
+
+    everything = rank(None)
+    n_items, n_users = source.n_items, source.n_users
+    if item_popularity is None:
+        item_popularity = np.diff(played.indptr)
+    if user_activity is None:
+        user_activity = everything[0].n_positives
+    item_popularity = _check_values(item_popularity, n_items, "item_popularity")
+    user_activity = _check_values(user_activity, n_users, "user_activity")
+
+    rows = [row("all", "all", everything)]
+    for name, items in _strata(item_popularity, n_strata):
+        rows.append(row("item popularity", name, rank(items)))
+    for name, users in _strata(user_activity, n_strata):
+        rows.append(row("user activity", name, everything, users))
+    if warm_items is not None:
+        warm = _check_values(warm_items, n_items, "warm_items") > 0
+        for name, items in (("warm", warm), ("cold", ~warm)):
+            if items.any():
+                rows.append(row("items", name, rank(items)))
+    return Table.from_rows(rows)
+
+
+def _strata(values: np.ndarray, n_strata: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield names and masks: zero, then ranges about equally large."""
+    positive = values > 0
+    if not positive.all():
+        yield "0", ~positive
+    if not positive.any():
+        return
+    cuts = np.quantile(
+        values[positive], np.arange(1, n_strata) / n_strata, method="lower"
+    )
+    edges = np.unique([*cuts, values.max()])
+    stratum = np.searchsorted(edges, values)
+    for number in range(len(edges)):
+        mask = positive & (stratum == number)
+        low, high = values[mask].min(), values[mask].max()
+        yield f"{low:g}" if low == high else f"{low:g}-{high:g}", mask
+
+
+def _check_values(values: Any, n: int, name: str) -> np.ndarray:
+    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
+    if values.shape != (n,) or values.min() < 0:
+        kind = "user" if name == "user_activity" else "item"
+        raise ValueError(
+            f"{name} has shape {values.shape} and a smallest value of "
+            f"{values.min():g}; expected shape ({n},), one value >= 0 per {kind}."
+        )
+    return values
