@@ -225,7 +225,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     def _cloned_regressor(self) -> Any:
         """Clone the regressor, repeated per factor where it predicts one output."""
         regressor = Ridge() if self.regressor is None else clone(self.regressor)
-        if get_tags(regressor).target_tags.multi_output:
+        if _fits_several_outputs(regressor):
             return regressor
         if isinstance(regressor, Pipeline):
             name, last = regressor.steps[-1]
@@ -246,3 +246,17 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         tags.input_tags = regressor_tags.input_tags
         tags.non_deterministic = regressor_tags.non_deterministic
         return tags
+
+
+def _fits_several_outputs(regressor: Any) -> bool:
+    """Whether a regressor takes y of several columns; a wrapper takes what it wraps."""
+    from sklearn.neural_network import MLPRegressor
+
+    if isinstance(regressor, Pipeline):
+        return _fits_several_outputs(regressor.steps[-1][1])
+    if hasattr(regressor, "estimator") and hasattr(regressor, "refit"):  # a search
+        return _fits_several_outputs(regressor.estimator)
+    # TODO(sklearn 1.11): MLPRegressor takes several outputs but its tags deny it;
+    # one network a factor would take k times as long and share nothing.
+    tags = get_tags(regressor).target_tags
+    return tags.multi_output or isinstance(regressor, MLPRegressor)

@@ -12,10 +12,12 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.svm import SVR
 
 from skcoldstart import WMF, ColdStartRecommender, RaggedArray, recommendation_scorer
 from skcoldstart.metrics import mean_average_precision_at_k
@@ -328,3 +330,24 @@ def test_column_names_are_remembered_and_forgotten_with_the_refit(world):
     model = ColdStartRecommender(factorizer=TruncatedSVD(2)).fit(table, y)
     assert_array_equal(model.feature_names_in_, list("abcdef"))
     assert not hasattr(model.fit(X, y), "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("regressor", "is_repeated"),
+    [
+        (Ridge(), False),
+        (MLPRegressor(hidden_layer_sizes=(4,), tol=1.0), False),
+        (GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2), False),
+        (make_pipeline(StandardScaler(), GridSearchCV(Ridge(), {}, cv=2)), False),
+        (SVR(), True),
+        (GridSearchCV(SVR(), {"C": [1.0]}, cv=2), True),
+    ],
+    ids=["ridge", "mlp", "search", "search in a pipeline", "svr", "search of svr"],
+)
+def test_only_regressors_of_one_output_are_repeated_per_factor(
+    world, regressor, is_repeated
+):
+    model = ColdStartRecommender(regressor, WMF(3, random_state=0)).fit(*world)
+    fitted = model.regressor_
+    fitted = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    assert isinstance(fitted, MultiOutputRegressor) == is_repeated
