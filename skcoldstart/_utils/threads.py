@@ -11,7 +11,6 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "ThreadMap",
-    "kernel_threads",
     "map_in_threads",
     "n_kernel_threads",
     "one_blas_thread",
@@ -91,31 +90,6 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         _BLAS_LIMIT.release()
-
-
-@contextmanager
-def kernel_threads(n_jobs: int | None) -> Iterator[int]:
-    """Set the threads of compiled kernels and hold BLAS to one; restore both.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        As in `n_kernel_threads`.
-
-    Yields
-    ------
-    int
-        The threads in use.
-    """
-    from skcoldstart._kernels.threads import set_threads
-
-    n_threads = n_kernel_threads(n_jobs)
-    with one_blas_thread():
-        before = set_threads(n_threads)
-        try:
-            yield n_threads
-        finally:
-            set_threads(before)
 
 
 def map_in_threads(

@@ -336,8 +336,9 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
             if sp.issparse(X)
             else (weights.T @ normalize(X))
         )
-        profile = profile.toarray() if sp.issparse(profile) else np.asarray(profile)
-        self.user_factors_ = profile / np.where(totals > 0, totals, 1.0)[:, None]
+        self.user_factors_ = (
+            _dense(profile) / np.where(totals > 0, totals, 1.0)[:, None]
+        )
         self.n_users_ = plays.shape[1]
         return self
 
@@ -358,11 +359,14 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
         )
-        unit = normalize(X)
-        return unit.toarray() if sp.issparse(unit) else unit
+        return _dense(normalize(X))
 
     def __sklearn_tags__(self) -> Tags:
         """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _dense(table: Any) -> np.ndarray:
+    return table.toarray() if hasattr(table, "toarray") else np.asarray(table)
