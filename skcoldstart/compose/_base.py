@@ -48,7 +48,8 @@ def check_training_plays(
     plays = check_play_counts(y, n_items=n_items, input_name=input_name)
     if plays.nnz == 0:
         raise ValueError(
-            f"{input_name} of shape {plays.shape} holds no plays; {name} learns from at least one."
+            f"{input_name} of shape {plays.shape} holds no plays; {name} learns from "
+            "at least one."
         )
     return plays
 
