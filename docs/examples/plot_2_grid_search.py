@@ -30,9 +30,9 @@ catalog = make_music_catalog(
 # %%
 # The pipeline
 # ------------
-# It begins with paths. ``memory=`` stores every fitted step under what went into it:
-# the frames of a fold are computed once, its codebooks once per size, whatever number
-# of factors follows.
+# It begins with paths. ``store=`` computes the frames of a file once, and ``memory=``
+# keeps every fitted step under what went into it: the codebook of a fold is learned
+# once per size, whatever number of factors follows.
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -50,7 +50,7 @@ from skcoldstart import (
 
 pipeline = Pipeline(
     [
-        ("frames", MFCCExtractor()),
+        ("frames", MFCCExtractor(store=folder / "frames")),
         ("codes", VectorQuantizer(random_state=0)),
         ("counts", BagOfWords(weighting="sqrt")),
         ("scale", StandardScaler()),
