@@ -74,6 +74,8 @@ class ClipExtractor:
         return ClipFrames(nothing, AudioReadError(path, reason, index), None)
 
     def _read(self, index: int, item: Any) -> Clip:
+        from skcoldstart._kernels.waveform import all_finite
+
         if is_path(item):
             return read_clip(item, self.sr, self.max_duration)
         waveform = check_waveform(index, item)
@@ -82,8 +84,9 @@ class ClipExtractor:
         if len(waveform) == 0:
             raise AudioReadError(None, "it holds no samples")
         with np.errstate(over="ignore"):
-            single = np.ascontiguousarray(waveform, dtype=np.float32)
-        if not (np.isfinite(single.max()) and np.isfinite(single.min())):
+            # One type of array, so that kernels are compiled once.
+            single = np.require(waveform, np.float32, ["C", "A", "W"])
+        if not all_finite(single):
             raise AudioReadError(None, describe_bad_sample(waveform))
         return Clip(single, None)
 

@@ -122,6 +122,8 @@ def read_clip(
     on reading the file in one go: a seek, or reading in blocks, changes the last bits
     of some MP3 files.
     """
+    from skcoldstart._kernels.waveform import all_finite
+
     start = _first_bytes(path)
     try:
         # What libmpg123 thinks of a damaged file is not for the user's terminal.
@@ -133,7 +135,7 @@ def read_clip(
     except MemoryError as error:
         reason = "there is not enough memory for the samples it declares"
         raise AudioReadError(path, reason) from error
-    if not _all_finite(waveform):
+    if not all_finite(waveform):
         raise AudioReadError(path, describe_bad_sample(samples))
     return Clip(waveform, notice)
 
@@ -151,11 +153,6 @@ def describe_bad_sample(samples: np.ndarray) -> str:
     return (
         f"samples as large as {peak:.2g} overflow single precision; full scale is 1.0"
     )
-
-
-def _all_finite(waveform: np.ndarray) -> bool:
-    """Tell whether all samples are finite; NaN wins both reductions."""
-    return bool(np.isfinite(waveform.max()) and np.isfinite(waveform.min()))
 
 
 def _first_bytes(path: Any) -> bytes:
@@ -294,7 +291,7 @@ def _mix_down(samples: np.ndarray) -> np.ndarray:
     """Average channels; each way rounds exactly as librosa's mean does."""
     n_channels = samples.shape[1]
     if samples.dtype == np.int16:
-        from skcoldstart._kernels.pcm import average_channels
+        from skcoldstart._kernels.waveform import average_channels
 
         waveform = np.empty(len(samples), np.float32)
         average_channels(samples, waveform)

@@ -157,8 +157,7 @@ def _kernel_frames(
 
     frames = np.empty((bands.n_frames(len(waveform)), bands.n_mels), np.float32)
     finite = mel_frames(
-        # One type of array, so that the kernel is compiled once.
-        np.require(waveform, np.float32, ["C", "A", "W"]),
+        waveform,
         bands.hop_length,
         _kernel_plan(bands),
         COMPRESSIONS.index(compression),

@@ -10,7 +10,7 @@ from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
 from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
 from skcoldstart._kernels.lanes import LANES, load, splat, store, transpose
 from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
-from skcoldstart._kernels.pcm import average_channels
+from skcoldstart._kernels.waveform import all_finite, average_channels
 from skcoldstart.audio._filters import cosine_basis, delta_weights, hann_window
 from skcoldstart.audio._spectrum import MelBands, _general_frames
 
@@ -130,6 +130,16 @@ def test_logarithms_are_those_of_double_precision(compression):
         assert_allclose(out[:, 0], expected, rtol=3e-7, atol=2e-6)
     else:
         assert_allclose(out[:, 0], np.log1p(exact), rtol=5e-7)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("position", [0, 7, 100])
+def test_one_sample_that_is_not_finite_is_found(position, value, rng):
+    largest = np.finfo(np.float32).max
+    samples = rng.choice(np.array([largest, -largest, 0, 1e-40], np.float32), 101)
+    assert all_finite(samples)
+    samples[position] = value
+    assert not all_finite(samples)
 
 
 @pytest.mark.parametrize("n_channels", [1, 2])

@@ -1,9 +1,32 @@
-"""Integer samples to mono waveforms."""
+"""Samples of waveforms: whether they are finite, and their mean over channels."""
 
 import numpy as np
 from numba import njit
 
-__all__ = ["average_channels"]
+__all__ = ["all_finite", "average_channels"]
+
+_EXPONENT_BITS = np.int32(0x7F800000)
+
+
+@njit(cache=True, nogil=True)
+def all_finite(samples):
+    """Tell whether all samples are finite, in one pass.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), float32, IN
+        Samples.
+
+    Returns
+    -------
+    bool
+        False if there is a NaN or an infinity: their exponents have all bits set.
+    """
+    highest = np.int32(0)
+    for i in range(len(samples)):
+        bits = np.int32(np.float32(samples[i]).view(np.int32) & _EXPONENT_BITS)
+        highest = max(highest, bits)
+    return highest < _EXPONENT_BITS
 
 
 @njit(cache=True, nogil=True)
