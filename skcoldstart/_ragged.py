@@ -166,6 +166,11 @@ class RaggedArray:
         """Memory of values and offsets, in bytes."""
         return self.values.nbytes + self.offsets.nbytes
 
+    def __sizeof__(self) -> int:
+        # dask.distributed goes by it: what is large is sent to a worker once, what is
+        # small with every task.
+        return super().__sizeof__() + self.nbytes
+
     def astype(self, dtype: Any) -> "RaggedArray":
         """Cast the values, without a copy where the type is already right.
 

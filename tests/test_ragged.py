@@ -1,6 +1,7 @@
 """RaggedArray and LazySequence: sequences of unequal length."""
 
 import pickle
+import sys
 
 import joblib
 import numpy as np
@@ -195,3 +196,9 @@ def test_blocks_put_together_are_the_whole(items, ragged, block_size):
         blocks = list(iter_blocks(source, block_size))
         assert [start for start, _ in blocks] == list(range(0, 4, block_size))
         same([item for _, block in blocks for item in block], items)
+
+
+def test_size_in_memory_counts_values_and_offsets():
+    frames = RaggedArray(np.zeros((1_000, 39), np.float32), [0, 400, 1_000])
+    assert frames.nbytes <= sys.getsizeof(frames) < frames.nbytes + 1_000
+    assert sys.getsizeof(frames[:1]) < 0.5 * frames.nbytes
