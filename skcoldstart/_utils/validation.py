@@ -279,9 +279,9 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
 def _check_finite(frames: RaggedArray, input_name: str, first_item: int) -> None:
     step = 1 << 16
     for start in range(0, len(frames.values), step):
-        bad = ~np.isfinite(frames.values[start : start + step]).all(axis=1)
-        if bad.any():
-            row = start + int(np.argmax(bad))
+        finite = np.isfinite(frames.values[start : start + step])
+        if not finite.all():
+            row = start + int(np.argmin(finite.all(axis=1)))
             item = int(np.searchsorted(frames.offsets, row, side="right")) - 1
             raise ValueError(
                 f"Input {input_name} contains NaN or infinity: item "

@@ -35,7 +35,7 @@ class CodewordTiles:
             -2.0 * centred.T,
             np.einsum("ij,ij->i", centred, centred),
             np.ones(len(codebook)),
-        ]).astype(np.float32)
+        ]).astype(np.float32, order="C")
         self._relative_error = (codebook.shape[1] + 8) * UNIT_ROUNDOFF
 
     def search(
