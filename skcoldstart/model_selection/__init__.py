@@ -1,5 +1,22 @@
-"""Cross-validation with sparse plays."""
+"""Cross-validation with sparse plays, splits for cold start, and comparisons."""
 
+from skcoldstart.model_selection._compare import compare
+from skcoldstart.model_selection._leakage import content_leakage_check
+from skcoldstart.model_selection._split import ReleaseDateSplit
+from skcoldstart.model_selection._split_plays import (
+    DoubleColdSplit,
+    UserColdKFold,
+    WarmupSplit,
+)
 from skcoldstart.model_selection._validation import cross_val_score, cross_validate
 
-__all__ = ["cross_val_score", "cross_validate"]
+__all__ = [
+    "DoubleColdSplit",
+    "ReleaseDateSplit",
+    "UserColdKFold",
+    "WarmupSplit",
+    "compare",
+    "content_leakage_check",
+    "cross_val_score",
+    "cross_validate",
+]

@@ -11,6 +11,7 @@ import sklearn.model_selection
 from skcoldstart._utils.sk import _num_samples
 from skcoldstart._utils.validation import check_item_sequence, check_play_counts
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
+from skcoldstart.model_selection._split_plays import PlaySplitter
 
 __all__ = ["cross_val_score", "cross_validate"]
 
@@ -85,7 +86,8 @@ def cross_validate(
     Raises
     ------
     TypeError
-        If `X` is a single path.
+        If `X` is a single path, or `cv` splits plays and not only items, as
+        `WarmupSplit` does.
     ValueError
         If `y` does not have one row per item, or holds NaN, infinite or negative
         counts.
@@ -115,7 +117,8 @@ def cross_validate(
     >>> bool((scores["test_auc"] > 0.6).all())
     True
     """
-    _check_items_and_plays(X, y)
+    check_items_and_plays(X, y)
+    check_splits_rows(cv)
     return _cross_validate(
         estimator,
         X,
@@ -186,7 +189,23 @@ def cross_val_score(
     return results["test_score"]
 
 
-def _check_items_and_plays(X: Any, y: Any) -> None:
+def check_items_and_plays(X: Any, y: Any) -> None:
+    """Refuse content that is no sequence of items, and plays that do not fit it.
+
+    Parameters
+    ----------
+    X : sequence of n_items items
+        Content.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path.
+    ValueError
+        If `y` does not have one row per item, or holds other things than counts.
+    """
     if not sp.issparse(X):
         check_item_sequence(X)
     if y is None:
@@ -194,3 +213,24 @@ def _check_items_and_plays(X: Any, y: Any) -> None:
             "y is None; pass play counts of shape (n_items, n_users), one row per item."
         )
     check_play_counts(y, n_items=_num_samples(X))
+
+
+def check_splits_rows(cv: Any) -> None:
+    """Refuse a splitter that splits plays, as it yields more than rows.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable
+        What is to be used as ``cv=``.
+
+    Raises
+    ------
+    TypeError
+        If it is one of ours that does.
+    """
+    if isinstance(cv, PlaySplitter):
+        raise TypeError(
+            f"cv={cv!r} splits plays, not only items: rows cannot express what it "
+            "holds out. Loop over its split(X, y), fit on `fitted` and score on "
+            "`held_out`."
+        )

@@ -1,0 +1,201 @@
+"""Several recommenders in one table, like the paper's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+
+from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart._utils.table import Table
+from skcoldstart._utils.validation import check_play_counts
+from skcoldstart.metrics import (
+    bootstrap_interval,
+    compare_paired,
+    make_recommendation_scorer,
+)
+from skcoldstart.metrics._formulas import check_per_user, parse_metrics
+from skcoldstart.model_selection._validation import (
+    check_items_and_plays,
+    check_splits_rows,
+)
+
+__all__ = ["compare"]
+
+
+def compare(
+    estimators: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    groups: Any = None,
+    cv: Any = None,
+    metrics: str | Sequence[str] = ("map@500", "auc"),
+    reference: str | None = None,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: Any = 0,
+) -> Table:
+    """Evaluate recommenders on the same held-out items, with confidence intervals.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimators : mapping of str to estimator
+        Recommenders by the names they get in the table. A pair ``(estimator, X)``
+        gives one content of its own: ``(OracleRecommender(), y)`` is the upper bound,
+        ``(PopularityRecommender("artist"), songs)`` reads that column of a table.
+    X : sequence of n_items items
+        Content for the others.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0; row i is item i of X.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist, for splitters that use it.
+    cv : int, splitter or iterable, default=None
+        As in scikit-learn; ``None`` means 5 folds, without shuffling. All recommenders
+        see the same folds.
+    metrics : str or sequence of str, default=("map@500", "auc")
+        Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
+        value per user.
+    reference : str, default=None
+        Name of the recommender that the others are compared with; ``None`` means the
+        first.
+    confidence : float, default=0.95
+        Confidence of the intervals, between 0 and 1.
+    n_resamples : int, default=1000
+        Samples of users drawn for each interval.
+    random_state : int, RandomState instance or None, default=0
+        Seed of these draws.
+
+    Returns
+    -------
+    Table
+        A mapping of column names to arrays, one row per recommender: ``model``,
+        ``n_users`` (those scored at all), and for each metric its mean over users,
+        its interval ``<metric>_low`` and ``<metric>_high``, ``<metric>_folds`` (the
+        standard deviation between folds), ``<metric>_gain`` (the difference to the
+        reference) and ``<metric>_p`` (its paired bootstrap, two-sided). ``rows()``
+        gives dicts, ``to_frame()`` a pandas DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path, or `cv` splits plays and not only items.
+    ValueError
+        If there are no estimators, `reference` is none of them, `y` does not fit a
+        content, or a metric has no value per user.
+
+    See Also
+    --------
+    cross_validate : One recommender, with times, and any scorer.
+    skcoldstart.metrics.compare_paired : The test behind the last column.
+
+    Notes
+    -----
+    A user's value is its mean over the folds in which the user played a held-out
+    item; the figure is the mean over users, so that a user counts once. Intervals and
+    p-values are about other users and the same items, see
+    `skcoldstart.metrics.bootstrap_interval`; the spread between folds is about other
+    items. A difference well inside that spread is not settled, whatever its p.
+
+    Recommenders are cloned and fitted fold by fold, one after the other; to tune one
+    inside each fold pass a search. What raises in `fit` or in scoring raises here.
+
+    References
+    ----------
+    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+    recommendation", NIPS 2013, Table 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import ContentProfileRecommender, RandomRecommender
+    >>> from skcoldstart.model_selection import compare
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 4))
+    >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 30)) - 1))
+    >>> models = {"random": RandomRecommender(random_state=0),
+    ...           "content": ContentProfileRecommender()}
+    >>> table = compare(models, X, y, cv=3, metrics="auc")
+    >>> table["model"].tolist(), bool(table["auc_p"][1] < 0.05)
+    (['random', 'content'], True)
+    """
+    check_items_and_plays(X, y)
+    check_splits_rows(cv)
+    contents = {
+        name: entry if isinstance(entry, tuple) else (entry, X)
+        for name, entry in estimators.items()
+    }
+    if not contents:
+        raise ValueError("estimators is empty; name at least one recommender.")
+    if reference is None:
+        reference = next(iter(contents))
+    if reference not in contents:
+        raise ValueError(
+            f"reference={reference!r} is none of the estimators {list(contents)}."
+        )
+    plays = check_play_counts(y)
+    for _, content in contents.values():
+        check_items_and_plays(content, plays)
+    check_per_user(parse_metrics(metrics))
+    scorer = make_recommendation_scorer(metrics)
+    folds = list(check_cv(cv).split(X, None, groups))
+    values = {
+        name: _values_of_folds(estimator, content, plays, folds, scorer)
+        for name, (estimator, content) in contents.items()
+    }
+
+    options: dict[str, Any] = {
+        "confidence": confidence,
+        "n_resamples": n_resamples,
+        "random_state": random_state,
+    }
+    of_users = {
+        name: {key: _nanmean(folds, axis=0) for key, folds in by_key.items()}
+        for name, by_key in values.items()
+    }
+    rows = []
+    for name, by_key in values.items():
+        n_users = max(np.count_nonzero(~np.isnan(v)) for v in of_users[name].values())
+        row: dict[str, Any] = {"model": name, "n_users": n_users}
+        for key, of_folds in by_key.items():
+            mean, low, high = bootstrap_interval(of_users[name][key], **options)
+            gain = compare_paired(
+                of_users[name][key], of_users[reference][key], **options
+            )
+            row |= {
+                key: mean,
+                f"{key}_low": low,
+                f"{key}_high": high,
+                f"{key}_folds": _spread(_nanmean(of_folds, axis=1)),
+                f"{key}_gain": gain.difference,
+                f"{key}_p": gain.p_bootstrap,
+            }
+        rows.append(row)
+    return Table.from_rows(rows)
+
+
+def _values_of_folds(
+    estimator: Any, X: Any, y: Any, folds: Any, scorer: Any
+) -> dict[str, np.ndarray]:
+    """Return arrays of shape (n_splits, n_users) by metric."""
+    found = []
+    for train, test in folds:
+        fitted = clone(estimator).fit(_safe_indexing(X, train), y[train])
+        found.append(scorer.per_user(fitted, _safe_indexing(X, test), y[test]))
+    return {key: np.stack([values[key] for values in found]) for key in found[0]}
+
+
+def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    there = ~np.isnan(values)
+    counts = there.sum(axis=axis)
+    sums = np.where(there, values, 0.0).sum(axis=axis)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+
+
+def _spread(means: np.ndarray) -> float:
+    """Return the standard deviation between folds, NaN for a single one."""
+    means = means[~np.isnan(means)]
+    return float(means.std(ddof=1)) if len(means) > 1 else float("nan")

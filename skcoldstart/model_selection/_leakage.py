@@ -1,0 +1,249 @@
+"""What content tells of held-out plays that it could not know in time."""
+
+import os
+import warnings
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.model_selection import check_cv
+
+from skcoldstart._utils.sk import _num_samples
+from skcoldstart._utils.table import Table
+from skcoldstart._utils.validation import check_item_sequence, check_play_counts
+from skcoldstart.model_selection._validation import check_splits_rows
+
+__all__ = ["content_leakage_check"]
+
+# Song descriptions and artist terms correlate with the number of listeners below 0.1,
+# tags typed by the listeners above 0.5.
+_SUSPICIOUS_CORRELATION = 0.3
+
+
+def content_leakage_check(
+    X: Any,
+    y: Any,
+    groups: Any = None,
+    *,
+    cv: Any = None,
+    split_groups: Any = None,
+    typed_by: Any = None,
+) -> Table:
+    """Look for content that gives held-out plays away, and warn of it.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    X : sequence of n_items items
+        Content: a table, paths, frames, or any other sequence.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist, that should not be on both sides of a
+        split.
+    cv : int, splitter or iterable, default=None
+        The split that will be used; ``None`` means 5 folds, without shuffling. Like
+        that of a search it splits rows.
+    split_groups : array-like of shape (n_items,), default=None
+        Groups for `cv` where they are others than `groups`, such as release dates.
+    typed_by : {array-like, sparse} of shape (n_items, n_users), default=None
+        Not zero where a user wrote a part of the content of an item: tags, reviews,
+        the titles of playlists.
+
+    Returns
+    -------
+    Table
+        A mapping of column names to arrays, one row per split: ``split``,
+        ``n_train``, ``n_test``; ``n_duplicates``, test items whose content is also
+        that of a training item; ``n_straddling``, test items whose group is also in
+        training; ``n_typed``, test plays by a user who typed content of that item,
+        and ``n_plays``, all test plays.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path, or `cv` splits plays and not only items.
+    ValueError
+        If the arguments do not have one row per item.
+
+    Warns
+    -----
+    UserWarning
+        Once for each kind of leak that is found: duplicates, groups that straddle a
+        split, content typed by the users who are tested, and content whose amount
+        grows with the number of listeners.
+
+    See Also
+    --------
+    sklearn.model_selection.GroupKFold : Keeps groups on one side.
+
+    Notes
+    -----
+    *Duplicates* are items whose content is equal to the last bit; items without any
+    content (all zeros, no frames) are not counted. Paths are compared as paths: for
+    copies under other names pass what was read from the files. The same song in
+    another encoding is not found.
+
+    *Typed content.* A listener's tag on a song says that the listener knows it, and
+    the number of tags says how many do. Where `typed_by` is not known, the amount of
+    content betrays it: if content has zeros, the rank correlation of the non-zero
+    entries of an item with its number of listeners is taken over all items, and 0.3 is
+    suspicious. Content that an item has when it is born does not know its audience.
+    Such a leak cannot be repaired by another split; take the content out, or at least
+    that typed by the users tested.
+
+    *Straddling groups* are no error if new items of known artists are the question;
+    they answer an easier one than new artists.
+
+    Silence is no proof: content can leak in ways that no table shows, such as a
+    popularity field, or features learned from plays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GroupKFold
+    >>> from skcoldstart.model_selection import content_leakage_check
+    >>> X, y = np.arange(8.0).reshape(4, 2), np.ones((4, 3))
+    >>> artists = ["a", "b", "a", "b"]
+    >>> content_leakage_check(X, y, artists, cv=GroupKFold(2))["n_straddling"]
+    array([0, 0])
+    """
+    if not sp.issparse(X):
+        check_item_sequence(X)
+    check_splits_rows(cv)
+    n_items = _num_samples(X)
+    plays = check_play_counts(y, n_items=n_items)
+    typed = _typed_plays(typed_by, plays)
+    content = _codes(_keys(X))
+    group = None if groups is None else _codes(_one_per_item(groups, n_items))
+    if split_groups is None:
+        split_groups = groups
+    rows = []
+    with warnings.catch_warnings():
+        # Groups that the splitter does not keep together are what is looked for.
+        warnings.filterwarnings("ignore", message="The groups parameter is ignored")
+        splits = list(check_cv(cv).split(X, None, split_groups))
+    for number, (train, test) in enumerate(splits):
+        rows.append({
+            "split": number,
+            "n_train": len(train),
+            "n_test": len(test),
+            "n_duplicates": _n_shared(content, train, test),
+            "n_straddling": 0 if group is None else _n_shared(group, train, test),
+            "n_typed": 0 if typed is None else typed[test].nnz,
+            "n_plays": plays[test].nnz,
+        })
+    table = Table.from_rows(rows)
+    for message in _messages(table, _amount_correlation(X, plays), typed is None):
+        warnings.warn(message, UserWarning, stacklevel=2)
+    return table
+
+
+def _messages(table: Table, correlation: float, unknown_author: bool) -> Iterator[str]:
+    n_test = table["n_test"].sum()
+    if table["n_duplicates"].any():
+        yield (
+            f"{table['n_duplicates'].sum()} of {n_test} test items have the content of "
+            "a training item: they are not new. Drop duplicates, or give them one "
+            "group."
+        )
+    if table["n_straddling"].any():
+        yield (
+            f"{table['n_straddling'].sum()} of {n_test} test items belong to a group "
+            "that is also in training: the split asks for new items of known groups. "
+            "For new groups use cv=GroupKFold() with groups."
+        )
+    if table["n_typed"].any():
+        yield (
+            f"{table['n_typed'].sum()} of {table['n_plays'].sum()} test plays are by "
+            "users who typed content of that very item, which tells that they know it. "
+            "Leave out content typed by the users tested."
+        )
+    if unknown_author and correlation >= _SUSPICIOUS_CORRELATION:
+        yield (
+            "The amount of content of an item grows with the number of its listeners "
+            f"(rank correlation {correlation:.2f}): it was probably typed by them, and "
+            "a new item will not have it. Pass typed_by to see who typed what."
+        )
+
+
+def _keys(X: Any) -> Iterator[Hashable]:
+    """Yield something that is equal for items of equal content, None for no content."""
+    table: Any = X
+    if sp.issparse(X):
+        table = table.tocsr(copy=True)
+        table.sum_duplicates()
+        table.eliminate_zeros()
+        for start, stop in zip(table.indptr[:-1], table.indptr[1:], strict=True):
+            indices, values = table.indices[start:stop], table.data[start:stop]
+            yield (indices.tobytes(), values.tobytes()) if len(indices) else None
+        return
+    for item in X.to_numpy() if hasattr(X, "to_numpy") else X:
+        if isinstance(item, (str, bytes, os.PathLike)):
+            yield os.fspath(item)
+        else:
+            values = np.asarray(item)
+            if values.dtype == object:
+                yield repr(values.tolist())
+            elif values.dtype.kind in "US" or values.any():
+                yield (values.shape, values.dtype.str, values.tobytes())
+            else:
+                yield None
+
+
+def _codes(keys: Any) -> np.ndarray:
+    """Number keys, equal ones alike; -1 for None."""
+    number: dict[Hashable, int] = {None: -1}
+    return np.array([number.setdefault(key, len(number) - 1) for key in keys])
+
+
+def _n_shared(code: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
+    """Count test items whose code, where they have one, is also in training."""
+    shared = np.isin(code[test], code[train]) & (code[test] >= 0)
+    return int(np.count_nonzero(shared))
+
+
+def _one_per_item(groups: Any, n_items: int) -> list:
+    values = np.asarray(groups)
+    if values.shape != (n_items,):
+        raise ValueError(
+            f"groups has shape {values.shape} but X has {n_items} items; expected one "
+            "group per item."
+        )
+    return values.tolist()
+
+
+def _typed_plays(typed_by: Any, plays: sp.csr_array) -> sp.csr_array | None:
+    if typed_by is None:
+        return None
+    typed = check_play_counts(typed_by, input_name="typed_by")
+    if typed.shape != plays.shape:
+        raise ValueError(
+            f"typed_by has shape {typed.shape} but y has shape {plays.shape}; expected "
+            "one row per item and one column per user."
+        )
+    both = (plays > 0).multiply(typed > 0).tocsr()
+    both.eliminate_zeros()
+    return both
+
+
+def _amount_correlation(X: Any, plays: sp.csr_array) -> float:
+    """Correlate the non-zero entries of items with their listeners; NaN if constant."""
+    from scipy.stats import spearmanr
+
+    values: Any = X
+    if sp.issparse(X):
+        amount = np.bincount(values.nonzero()[0], minlength=plays.shape[0])
+    else:
+        values = values.to_numpy() if hasattr(values, "to_numpy") else values
+        if not isinstance(values, np.ndarray) or values.ndim != 2:
+            return float("nan")
+        if values.dtype.kind not in "biuf":
+            return float("nan")
+        amount = np.count_nonzero(values, axis=1)
+    n_listeners = np.diff(plays.indptr)
+    if np.ptp(amount) == 0 or np.ptp(n_listeners) == 0:
+        return float("nan")
+    return float(spearmanr(amount, n_listeners).statistic)

@@ -1,0 +1,172 @@
+"""A split by release date."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_scalar
+
+from skcoldstart._utils.sk import _num_samples
+
+__all__ = ["ReleaseDateSplit"]
+
+
+class ReleaseDateSplit(BaseCrossValidator):
+    """Train on items released before a date, test on those released after it.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of splits. Items are cut into ``n_splits + 1`` periods of about as many
+        items each, never within a date; split i trains on the first i periods and
+        tests on the next.
+    cutoffs : array-like of dates, default=None
+        Rising dates that replace `n_splits`: split i trains on items released before
+        ``cutoffs[i]`` and tests on those released from then until ``cutoffs[i + 1]``.
+
+    See Also
+    --------
+    sklearn.model_selection.TimeSeriesSplit : The same for rows that are in order.
+    sklearn.model_selection.KFold : Items of any date.
+    sklearn.model_selection.GroupKFold : Items of other artists.
+
+    Notes
+    -----
+    Release dates are the `groups` of `split`, one per item, in anything that sorts:
+    years, numbers, `datetime64`, ISO 8601 strings. It is a splitter of rows like
+    scikit-learn's and goes wherever ``cv=`` is asked for, with ``groups=dates``.
+
+    **What leaks if misused.** Only items are held out, not moments: y still holds the
+    plays that training items got after the test items were released, so user factors
+    know tastes of the future. Where plays carry dates, drop from y those after the
+    cutoff before fitting. A year of 0 for "unknown" is the earliest date of all: leave
+    such items out. New items of known artists are in the test set; for new artists
+    combine with artist groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.model_selection import ReleaseDateSplit
+    >>> years = np.array([2003, 2001, 2001, 2002, 2003, 2004])
+    >>> for train, test in ReleaseDateSplit(2).split(years, groups=years):
+    ...     print(years[train], years[test])
+    [2001 2001] [2002]
+    [2001 2001 2002] [2003 2003 2004]
+    """
+
+    # Where metadata is routed, groups come here unasked, as in GroupKFold.
+    __metadata_request__split = {"groups": True}
+
+    def __init__(self, n_splits=5, *, cutoffs=None):
+        self.n_splits = n_splits
+        self.cutoffs = cutoffs
+
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield rows of training and test items.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Content; only counted.
+        y : {array-like, sparse} of shape (n_items, n_users), default=None
+            Ignored.
+        groups : array-like of shape (n_items,), default=None
+            Release date of each item; required.
+
+        Yields
+        ------
+        train : int64 ndarray
+            Items released earlier.
+        test : int64 ndarray
+            Items released later.
+
+        Raises
+        ------
+        ValueError
+            If dates are missing or there are too few different ones.
+        """
+        dates = self._check_dates(X, groups)
+        if self.cutoffs is None:
+            period = self._periods(dates)
+        else:
+            cutoffs = np.asarray(self.cutoffs)
+            if cutoffs.ndim != 1 or not (cutoffs[:-1] < cutoffs[1:]).all():
+                raise ValueError(f"cutoffs={self.cutoffs!r}; expected dates that rise.")
+            period = np.searchsorted(cutoffs, dates, side="right")
+        for i in range(self.get_n_splits()):
+            train, test = np.flatnonzero(period <= i), np.flatnonzero(period == i + 1)
+            if not len(train) or not len(test):
+                raise ValueError(
+                    f"Split {i} has {len(train)} training and {len(test)} test items; "
+                    "both need at least one. Move the cutoffs into the range of dates, "
+                    f"{dates.min()} to {dates.max()}."
+                )
+            yield train, test
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of splits.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored.
+        y : object, default=None
+            Ignored.
+        groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        int
+            `n_splits`, or the number of cutoffs.
+        """
+        if self.cutoffs is not None:
+            return len(self.cutoffs)
+        check_scalar(self.n_splits, "n_splits", int, min_val=1)
+        return self.n_splits
+
+    def _check_dates(self, X: Any, groups: Any) -> np.ndarray:
+        if groups is None:
+            raise ValueError(
+                "The 'groups' parameter should not be None: pass the release date of "
+                "each item as groups."
+            )
+        dates = np.asarray(groups)
+        if dates.shape != (_num_samples(X),):
+            raise ValueError(
+                f"groups has shape {dates.shape} but X has {_num_samples(X)} items; "
+                "expected one release date per item."
+            )
+        unknown = dates != dates
+        if unknown.any():
+            raise ValueError(
+                f"{unknown.sum()} items have no release date; leave them out of X, y "
+                "and groups."
+            )
+        return dates
+
+    def _periods(self, dates: np.ndarray) -> np.ndarray:
+        n_periods = self.get_n_splits() + 1
+        distinct, date, n_items = np.unique(
+            dates, return_inverse=True, return_counts=True
+        )
+        if len(distinct) < n_periods:
+            raise ValueError(
+                f"Items have {len(distinct)} different release dates; n_splits="
+                f"{self.n_splits} needs at least {n_periods}."
+            )
+        # The period of a date is where the middle of its items stands; a date that
+        # fills several periods must not leave one of them empty.
+        middle = np.cumsum(n_items) - n_items / 2.0
+        period = (middle * n_periods / len(dates)).astype(np.int64)
+        rank = np.arange(len(distinct))
+        earliest = n_periods - (len(distinct) - rank)
+        for i in range(len(period)):
+            reached = period[i - 1] + 1 if i else 0
+            period[i] = max(min(period[i], reached), earliest[i])
+        return period[date]

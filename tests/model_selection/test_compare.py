@@ -1,0 +1,103 @@
+"""One table for several recommenders."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose
+from sklearn.model_selection import GroupKFold, KFold
+
+from skcoldstart import WMF, OracleRecommender, RandomRecommender
+from skcoldstart.metrics import (
+    bootstrap_interval,
+    compare_paired,
+    mean_average_precision_at_k,
+)
+from skcoldstart.model_selection import UserColdKFold, compare, cross_validate
+from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender
+
+
+@pytest.fixture
+def catalog(rng):
+    X = rng.normal(size=(60, 4))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(4, 25)) - 1.5))
+    return X, sp.csr_array(y), rng.integers(0, 12, size=60)
+
+
+def per_user(model, X, y, folds):
+    values = [
+        mean_average_precision_at_k(
+            y[b], model.fit(X[a], y[a]).predict(X[b]), per_user=True
+        )
+        for a, b in folds
+    ]
+    return np.array(values)
+
+
+def test_figures_are_means_over_users_of_means_over_folds(catalog):
+    X, y, groups = catalog
+    models = {"one": LinearRecommender(), "two": LinearRecommender(alpha=100.0)}
+    table = compare(models, X, y, cv=GroupKFold(3), groups=groups, metrics="map")
+    folds = list(GroupKFold(3).split(X, groups=groups))
+    of_users = [
+        np.nanmean(per_user(model, X, y, folds), axis=0) for model in models.values()
+    ]
+    for row, name, values in zip(table.rows(), models, of_users, strict=True):
+        assert (row["model"], row["n_users"]) == (name, np.isfinite(values).sum())
+        expected = bootstrap_interval(values)
+        assert_allclose([row["map"], row["map_low"], row["map_high"]], expected)
+        paired = compare_paired(values, of_users[0])
+        assert_allclose(row["map_gain"], paired.difference)
+        assert_allclose(row["map_p"], paired.p_bootstrap)
+    assert table["map_gain"][0] == 0.0
+
+
+def test_spread_between_folds_is_that_of_a_cross_validation(catalog):
+    X, y, _ = catalog
+    table = compare({"model": FactorRecommender()}, X, y, cv=4)
+    results = cross_validate(FactorRecommender(), X, y, cv=4)
+    for metric in ("map", "auc"):
+        expected = results[f"test_{metric}"].std(ddof=1)
+        assert_allclose(table[f"{metric}_folds"], [expected])
+    one = compare({"model": FactorRecommender()}, X, y, cv=list(KFold(4).split(X))[:1])
+    assert np.isnan(one["map_folds"][0])
+
+
+def test_content_of_its_own_and_another_reference(catalog):
+    X, y, _ = catalog
+    table = compare(
+        {
+            "random": RandomRecommender(random_state=0),
+            "content": LinearRecommender(),
+            "upper bound": (OracleRecommender(WMF(5, random_state=0)), y),
+        },
+        X,
+        y,
+        cv=3,
+        metrics="auc",
+        reference="content",
+    )
+    assert (np.diff(table["auc"]) > 0).all()
+    assert table["auc_gain"][0] < 0 == table["auc_gain"][1] < table["auc_gain"][2]
+    assert table["auc_p"][0] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        ({}, {}, "name at least one"),
+        ({"a": LinearRecommender()}, {"reference": "b"}, r"none of the .*\['a'\]"),
+        ({"a": LinearRecommender()}, {"metrics": "novelty"}, "no value per user"),
+        ({"a": (LinearRecommender(), np.ones((3, 1)))}, {}, "X has 3 items"),
+        ({"a": BrokenRecommender()}, {}, "NaN"),
+    ],
+)
+def test_what_cannot_be_compared_raises(models, options, message, catalog):
+    X, y, _ = catalog
+    with pytest.raises(ValueError, match=message):
+        compare(models, X, y, **options)
+
+
+def test_splits_of_plays_are_refused(catalog):
+    X, y, _ = catalog
+    with pytest.raises(TypeError, match="splits plays"):
+        compare({"a": LinearRecommender()}, X, y, cv=UserColdKFold())

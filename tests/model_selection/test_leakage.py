@@ -1,0 +1,131 @@
+"""Leaks that are planted are found; clean data is met with silence."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GroupKFold, KFold
+
+from skcoldstart import RaggedArray
+from skcoldstart.model_selection import (
+    ReleaseDateSplit,
+    WarmupSplit,
+    content_leakage_check,
+)
+
+
+@pytest.fixture
+def clean(rng):
+    X = rng.normal(size=(30, 4))
+    return X, sp.csr_array(rng.random((30, 20)) < 0.3), np.arange(30) % 6
+
+
+def test_clean_content_is_met_with_silence(clean):
+    X, y, groups = clean
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = content_leakage_check(X, y, groups, cv=GroupKFold(3))
+    assert_array_equal(table["split"], [0, 1, 2])
+    assert_array_equal(table["n_train"] + table["n_test"], 30)
+    assert table["n_plays"].sum() == y.nnz
+    for name in ("n_duplicates", "n_straddling", "n_typed"):
+        assert_array_equal(table[name], 0)
+
+
+def _paths(X):
+    return [f"{row[0]:.9f}.wav" for row in X]
+
+
+def _frames(X):
+    return [row.reshape(2, 2) for row in X]
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        np.asarray,
+        sp.csr_array,
+        sp.coo_matrix,
+        _paths,
+        _frames,
+        lambda X: RaggedArray.from_sequence(_frames(X)),
+        lambda X: X.astype(object),
+        lambda X: pytest.importorskip("pandas").DataFrame(X),
+    ],
+    ids=[
+        *("array", "csr", "coo", "paths", "frames", "ragged", "objects", "data frame")
+    ],
+)
+def test_duplicates_across_a_split_are_found_in_any_container(container, clean):
+    X, y, _ = clean
+    X[[3, 20]] = X[0]
+    X[29] = X[28]  # on the same side of every fold
+    with pytest.warns(UserWarning, match="3 of 30 test items have the content") as w:
+        table = content_leakage_check(container(X), y, cv=KFold(3))
+    assert_array_equal(table["n_duplicates"], [2, 0, 1])
+    assert len(w) == 1
+
+
+def test_items_without_content_are_no_duplicates(clean):
+    X, y, _ = clean
+    X[::5] = 0
+    y = sp.csr_array(np.ones(y.shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for content in (X, sp.csr_array(X)):
+            assert not content_leakage_check(content, y)["n_duplicates"].any()
+
+
+def test_groups_that_straddle_a_split_are_counted(clean):
+    X, y, groups = clean
+    with pytest.warns(UserWarning, match="belong to a group that is also in training"):
+        table = content_leakage_check(X, y, groups, cv=KFold(3))
+    assert_array_equal(table["n_straddling"], 10)
+    years = np.arange(30)
+    with pytest.warns(UserWarning, match="24 of 25 test items belong"):
+        content_leakage_check(X, y, groups, cv=ReleaseDateSplit(5), split_groups=years)
+
+
+def test_content_typed_by_the_users_who_are_tested_is_found(clean, rng):
+    X, y, _ = clean
+    typed = rng.random((30, 20)) < 0.1
+    expected = (typed & (y.toarray() > 0)).sum()
+    for container in (np.asarray, sp.csr_array, sp.csc_matrix):
+        with pytest.warns(UserWarning, match=f"{expected} of {y.nnz} test plays"):
+            table = content_leakage_check(X, y, typed_by=container(typed))
+    assert table["n_typed"].sum() == expected
+    only_others = typed & (y.toarray() == 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        content_leakage_check(X, y, typed_by=only_others)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_content_that_grows_with_listeners_is_suspected(container, rng):
+    popularity = rng.gamma(1.0, size=200)
+    y = rng.poisson(popularity[:, None], size=(200, 30))
+    weight = 1 + rng.random((200, 60))
+    words = weight * rng.poisson(2.0, size=(200, 60))
+    tags = weight * rng.poisson(0.3 * popularity[:, None], size=(200, 60))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        content_leakage_check(container(words), y)
+        content_leakage_check(container(tags), y, typed_by=np.zeros(y.shape))
+    with pytest.warns(UserWarning, match=r"rank correlation 0\.[5-9]"):
+        content_leakage_check(container(tags), y)
+
+
+def test_arguments_that_do_not_fit_are_refused(clean):
+    X, y, groups = clean
+    with pytest.raises(ValueError, match=r"groups has shape \(29,\)"):
+        content_leakage_check(X, y, groups[1:])
+    with pytest.raises(ValueError, match=r"typed_by has shape \(20, 30\)"):
+        content_leakage_check(X, y, typed_by=np.zeros((20, 30)))
+    with pytest.raises(ValueError, match="one row per item"):
+        content_leakage_check(X, y[1:])
+    with pytest.raises(TypeError, match="single path"):
+        content_leakage_check("song.wav", y)
+    with pytest.raises(TypeError, match="splits plays"):
+        content_leakage_check(X, y, cv=WarmupSplit())

@@ -1,0 +1,285 @@
+"""Splits by date, by users, and by plays: what they hold out and what they refuse."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from sklearn import config_context
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit
+
+from skcoldstart import recommendation_scorer
+from skcoldstart.model_selection import (
+    DoubleColdSplit,
+    ReleaseDateSplit,
+    UserColdKFold,
+    WarmupSplit,
+    cross_validate,
+)
+from tests.stubs import FactorRecommender
+
+PLAY_SPLITTERS = [WarmupSplit(2, cv=3), UserColdKFold(3), DoubleColdSplit(3)]
+
+
+@pytest.fixture
+def catalog(rng):
+    X = rng.normal(size=(40, 3))
+    y = sp.csr_array(rng.poisson(0.4, size=(40, 25)))
+    return X, y
+
+
+def played(y):
+    return sp.csr_array(y).toarray() > 0
+
+
+# By date
+
+
+@pytest.mark.parametrize(
+    "as_dates",
+    [
+        np.asarray,
+        lambda years: years.astype(float),
+        lambda years: np.array([f"{y}-06-01" for y in years]),
+        lambda years: np.array([f"{y}-06-01" for y in years], dtype="datetime64[D]"),
+    ],
+)
+def test_training_items_are_released_before_test_items(as_dates, rng):
+    years = rng.integers(1990, 2010, size=200)
+    splits = list(ReleaseDateSplit(4).split(years, groups=as_dates(years)))
+    assert len(splits) == 4
+    seen = set()
+    for train, test in splits:
+        assert years[train].max() < years[test].min()
+        assert seen <= set(train)
+        assert not seen & set(test)
+        seen = set(train)
+    # Test periods and the first training period are a partition.
+    parts = [splits[0][0], *(test for _, test in splits)]
+    assert_array_equal(np.sort(np.concatenate(parts)), np.arange(200))
+    assert max(map(len, parts)) < 2 * min(map(len, parts))
+
+
+def test_rows_in_order_of_date_split_as_a_time_series():
+    dates = np.arange(60)
+    expected = TimeSeriesSplit(5).split(dates)
+    for got, want in zip(
+        ReleaseDateSplit(5).split(dates, groups=dates), expected, strict=True
+    ):
+        assert_array_equal(got[0], want[0])
+        assert_array_equal(got[1], want[1])
+
+
+@pytest.mark.parametrize("crowded", range(6))
+def test_a_date_with_most_items_leaves_no_period_empty(crowded):
+    dates = np.repeat(np.arange(6), np.where(np.arange(6) == crowded, 100, 1))
+    splits = list(ReleaseDateSplit(5).split(dates, groups=dates))
+    for i, (train, test) in enumerate(splits):
+        assert set(dates[train]) == set(range(i + 1))
+        assert set(dates[test]) == {i + 1}
+
+
+def test_cutoffs_are_the_first_days_of_test_periods():
+    dates = np.array(["2001-01-01", "2002-05-01", "2002-04-30", "2003-01-01"])
+    splitter = ReleaseDateSplit(cutoffs=["2002-05-01", "2003-01-01"])
+    (train, test), (later_train, later_test) = splitter.split(dates, groups=dates)
+    assert_array_equal(train, [0, 2])
+    assert_array_equal(test, [1])
+    assert_array_equal(later_train, [0, 1, 2])
+    assert_array_equal(later_test, [3])
+    assert splitter.get_n_splits() == 2
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_dates_travel_as_groups_through_a_search(routing, catalog):
+    X, y = catalog
+    years = np.arange(40) // 2
+    with config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(
+            FactorRecommender(),
+            {"alpha": [1.0]},
+            scoring=recommendation_scorer,
+            refit=False,
+            cv=ReleaseDateSplit(3),
+            error_score="raise",
+        ).fit(X, y, groups=years)
+    for i, (train, test) in enumerate(ReleaseDateSplit(3).split(X, y, years)):
+        model = FactorRecommender().fit(X[train], y[train])
+        expected = recommendation_scorer(model, X[test], y[test])["map"]
+        assert search.cv_results_[f"split{i}_test_map"][0] == expected
+
+
+@pytest.mark.parametrize(
+    ("splitter", "dates", "message"),
+    [
+        (ReleaseDateSplit(), None, "pass the release date of each item as groups"),
+        (ReleaseDateSplit(), np.zeros(7), r"groups has shape \(7,\) but X has 8 items"),
+        (ReleaseDateSplit(), [np.nan] * 3 + [1.0] * 5, "3 items have no release date"),
+        (ReleaseDateSplit(), [1] * 4 + [2] * 4, "2 different release dates; .* 6"),
+        (ReleaseDateSplit(cutoffs=[3, 2]), np.arange(8), "dates that rise"),
+        (ReleaseDateSplit(cutoffs=[9]), np.arange(8), "range of dates, 0 to 7"),
+        (ReleaseDateSplit(0), np.arange(8), "n_splits == 0"),
+    ],
+)
+def test_dates_that_cannot_be_split_are_refused(splitter, dates, message):
+    with pytest.raises(ValueError, match=message):
+        list(splitter.split(np.zeros((8, 1)), groups=dates))
+
+
+# By plays
+
+
+@pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
+def test_tables_are_parts_of_the_plays_without_overlap(splitter, catalog):
+    X, y = catalog
+    splits = list(splitter.split(X, y))
+    assert len(splits) == splitter.get_n_splits(X, y) == 3
+    for split in splits:
+        tables = [split.fitted, split.revealed, split.held_out]
+        assert (sum(map(played, tables)) <= 1).all()
+        for table in tables:
+            assert table.shape == y.shape
+            table.check_format()
+            kept = played(table)
+            assert_array_equal(table.toarray()[kept], y.toarray()[kept])
+        assert not played(split.fitted)[np.setdiff1d(range(40), split.train)].any()
+        assert not played(split.held_out)[np.setdiff1d(range(40), split.test)].any()
+        assert split.held_out.nnz > 0
+
+
+@pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
+def test_same_seed_same_split_and_y_is_left_alone(splitter, catalog):
+    X, y = catalog
+    before = y.toarray()
+    for one, two in zip(splitter.split(X, y), splitter.split(X, y), strict=True):
+        for a, b in zip(one[2:], two[2:], strict=True):
+            assert_array_equal(a.toarray(), b.toarray())
+    other = type(splitter)(random_state=7)
+    assert (next(other.split(X, y)).held_out != one.held_out).nnz
+    assert_array_equal(y.toarray(), before)
+
+
+@pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
+def test_what_rows_cannot_express_is_refused_as_cv(splitter, catalog):
+    X, y = catalog
+    with pytest.raises(TypeError, match="splits plays, not only items"):
+        cross_validate(FactorRecommender(), X, y, cv=splitter)
+    # A search of scikit-learn unpacks pairs.
+    with pytest.raises(ValueError, match="too many values to unpack"):
+        GridSearchCV(
+            FactorRecommender(),
+            {"alpha": [1.0]},
+            scoring=recommendation_scorer,
+            cv=splitter,
+            refit=False,
+        ).fit(X, y)
+
+
+def test_warm_up_reveals_so_many_plays_of_each_held_out_item(catalog):
+    X, y = catalog
+    n_listeners = played(y).sum(axis=1)
+    for n in (0, 1, 4):
+        splitter = WarmupSplit(n, held_out_after=4, cv=KFold(4))
+        for split, (train, test) in zip(
+            splitter.split(X, y), KFold(4).split(X), strict=True
+        ):
+            assert_array_equal(split.train, train)
+            assert_array_equal(split.test, test)
+            assert_array_equal(split.fitted[train].toarray(), y[train].toarray())
+            revealed = played(split.revealed).sum(axis=1)
+            assert_array_equal(revealed[test], np.minimum(n, n_listeners[test]))
+            held_out = played(split.held_out).sum(axis=1)
+            assert_array_equal(held_out[test], np.maximum(n_listeners[test] - 4, 0))
+
+
+def test_a_curve_of_warm_up_is_nested_and_predicts_the_same_plays(catalog):
+    X, y = catalog
+    splits = [next(WarmupSplit(n, held_out_after=5).split(X, y)) for n in (0, 1, 2, 5)]
+    for fewer, more in pairwise(splits):
+        assert (played(fewer.revealed) <= played(more.revealed)).all()
+        assert_array_equal(fewer.held_out.toarray(), more.held_out.toarray())
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csc_array, sp.csr_matrix])
+def test_plays_are_revealed_in_order_of_time(container, rng):
+    y = np.ones((6, 9))
+    times = rng.permutation(54).reshape(6, 9) + 1.0
+    split = next(WarmupSplit(2, cv=2).split(y, y, times=container(times)))
+    order = times.argsort(axis=1).argsort(axis=1)
+    assert_array_equal(played(split.revealed)[:3], order[:3] < 2)
+    assert_array_equal(played(split.held_out)[:3], order[:3] >= 2)
+
+
+def test_warm_up_holds_out_artists_where_asked(catalog):
+    X, y = catalog
+    groups = np.arange(40) % 7
+    for split in WarmupSplit(1, cv=GroupKFold(3)).split(X, y, groups):
+        assert not set(groups[split.train]) & set(groups[split.test])
+
+
+def test_each_user_is_held_out_once_with_a_share_of_plays_revealed(catalog):
+    X, y = catalog
+    y = y.copy()
+    n_played = played(y).sum(axis=0)
+    held_out = np.zeros(25, int)
+    for split in UserColdKFold(4, known=0.7).split(X, y):
+        users = played(split.held_out).any(axis=0)
+        held_out += users
+        assert not played(split.fitted)[:, users].any()
+        assert_array_equal(
+            played(split.fitted)[:, ~users], played(y)[:, ~users] | False
+        )
+        revealed = played(split.revealed).sum(axis=0)
+        assert_array_equal(revealed[users], np.floor(0.7 * n_played[users]))
+        together = played(split.revealed) | played(split.held_out)
+        assert_array_equal(together[:, users], played(y)[:, users])
+    assert_array_equal(held_out, n_played > 0)
+
+
+def test_double_cold_holds_out_new_items_for_new_users(catalog):
+    X, y = catalog
+    groups = np.arange(40) // 2
+    seen = np.zeros(40, int)
+    for split in DoubleColdSplit(4).split(X, y, groups):
+        assert not set(groups[split.train]) & set(groups[split.test])
+        seen[split.test] += 1
+        new_user = played(split.held_out).any(axis=0)
+        old_user = played(split.fitted).any(axis=0)
+        assert not (new_user & old_user).any()
+        assert_array_equal(played(split.revealed).any(axis=0) & old_user, False)
+        assert_array_equal(
+            played(split.revealed)[split.train][:, new_user],
+            played(y)[split.train][:, new_user],
+        )
+        assert_array_equal(
+            played(split.held_out)[split.test][:, new_user],
+            played(y)[split.test][:, new_user],
+        )
+    assert_array_equal(seen, 1)
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (WarmupSplit(-1), "n_plays == -1"),
+        (WarmupSplit(3, held_out_after=2), "held_out_after == 2"),
+        (UserColdKFold(1), "n_splits == 1"),
+        (UserColdKFold(known=1.0), "known == 1.0"),
+        (DoubleColdSplit(1), "n_splits == 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(splitter, message, catalog):
+    with pytest.raises(ValueError, match=message):
+        next(splitter.split(*catalog))
+
+
+def test_plays_and_times_that_do_not_fit_are_refused(catalog):
+    X, y = catalog
+    for splitter in PLAY_SPLITTERS:
+        with pytest.raises(ValueError, match="y has 25 rows but X has 40 items"):
+            next(splitter.split(X, y.T))
+    with pytest.raises(ValueError, match=r"times has shape \(25, 40\)"):
+        next(WarmupSplit().split(X, y, times=np.ones((25, 40))))
+    with pytest.raises(ValueError, match="times holds NaN"):
+        next(WarmupSplit().split(X, y, times=np.full((40, 25), np.nan)))
