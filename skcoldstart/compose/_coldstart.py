@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
@@ -252,11 +253,14 @@ def _fits_several_outputs(regressor: Any) -> bool:
     """Whether a regressor takes y of several columns; a wrapper takes what it wraps."""
     from sklearn.neural_network import MLPRegressor
 
+    # TODO(sklearn 1.11): MLPRegressor takes several outputs but its tags deny it, and
+    # so do its wrappers'. One network a factor would cost k times as much and share
+    # nothing between factors.
     if isinstance(regressor, Pipeline):
         return _fits_several_outputs(regressor.steps[-1][1])
+    if isinstance(regressor, TransformedTargetRegressor):
+        return regressor.regressor is None or _fits_several_outputs(regressor.regressor)
     if hasattr(regressor, "estimator") and hasattr(regressor, "refit"):  # a search
         return _fits_several_outputs(regressor.estimator)
-    # TODO(sklearn 1.11): MLPRegressor takes several outputs but its tags deny it;
-    # one network a factor would take k times as long and share nothing.
     tags = get_tags(regressor).target_tags
     return tags.multi_output or isinstance(regressor, MLPRegressor)

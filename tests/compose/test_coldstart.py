@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import NMF, PCA, TruncatedSVD
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -339,10 +340,24 @@ def test_column_names_are_remembered_and_forgotten_with_the_refit(world):
         (MLPRegressor(hidden_layer_sizes=(4,), tol=1.0), False),
         (GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2), False),
         (make_pipeline(StandardScaler(), GridSearchCV(Ridge(), {}, cv=2)), False),
+        (
+            TransformedTargetRegressor(MLPRegressor(hidden_layer_sizes=(4,), tol=1.0)),
+            False,
+        ),
+        (TransformedTargetRegressor(), False),
         (SVR(), True),
         (GridSearchCV(SVR(), {"C": [1.0]}, cv=2), True),
     ],
-    ids=["ridge", "mlp", "search", "search in a pipeline", "svr", "search of svr"],
+    ids=[
+        "ridge",
+        "mlp",
+        "search",
+        "search in a pipeline",
+        "scaled",
+        "plain",
+        "svr",
+        "search of svr",
+    ],
 )
 def test_only_regressors_of_one_output_are_repeated_per_factor(
     world, regressor, is_repeated
