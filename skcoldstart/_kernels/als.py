@@ -11,94 +11,15 @@ part of a unit penalty): eq. 3 of van den Oord et al. (2013) up to a constant, a
 problem whose cost does not depend on the number of columns.
 """
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-# No "nnan" and no "ninf": NaN must stay visible. Sums may be reordered, at compile
-# time only, so the same machine gives the same bits.
-FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
-LOOKAHEAD = 16
-CACHE_LINE = 64
+from skcoldstart._kernels.simd import VECTOR_BYTES, load, splat, store, total
+from skcoldstart._kernels.weighted_rows import accumulate, jit
+
+NEAR_CACHE_BYTES = 1 << 18  # what stays in a core's own cache from pass to pass
 
 
-@intrinsic
-def _prefetch_row(typingctx, Z, row):
-    """Ask for a row of a C-contiguous matrix, one hint a cache line."""
-
-    def codegen(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        stride = cgutils.unpack_tuple(builder, array.strides, 2)[0]
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        hint = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32]),
-            "llvm.prefetch.p0",
-        )
-        start = builder.ptrtoint(array.data, stride.type)
-        start = builder.add(start, builder.mul(args[1], stride))
-        zero, line = ir.Constant(stride.type, 0), ir.Constant(stride.type, CACHE_LINE)
-        with cgutils.for_range_slice(builder, zero, stride, line) as (offset, _):
-            address = builder.inttoptr(builder.add(start, offset), byte)
-            builder.call(hint, [address, i32(0), i32(3), i32(1)])
-        return context.get_dummy_value()
-
-    return types.void(Z, types.intp), codegen
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _accumulate(Z, indices, weights, begin, end, vector, base, slope, out):
-    """Add the entries of one row to `out`; return their share of a quadratic form.
-
-    With ``t_n = z_n'vector``, ``out += sum_n (base (1 + w_n) + slope w_n t_n) z_n``
-    and the result is ``sum_n t_n (w_n t_n - 2 base (1 + w_n))``. Four entries at a
-    time: each element of `vector` and `out` is loaded once for four rows of Z.
-    """
-    one, two = Z.dtype.type(1), Z.dtype.type(2)
-    n_dims = Z.shape[1]
-    value = 0.0
-    n = begin
-    while n + 4 <= end:
-        if n + LOOKAHEAD + 4 <= end:
-            for ahead in range(n + LOOKAHEAD, n + LOOKAHEAD + 4):
-                _prefetch_row(Z, np.intp(indices[ahead]))
-        z0, z1 = Z[indices[n]], Z[indices[n + 1]]
-        z2, z3 = Z[indices[n + 2]], Z[indices[n + 3]]
-        t0 = t1 = t2 = t3 = Z.dtype.type(0)
-        for j in range(n_dims):
-            t0 += z0[j] * vector[j]
-            t1 += z1[j] * vector[j]
-            t2 += z2[j] * vector[j]
-            t3 += z3[j] * vector[j]
-        b0, b1 = base * (one + weights[n]), base * (one + weights[n + 1])
-        b2, b3 = base * (one + weights[n + 2]), base * (one + weights[n + 3])
-        s0, s1 = weights[n] * t0, weights[n + 1] * t1
-        s2, s3 = weights[n + 2] * t2, weights[n + 3] * t3
-        value += t0 * (s0 - two * b0) + t1 * (s1 - two * b1)
-        value += t2 * (s2 - two * b2) + t3 * (s3 - two * b3)
-        c0, c1 = b0 + slope * s0, b1 + slope * s1
-        c2, c3 = b2 + slope * s2, b3 + slope * s3
-        for j in range(n_dims):
-            out[j] += (c0 * z0[j] + c1 * z1[j]) + (c2 * z2[j] + c3 * z3[j])
-        n += 4
-    while n < end:
-        z0 = Z[indices[n]]
-        t0 = Z.dtype.type(0)
-        for j in range(n_dims):
-            t0 += z0[j] * vector[j]
-        b0 = base * (one + weights[n])
-        s0 = weights[n] * t0
-        value += t0 * (s0 - two * b0)
-        c0 = b0 + slope * s0
-        for j in range(n_dims):
-            out[j] += c0 * z0[j]
-        n += 1
-    return value
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@jit
 def solve_rows(
     Z,
     indptr,
@@ -152,10 +73,13 @@ def solve_rows(
         ``sum_n (1 + w_n)``.
     """
     zero, one = Z.dtype.type(0), Z.dtype.type(1)
+    zeros = splat(zero)
+    lanes = VECTOR_BYTES // Z.itemsize
     n_dims = Z.shape[1]
     r, p, q, m, inverse = work[0], work[1], work[2], work[3], work[4]
+    n_stored = indptr[end]
     penalty = -one
-    total = 0.0
+    objective = 0.0
     for i in range(begin, end):
         first, last = indptr[i], indptr[i + 1]
         a = A[i - begin]
@@ -167,44 +91,60 @@ def solve_rows(
             for j in range(n_dims):
                 m[j] = spectrum[j] + penalty
                 inverse[j] = one / m[j]
-        value = 0.0
-        for j in range(n_dims):
-            r[j] = -m[j] * a[j]
-            value -= r[j] * a[j]
-        value += _accumulate(Z, indices, weights, first, last, a, one, -one, r)
-        rho = zero
-        for j in range(n_dims):
-            p[j] = inverse[j] * r[j]
-            rho += p[j] * r[j]
+        dot = zeros
+        for j in range(0, n_dims, lanes):
+            x = load(a, j)
+            mx = load(m, j) * x
+            dot = dot + mx * x
+            store(r, j, zeros - mx)
+        far = (last - first) * n_dims * Z.itemsize > NEAR_CACHE_BYTES
+        value = np.float64(total(dot))
+        value += accumulate(
+            Z, indices, weights, first, last, a, one, -one, r, True, n_stored
+        )
+        dot = zeros
+        for j in range(0, n_dims, lanes):
+            x = load(r, j)
+            scaled = load(inverse, j) * x
+            dot = dot + scaled * x
+            store(p, j, scaled)
+        rho = total(dot)
         stop = Z.dtype.type(tol * tol) * rho
         gain = 0.0
         for _ in range(n_steps):
             if rho <= stop:
                 break
-            curvature = zero
-            for j in range(n_dims):
-                q[j] = m[j] * p[j]
-                curvature += p[j] * q[j]
-            curvature += Z.dtype.type(
-                _accumulate(Z, indices, weights, first, last, p, zero, one, q)
+            dot = zeros
+            for j in range(0, n_dims, lanes):
+                x = load(p, j)
+                mx = load(m, j) * x
+                dot = dot + mx * x
+                store(q, j, mx)
+            curvature = total(dot) + Z.dtype.type(
+                accumulate(
+                    Z, indices, weights, first, last, p, zero, one, q, far, n_stored
+                )
             )
             length = rho / curvature
             gain += length * rho
-            moved = Z.dtype.type(omega) * length
-            before, rho = rho, zero
-            for j in range(n_dims):
-                a[j] += moved * p[j]
-                r[j] -= length * q[j]
-                q[j] = inverse[j] * r[j]
-                rho += r[j] * q[j]
-            conjugate = rho / before
-            for j in range(n_dims):
-                p[j] = q[j] + conjugate * p[j]
-        total += value - (2 * omega - omega * omega) * gain
-    return total
+            move, taken = splat(Z.dtype.type(omega) * length), splat(length)
+            dot = zeros
+            for j in range(0, n_dims, lanes):
+                store(a, j, load(a, j) + move * load(p, j))
+                x = load(r, j) - taken * load(q, j)
+                scaled = load(inverse, j) * x
+                dot = dot + scaled * x
+                store(r, j, x)
+                store(q, j, scaled)
+            before, rho = rho, total(dot)
+            conjugate = splat(rho / before)
+            for j in range(0, n_dims, lanes):
+                store(p, j, load(q, j) + conjugate * load(p, j))
+        objective += value - (2 * omega - omega * omega) * gain
+    return objective
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@jit
 def observed_objective(A, B, indptr, indices, weights, begin, end):
     """Return the part of the objective that stored entries add, in float64.
 

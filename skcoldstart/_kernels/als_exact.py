@@ -1,12 +1,11 @@
 """Alternating least squares by one Cholesky factorization a row."""
 
-import numba
 import numpy as np
 
-from skcoldstart._kernels.als import FAST, _accumulate
+from skcoldstart._kernels.weighted_rows import accumulate, jit
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@jit
 def _fill_system(Z, indices, weights, begin, end, m, H):
     """Write the lower half of ``diag(m) + sum_n w_n z_n z_n'`` into `H`."""
     n_dims = Z.shape[1]
@@ -35,7 +34,7 @@ def _fill_system(Z, indices, weights, begin, end, m, H):
         n += 1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@jit
 def _solve_in_place(H, x):
     """Solve ``H x = x`` for positive definite H given by its lower half."""
     zero = H.dtype.type(0)
@@ -63,7 +62,7 @@ def _solve_in_place(H, x):
             x[t] -= x[i] * row[t]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@jit
 def solve_rows_exactly(
     Z, indptr, indices, weights, spectrum, penalties, begin, end, omega, work, A
 ):
@@ -96,7 +95,9 @@ def solve_rows_exactly(
             m[j] = spectrum[j] + penalties[i]
             r[j] = -m[j] * a[j]
             value -= r[j] * a[j]
-        value += _accumulate(Z, indices, weights, first, last, a, one, -one, r)
+        value += accumulate(
+            Z, indices, weights, first, last, a, one, -one, r, True, indptr[end]
+        )
         _fill_system(Z, indices, weights, first, last, m, H)
         step[:] = r
         _solve_in_place(H, step)

@@ -1,188 +1,225 @@
-"""Eight single-precision numbers that compiled code holds in one register.
+"""Vectors of 64 bytes: a cache line, in one register or several of any processor.
 
-Numba leaves it to LLVM to find vectors in loops, which fails where two rows of one
-array might overlap. Here the vectors are spelled out: `load` reads eight neighbours,
-``+``, ``-`` and ``*`` act on all of them, `store` writes them back. Uncompiled code
-sees the same functions on arrays of eight.
+Written out, loops over rows of factors keep them in registers, which LLVM does not
+find by itself. ``+``, ``-`` and ``*`` act on vectors of one type. Sums may be reordered
+when they are compiled, never when run; NaN and infinity stay what they are.
+
+Functions that pass vectors are to be compiled with their caller, without a cache of
+their own: its index would name the type, and could not be read once that moves.
 """
 
 import operator
 
-import numpy as np
 from llvmlite import ir
-from numba import types
+from numba.core import cgutils, types
+from numba.core.datamodel import models
 from numba.extending import (
     intrinsic,
     lower_builtin,
-    models,
-    overload,
     register_model,
     type_callable,
 )
 
-__all__ = ["LANES", "load", "splat", "store", "transpose"]
-
-LANES = 8
-
-# Products and sums may be fused; everything else is rounded as written.
-_FLAGS = ("contract",)
-_LLVM_TYPE = ir.VectorType(ir.FloatType(), LANES)
+VECTOR_BYTES = 64
+FLAGS = ("reassoc", "nsz", "contract", "arcp")
+LANE = ir.IntType(32)
 
 
-class _Float32x8(types.Type):
-    def __init__(self):
-        super().__init__(name="float32x8")
+class Vector(types.Type):
+    """Some floating-point numbers side by side."""
+
+    def __init__(self, dtype, lanes):
+        self.dtype = dtype
+        self.lanes = lanes
+        super().__init__(name=f"Vector({dtype} x {lanes})")
 
 
-_float32x8 = _Float32x8()
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        element = ir.FloatType() if vector.dtype.bitwidth == 32 else ir.DoubleType()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
-@register_model(_Float32x8)
-class _Float32x8Model(models.PrimitiveModel):
-    def __init__(self, manager, fe_type):
-        super().__init__(manager, fe_type, _LLVM_TYPE)
+def _full(dtype):
+    return Vector(dtype, VECTOR_BYTES * 8 // dtype.bitwidth)
 
 
-def load(array, start):
-    """Return elements ``start`` to ``start + 7`` of a flat float32 array."""
-    return array[start : start + LANES].copy()
+def _pointer(context, builder, array_type, array, indices, vector):
+    array = context.make_array(array_type)(context, builder, array)
+    element = cgutils.get_item_pointer(context, builder, array_type, array, indices)
+    return builder.bitcast(element, context.get_value_type(vector).as_pointer())
 
 
-def store(array, start, vector):
-    """Write a vector to elements ``start`` to ``start + 7`` of a flat array."""
-    array[start : start + LANES] = vector
+def _shuffle(builder, a, b, lanes):
+    mask = ir.Constant(ir.VectorType(LANE, len(lanes)), list(lanes))
+    return builder.shuffle_vector(a, b, mask)
 
 
-def splat(scalar):
-    """Return a vector of eight equal numbers."""
-    return np.full(LANES, scalar, np.float32)
+def _load(vector):
+    def codegen(context, builder, signature, args):
+        array_type, (array, *indices) = signature.args[0], args
+        value = builder.load(
+            _pointer(context, builder, array_type, array, indices, vector)
+        )
+        value.align = vector.dtype.bitwidth // 8
+        return value
 
-
-def transpose(a, b, c, d, e, f, g, h):
-    """Return the eight columns of eight rows."""
-    return tuple(np.stack([a, b, c, d, e, f, g, h]).T)
-
-
-@overload(load)
-def _overload_load(array, start):
-    return lambda array, start: _load(array, start)
-
-
-@overload(store)
-def _overload_store(array, start, vector):
-    return lambda array, start, vector: _store(array, start, vector)
-
-
-@overload(splat)
-def _overload_splat(scalar):
-    return lambda scalar: _splat(scalar)
-
-
-@overload(transpose)
-def _overload_transpose(a, b, c, d, e, f, g, h):
-    return lambda a, b, c, d, e, f, g, h: _transpose(a, b, c, d, e, f, g, h)
-
-
-def _is_flat(array):
-    return isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C"
-
-
-def _pointer(context, builder, array_type, array, start):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [start]), _LLVM_TYPE.as_pointer())
-
-
-@intrinsic
-def _load(typing_context, array, start):
-    if not (_is_flat(array) and array.dtype == types.float32):
-        return None
-
-    def generate(context, builder, signature, arguments):
-        values, position = arguments
-        position = context.cast(builder, position, signature.args[1], types.intp)
-        pointer = _pointer(context, builder, array, values, position)
-        return builder.load(pointer, align=4)
-
-    return _float32x8(array, start), generate
-
-
-@intrinsic
-def _store(typing_context, array, start, vector):
-    if not (_is_flat(array) and array.dtype == types.float32):
-        return None
-
-    def generate(context, builder, signature, arguments):
-        values, position, content = arguments
-        position = context.cast(builder, position, signature.args[1], types.intp)
-        pointer = _pointer(context, builder, array, values, position)
-        builder.store(content, pointer, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, start, _float32x8), generate
-
-
-def _broadcast(builder, scalar):
-    empty = ir.Constant(_LLVM_TYPE, ir.Undefined)
-    index = ir.IntType(32)
-    first = builder.insert_element(empty, scalar, ir.Constant(index, 0))
-    zeros = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
-    return builder.shuffle_vector(first, empty, zeros)
-
-
-@intrinsic
-def _splat(typing_context, scalar):
-    def generate(context, builder, signature, arguments):
-        return _broadcast(builder, arguments[0])
-
-    return _float32x8(types.float32), generate
-
-
-@intrinsic
-def _transpose(typing_context, a, b, c, d, e, f, g, h):
-    def generate(context, builder, signature, arguments):
-        rows = list(arguments)
-        # Interleave rows i and i + 4 three times: a perfect shuffle each.
-        for _ in range(3):
-            rows = [
-                builder.shuffle_vector(rows[i], rows[i + 4], mask)
-                for i in range(4)
-                for mask in _INTERLEAVE
-            ]
-        return context.make_tuple(builder, signature.return_type, rows)
-
-    eight = (_float32x8,) * LANES
-    return types.UniTuple(_float32x8, LANES)(*eight), generate
-
-
-_INTERLEAVE = [
-    ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes)
-    for lanes in ([0, 8, 1, 9, 2, 10, 3, 11], [4, 12, 5, 13, 6, 14, 7, 15])
-]
+    return codegen
 
 
 def _define(symbol, instruction):
-    """Let an operator act on two vectors, or on a vector and a number."""
+    """Let an operator act on two vectors of one type."""
 
     @type_callable(symbol)
-    def _type(context):
+    def type_operator(context):
         def typer(a, b):
-            if a == _float32x8 and b in (_float32x8, types.float32):
-                return _float32x8
-            return None
+            return a if isinstance(a, Vector) and a == b else None
 
         return typer
 
-    @lower_builtin(symbol, _Float32x8, _Float32x8)
-    def _lower(context, builder, signature, arguments):
-        return getattr(builder, instruction)(*arguments, flags=_FLAGS)
-
-    @lower_builtin(symbol, _Float32x8, types.Float)
-    def _lower_scalar(context, builder, signature, arguments):
-        vector, scalar = arguments
-        scalar = _broadcast(builder, scalar)
-        return getattr(builder, instruction)(vector, scalar, flags=_FLAGS)
+    @lower_builtin(symbol, Vector, Vector)
+    def lower_operator(context, builder, signature, args):
+        return getattr(builder, instruction)(*args, flags=FLAGS)
 
 
 _define(operator.add, "fadd")
 _define(operator.sub, "fsub")
 _define(operator.mul, "fmul")
+
+
+@intrinsic
+def load(typingctx, array, j):
+    """Return the vector that begins at array[j]."""
+    vector = _full(array.dtype)
+    return vector(array, types.intp), _load(vector)
+
+
+@intrinsic
+def load_row(typingctx, matrix, row, j):
+    """Return the vector that begins at matrix[row, j]."""
+    vector = _full(matrix.dtype)
+    return vector(matrix, types.intp, types.intp), _load(vector)
+
+
+@intrinsic
+def load_four(typingctx, array, j):
+    """Return array[j:j + 4]."""
+    vector = Vector(array.dtype, 4)
+    return vector(array, types.intp), _load(vector)
+
+
+@intrinsic
+def store(typingctx, array, j, vector):
+    """Write a vector to array[j:]."""
+
+    def codegen(context, builder, signature, args):
+        array, j, value = args
+        pointer = _pointer(context, builder, signature.args[0], array, [j], vector)
+        builder.store(value, pointer).align = vector.dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), codegen
+
+
+def _splat(context, builder, signature, args):
+    kind = context.get_value_type(signature.return_type)
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, args[0], LANE(0))
+    return _shuffle(builder, first, undefined, [0] * kind.count)
+
+
+@intrinsic
+def splat(typingctx, x):
+    """Return a vector of x."""
+    return _full(x)(x), _splat
+
+
+@intrinsic
+def splat_four(typingctx, x):
+    """Return four times x."""
+    return Vector(x, 4)(x), _splat
+
+
+@intrinsic(prefer_literal=True)
+def splat_lane(typingctx, four, k):
+    """Return a vector of number k of four; k is a literal."""
+    vector = _full(four.dtype)
+    lane = k.literal_value
+
+    def codegen(context, builder, signature, args):
+        return _shuffle(builder, args[0], args[0], [lane] * vector.lanes)
+
+    return vector(four, k), codegen
+
+
+@intrinsic
+def total(typingctx, a):
+    """Return the sum of a vector."""
+
+    def codegen(context, builder, signature, args):
+        kind = args[0].type
+        name = f"llvm.vector.reduce.fadd.v{kind.count}f{a.dtype.bitwidth}"
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(kind.element, [kind.element, kind]),
+            name,
+        )
+        zero = ir.Constant(kind.element, -0.0)
+        return builder.call(function, [zero, args[0]], fastmath=FLAGS)
+
+    return a.dtype(a), codegen
+
+
+@intrinsic
+def totals(typingctx, a, b, c, d):
+    """Return the sums of four vectors, at less than the cost of two."""
+    four = Vector(a.dtype, 4)
+
+    def codegen(context, builder, signature, args):
+        n = a.lanes
+        half, quarter = range(n // 2), n // 4
+
+        def folded(x, y, low, step):
+            """Add the numbers `step` above `low`, of x and y side by side."""
+            low = [*low, *(lane + n for lane in low)]
+            high = [lane + step for lane in low]
+            return builder.fadd(
+                _shuffle(builder, x, y, low),
+                _shuffle(builder, x, y, high),
+                flags=FLAGS,
+            )
+
+        ab, cd = (folded(x, y, half, n // 2) for x, y in (args[:2], args[2:]))
+        sums = folded(
+            ab, cd, [*range(quarter), *range(n // 2, n // 2 + quarter)], quarter
+        )
+        step = quarter
+        while step > 1:
+            step //= 2
+            swapped = _shuffle(builder, sums, sums, [lane ^ step for lane in range(n)])
+            sums = builder.fadd(sums, swapped, flags=FLAGS)
+        return _shuffle(builder, sums, sums, range(0, n, quarter))
+
+    return four(a, b, c, d), codegen
+
+
+@intrinsic
+def prefetch(typingctx, matrix, row, j):
+    """Ask for the cache line of matrix[row, j]."""
+
+    def codegen(context, builder, signature, args):
+        array_type, (matrix, *indices) = signature.args[0], args
+        array = context.make_array(array_type)(context, builder, matrix)
+        element = cgutils.get_item_pointer(context, builder, array_type, array, indices)
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        hint = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32]),
+            "llvm.prefetch.p0",
+        )
+        # read, to all cache levels, data
+        builder.call(hint, [builder.bitcast(element, byte), i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp, types.intp), codegen

@@ -1,5 +1,6 @@
 """Alternating least squares over both sides of a table of plays."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 
 from skcoldstart._utils.threads import ThreadMap
 
+CACHE_LINE = 64
 LANES = 16  # dimensions are padded to whole vectors of this many numbers
 BLOCK_ROWS = 4096  # of a dense product; fixed, so that sums do not depend on threads
 CHUNK_COST = 2_000_000  # multiplications an entry pass over a chunk makes, about
@@ -93,16 +95,20 @@ class Rows:
         return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
+def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
+    """Return an array not yet filled whose first row begins at a cache line."""
+    size = np.dtype(dtype).itemsize
+    raw = np.empty(n_rows * n_dims + CACHE_LINE // size, dtype)
+    start = -raw.ctypes.data % CACHE_LINE // size
+    return raw[start : start + n_rows * n_dims].reshape(n_rows, n_dims)
+
+
 def pad(factors: np.ndarray) -> np.ndarray:
-    """Copy factors into rows of whole vectors, the first at a cache line."""
-    dtype = factors.dtype
+    """Copy factors into rows of whole vectors, aligned to cache lines."""
     n_rows, n_components = factors.shape
-    n_dims = LANES * -(-n_components // LANES)
-    size = dtype.itemsize
-    raw = np.zeros(n_rows * n_dims + 64 // size, dtype)
-    start = -raw.ctypes.data % 64 // size
-    padded = raw[start : start + n_rows * n_dims].reshape(n_rows, n_dims)
+    padded = aligned(n_rows, LANES * -(-n_components // LANES), factors.dtype)
     padded[:, :n_components] = factors
+    padded[:, n_components:] = 0
     return padded
 
 
@@ -138,6 +144,8 @@ class HalfSweep:
         self._run = run
         self._solver = solver
         self._n_components = n_components
+        self._fixed: np.ndarray | None = None
+        self._of_thread = threading.local()
 
     def __call__(
         self,
@@ -168,26 +176,38 @@ class HalfSweep:
         float
             The objective after the move, less ``sum_j penalty_j ||b_j||^2``.
         """
-        n_dims = B.shape[1]
         basis = self._basis(rows, B)
-        Z = np.empty_like(B)
+        if self._fixed is None or len(self._fixed) < len(B):
+            self._fixed = aligned(*B.shape, B.dtype)
+        Z = self._fixed[: len(B)]
         self._run(
             lambda block: np.matmul(B[block], basis.outof, out=Z[block]),
             row_blocks(len(B)),
         )
         solve = self._row_solver(Z, rows, basis, omega, accurate)
+        chunks = rows.chunks(B.shape[1])
+        longest = max((end - begin for begin, end in chunks), default=0)
 
         def solve_chunk(chunk: tuple[int, int]) -> float:
             begin, end = chunk
+            block = self._scratch("block", longest, B)[: end - begin]
             if accurate:
-                block = np.zeros((end - begin, n_dims), B.dtype)
+                block[...] = 0
             else:
-                block = A[begin:end] @ basis.into
+                np.matmul(A[begin:end], basis.into, out=block)
             value = solve(begin, end, block)
             np.matmul(block, basis.outof.T, out=A[begin:end])
             return value
 
-        return sum(self._run(solve_chunk, rows.chunks(n_dims))) + rows.confidence_sum
+        return sum(self._run(solve_chunk, chunks)) + rows.confidence_sum
+
+    def _scratch(self, name: str, n_rows: int, like: np.ndarray) -> np.ndarray:
+        """Return rows of a thread's own that it keeps from chunk to chunk."""
+        kept = getattr(self._of_thread, name, None)
+        if kept is None or len(kept) < n_rows:
+            kept = aligned(n_rows, like.shape[1], like.dtype)
+            setattr(self._of_thread, name, kept)
+        return kept
 
     def _basis(self, rows: Rows, B: np.ndarray) -> Basis:
         inside = slice(self._n_components)
@@ -231,7 +251,7 @@ class HalfSweep:
             from skcoldstart._kernels.als_exact import solve_rows_exactly
 
             def solve(begin: int, end: int, block: np.ndarray) -> float:
-                work = np.empty((n_dims + 3, n_dims), Z.dtype)
+                work = self._scratch("work", n_dims + 3, Z)
                 return solve_rows_exactly(*system, begin, end, omega, work, block)
 
         else:
@@ -241,7 +261,7 @@ class HalfSweep:
             tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
 
             def solve(begin: int, end: int, block: np.ndarray) -> float:
-                work = np.empty((5, n_dims), Z.dtype)
+                work = self._scratch("work", 5, Z)
                 return solve_rows(*system, begin, end, n_steps, tol, omega, work, block)
 
         return solve

@@ -1,0 +1,402 @@
+"""WMF against implicit and irspack: the same objective, the same start, in turns.
+
+    python benchmarks/bench_wmf.py --size S --rank 50              # sweeps, seconds to loss
+    python benchmarks/bench_wmf.py --size M --rank 64 --seeds 0
+    python benchmarks/bench_wmf.py --size S --rank 400 --what sweep
+    python benchmarks/bench_wmf.py --what memory scaling recommend
+
+All minimise ``sum c (p - x'y)^2 + reg (|X|^2 + |Y|^2)`` over all pairs, with log
+confidence, alpha = 2, epsilon = 1e-6, reg = 10, and three steps of conjugate gradients
+a row and half sweep. They start from the same float32 factors, take turns sweep by
+sweep, and are judged by one function: the exact objective in float64. Only sweeps are
+timed. "Converged" is the lowest objective of a long run of WMF.
+"""
+
+import argparse
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import scipy
+import scipy.sparse as sp
+from plays import SIZES, make_plays
+from threadpoolctl import threadpool_limits
+
+from skcoldstart._utils.threads import n_kernel_threads, worker_threads
+from skcoldstart.factorization._als import (
+    HalfSweep,
+    Rows,
+    objective,
+    pad,
+    penalty,
+    relaxation,
+)
+from skcoldstart.factorization._confidence import confidence_weights
+
+REG = 10.0
+TARGETS = (1.01, 1.005, 1.001)
+
+
+class Problem:
+    """One table of plays, its weights, and the factors everybody starts from."""
+
+    def __init__(self, plays, rank, seed):
+        self.weights = plays.copy()
+        self.weights.data = confidence_weights(
+            plays.data, confidence="log", alpha=2.0, epsilon=1e-6, dtype=np.float32
+        )
+        self.by_item = Rows.from_csr(self.weights, reg=REG, reg_exponent=0.0)
+        self.by_user = self.by_item.transposed(plays.shape[1])
+        self.rank = rank
+        rng = np.random.default_rng(seed)
+        scale = 0.1 / np.sqrt(rank)
+        self.V = (scale * rng.standard_normal((plays.shape[0], rank))).astype("f4")
+        self.U = (scale * rng.standard_normal((plays.shape[1], rank))).astype("f4")
+
+    def loss(self, V, U):
+        V, U = np.ascontiguousarray(V), np.ascontiguousarray(U)
+        with worker_threads(None) as run:
+            return objective(self.by_item, self.by_user, V, U, run)
+
+
+class Ours:
+    name = "WMF"
+
+    def __init__(self, problem, n_threads):
+        self.problem = problem
+        self.V, self.U = pad(problem.V), pad(problem.U)
+        self.context = worker_threads(n_threads)
+        self.half = HalfSweep(self.context.__enter__(), "cg", problem.rank)
+        self.n_sweeps = 0
+
+    def sweep(self):
+        omega = relaxation(self.n_sweeps)
+        problem = self.problem
+        self.half(problem.by_user, self.U, self.V, omega=omega)
+        self.half(problem.by_item, self.V, self.U, omega=omega)
+        penalty(problem.by_user, self.U)  # what the objective of a sweep costs
+        self.n_sweeps += 1
+
+    @property
+    def factors(self):
+        rank = self.problem.rank
+        return self.V[:, :rank], self.U[:, :rank]
+
+
+class Implicit:
+    name = "implicit"
+
+    def __init__(self, problem, n_threads):
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        self.model = AlternatingLeastSquares(
+            factors=problem.rank,
+            regularization=REG,
+            alpha=1.0,
+            iterations=1,
+            use_cg=True,
+            num_threads=n_threads,
+        )
+        confidence = sp.csr_matrix(self.model_input(problem))
+        self.by_user, self.by_item = confidence.T.tocsr(), confidence
+        self.V, self.U = problem.V.copy(), problem.U.copy()
+        self.n_threads = n_threads
+
+    @staticmethod
+    def model_input(problem):
+        confidence = problem.weights.copy()
+        confidence.data = confidence.data + np.float32(1)
+        return confidence
+
+    def sweep(self):
+        # What AlternatingLeastSquares.fit does in one iteration.
+        solve = self.model.solver
+        solve(self.by_user, self.U, self.V, REG, num_threads=self.n_threads)
+        solve(self.by_item, self.V, self.U, REG, num_threads=self.n_threads)
+
+    @property
+    def factors(self):
+        return self.V, self.U
+
+
+class Irspack:
+    name = "irspack"
+
+    def __init__(self, problem, n_threads):
+        from irspack.recommenders.ials import (
+            IALSTrainer,
+            str_to_loss_type,
+            str_to_solver_type,
+        )
+
+        self.trainer = IALSTrainer(
+            sp.csr_matrix(problem.weights.T),
+            n_components=problem.rank,
+            alpha0=1.0,
+            reg=REG,
+            nu=0.0,
+            init_std=0.1,
+            solver_type=str_to_solver_type("CG"),
+            max_cg_steps=3,
+            ialspp_subspace_dimension=64,
+            loss_type=str_to_loss_type("ORIGINAL"),
+            random_seed=0,
+            n_threads=n_threads,
+            prediction_time_max_cg_steps=3,
+            prediction_time_ialspp_iteration=1,
+        )
+        self.trainer.core_trainer.user = problem.U
+        self.trainer.core_trainer.item = problem.V
+
+    def sweep(self):
+        self.trainer.run_epoch()
+
+    @property
+    def factors(self):
+        return self.trainer.core_trainer.item, self.trainer.core_trainer.user
+
+
+ENGINES = {"ours": Ours, "implicit": Implicit, "irspack": Irspack}
+
+
+def timed(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def timed_both(call):
+    """Seconds on the clock, and of processor time over all threads."""
+    start = time.process_time()
+    return timed(call), time.process_time() - start
+
+
+def sgemm_peak(n_threads):
+    a = np.ones((2048, 2048), np.float32)
+    with threadpool_limits(n_threads, "blas"):
+        return 2 * 2048**3 / min(timed(lambda: a @ a) for _ in range(5))
+
+
+def sweep_flops(problem):
+    """Products and sums of a sweep, three steps of conjugate gradients a half."""
+    rows = sum(problem.weights.shape)
+    return 8 * 4 * problem.weights.nnz * problem.rank + 8 * problem.rank**2 * rows
+
+
+def ratio(peer, ours):
+    return f"{statistics.median(peer) / statistics.median(ours):.2f}x"
+
+
+def bench_sweep(problem, engines, n_threads, n_sweeps):
+    models = [ENGINES[name](problem, n_threads) for name in engines]
+    for model in models:
+        model.sweep()
+    seconds = {model.name: [] for model in models}
+    busy = {model.name: [] for model in models}
+    for _ in range(n_sweeps):
+        for model in models:
+            clock, processor = timed_both(model.sweep)
+            seconds[model.name].append(clock)
+            busy[model.name].append(processor)
+    for name, times in seconds.items():
+        print(
+            f"  sweep  {name:9s} median {1e3 * statistics.median(times):8.1f} ms"
+            f"  minimum {1e3 * min(times):8.1f} ms"
+            f"  ratio {ratio(times, seconds['WMF'])}"
+            f" (minima {min(times) / min(seconds['WMF']):.2f}x,"
+            f" processor time {ratio(busy[name], busy['WMF'])})"
+        )
+    rate = sweep_flops(problem) / statistics.median(seconds["WMF"])
+    share = rate / sgemm_peak(n_threads)
+    print(f"  WMF makes {rate / 1e9:.0f} GFLOP/s, {share:.0%} of measured sgemm")
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def bench_convergence(problem, engines, n_threads, n_long, n_most):
+    long = Ours(problem, n_threads)
+    for _ in range(n_long):
+        long.sweep()
+    lowest = problem.loss(*long.factors)
+    print(f"  converged objective {lowest:.1f} (WMF, {n_long} sweeps)")
+    models = [ENGINES[name](problem, n_threads) for name in engines]
+    spent = {model.name: 0.0 for model in models}
+    reached = {model.name: {} for model in models}
+    for n in range(1, n_most + 1):
+        for model in models:
+            if TARGETS[-1] in reached[model.name]:
+                continue
+            spent[model.name] += timed(model.sweep)
+            loss = problem.loss(*model.factors)
+            for target in TARGETS:
+                if loss <= target * lowest and target not in reached[model.name]:
+                    reached[model.name][target] = (n, spent[model.name])
+        if all(TARGETS[-1] in times for times in reached.values()):
+            break
+    for target in TARGETS:
+        ours = reached["WMF"].get(target)
+        for name, times in reached.items():
+            n, seconds = times.get(target, (n_most, np.nan))
+            print(
+                f"  to {100 * (target - 1):.1f} %  {name:9s} {n:4d} sweeps"
+                f" {seconds:8.2f} s  ratio {seconds / ours[1]:.1f}x"
+            )
+    return {name: times.get(TARGETS[-1]) for name, times in reached.items()}
+
+
+def bench_memory(size, rank, engine, n_threads):
+    """Peak resident memory of a process that makes two sweeps, above its inputs."""
+    problem = Problem(make_plays(*SIZES[size], 0), rank, 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = ENGINES[engine](problem, n_threads)
+    for _ in range(2):
+        model.sweep()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    factors = 4 * rank * sum(problem.weights.shape) / 2**20
+    print(
+        f"  memory {engine:9s} {(peak - before) / 1024:7.0f} MiB above the input peak;"
+        f" factors {factors:.0f} MiB"
+    )
+
+
+def bench_scaling(n_threads):
+    def seconds(users, items, pairs, rank):
+        model = Ours(Problem(make_plays(users, items, pairs, 0), rank, 0), n_threads)
+        model.sweep()
+        return statistics.median(timed(model.sweep) for _ in range(5))
+
+    base = (20_000, 10_000, 1_000_000, 64)
+    reference = seconds(*base)
+    print(
+        f"  scaling from users, items, pairs, rank = {base}: {1e3 * reference:.1f} ms"
+    )
+    for axis, name in enumerate(("users", "items", "pairs", "rank")):
+        for factor in (2, 4):
+            size = list(base)
+            size[axis] *= factor
+            print(f"    {factor} x {name:5s}  time x {seconds(*size) / reference:.2f}")
+
+
+def bench_projection(measured, peak):
+    """Seconds a sweep of the Taste Profile at 400 factors, from a measured rate."""
+    users, items, pairs, rank = 1_000_000, 382_410, 48_000_000, 400
+    flops = 8 * 4 * pairs * rank + 8 * rank**2 * (users + items)
+    print(
+        f"  1 M users x 382 k items, 48 M pairs, rank 400: {flops / 1e12:.2f} TFLOP, "
+        f"{flops / measured:.0f} s a sweep at the rate of WMF measured above "
+        f"(projected, not run), {flops / peak:.0f} s at sgemm"
+    )
+
+
+def bench_recommend(problem, n_threads):
+    from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+
+    from skcoldstart._utils.scores import LowRankScores
+    from skcoldstart._utils.topn import top_n_per_user
+
+    ours = Ours(problem, n_threads)
+    for _ in range(5):
+        ours.sweep()
+    V, U = (np.ascontiguousarray(factors) for factors in ours.factors)
+    peer = MatrixFactorizationBase(num_threads=n_threads)
+    peer.item_factors, peer.user_factors = V, U
+    users = np.arange(len(U))
+    played = sp.csr_matrix(problem.weights.T)
+    seconds = {"WMF": [], "implicit": []}
+    for _ in range(5):
+        seconds["WMF"].append(
+            timed(
+                lambda: top_n_per_user(
+                    LowRankScores(V, U), 10, exclude=problem.weights, n_jobs=n_threads
+                )
+            )
+        )
+        seconds["implicit"].append(timed(lambda: peer.recommend(users, played, N=10)))
+    best, scores = top_n_per_user(LowRankScores(V, U), 10, exclude=problem.weights)
+    _, theirs = peer.recommend(users, played, N=10)
+    np.testing.assert_allclose(scores, theirs, rtol=1e-4, atol=1e-5)
+    for name, times in seconds.items():
+        print(
+            f"  top 10 of all users  {name:9s} median {statistics.median(times):.2f} s"
+            f"  ratio {ratio(times, seconds['WMF'])}"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="S")
+    parser.add_argument("--rank", type=int, default=50)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--sweeps", type=int, default=7, help="timed in turns")
+    parser.add_argument("--long", type=int, default=150, help="sweeps to converge")
+    parser.add_argument("--most", type=int, default=150, help="sweeps to a target")
+    parser.add_argument("--threads", type=int, default=n_kernel_threads(None))
+    parser.add_argument("--peers", nargs="*", default=["implicit", "irspack"])
+    parser.add_argument(
+        "--what",
+        nargs="+",
+        default=["sweep", "convergence"],
+        choices=["sweep", "convergence", "memory", "scaling", "recommend"],
+    )
+    parser.add_argument("--memory-of", choices=ENGINES, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    engines = ["ours", *arguments.peers]
+    if arguments.memory_of:
+        bench_memory(
+            arguments.size, arguments.rank, arguments.memory_of, arguments.threads
+        )
+        return
+    print(
+        f"{platform.processor() or platform.machine()}, {arguments.threads} threads, "
+        f"numpy {np.__version__}, scipy {scipy.__version__}"
+    )
+    ratios = []
+    with threadpool_limits(1, "blas"):
+        for seed in arguments.seeds:
+            if not {"sweep", "convergence", "recommend"} & set(arguments.what):
+                break
+            plays = make_plays(*SIZES[arguments.size], seed)
+            problem = Problem(plays, arguments.rank, seed)
+            print(
+                f"{arguments.size}, rank {arguments.rank}, seed {seed}: "
+                f"{plays.shape[1]} users x {plays.shape[0]} items, {plays.nnz} pairs",
+                flush=True,
+            )
+            if "sweep" in arguments.what:
+                seconds = bench_sweep(
+                    problem, engines, arguments.threads, arguments.sweeps
+                )
+                ratios.append({n: s / seconds["WMF"] for n, s in seconds.items()})
+                bench_projection(
+                    sweep_flops(problem) / seconds["WMF"], sgemm_peak(arguments.threads)
+                )
+            if "convergence" in arguments.what:
+                bench_convergence(
+                    problem, engines, arguments.threads, arguments.long, arguments.most
+                )
+            if "recommend" in arguments.what:
+                bench_recommend(problem, arguments.threads)
+        if len(ratios) > 1:
+            for name in ratios[0]:
+                values = [each[name] for each in ratios]
+                print(
+                    f"sweep ratio of {name} over seeds: median "
+                    f"{statistics.median(values):.2f}, "
+                    f"{min(values):.2f} to {max(values):.2f}"
+                )
+        if "scaling" in arguments.what:
+            bench_scaling(arguments.threads)
+    if "memory" in arguments.what:
+        for engine in engines:
+            subprocess.run(
+                [sys.executable, __file__, "--memory-of", engine]
+                + ["--size", arguments.size, "--rank", str(arguments.rank)],
+                check=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
