@@ -58,6 +58,7 @@ class ClipExtractor:
     sr: float
     max_duration: float | None
     dtype: np.dtype
+    salvage: bool = False
 
     def __call__(self, index: int, item: Any) -> ClipFrames:
         """Return the frames of `item`, which is entry `index` of X."""
@@ -77,7 +78,7 @@ class ClipExtractor:
         from skcoldstart._kernels.waveform import all_finite
 
         if is_path(item):
-            return read_clip(item, self.sr, self.max_duration)
+            return read_clip(item, self.sr, self.max_duration, self.salvage)
         waveform = check_waveform(index, item)
         if self.max_duration is not None:
             waveform = waveform[: int(self.max_duration * self.sr)]

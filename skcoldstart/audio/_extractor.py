@@ -67,6 +67,7 @@ class AudioExtractor(
         ],
         "max_duration": [Interval(Real, 0, None, closed="neither"), None],
         "on_error": [StrOptions({"raise", "warn", "ignore"})],
+        "salvage": ["boolean"],
         "lazy": ["boolean"],
         "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
@@ -82,6 +83,7 @@ class AudioExtractor(
     dtype: Any
     max_duration: float | None
     on_error: str
+    salvage: bool
     lazy: bool
     store: str | os.PathLike[str] | None
     n_jobs: int | None
@@ -149,6 +151,7 @@ class AudioExtractor(
             float(self.sr),
             None if self.max_duration is None else float(self.max_duration),
             np.dtype(self.dtype),
+            bool(self.salvage),
         )
         items = check_audio_items(X)
         if self.store is not None:

@@ -49,6 +49,11 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         What to do with an item whose content cannot be used: a file that cannot be
         decoded, no samples, NaN. "raise" raises `AudioReadError`; the others keep its
         row as an item of zero frames and record it in `errors_`.
+    salvage : bool, default=False
+        What to do with a file in whose middle decoding fails, as in a FLAC file cut
+        short. If True, the sound before the damage is used and a warning tells how
+        much that is; if False, the file cannot be used. Files that decode without an
+        error but end early are used either way, with the same warning.
     lazy : bool, default=False
         If True, `transform` reads nothing: it returns a sequence that computes an
         item whenever it is read, one at a time whatever `n_jobs` says.
@@ -135,6 +140,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         dtype: Any = "float32",
         max_duration: float | None = None,
         on_error: str = "raise",
+        salvage: bool = False,
         lazy: bool = False,
         store: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
@@ -152,6 +158,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         self.dtype = dtype
         self.max_duration = max_duration
         self.on_error = on_error
+        self.salvage = salvage
         self.lazy = lazy
         self.store = store
         self.n_jobs = n_jobs

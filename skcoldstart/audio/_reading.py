@@ -21,6 +21,9 @@ _MAX_SAMPLES = 1 << 30
 # MP3 lengths are estimates where the encoder wrote none; two MPEG frames of slack.
 _LENGTH_SLACK = 2 * 1152
 
+# Up to so many samples before damage are given up with it: an MPEG frame, 26 ms.
+_SALVAGE_BLOCK = 1152
+
 _CHUNK_LENGTH = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.M)
 _OGG_HOLE = "libogg reports a hole"
 
@@ -94,6 +97,7 @@ def read_clip(
     path: str | bytes | os.PathLike[Any],
     sr: float,
     max_duration: float | None = None,
+    salvage: bool = False,
 ) -> Clip:
     """Decode a file, average its channels and resample it.
 
@@ -105,6 +109,8 @@ def read_clip(
         Rate of the result, in Hz.
     max_duration : float, default=None
         Seconds to keep from the start; ``None`` keeps all.
+    salvage : bool, default=False
+        Whether to keep the samples before damage that the decoder gives up on.
 
     Returns
     -------
@@ -128,7 +134,7 @@ def read_clip(
     try:
         # What libmpg123 thinks of a damaged file is not for the user's terminal.
         with quiet_mpeg_decoder() if _may_be_mpeg(path, start) else nullcontext():
-            samples, rate, notice = _decode(path, max_duration)
+            samples, rate, notice = _decode(path, max_duration, salvage)
         # Samples that are not finite are found and named below.
         with np.errstate(over="ignore", invalid="ignore"):
             waveform = _resample(_mix_down(samples), rate, sr)
@@ -186,7 +192,7 @@ def _may_be_mpeg(path: Any, start: bytes) -> bool:
 
 
 def _decode(
-    path: Any, max_duration: float | None
+    path: Any, max_duration: float | None, salvage: bool
 ) -> tuple[np.ndarray, int, str | None]:
     """Return samples (n_samples, n_channels), float32 or int16, rate and notice."""
     import soundfile
@@ -200,7 +206,16 @@ def _decode(
                 n_expected = min(n_expected, int(max_duration * file.samplerate))
             _check_header(path, file, n_expected)
             dtype = "int16" if _is_pcm16(file) else "float32"
-            samples = file.read(n_expected, dtype=dtype, always_2d=True)
+            try:
+                samples = file.read(n_expected, dtype=dtype, always_2d=True)
+            except soundfile.SoundFileError as error:
+                if not salvage:
+                    raise
+                samples = _read_to_damage(name, n_expected)
+                if len(samples) == 0:
+                    raise
+                progress = f"after {len(samples)} of {n_expected} samples"
+                return samples, file.samplerate, f"{_decoder_reason(error)} {progress}"
             if len(samples) == 0:
                 raise AudioReadError(path, "it holds no samples")
             notice = _truncation_notice(name, file, len(samples), n_expected)
@@ -209,6 +224,25 @@ def _decode(
         raise
     except (soundfile.SoundFileError, TypeError) as error:
         raise AudioReadError(path, _decoder_reason(error)) from error
+
+
+def _read_to_damage(name: bytes | str, n_samples: int) -> np.ndarray:
+    """Read block by block until the decoder gives up; (n_read, n_channels), float32.
+
+    Other than a read in one go, this tells how far the decoder came.
+    """
+    import soundfile
+
+    with soundfile.SoundFile(name) as file:
+        blocks = [np.empty((0, file.channels), np.float32)]
+        try:
+            while n_samples > 0 and (len(blocks) == 1 or len(blocks[-1])):
+                n_block = min(_SALVAGE_BLOCK, n_samples)
+                blocks.append(file.read(n_block, dtype="float32", always_2d=True))
+                n_samples -= n_block
+        except soundfile.SoundFileError:
+            pass
+    return np.concatenate(blocks)
 
 
 def _decoder_reason(error: Exception) -> str:

@@ -70,6 +70,10 @@ def rewrite(path, start, field):
     return path
 
 
+def zero_a_part(path):
+    rewrite(path, path.stat().st_size // 2, bytes(path.stat().st_size // 10))
+
+
 def wav_with(field, width, value):
     """Return a maker of a WAV file with another value in its fmt chunk."""
     start = {"channels": 22, "rate": 24, "block": 32, "bits": 34}[field]
@@ -125,8 +129,8 @@ def damaged(name):
 
     def build(make, noise, folder):
         path = make(name, noise(96_000, 2), 48_000)
-        middle, width = path.stat().st_size // 2, path.stat().st_size // 10
-        return rewrite(path, middle, bytes(width))
+        zero_a_part(path)
+        return path
 
     return build
 
@@ -317,6 +321,51 @@ def test_damage_in_the_middle_is_an_error_or_a_warning(
     assert bool(caught) != bool(ignoring.errors_)
     assert bool(ignoring.errors_) == (len(frames.values) == 0)
     assert capfd.readouterr() == ("", "")
+
+
+def cut_short(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("clip.flac", cut_short),
+        ("clip.flac", zero_a_part),
+        ("clip.mp3", zero_a_part),
+    ],
+)
+def test_salvage_keeps_the_sound_before_damage(name, damage, make, noise, capfd):
+    path = make(name, noise(96_000, 2), 48_000)
+    whole = read_clip(path, 48_000).waveform
+    damage(path)
+    with pytest.raises(AudioReadError, match="decoding failed"):
+        read_clip(path, 48_000)
+    clip = read_clip(path, 48_000, salvage=True)
+    assert 0.4 < len(clip.waveform) / len(whole) < 0.6
+    # The last frame before the damage may lack what the next would have added.
+    n_sound = len(clip.waveform) - 2 * 1152
+    np.testing.assert_allclose(
+        clip.waveform[:n_sound], whole[:n_sound], rtol=0, atol=2e-7
+    )
+    assert f"after {len(clip.waveform)} of 96000 samples" in clip.notice
+    assert len(read_clip(path, 48_000, 0.5, salvage=True).waveform) == 24_000
+    assert capfd.readouterr() == ("", "")
+
+
+@both
+def test_salvaged_files_have_frames_and_a_warning(extractor, make, noise):
+    path = make("clip.flac", noise(96_000, 2), 48_000)
+    n_frames = len(extractor.transform([path])[0])
+    cut_short(path)
+    lost = make("lost.flac", noise(9_000))
+    os.truncate(lost, 100)
+    extractor = clone(extractor).set_params(salvage=True, on_error="ignore")
+    with pytest.warns(UserWarning, match="1 of 2 items may be truncated: item 0"):
+        frames = extractor.transform([path, lost])
+    assert 0.4 * n_frames < len(frames[0]) < 0.6 * n_frames
+    assert [e.index for e in extractor.errors_] == [1]
+    assert len(frames[1]) == 0
 
 
 def test_damage_of_raw_samples_is_sound(make, noise, tmp_path):
