@@ -53,6 +53,7 @@ def test_counts_equal_bincount_in_any_container(codes, container, sparse_output)
     assert sp.issparse(bags) == sparse_output
     if sparse_output:
         assert bags.format == "csr"
+        assert bags.has_canonical_format
         assert bags.data.all()
         bags = bags.toarray()
     assert_array_equal(bags, count_table(codes, 11))
