@@ -16,6 +16,7 @@ _HOME = {
     "MFCCExtractor": "audio",
     "MelSpectrogram": "audio",
     "OracleRecommender": "compose",
+    "PopularityRecommender": "compose",
     "RaggedArray": "_ragged",
     "RandomRecommender": "compose",
     "VectorQuantizer": "codebook",

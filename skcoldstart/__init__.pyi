@@ -14,6 +14,7 @@ from skcoldstart.codebook import VectorQuantizer as VectorQuantizer
 from skcoldstart.compose import ColdStartRecommender as ColdStartRecommender
 from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecommender
 from skcoldstart.compose import OracleRecommender as OracleRecommender
+from skcoldstart.compose import PopularityRecommender as PopularityRecommender
 from skcoldstart.compose import RandomRecommender as RandomRecommender
 from skcoldstart.factorization import WMF as WMF
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer

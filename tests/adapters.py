@@ -25,9 +25,14 @@ N_SAMPLES = 64
 
 
 def public_estimators():
-    """Return every public class that is an estimator, sorted by name."""
+    """Return every public class that is an estimator, of all rooms."""
     public = [getattr(skcoldstart, name) for name in skcoldstart.__all__]
-    return [c for c in public if inspect.isclass(c) and issubclass(c, BaseEstimator)]
+    rooms = [room for room in public if inspect.ismodule(room)]
+    public += [
+        getattr(room, name) for room in rooms for name in getattr(room, "__all__", [])
+    ]
+    classes = dict.fromkeys(c for c in public if inspect.isclass(c))
+    return [c for c in classes if issubclass(c, BaseEstimator)]
 
 
 class _RowsAsItems:

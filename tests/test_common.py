@@ -18,8 +18,10 @@ from skcoldstart import (
     ColdStartRecommender,
     ContentProfileRecommender,
     OracleRecommender,
+    PopularityRecommender,
     RandomRecommender,
 )
+from skcoldstart.compose import ContentKNNRecommender
 from tests import adapters
 
 _SHORT_CLIPS = {"n_fft": 32, "hop_length": 16, "n_mels": 8}
@@ -30,7 +32,9 @@ N_CHECKS = [
     (_WMF, 47),
     (ColdStartRecommender(Ridge(2.0), _WMF), 41),
     (ColdStartRecommender(), 41),
+    (ContentKNNRecommender(3), 41),
     (ContentProfileRecommender(), 41),
+    (PopularityRecommender(), 41),
     (adapters.OracleOfRows(_WMF), 41),
     (RandomRecommender(), 30),
     (adapters.VectorQuantizerOfRows(3), 45),

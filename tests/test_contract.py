@@ -32,12 +32,14 @@ from skcoldstart import (
     MelSpectrogram,
     MFCCExtractor,
     OracleRecommender,
+    PopularityRecommender,
     RaggedArray,
     RandomRecommender,
     VectorQuantizer,
     recommendation_scorer,
 )
 from skcoldstart._ragged import LazySequence
+from skcoldstart.compose import ContentKNNRecommender
 from tests.adapters import public_estimators
 
 N_ITEMS, N_USERS = 14, 9
@@ -124,6 +126,8 @@ CASES = [
     Case(ColdStartRecommender(Ridge(), _WMF), "table", learns_from_plays=True),
     Case(ContentProfileRecommender(), "table", learns_from_plays=True),
     Case(OracleRecommender(_WMF), "plays"),
+    Case(PopularityRecommender(), "table", learns_from_plays=True),
+    Case(ContentKNNRecommender(5), "table", learns_from_plays=True),
     Case(RandomRecommender(5, random_state=0), "table", learns_from_plays=True),
 ]
 

@@ -6,10 +6,14 @@ from skcoldstart.compose._baselines import (
     RandomRecommender,
 )
 from skcoldstart.compose._coldstart import ColdStartRecommender
+from skcoldstart.compose._neighbors import ContentKNNRecommender
+from skcoldstart.compose._popularity import PopularityRecommender
 
 __all__ = [
     "ColdStartRecommender",
+    "ContentKNNRecommender",
     "ContentProfileRecommender",
     "OracleRecommender",
+    "PopularityRecommender",
     "RandomRecommender",
 ]

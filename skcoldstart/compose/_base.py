@@ -10,7 +10,12 @@ from skcoldstart._utils.scores import score_source
 from skcoldstart._utils.topn import top_n_per_user
 from skcoldstart._utils.validation import check_play_counts
 
-__all__ = ["FactorScoresMixin", "RecommenderMixin", "check_training_plays"]
+__all__ = [
+    "FactorScoresMixin",
+    "RecommenderMixin",
+    "check_training_plays",
+    "weigh_plays",
+]
 
 
 def check_training_plays(
@@ -52,6 +57,29 @@ def check_training_plays(
             "at least one."
         )
     return plays
+
+
+def weigh_plays(plays: Any, weighting: str) -> Any:
+    """Turn play counts into weights.
+
+    Parameters
+    ----------
+    plays : csr_array of shape (n_items, n_users)
+        Play counts, none of them a stored zero.
+    weighting : {"binary", "log", "count"}
+        1 for a play, log(1 + plays), or plays.
+
+    Returns
+    -------
+    csr_array of shape (n_items, n_users)
+        A copy.
+    """
+    weights = plays.copy()
+    if weighting == "binary":
+        weights.data[:] = 1.0
+    elif weighting == "log":
+        weights.data = np.log1p(weights.data)
+    return weights
 
 
 class RecommenderMixin:

@@ -16,6 +16,7 @@ from skcoldstart.compose._base import (
     FactorScoresMixin,
     RecommenderMixin,
     check_training_plays,
+    weigh_plays,
 )
 from skcoldstart.factorization import WMF
 
@@ -325,11 +326,7 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         n_items = count_items(X)
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
         plays = check_training_plays(self, y, n_items)
-        weights = plays.astype(X.dtype)
-        if self.weighting == "binary":
-            weights.data[:] = 1.0
-        elif self.weighting == "log":
-            weights.data = np.log1p(weights.data)
+        weights = weigh_plays(plays.astype(X.dtype), self.weighting)
         totals = weights.sum(axis=0)
         profile = (
             weights.T @ sp.csr_array(normalize(X))

@@ -1,0 +1,175 @@
+"""Popularity that is known before an item is played."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcoldstart._utils.sk import StrOptions, _fit_context
+from skcoldstart._utils.validation import count_items
+from skcoldstart.compose._base import (
+    RecommenderMixin,
+    check_training_plays,
+    weigh_plays,
+)
+
+__all__ = ["PopularityRecommender"]
+
+
+class PopularityRecommender(RecommenderMixin, BaseEstimator):
+    """Score a new item by how often items of the same artist are played.
+
+    The popularity of an item that nobody has played is unknown, that of its artist is
+    not: all users get the same ranking, by what the metadata says.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    on : int, str or callable, default=0
+        What items share: the index of a column of `X`, its name where `X` is a
+        DataFrame, or a function that takes `X` and returns one value per item, such
+        as the folder of each path.
+    weighting : {"binary", "log", "count"}, default="binary"
+        What an item adds to the popularity of its value: its users, the sum of
+        log(1 + plays), or of plays.
+
+    Attributes
+    ----------
+    values_ : list of n_values values
+        Values seen in fit.
+    popularity_ : ndarray of shape (n_values,)
+        Plays of all items with that value.
+    user_factors_ : ndarray of shape (n_users, 1)
+        Ones: all users are given the same scores.
+    n_users_ : int
+        Number of users, the columns of y.
+    n_features_in_ : int
+        Number of features seen during fit, unless `on` is callable.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, where `X` has them.
+
+    See Also
+    --------
+    skcoldstart.ContentProfileRecommender : Content, no popularity.
+    skcoldstart.RandomRecommender : The floor.
+
+    Notes
+    -----
+    The score of item i is the sum of the weighted plays of the training items whose
+    value equals that of i; 0, the lowest, for a value that is new. Where artists are
+    held out as groups, all values are new and all items tie: it then is the floor of
+    what popularity can do. Items of one artist always tie.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import PopularityRecommender
+    >>> artists = np.array([["Ravel"], ["Satie"], ["Satie"]])
+    >>> y = np.array([[1, 0], [1, 1], [0, 3]])
+    >>> model = PopularityRecommender().fit(artists, y)
+    >>> model.predict([["Satie"], ["Ravel"], ["Bizet"]])[:, 0]
+    array([3., 1., 0.])
+    """
+
+    _parameter_constraints: dict = {
+        "on": [int, str, callable],
+        "weighting": [StrOptions({"binary", "log", "count"})],
+    }
+
+    def __init__(
+        self, on: int | str | Callable[[Any], Any] = 0, *, weighting: str = "binary"
+    ) -> None:
+        self.on = on
+        self.weighting = weighting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> "PopularityRecommender":
+        """Add up the plays of items that share a value.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_items, n_features), or whatever `on` takes
+            Content.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts, >= 0; row i is item i of X.
+
+        Returns
+        -------
+        self
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no column `on`, or that holds NaN, or `y` does not fit.
+        """
+        n_items = count_items(X)
+        values = self._values(X, reset=True)
+        plays = check_training_plays(self, y, n_items)
+        totals = weigh_plays(plays, self.weighting).sum(axis=1)
+        code = {value: i for i, value in enumerate(dict.fromkeys(values))}
+        self.popularity_ = np.bincount([code[value] for value in values], totals)
+        self.values_ = list(code)
+        self.n_users_ = plays.shape[1]
+        self.user_factors_ = np.ones((self.n_users_, 1))
+        return self
+
+    def predict_factors(self, X: Any) -> np.ndarray:
+        """Return the popularity of each item's value.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_items, n_features), or whatever `on` takes
+            Content of the items to score.
+
+        Returns
+        -------
+        ndarray of shape (n_items, 1)
+            Popularity; 0 where the value is new.
+        """
+        check_is_fitted(self)
+        known = dict(zip(self.values_, self.popularity_.tolist(), strict=True))
+        values = self._values(X, reset=False)
+        return np.array([[known.get(value, 0.0)] for value in values])
+
+    def _values(self, X: Any, *, reset: bool) -> list[Hashable]:
+        """Return what `on` names of each item."""
+        if callable(self.on):
+            values = np.asarray(self.on(X))
+            if values.shape != (count_items(X),):
+                raise ValueError(
+                    f"on returned shape {values.shape} for {count_items(X)} items; "
+                    "expected one value per item."
+                )
+            return values.tolist()
+        # Other columns are not read and may hold anything.
+        table = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
+        column = table[:, [self._column(table.shape[1])]]
+        return check_array(column, dtype=None, input_name="X").ravel().tolist()
+
+    def _column(self, n_features: int) -> int:
+        if isinstance(self.on, str):
+            names = list(getattr(self, "feature_names_in_", []))
+            if self.on not in names:
+                raise ValueError(
+                    f"on={self.on!r} is not among the columns of X, {names}; expected "
+                    "the name of a column of a DataFrame."
+                )
+            return names.index(self.on)
+        column = int(self.on)  # type: ignore[arg-type]
+        if not -n_features <= column < n_features:
+            raise ValueError(
+                f"on={column} but X has {n_features} columns; expected one of them."
+            )
+        return column
+
+    def __sklearn_tags__(self) -> Tags:
+        """Accept names as well as numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
