@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._ragged import LazySequence, RaggedArray
+from skcoldstart._ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, _fit_context
 from skcoldstart._utils.validation import check_frames
 from skcoldstart.codebook import _lloyd
@@ -187,10 +187,10 @@ class VectorQuantizer(
         VectorQuantizer
             The fitted quantizer.
         """
-        X = self._check_frames(X, reset=True)
         random_state = check_random_state(self.random_state)
-        frames = self._check_enough(sample_frames(X, self.max_frames, random_state))
-        self.n_features_in_ = frames.shape[1]
+        frames = sample_frames(check_frames(X), self.max_frames, random_state)
+        self._check_enough(frames)
+        self._check_features(X, frames, reset=True)
         tol = self.tol * _mean_variance(frames)
         runs = [self._learn(frames, tol, random_state) for _ in range(self.n_init)]
         self.inertia_, self.n_iter_, index, counts = min(runs, key=itemgetter(0))
@@ -226,25 +226,24 @@ class VectorQuantizer(
         VectorQuantizer
             The quantizer itself.
         """
+        random_state = check_random_state(self.random_state)
+        frames = sample_frames(check_frames(X), None, random_state)
         first = not hasattr(self, "codebook_")
-        X = self._check_frames(X, reset=first)
-        blocks = [block.values for _, block in self._read(X) if len(block.values)]
-        frames = np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
         if first:
-            frames = self._check_enough(frames)
-            self.n_features_in_ = frames.shape[1]
-            codebook = _lloyd.distinct_frames(
-                frames, self.n_codewords, check_random_state(self.random_state)
-            )
+            self._check_enough(frames)
+        elif not len(frames):
+            return self
+        self._check_features(X, frames, reset=first)
+        if first:
+            codebook = _lloyd.distinct_frames(frames, self.n_codewords, random_state)
             counts = np.zeros(self.n_codewords)
         else:
             codebook = self.codebook_.astype(np.float64)
             counts = self._counts.copy()
-        if len(frames):
-            codebook, self.inertia_ = _lloyd.mini_batch_step(
-                frames, codebook, counts, n_jobs=self.n_jobs
-            )
-            self._keep(_float32_index(codebook, frames), counts)
+        codebook, self.inertia_ = _lloyd.mini_batch_step(
+            frames, codebook, counts, n_jobs=self.n_jobs
+        )
+        self._keep(_float32_index(codebook, frames), counts)
         return self
 
     def transform(self, X: Any) -> RaggedArray:
@@ -334,15 +333,12 @@ class VectorQuantizer(
         """
         return self
 
-    def _check_frames(self, X: Any, *, reset: bool) -> RaggedArray | LazySequence:
-        """Validate frames; a lazy sequence is validated when it is read."""
-        frames = check_frames(X)
-        if isinstance(frames, RaggedArray):
-            table = X if hasattr(X, "columns") else frames.values
-            validate_data(self, table, skip_check_array=True, reset=reset)
-        return frames
+    def _check_features(self, X: Any, frames: np.ndarray, *, reset: bool) -> None:
+        """Keep or compare the number of features, and names where X is a table."""
+        table = X if hasattr(X, "columns") else frames
+        validate_data(self, table, skip_check_array=True, reset=reset)
 
-    def _check_enough(self, frames: np.ndarray) -> np.ndarray:
+    def _check_enough(self, frames: np.ndarray) -> None:
         if len(frames) < self.n_codewords:
             raise ValueError(
                 f"Got n_samples={len(frames)} frames to learn "
@@ -350,10 +346,6 @@ class VectorQuantizer(
                 f"per codeword is needed (max_frames={self.max_frames}). Lower "
                 "n_codewords or pass more frames."
             )
-        return frames
-
-    def _read(self, X: RaggedArray | LazySequence) -> Iterator[tuple[int, RaggedArray]]:
-        return read_frames(X, getattr(self, "n_features_in_", None))
 
     def _learn(
         self, frames: np.ndarray, tol: float, random_state: np.random.RandomState
@@ -385,7 +377,10 @@ class VectorQuantizer(
 
     def _nearest(self, X: Any) -> Iterator[tuple[RaggedArray, np.ndarray, np.ndarray]]:
         """Yield blocks of frames with their codes and squared distances."""
-        for _, block in self._read(self._check_frames(X, reset=False)):
+        frames = check_frames(X)
+        if isinstance(frames, RaggedArray):
+            self._check_features(X, frames.values, reset=False)
+        for _, block in read_frames(frames, self.n_features_in_):
             index = self._search_index(block.values)
             yield block, *index.nearest(block.values, n_jobs=self.n_jobs)
 

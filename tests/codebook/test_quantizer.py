@@ -241,6 +241,38 @@ def test_partial_fit_reads_lazy_items(frames):
     assert_array_equal(other.codebook_, eager.codebook_)
 
 
+def test_frames_kept_in_float16_are_those_of_float32(frames):
+    half = frames.astype(np.float16)
+    single = half.astype(np.float32)
+    for method in ("fit", "partial_fit"):
+        ours, expected = (
+            getattr(VectorQuantizer(12, random_state=0), method)(X)
+            for X in (half, single)
+        )
+        assert_array_equal(ours.codebook_, expected.codebook_)
+        assert_array_equal(
+            ours.transform(half).values, expected.transform(single).values
+        )
+
+
+def test_lazy_frames_of_another_number_of_features_are_refused_everywhere(
+    frames, quantizer
+):
+    lazy = LazySequence(lambda i: np.zeros((2, 4)), range(3))
+    for method in (quantizer.transform, quantizer.score, quantizer.partial_fit):
+        with pytest.raises(ValueError, match=r"4 features.* 5 features"):
+            method(lazy)
+    refitted = clone(quantizer).set_params(n_codewords=1).fit(frames).fit(lazy)
+    assert refitted.n_features_in_ == 4
+
+
+def test_names_of_an_earlier_table_are_forgotten(frames, make_frames):
+    table = pd.DataFrame(make_frames(60, 2), columns=["c0", "c1"])
+    quantizer = VectorQuantizer(n_codewords=5, random_state=0).fit(table)
+    quantizer.fit(LazySequence(lambda i: frames[i], range(len(frames))))
+    assert not hasattr(quantizer, "feature_names_in_")
+
+
 def test_a_pickle_gives_the_same_codes_and_holds_no_index(frames, quantizer, tmp_path):
     joblib.dump(quantizer, tmp_path / "quantizer.joblib")
     expected = quantizer.transform(frames).values
