@@ -18,6 +18,7 @@ __all__ = [
 _STAGE_STEPS = 6
 _STAGE_DIVISORS = (9, 3)
 _FRAMES_PER_CODEWORD = 10
+_FRAMES_PER_LEAF_INDEX = 4
 
 
 def distinct_frames(
@@ -272,7 +273,10 @@ def mini_batch_step(
     """
     from skcoldstart._kernels.codewords import add_frames
 
-    labels, distances = CodewordIndex(codebook).nearest(frames, n_jobs=n_jobs)
+    # An index with leaves takes about as long as the search of so many frames.
+    worth_leaves = len(frames) >= _FRAMES_PER_LEAF_INDEX * len(codebook)
+    index = CodewordIndex(codebook, frames if worth_leaves else None)
+    labels, distances = index.nearest(frames, n_jobs=n_jobs)
     sums = codebook * counts[:, None]
     add_frames(frames, labels, sums, counts)
     moved = codebook.copy()

@@ -50,8 +50,8 @@ class VectorQuantizer(
         at most ``tol`` times the mean variance of the features.
     batch_size : int or None, default=None
         Frames per move of the codewords. ``None`` moves them once a pass (Lloyd's
-        algorithm), a number after every batch of so many frames (mini-batch k-means,
-        whose first passes are faster and whose last inertia is higher).
+        algorithm), a number after every batch of so many frames (mini-batch k-means):
+        better codewords after the first pass, worse ones after many.
     random_state : int, RandomState instance or None, default=None
         Draws the sample and the first codewords. An int gives the same codebook on
         every call, for any `n_jobs`.
