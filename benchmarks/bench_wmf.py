@@ -1,6 +1,6 @@
 """WMF against implicit and irspack: the same objective, the same start, in turns.
 
-    python benchmarks/bench_wmf.py --size S --rank 50              # sweeps, seconds to loss
+    python benchmarks/bench_wmf.py --size S --rank 50      # sweeps, seconds to loss
     python benchmarks/bench_wmf.py --size M --rank 64 --seeds 0
     python benchmarks/bench_wmf.py --size S --rank 400 --what sweep
     python benchmarks/bench_wmf.py --what memory scaling recommend
@@ -315,7 +315,7 @@ def bench_recommend(problem, n_threads):
             )
         )
         seconds["implicit"].append(timed(lambda: peer.recommend(users, played, N=10)))
-    best, scores = top_n_per_user(LowRankScores(V, U), 10, exclude=problem.weights)
+    _, scores = top_n_per_user(LowRankScores(V, U), 10, exclude=problem.weights)
     _, theirs = peer.recommend(users, played, N=10)
     np.testing.assert_allclose(scores, theirs, rtol=1e-4, atol=1e-5)
     for name, times in seconds.items():
@@ -392,8 +392,10 @@ def main():
     if "memory" in arguments.what:
         for engine in engines:
             subprocess.run(
-                [sys.executable, __file__, "--memory-of", engine]
-                + ["--size", arguments.size, "--rank", str(arguments.rank)],
+                [
+                    *(sys.executable, __file__, "--memory-of", engine),
+                    *("--size", arguments.size, "--rank", str(arguments.rank)),
+                ],
                 check=True,
             )
 

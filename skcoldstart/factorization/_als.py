@@ -178,7 +178,7 @@ class HalfSweep:
         """
         basis = self._basis(rows, B)
         if self._fixed is None or len(self._fixed) < len(B):
-            self._fixed = aligned(*B.shape, B.dtype)
+            self._fixed = aligned(len(B), B.shape[1], B.dtype)
         Z = self._fixed[: len(B)]
         self._run(
             lambda block: np.matmul(B[block], basis.outof, out=Z[block]),
