@@ -3,12 +3,9 @@
 import os
 import re
 import stat
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from skcoldstart.audio._chatter import quiet_mpeg_decoder
 
 __all__ = ["AudioReadError", "Clip", "describe_bad_sample", "read_clip"]
 
@@ -130,11 +127,9 @@ def read_clip(
     """
     from skcoldstart._kernels.waveform import all_finite
 
-    start = _first_bytes(path)
+    _check_readable(path)
     try:
-        # What libmpg123 thinks of a damaged file is not for the user's terminal.
-        with quiet_mpeg_decoder() if _may_be_mpeg(path, start) else nullcontext():
-            samples, rate, notice = _decode(path, max_duration, salvage)
+        samples, rate, notice = _decode(path, max_duration, salvage)
         # Samples that are not finite are found and named below.
         with np.errstate(over="ignore", invalid="ignore"):
             waveform = _resample(_mix_down(samples), rate, sr)
@@ -161,7 +156,7 @@ def describe_bad_sample(samples: np.ndarray) -> str:
     )
 
 
-def _first_bytes(path: Any) -> bytes:
+def _check_readable(path: Any) -> None:
     """Refuse FIFOs (opening one blocks), directories, and what cannot be opened."""
     try:
         mode = os.stat(path).st_mode
@@ -169,7 +164,7 @@ def _first_bytes(path: Any) -> bytes:
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             raise AudioReadError(path, f"it is {kind}; expected an audio file")
         with open(path, "rb") as file:
-            start = file.read(4)
+            empty = not file.read(1)
     except AudioReadError:
         raise
     except OSError as error:
@@ -177,18 +172,8 @@ def _first_bytes(path: Any) -> bytes:
         raise AudioReadError(path, f"{reason} (errno {error.errno})") from error
     except ValueError as error:  # a null byte in the name
         raise AudioReadError(path, f"the name is not a path: {error}") from error
-    if not start:
+    if empty:
         raise AudioReadError(path, "the file is empty")
-    return start
-
-
-def _may_be_mpeg(path: Any, start: bytes) -> bool:
-    """Tell whether libsndfile may try its MP3 decoder: by a tag, a frame, the name."""
-    return (
-        start[:3] == b"ID3"
-        or (start[:1] == b"\xff" and start[1:2] >= b"\xe0")
-        or os.fsencode(path).lower().endswith(b".mp3")
-    )
 
 
 def _decode(

@@ -19,7 +19,6 @@ import numpy as np
 import soundfile
 
 from skcoldstart import MelSpectrogram, MFCCExtractor
-from skcoldstart.audio._chatter import quiet_mpeg_decoder
 
 KINDS = {
     "wav16": ("wav", "PCM_16"),
@@ -198,7 +197,7 @@ def mutant(kind, seed, clips):
 
 def decoded_frames(path, max_duration):
     """Return how many frames the samples that soundfile decodes should have."""
-    with quiet_mpeg_decoder(), soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(path) as file:
         rate = file.samplerate
         n_wanted = -1 if max_duration is None else int(max_duration * rate)
         n_samples = len(file.read(n_wanted, dtype="int16"))
