@@ -14,11 +14,12 @@ timed. "Converged" is the lowest objective of a long run of WMF.
 
 import argparse
 import platform
-import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import scipy
@@ -247,26 +248,36 @@ def bench_convergence(problem, engines, n_threads, n_long, n_most):
     return {name: times.get(TARGETS[-1]) for name, times in reached.items()}
 
 
-def bench_memory(size, rank, engine, n_threads):
-    """Peak resident memory of a process that makes two sweeps, above its inputs."""
-    problem = Problem(make_plays(*SIZES[size], 0), rank, 0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def bench_memory(path, rank, engine, n_threads):
+    """Peak resident memory of two sweeps above weights and start, in a new process."""
+    small = Problem(make_plays(*SIZES["XS"], 0), rank, 0)
+    ENGINES[engine](small, n_threads).sweep()  # load the libraries
+    problem = Problem(sp.csr_array(sp.load_npz(path)), rank, 0)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = resident("VmRSS")
     model = ENGINES[engine](problem, n_threads)
     for _ in range(2):
         model.sweep()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     factors = 4 * rank * sum(problem.weights.shape) / 2**20
     print(
-        f"  memory {engine:9s} {(peak - before) / 1024:7.0f} MiB above the input peak;"
-        f" factors {factors:.0f} MiB"
+        f"  memory {model.name:9s} {resident('VmHWM') - before:7.0f} MiB above weights "
+        f"and starting factors; factors alone are {factors:.0f} MiB"
     )
+
+
+def resident(field):
+    """MiB from /proc/self/status."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1024
+    raise KeyError(field)
 
 
 def bench_scaling(n_threads):
     def seconds(users, items, pairs, rank):
         model = Ours(Problem(make_plays(users, items, pairs, 0), rank, 0), n_threads)
         model.sweep()
-        return statistics.median(timed(model.sweep) for _ in range(5))
+        return statistics.median(timed_both(model.sweep)[1] for _ in range(5))
 
     base = (20_000, 10_000, 1_000_000, 64)
     reference = seconds(*base)
@@ -292,7 +303,7 @@ def bench_projection(measured, peak):
 
 
 def bench_recommend(problem, n_threads):
-    from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+    from implicit.cpu.als import AlternatingLeastSquares
 
     from skcoldstart._utils.scores import LowRankScores
     from skcoldstart._utils.topn import top_n_per_user
@@ -301,7 +312,7 @@ def bench_recommend(problem, n_threads):
     for _ in range(5):
         ours.sweep()
     V, U = (np.ascontiguousarray(factors) for factors in ours.factors)
-    peer = MatrixFactorizationBase(num_threads=n_threads)
+    peer = AlternatingLeastSquares(factors=problem.rank, num_threads=n_threads)
     peer.item_factors, peer.user_factors = V, U
     users = np.arange(len(U))
     played = sp.csr_matrix(problem.weights.T)
@@ -342,11 +353,12 @@ def main():
         choices=["sweep", "convergence", "memory", "scaling", "recommend"],
     )
     parser.add_argument("--memory-of", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--plays", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     engines = ["ours", *arguments.peers]
     if arguments.memory_of:
         bench_memory(
-            arguments.size, arguments.rank, arguments.memory_of, arguments.threads
+            arguments.plays, arguments.rank, arguments.memory_of, arguments.threads
         )
         return
     print(
@@ -390,14 +402,13 @@ def main():
         if "scaling" in arguments.what:
             bench_scaling(arguments.threads)
     if "memory" in arguments.what:
-        for engine in engines:
-            subprocess.run(
-                [
-                    *(sys.executable, __file__, "--memory-of", engine),
-                    *("--size", arguments.size, "--rank", str(arguments.rank)),
-                ],
-                check=True,
-            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "plays.npz")
+            sp.save_npz(path, make_plays(*SIZES[arguments.size], 0), compressed=False)
+            for engine in engines:
+                command = [sys.executable, __file__, "--memory-of", engine]
+                command += ["--plays", path, "--rank", str(arguments.rank)]
+                subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":
