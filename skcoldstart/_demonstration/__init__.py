@@ -1,0 +1,1 @@
+"""The demonstration: from audio files and play counts to ranked listeners."""

@@ -1,0 +1,141 @@
+"""What the demonstration prints and the table it writes."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._demonstration._experiment import Experiment
+from skcoldstart._utils.atomic import atomic_write
+
+__all__ = ["listeners_of_a_song", "ranked_listeners", "table", "write_recommendations"]
+
+
+def table(experiment: Experiment) -> str:
+    """Format the scores in the form of the paper's Table 2.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was measured.
+
+    Returns
+    -------
+    str
+        One line per system.
+    """
+    lines = [
+        f"{'system':<24}{'mAP@500':>9}  {'95 % interval':<18}{'AUC':>7}  "
+        f"{'95 % interval':<18}",
+        "-" * 78,
+    ]
+    for row in experiment.scores:
+        lines.append(
+            f"{row.name:<24}{row.map:>9.4f}  {_interval(row.map_interval):<18}"
+            f"{row.auc:>7.4f}  {_interval(row.auc_interval):<18}"
+        )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"[{bounds[0]:.4f}, {bounds[1]:.4f}]"
+
+
+def ranked_listeners(
+    factors: np.ndarray, user_factors: np.ndarray, n: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rank the listeners of each song, one song at a time.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (n_items, k)
+        Predicted item factors.
+    user_factors : ndarray of shape (n_users, k)
+        User factors.
+    n : int
+        Listeners per song.
+
+    Yields
+    ------
+    users : ndarray of shape (min(n, n_users),)
+        Best first; of equal scores the lower index first.
+    scores : ndarray of shape (min(n, n_users),)
+        Their scores.
+    """
+    for row in factors:
+        scores = user_factors @ row
+        best = np.argsort(-scores, kind="stable")[:n]
+        yield best, scores[best]
+
+
+def listeners_of_a_song(
+    experiment: Experiment, frames: Any, plays: Any, names: np.ndarray, users: Any
+) -> str:
+    """Show whom the best content system expects to like a held-out song.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was measured.
+    frames : RaggedArray of n_items
+        Frames of all songs.
+    plays : csr_array of shape (n_items, n_users)
+        Play counts, to say who really played the song.
+    names : ndarray of shape (n_items,)
+        Names of songs.
+    users : ndarray of shape (n_users,)
+        Names of users.
+
+    Returns
+    -------
+    str
+        The five first listeners of the most played song that was held out.
+    """
+    n_listeners = np.diff(plays.indptr)[experiment.test]
+    song = int(experiment.test[np.argmax(n_listeners)])
+    model = experiment.best
+    factors = model[-1].predict_factors(model[:-1].transform(frames[[song]]))
+    best, scores = next(ranked_listeners(factors, model[-1].user_factors_, 5))
+    counts = plays[[song]].toarray().ravel()
+    lines = [
+        f"First listeners for '{names[song]}', which no system has seen "
+        f"({n_listeners.max()} of {plays.shape[1]} users really play it):"
+    ]
+    for rank, (user, score) in enumerate(zip(best, scores, strict=True), start=1):
+        truth = f"plays it {counts[user]:.0f} times" if counts[user] else "does not"
+        lines.append(f"  {rank}. {users[user]!s:<24} score {score:6.3f}   {truth}")
+    return "\n".join(lines)
+
+
+def write_recommendations(
+    path: Path, songs: Any, users: np.ndarray, model: Any, frames: Any, *, n: int
+) -> None:
+    """Write the first listeners of songs to a tab-separated file.
+
+    Parameters
+    ----------
+    path : Path
+        Written whole or not at all.
+    songs : sequence of n_items str
+        Names of the songs to recommend.
+    users : ndarray of shape (n_users,)
+        Names of users.
+    model : Pipeline
+        Fitted content system.
+    frames : RaggedArray of n_items
+        Frames of the songs.
+    n : int
+        Listeners per song.
+    """
+    factors = model[-1].predict_factors(model[:-1].transform(frames))
+    with atomic_write(path, "w") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["song", "rank", "listener", "score"])
+        ranked = ranked_listeners(factors, model[-1].user_factors_, n)
+        for song, (best, scores) in zip(songs, ranked, strict=True):
+            for rank, (user, score) in enumerate(
+                zip(best, scores, strict=True), start=1
+            ):
+                writer.writerow([song, rank, users[user], f"{score:.6g}"])
