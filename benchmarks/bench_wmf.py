@@ -28,15 +28,10 @@ from plays import SIZES, make_plays
 from threadpoolctl import threadpool_limits
 
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
-from skcoldstart.factorization._als import (
-    HalfSweep,
-    Rows,
-    objective,
-    pad,
-    penalty,
-    relaxation,
-)
+from skcoldstart.factorization._als import relaxation
 from skcoldstart.factorization._confidence import confidence_weights
+from skcoldstart.factorization._cpu import CPUSolver
+from skcoldstart.factorization._rows import Rows
 
 REG = 10.0
 TARGETS = (1.01, 1.005, 1.001)
@@ -61,7 +56,8 @@ class Problem:
     def loss(self, V, U):
         V, U = np.ascontiguousarray(V), np.ascontiguousarray(U)
         with worker_threads(None) as run:
-            return objective(self.by_item, self.by_user, V, U, run)
+            solver = CPUSolver(run, "cg", self.rank)
+            return solver.objective(self.by_item, self.by_user, V, U)
 
 
 class Ours:
@@ -69,17 +65,19 @@ class Ours:
 
     def __init__(self, problem, n_threads):
         self.problem = problem
-        self.V, self.U = pad(problem.V), pad(problem.U)
         self.context = worker_threads(n_threads)
-        self.half = HalfSweep(self.context.__enter__(), "cg", problem.rank)
+        self.solver = CPUSolver(self.context.__enter__(), "cg", problem.rank)
+        self.V, self.U = self.solver.put(problem.V), self.solver.put(problem.U)
         self.n_sweeps = 0
 
     def sweep(self):
         omega = relaxation(self.n_sweeps)
         problem = self.problem
-        self.half(problem.by_user, self.U, self.V, omega=omega)
-        self.half(problem.by_item, self.V, self.U, omega=omega)
-        penalty(problem.by_user, self.U)  # what the objective of a sweep costs
+        self.solver.half(problem.by_user, self.U, self.V, omega=omega)
+        self.solver.half(problem.by_item, self.V, self.U, omega=omega)
+        self.solver.penalty(
+            problem.by_user, self.U
+        )  # what the objective of a sweep costs
         self.n_sweeps += 1
 
     @property

@@ -1,23 +1,53 @@
 """Alternating least squares over both sides of a table of plays."""
 
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse as sp
 
-from skcoldstart._utils.threads import ThreadMap
+from skcoldstart.factorization._rows import Rows
 
-CACHE_LINE = 64
-LANES = 16  # dimensions are padded to whole vectors of this many numbers
-BLOCK_ROWS = 4096  # of a dense product; fixed, so that sums do not depend on threads
-CHUNK_COST = 2_000_000  # multiplications an entry pass over a chunk makes, about
-N_STEPS = 3  # of conjugate gradients in a sweep; the last one goes on to SOLVE_TOL
-SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
+
+class Solver(Protocol):
+    """Solves one side while the other is fixed; factors live where it works.
+
+    What `put` returns and `half` takes is the solver's own form of factors, padded or
+    on a device; `get` brings them back.
+    """
+
+    def put(self, factors: np.ndarray) -> Any:
+        """Copy factors of shape (n_rows, n_components) to where the solver works."""
+        ...
+
+    def get(self, factors: Any) -> np.ndarray:
+        """Copy them back."""
+        ...
+
+    def half(
+        self,
+        rows: Rows,
+        A: Any,
+        B: Any,
+        *,
+        omega: float = 1.0,
+        accurate: bool = False,
+    ) -> float:
+        """Move the rows of A with B fixed, `omega` times the step.
+
+        With `accurate`, start from 0 and solve to the precision of the dtype. Return
+        the objective after the move, less ``sum_j penalty_j ||b_j||^2``.
+        """
+        ...
+
+    def penalty(self, rows: Rows, factors: Any) -> float:
+        """Return ``sum_i penalty_i ||a_i||^2``."""
+        ...
+
+    def objective(
+        self, by_item: Rows, by_user: Rows, V: np.ndarray, U: np.ndarray
+    ) -> float:
+        """Return the exact objective of factors from `get`, in float64."""
+        ...
 
 
 def relaxation(sweep: int) -> float:
@@ -25,251 +55,18 @@ def relaxation(sweep: int) -> float:
     return 1.0 if sweep == 0 else 1.2 + 0.6 * min(1.0, (sweep - 1) / 12)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Weighted plays of one side, a row for each item (or each user).
-
-    Attributes
-    ----------
-    indptr : int64 ndarray of shape (n_rows + 1,)
-        Where each row starts.
-    indices : int32 ndarray of shape (nnz,)
-        Columns of the stored entries.
-    weights : ndarray of shape (nnz,)
-        Their confidences, minus one.
-    reg : float
-        Regularization of a row of factors.
-    reg_exponent : float
-        It is multiplied by the row's number of entries to this power.
-    """
-
-    indptr: np.ndarray
-    indices: np.ndarray
-    weights: np.ndarray
-    reg: float
-    reg_exponent: float
-
-    @classmethod
-    def from_csr(
-        cls, weights: sp.csr_array, *, reg: float, reg_exponent: float
-    ) -> "Rows":
-        """Take over canonical CSR; int64 pointers serve any number of entries."""
-        return cls(
-            indptr=_owned(weights.indptr, np.int64),
-            indices=_owned(weights.indices, np.int32),
-            weights=_owned(weights.data, weights.dtype),
-            reg=reg,
-            reg_exponent=reg_exponent,
-        )
-
-    def transposed(self, n_columns: int) -> "Rows":
-        """Return the same plays, a row for each column."""
-        shape = (self.n_rows, n_columns)
-        table = sp.csr_array((self.weights, self.indices, self.indptr), shape=shape)
-        return Rows.from_csr(
-            table.T.tocsr(), reg=self.reg, reg_exponent=self.reg_exponent
-        )
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows, empty ones included."""
-        return len(self.indptr) - 1
-
-    @cached_property
-    def penalties(self) -> np.ndarray:
-        """Regularization of each row, 0 for one without entries."""
-        counts = np.diff(self.indptr).astype(np.float64)
-        return np.where(counts > 0, self.reg * counts**self.reg_exponent, 0.0)
-
-    @cached_property
-    def confidence_sum(self) -> float:
-        """Objective of this side's plays where all factors are 0."""
-        return float(self.weights.sum(dtype=np.float64)) + len(self.weights)
-
-    def chunks(self, n_dims: int) -> list[tuple[int, int]]:
-        """Cut the rows into chunks of about equal cost."""
-        cost = (self.indptr + 8 * np.arange(self.n_rows + 1)) * n_dims
-        n_chunks = max(1, round(cost[-1] / (CHUNK_COST * max(1, n_dims / 64))))
-        cuts = np.searchsorted(cost, np.linspace(0, cost[-1], n_chunks + 1)[1:-1])
-        edges = np.unique(np.concatenate([[0], cuts, [self.n_rows]]))
-        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+def sweeps(
+    by_item: Rows, by_user: Rows, V: Any, U: Any, solver: Solver, n_sweeps: int
+) -> Iterator[float]:
+    """Move users, then items, in place; yield the objective after each sweep."""
+    for sweep in range(n_sweeps):
+        omega = relaxation(sweep)
+        solver.half(by_user, U, V, omega=omega)
+        moved = solver.half(by_item, V, U, omega=omega)
+        yield moved + solver.penalty(by_user, U)
 
 
-def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
-    """Return an array not yet filled whose first row begins at a cache line."""
-    size = np.dtype(dtype).itemsize
-    raw = np.empty(n_rows * n_dims + CACHE_LINE // size, dtype)
-    start = -raw.ctypes.data % CACHE_LINE // size
-    return raw[start : start + n_rows * n_dims].reshape(n_rows, n_dims)
-
-
-def pad(factors: np.ndarray) -> np.ndarray:
-    """Copy factors into rows of whole vectors, aligned to cache lines."""
-    n_rows, n_components = factors.shape
-    padded = aligned(n_rows, LANES * -(-n_components // LANES), factors.dtype)
-    padded[:, :n_components] = factors
-    padded[:, n_components:] = 0
-    return padded
-
-
-@dataclass(frozen=True)
-class Basis:
-    """Coordinates in which the dense part of every row's system is diagonal.
-
-    A row of factors a becomes ``a @ into`` and comes back by ``@ outof.T``; a fixed row
-    b becomes ``b @ outof``, so that products stay what they were. The dense part
-    ``B'B + penalty_i I`` is then ``diag(spectrum + penalties[i])``.
-    """
-
-    into: np.ndarray
-    outof: np.ndarray
-    spectrum: np.ndarray
-    penalties: np.ndarray
-
-
-class HalfSweep:
-    """Solves the rows of one side while the factors of the other stay fixed.
-
-    Parameters
-    ----------
-    run : callable
-        Maps a function over items in threads.
-    solver : {"cg", "cholesky"}
-        A few steps of conjugate gradients, or the exact step.
-    n_components : int
-        Dimensions that are not padding.
-    """
-
-    def __init__(self, run: ThreadMap, solver: str, n_components: int) -> None:
-        self._run = run
-        self._solver = solver
-        self._n_components = n_components
-        self._fixed: np.ndarray | None = None
-        self._of_thread = threading.local()
-
-    def __call__(
-        self,
-        rows: Rows,
-        A: np.ndarray,
-        B: np.ndarray,
-        *,
-        omega: float = 1.0,
-        accurate: bool = False,
-    ) -> float:
-        """Move the rows of A; return the objective without the penalty on B.
-
-        Parameters
-        ----------
-        rows : Rows
-            Plays, a row for each row of A and a column for each row of B.
-        A : ndarray of shape (n_rows, n_dims)
-            Padded factors to solve for, in place.
-        B : ndarray of shape (n_columns, n_dims)
-            Padded factors that stay fixed.
-        omega : float, default=1.0
-            How much of the step to take, between 0 and 2.
-        accurate : bool, default=False
-            Start from 0 and solve to the precision of the dtype.
-
-        Returns
-        -------
-        float
-            The objective after the move, less ``sum_j penalty_j ||b_j||^2``.
-        """
-        basis = self._basis(rows, B)
-        if self._fixed is None or len(self._fixed) < len(B):
-            self._fixed = aligned(len(B), B.shape[1], B.dtype)
-        Z = self._fixed[: len(B)]
-        self._run(
-            lambda block: np.matmul(B[block], basis.outof, out=Z[block]),
-            row_blocks(len(B)),
-        )
-        solve = self._row_solver(Z, rows, basis, omega, accurate)
-        chunks = rows.chunks(B.shape[1])
-        longest = max((end - begin for begin, end in chunks), default=0)
-
-        def solve_chunk(chunk: tuple[int, int]) -> float:
-            begin, end = chunk
-            block = self._scratch("block", longest, B)[: end - begin]
-            if accurate:
-                block[...] = 0
-            else:
-                np.matmul(A[begin:end], basis.into, out=block)
-            value = solve(begin, end, block)
-            np.matmul(block, basis.outof.T, out=A[begin:end])
-            return value
-
-        return sum(self._run(solve_chunk, chunks)) + rows.confidence_sum
-
-    def _scratch(self, name: str, n_rows: int, like: np.ndarray) -> np.ndarray:
-        """Return rows of a thread's own that it keeps from chunk to chunk."""
-        kept = getattr(self._of_thread, name, None)
-        if kept is None or len(kept) < n_rows:
-            kept = aligned(n_rows, like.shape[1], like.dtype)
-            setattr(self._of_thread, name, kept)
-        return kept
-
-    def _basis(self, rows: Rows, B: np.ndarray) -> Basis:
-        inside = slice(self._n_components)
-        gram = gram_matrix(B, self._run)[inside, inside]
-        into, outof = np.zeros((2, B.shape[1], B.shape[1]), B.dtype)
-        spectrum = np.zeros(B.shape[1], B.dtype)
-        if rows.reg_exponent == 0:
-            # One penalty for all rows: whitened, the dense part is the identity.
-            gram[np.diag_indices_from(gram)] += rows.reg
-            try:
-                root = np.linalg.cholesky(gram)
-            except np.linalg.LinAlgError:
-                raise ValueError(
-                    f"reg={rows.reg:g} is too small for {B.dtype}: the normal "
-                    "equations are singular. Use a larger reg or dtype='float64'."
-                ) from None
-            into[inside, inside] = root
-            outof[inside, inside] = scipy.linalg.solve_triangular(
-                root, np.eye(len(root)), lower=True
-            ).T
-            penalties = np.ones(rows.n_rows)
-        else:
-            spectrum[inside], into[inside, inside] = np.linalg.eigh(gram)
-            np.maximum(spectrum, 0, out=spectrum)
-            outof, penalties = into, rows.penalties
-        return Basis(into, outof, spectrum, penalties.astype(B.dtype))
-
-    def _row_solver(
-        self, Z: np.ndarray, rows: Rows, basis: Basis, omega: float, accurate: bool
-    ) -> Callable[[int, int, np.ndarray], float]:
-        system = (
-            Z,
-            rows.indptr,
-            rows.indices,
-            rows.weights,
-            basis.spectrum,
-            basis.penalties,
-        )
-        n_dims = Z.shape[1]
-        if self._solver == "cholesky":
-            from skcoldstart._kernels.als_exact import solve_rows_exactly
-
-            def solve(begin: int, end: int, block: np.ndarray) -> float:
-                work = self._scratch("work", n_dims + 3, Z)
-                return solve_rows_exactly(*system, begin, end, omega, work, block)
-
-        else:
-            from skcoldstart._kernels.als import solve_rows
-
-            n_steps = 2 * n_dims + 20 if accurate else N_STEPS
-            tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
-
-            def solve(begin: int, end: int, block: np.ndarray) -> float:
-                work = self._scratch("work", 5, Z)
-                return solve_rows(*system, begin, end, n_steps, tol, omega, work, block)
-
-        return solve
-
-
-def fold_in(
-    rows: Rows, fixed: np.ndarray, *, run: ThreadMap, solver: str
-) -> np.ndarray:
+def fold_in(rows: Rows, fixed: np.ndarray, solver: Solver) -> np.ndarray:
     """Solve rows from nothing, to the precision of the dtype.
 
     Parameters
@@ -278,87 +75,14 @@ def fold_in(
         Plays, a column for each row of `fixed`.
     fixed : ndarray of shape (n_columns, n_components)
         Factors of the other side.
-    run : callable
-        Maps a function over items in threads.
-    solver : {"cg", "cholesky"}
-        As in `HalfSweep`.
+    solver : Solver
+        Where to solve them.
 
     Returns
     -------
     ndarray of shape (n_rows, n_components)
         Factors; 0 for a row without entries.
     """
-    B = pad(fixed)
-    A = np.empty((rows.n_rows, B.shape[1]), B.dtype)
-    HalfSweep(run, solver, fixed.shape[1])(rows, A, B, accurate=True)
-    return np.ascontiguousarray(A[:, : fixed.shape[1]])
-
-
-def row_blocks(n_rows: int) -> list[slice]:
-    """Cut rows into the blocks of dense products."""
-    return [slice(b, b + BLOCK_ROWS) for b in range(0, n_rows, BLOCK_ROWS)]
-
-
-def gram_matrix(factors: np.ndarray, run: ThreadMap) -> np.ndarray:
-    """Return ``factors.T @ factors`` in float64, from products of blocks of rows."""
-    parts = run(
-        lambda block: (factors[block].T @ factors[block]).astype(np.float64),
-        row_blocks(len(factors)),
-    )
-    return np.sum(parts, axis=0)
-
-
-def penalty(rows: Rows, factors: np.ndarray) -> float:
-    """Return ``sum_i penalty_i ||a_i||^2``, in float64."""
-    squares = np.einsum("ij,ij->i", factors, factors, dtype=np.float64)
-    return float(rows.penalties @ squares)
-
-
-def objective(
-    by_item: Rows, by_user: Rows, V: np.ndarray, U: np.ndarray, run: ThreadMap
-) -> float:
-    """Return the exact objective in float64, without the table of all pairs.
-
-    The sum over all pairs of ``(x_u'y_i)^2`` is the sum of the elementwise product of
-    both Gram matrices; stored entries add ``c (1 - s)^2 - s^2``.
-    """
-    from skcoldstart._kernels.als import observed_objective
-
-    observed = run(
-        lambda chunk: observed_objective(
-            V, U, by_item.indptr, by_item.indices, by_item.weights, *chunk
-        ),
-        by_item.chunks(V.shape[1]),
-    )
-    # float32 blocks would cost the sum its last digits
-    everywhere = np.vdot(_exact_gram(V, run), _exact_gram(U, run))
-    return sum(observed) + everywhere + penalty(by_item, V) + penalty(by_user, U)
-
-
-def sweeps(
-    by_item: Rows,
-    by_user: Rows,
-    V: np.ndarray,
-    U: np.ndarray,
-    half: HalfSweep,
-    n_sweeps: int,
-) -> Iterator[float]:
-    """Move users, then items, in place; yield the objective after each sweep."""
-    for sweep in range(n_sweeps):
-        omega = relaxation(sweep)
-        half(by_user, U, V, omega=omega)
-        yield half(by_item, V, U, omega=omega) + penalty(by_user, U)
-
-
-def _exact_gram(factors: np.ndarray, run: ThreadMap) -> np.ndarray:
-    def product(block: slice) -> np.ndarray:
-        rows = factors[block].astype(np.float64)
-        return rows.T @ rows
-
-    return np.sum(run(product, row_blocks(len(factors))), axis=0)
-
-
-def _owned(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """Return a writeable array of a dtype: kernels are compiled for that alone."""
-    array = np.asarray(array, dtype=dtype)
-    return array if array.flags.writeable else array.copy()
+    A = solver.put(np.zeros((rows.n_rows, fixed.shape[1]), fixed.dtype))
+    solver.half(rows, A, solver.put(fixed), accurate=True)
+    return solver.get(A)

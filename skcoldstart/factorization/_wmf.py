@@ -1,5 +1,7 @@
 """WMF: weighted matrix factorization of play counts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,17 +19,12 @@ from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.validation import check_play_counts
-from skcoldstart.factorization._als import (
-    HalfSweep,
-    Rows,
-    fold_in,
-    objective,
-    pad,
-    row_blocks,
-    sweeps,
-)
+from skcoldstart.factorization._als import Solver, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
+from skcoldstart.factorization._cpu import CPUSolver
 from skcoldstart.factorization._queries import FactorQueriesMixin
+from skcoldstart.factorization._rows import Rows, row_blocks
+from skcoldstart.factorization._torch import TorchSolver
 
 __all__ = ["WMF"]
 
@@ -86,6 +83,10 @@ class WMF(
     warm_start : bool, default=False
         Start `fit` from the factors of the last fit, which must have been to plays of
         the same shape. An interrupted fit then keeps the factors it has reached.
+    device : {"cpu", "cuda"}, default="cpu"
+        Where to solve. "cuda" needs torch (``pip install skcoldstart[neural]``) and a
+        GPU with room for plays and factors; factors agree with those of "cpu" to the
+        precision of the dtype. Fitted attributes are ordinary arrays either way.
 
     Attributes
     ----------
@@ -182,6 +183,7 @@ class WMF(
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
+        "device": [StrOptions({"cpu", "cuda"})],
     }
 
     def __init__(
@@ -201,6 +203,7 @@ class WMF(
         verbose=0,
         reg_exponent=0.0,
         warm_start=False,
+        device="cpu",
     ):
         self.n_components = n_components
         self.alpha = alpha
@@ -216,6 +219,7 @@ class WMF(
         self.verbose = verbose
         self.reg_exponent = reg_exponent
         self.warm_start = warm_start
+        self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, Y: Any, y: Any = None) -> "WMF":
@@ -299,8 +303,8 @@ class WMF(
                 )
             new_items = self._fold_in(plays[n_items:, :n_users], self.user_factors_)
             new_users = self._fold_in(plays[:n_items, n_users:].T, self.item_factors_)
-            V = pad(np.concatenate([self.item_factors_, new_items]))
-            U = pad(np.concatenate([self.user_factors_, new_users]))
+            V = np.concatenate([self.item_factors_, new_items])
+            U = np.concatenate([self.user_factors_, new_users])
         self._alternate(plays, V, U, max_iter=1)
         return self
 
@@ -368,52 +372,51 @@ class WMF(
                 f"Y has {plays.shape[0]} rows but WMF was fitted to "
                 f"{len(self.item_factors_)} items; the objective is that of these."
             )
-        by_item = self._rows(plays)
+        V, U = self.item_factors_, self.user_factors_
+        by_item = self._rows(plays, V.dtype)
         by_user = by_item.transposed(plays.shape[1])
-        with worker_threads(self.n_jobs) as run:
-            return objective(
-                by_item, by_user, self.item_factors_, self.user_factors_, run
-            )
+        with self._open_solver(V.shape[1]) as solver:
+            return solver.objective(by_item, by_user, V, U)
 
     def _alternate(
         self, plays: sp.csr_array, V: np.ndarray, U: np.ndarray, *, max_iter: int
     ) -> None:
-        """Sweep from padded factors, in place, and set the fitted attributes."""
-        by_item = self._rows(plays)
+        """Sweep from factors and set the fitted attributes."""
+        by_item = self._rows(plays, V.dtype)
         by_user = by_item.transposed(plays.shape[1])
-        solver = self._solver_name()
         history: list[float] = []
         with (
-            worker_threads(self.n_jobs) as run,
+            self._open_solver(V.shape[1]) as solver,
             progress_bar(
                 description="WMF", verbose=self.verbose, total=max_iter, unit="sweep"
             ) as bar,
         ):
-            half = HalfSweep(run, solver, self.n_components)
+            items, users = solver.put(V), solver.put(U)
             try:
-                for loss in sweeps(by_item, by_user, V, U, half, max_iter - 1):
+                for loss in sweeps(
+                    by_item, by_user, items, users, solver, max_iter - 1
+                ):
                     _check_finite(loss)
                     history.append(loss)
                     bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
                     bar.update()
                     if len(history) > 1 and history[-2] - loss <= self.tol * loss:
                         break
-                half(by_user, U, V)
+                solver.half(by_user, users, items)
             except KeyboardInterrupt:
                 if self.warm_start:
-                    self._keep(V, U, history)
+                    self._keep(solver.get(items), solver.get(users), history)
                 raise
-            users = np.ascontiguousarray(U[:, : self.n_components])
-            items = fold_in(by_item, users, run=run, solver=solver)
-            loss = objective(by_item, by_user, items, users, run)
+            U = solver.get(users)
+            V = fold_in(by_item, U, solver)
+            loss = solver.objective(by_item, by_user, V, U)
             _check_finite(loss)
             bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
             bar.update()
-        self._keep(items, users, [*history, loss])
+        self._keep(V, U, [*history, loss])
 
     def _keep(self, V: np.ndarray, U: np.ndarray, history: list[float]) -> None:
-        self.item_factors_ = np.ascontiguousarray(V[:, : self.n_components])
-        self.user_factors_ = np.ascontiguousarray(U[:, : self.n_components])
+        self.item_factors_, self.user_factors_ = V, U
         self.loss_history_ = np.array(history)
         self.loss_ = history[-1] if history else np.inf
         self.n_iter_ = len(history)
@@ -428,13 +431,11 @@ class WMF(
                 2**32, size=4, dtype=np.uint32
             )
         )
-        V = pad(np.zeros((shape[0], self.n_components), self.dtype))
-        U = pad(np.zeros((shape[1], self.n_components), self.dtype))
+        V = np.empty((shape[0], self.n_components), self.dtype)
         scale = START_SCALE / np.sqrt(self.n_components)
         for block in row_blocks(shape[0]):
-            rows = V[block, : self.n_components]
-            rows[...] = scale * rng.standard_normal(rows.shape)
-        return V, U
+            V[block] = scale * rng.standard_normal(V[block].shape)
+        return V, np.zeros((shape[1], self.n_components), self.dtype)
 
     def _last_factors(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         last = (*self.item_factors_.shape, len(self.user_factors_))
@@ -445,24 +446,20 @@ class WMF(
                 f"{self.n_components}. Use partial_fit for new items and users, or "
                 "warm_start=False."
             )
-        return (
-            pad(self.item_factors_.astype(self.dtype)),
-            pad(self.user_factors_.astype(self.dtype)),
-        )
+        return self.item_factors_, self.user_factors_
 
     def _fold_in(self, plays: Any, fixed: np.ndarray) -> np.ndarray:
-        with worker_threads(self.n_jobs) as run:
-            return fold_in(
-                self._rows(plays.tocsr()), fixed, run=run, solver=self._solver_name()
-            )
+        rows = self._rows(plays.tocsr(), fixed.dtype)
+        with self._open_solver(fixed.shape[1]) as solver:
+            return fold_in(rows, fixed, solver)
 
-    def _rows(self, plays: sp.csr_array) -> Rows:
+    def _rows(self, plays: sp.csr_array, dtype: np.dtype) -> Rows:
         weights = confidence_weights(
             plays.data,
             confidence=self.confidence,
             alpha=self.alpha,
             epsilon=self.epsilon,
-            dtype=np.dtype(self.dtype),
+            dtype=dtype,
         )
         return Rows.from_csr(
             sp.csr_array((weights, plays.indices, plays.indptr), shape=plays.shape),
@@ -470,8 +467,15 @@ class WMF(
             reg_exponent=self.reg_exponent,
         )
 
-    def _solver_name(self) -> str:
-        return "cg" if self.solver == "auto" else self.solver
+    @contextmanager
+    def _open_solver(self, n_components: int) -> Iterator[Solver]:
+        method = "cg" if self.solver == "auto" else self.solver
+        if self.device == "cuda":
+            with TorchSolver.on_cuda(method, n_components) as solver:
+                yield solver
+        else:
+            with worker_threads(self.n_jobs) as run:
+                yield CPUSolver(run, method, n_components)
 
     def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array:
         plays = check_play_counts(Y, input_name="Y")

@@ -6,17 +6,10 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart.factorization._als import (
-    HalfSweep,
-    Rows,
-    fold_in,
-    objective,
-    pad,
-    penalty,
-    relaxation,
-    sweeps,
-)
+from skcoldstart.factorization._als import fold_in, relaxation, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
+from skcoldstart.factorization._cpu import CPUSolver, pad
+from skcoldstart.factorization._rows import Rows
 from tests.references import wmf as reference
 
 SOLVERS = ["cg", "cholesky"]
@@ -63,7 +56,7 @@ def test_solved_rows_are_those_of_dense_normal_equations(
     by_item, _ = both_sides(plays, reg=3.0, reg_exponent=reg_exponent, **how)
     _, U = starting(rng, plays.shape, n_components)
 
-    V = fold_in(by_item, U, run=run, solver=solver)
+    V = fold_in(by_item, U, CPUSolver(run, solver, n_components))
 
     expected = reference.solve_rows(plays, U, reg=3.0, reg_exponent=reg_exponent, **how)
     assert_allclose(V, expected, rtol=1e-8, atol=1e-10)
@@ -78,7 +71,7 @@ def test_exact_sweeps_follow_the_dense_twin(rng, run, reg_exponent):
     start = starting(rng, plays.shape, 9)
     V, U = pad(start[0]), pad(start[1])
 
-    half = HalfSweep(run, "cholesky", 9)
+    half = CPUSolver(run, "cholesky", 9)
     losses = list(sweeps(by_item, by_user, V, U, half, 6))
 
     omegas = [relaxation(sweep) for sweep in range(6)]
@@ -98,13 +91,13 @@ def test_objective_falls_in_each_half_sweep_and_is_the_sum_over_all_pairs(
     how = {"reg": 2.0, "reg_exponent": reg_exponent}
     by_item, by_user = both_sides(plays, dtype=dtype, **how)
     V, U = (pad(factors) for factors in starting(rng, plays.shape, 13, dtype))
-    half = HalfSweep(run, solver, 13)
+    solve = CPUSolver(run, solver, 13)
     before = reference.loss(plays, V, U, **how)
     precision = 1e-6 if dtype == np.float32 else 1e-12
     for sweep in range(30):
         omega = relaxation(sweep)
         for rows, A, B, fixed in ((by_user, U, V, by_item), (by_item, V, U, by_user)):
-            after = half(rows, A, B, omega=omega) + penalty(fixed, B)
+            after = solve.half(rows, A, B, omega=omega) + solve.penalty(fixed, B)
             assert_allclose(after, reference.loss(plays, V, U, **how), rtol=precision)
             assert after <= before * (1 + precision)
             before = after
@@ -119,7 +112,7 @@ def test_relaxation_below_two_lowers_the_objective_and_above_two_raises_it(
     V, U = (pad(factors) for factors in starting(rng, plays.shape, 8))
     V[3] = 0  # an item without plays becomes 0 at any omega
     before = reference.loss(plays, V, U, reg=2.0)
-    HalfSweep(run, "cg", 8)(by_item, V, U, omega=omega)
+    CPUSolver(run, "cg", 8).half(by_item, V, U, omega=omega)
     after = reference.loss(plays, V, U, reg=2.0)
     assert (after < before) == falls
 
@@ -131,7 +124,9 @@ def test_exact_objective_is_the_sum_over_all_pairs(rng, run, dtype):
     V, U = starting(rng, plays.shape, 11, dtype)
     expected = reference.loss(plays, V, U, reg=2.0, reg_exponent=0.3)
     rtol = 1e-7 if dtype == np.float32 else 1e-12  # weights are rounded to the dtype
-    assert_allclose(objective(by_item, by_user, V, U, run), expected, rtol=rtol)
+    assert_allclose(
+        CPUSolver(run, "cg", 11).objective(by_item, by_user, V, U), expected, rtol=rtol
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -144,10 +139,10 @@ def test_any_number_of_threads_gives_the_same_bits(rng, dtype, n_components):
     for n_jobs in (1, 2):
         V, U = pad(start[0]), pad(start[1])
         with worker_threads(n_jobs) as run:
-            half = HalfSweep(run, "cg", n_components)
-            losses = list(sweeps(by_item, by_user, V, U, half, 3))
-            items = fold_in(by_item, U[:, :n_components], run=run, solver="cg")
-            exact = objective(by_item, by_user, items, U[:, :n_components], run)
+            solver = CPUSolver(run, "cg", n_components)
+            losses = list(sweeps(by_item, by_user, V, U, solver, 3))
+            items = fold_in(by_item, solver.get(U), solver)
+            exact = solver.objective(by_item, by_user, items, solver.get(U))
         results.append((V, U, items, losses, exact))
     assert len(by_item.chunks(64)) > 1
     for one, two in zip(*results, strict=True):
@@ -163,7 +158,7 @@ def test_permuted_items_and_users_give_permuted_factors(rng, run, dtype, rtol):
     def factors(plays, V, U):
         sides = both_sides(plays, reg=5.0, dtype=dtype)
         V, U = pad(V), pad(U)
-        list(sweeps(*sides, V, U, HalfSweep(run, "cg", 8), 4))
+        list(sweeps(*sides, V, U, CPUSolver(run, "cg", 8), 4))
         return V, U
 
     V, U = factors(plays, *start)
@@ -183,8 +178,7 @@ def test_float32_rows_agree_with_float64(rng, run, solver, n_components):
         fold_in(
             both_sides(plays, reg=2.0, dtype=dtype)[0],
             U.astype(dtype),
-            run=run,
-            solver=solver,
+            CPUSolver(run, solver, n_components),
         )
         for dtype in (np.float64, np.float32)
     )
@@ -196,7 +190,7 @@ def test_singular_equations_name_reg(rng, run):
     by_item, _ = both_sides(plays, reg=1e-30, dtype=np.float32)
     V, U = (pad(factors) for factors in starting(rng, plays.shape, 50, np.float32))
     with pytest.raises(ValueError, match=r"reg=1e-30 is too small for float32"):
-        HalfSweep(run, "cg", 50)(by_item, V, U)
+        CPUSolver(run, "cg", 50).half(by_item, V, U)
 
 
 def test_chunks_cover_all_rows_once_at_about_equal_cost(rng):

@@ -1,0 +1,235 @@
+"""Alternating least squares in threads of the processor."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from skcoldstart._utils.threads import ThreadMap
+from skcoldstart.factorization._rows import Rows, row_blocks
+
+CACHE_LINE = 64
+LANES = 16  # dimensions are padded to whole vectors of this many numbers
+N_STEPS = 3  # of conjugate gradients in a sweep; the last one goes on to SOLVE_TOL
+SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Coordinates in which the dense part of every row's system is diagonal.
+
+    A row of factors a becomes ``a @ into`` and comes back by ``@ outof.T``; a fixed row
+    b becomes ``b @ outof``, so that products stay what they were. The dense part
+    ``B'B + penalty_i I`` is then ``diag(spectrum + penalties[i])``.
+    """
+
+    into: np.ndarray
+    outof: np.ndarray
+    spectrum: np.ndarray
+    penalties: np.ndarray
+
+
+class CPUSolver:
+    """Solves the rows of one side while the factors of the other stay fixed.
+
+    Parameters
+    ----------
+    run : callable
+        Maps a function over items in threads.
+    method : {"cg", "cholesky"}
+        A few steps of conjugate gradients, or the exact step.
+    n_components : int
+        Dimensions that are not padding.
+    """
+
+    def __init__(self, run: ThreadMap, method: str, n_components: int) -> None:
+        self._run = run
+        self._method = method
+        self._n_components = n_components
+        self._fixed: np.ndarray | None = None
+        self._of_thread = threading.local()
+
+    def put(self, factors: np.ndarray) -> np.ndarray:
+        """Copy factors into rows of whole vectors, aligned to cache lines."""
+        return pad(factors)
+
+    def get(self, factors: np.ndarray) -> np.ndarray:
+        """Copy padded factors into an ordinary array."""
+        return np.array(factors[:, : self._n_components])
+
+    def half(
+        self,
+        rows: Rows,
+        A: np.ndarray,
+        B: np.ndarray,
+        *,
+        omega: float = 1.0,
+        accurate: bool = False,
+    ) -> float:
+        """Move the rows of A; return the objective without the penalty on B.
+
+        Parameters
+        ----------
+        rows : Rows
+            Plays, a row for each row of A and a column for each row of B.
+        A : ndarray of shape (n_rows, n_dims)
+            Padded factors to solve for, in place.
+        B : ndarray of shape (n_columns, n_dims)
+            Padded factors that stay fixed.
+        omega : float, default=1.0
+            How much of the step to take, between 0 and 2.
+        accurate : bool, default=False
+            Start from 0 and solve to the precision of the dtype.
+
+        Returns
+        -------
+        float
+            The objective after the move, less ``sum_j penalty_j ||b_j||^2``.
+        """
+        basis = self._basis(rows, B)
+        if self._fixed is None or len(self._fixed) < len(B):
+            self._fixed = aligned(len(B), B.shape[1], B.dtype)
+        Z = self._fixed[: len(B)]
+        self._run(
+            lambda block: np.matmul(B[block], basis.outof, out=Z[block]),
+            row_blocks(len(B)),
+        )
+        solve = self._row_solver(Z, rows, basis, omega, accurate)
+        chunks = rows.chunks(B.shape[1])
+        longest = max((end - begin for begin, end in chunks), default=0)
+
+        def solve_chunk(chunk: tuple[int, int]) -> float:
+            begin, end = chunk
+            block = self._scratch("block", longest, B)[: end - begin]
+            if accurate:
+                block[...] = 0
+            else:
+                np.matmul(A[begin:end], basis.into, out=block)
+            value = solve(begin, end, block)
+            np.matmul(block, basis.outof.T, out=A[begin:end])
+            return value
+
+        return sum(self._run(solve_chunk, chunks)) + rows.confidence_sum
+
+    def _scratch(self, name: str, n_rows: int, like: np.ndarray) -> np.ndarray:
+        """Return rows of a thread's own that it keeps from chunk to chunk."""
+        kept = getattr(self._of_thread, name, None)
+        if kept is None or len(kept) < n_rows:
+            kept = aligned(n_rows, like.shape[1], like.dtype)
+            setattr(self._of_thread, name, kept)
+        return kept
+
+    def _basis(self, rows: Rows, B: np.ndarray) -> Basis:
+        inside = slice(self._n_components)
+        gram = gram_matrix(B, self._run)[inside, inside]
+        into, outof = np.zeros((2, B.shape[1], B.shape[1]), B.dtype)
+        spectrum = np.zeros(B.shape[1], B.dtype)
+        if rows.reg_exponent == 0:
+            # One penalty for all rows: whitened, the dense part is the identity.
+            gram[np.diag_indices_from(gram)] += rows.reg
+            try:
+                root = np.linalg.cholesky(gram)
+            except np.linalg.LinAlgError:
+                raise ValueError(
+                    f"reg={rows.reg:g} is too small for {B.dtype}: the normal "
+                    "equations are singular. Use a larger reg or dtype='float64'."
+                ) from None
+            into[inside, inside] = root
+            outof[inside, inside] = scipy.linalg.solve_triangular(
+                root, np.eye(len(root)), lower=True
+            ).T
+            penalties = np.ones(rows.n_rows)
+        else:
+            spectrum[inside], into[inside, inside] = np.linalg.eigh(gram)
+            np.maximum(spectrum, 0, out=spectrum)
+            outof, penalties = into, rows.penalties
+        return Basis(into, outof, spectrum, penalties.astype(B.dtype))
+
+    def _row_solver(
+        self, Z: np.ndarray, rows: Rows, basis: Basis, omega: float, accurate: bool
+    ) -> Callable[[int, int, np.ndarray], float]:
+        system = (
+            Z,
+            rows.indptr,
+            rows.indices,
+            rows.weights,
+            basis.spectrum,
+            basis.penalties,
+        )
+        n_dims = Z.shape[1]
+        if self._method == "cholesky":
+            from skcoldstart._kernels.als_exact import solve_rows_exactly
+
+            def solve(begin: int, end: int, block: np.ndarray) -> float:
+                work = self._scratch("work", n_dims + 3, Z)
+                return solve_rows_exactly(*system, begin, end, omega, work, block)
+
+        else:
+            from skcoldstart._kernels.als import solve_rows
+
+            n_steps = 2 * n_dims + 20 if accurate else N_STEPS
+            tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
+
+            def solve(begin: int, end: int, block: np.ndarray) -> float:
+                work = self._scratch("work", 5, Z)
+                return solve_rows(*system, begin, end, n_steps, tol, omega, work, block)
+
+        return solve
+
+    def penalty(self, rows: Rows, factors: np.ndarray) -> float:
+        """Return ``sum_i penalty_i ||a_i||^2``, in float64."""
+        squares = np.einsum("ij,ij->i", factors, factors, dtype=np.float64)
+        return float(rows.penalties @ squares)
+
+    def objective(
+        self, by_item: Rows, by_user: Rows, V: np.ndarray, U: np.ndarray
+    ) -> float:
+        """Return the exact objective in float64, without the table of all pairs.
+
+        The sum over all pairs of ``(x_u'y_i)^2`` is the sum of the elementwise product
+        of both Gram matrices; stored entries add ``c (1 - s)^2 - s^2``.
+        """
+        from skcoldstart._kernels.als import observed_objective
+
+        observed = self._run(
+            lambda chunk: observed_objective(
+                V, U, by_item.indptr, by_item.indices, by_item.weights, *chunk
+            ),
+            by_item.chunks(V.shape[1]),
+        )
+        # Blocks summed in float32 would cost the sum its last digits.
+        everywhere = np.vdot(
+            gram_matrix(V, self._run, np.float64), gram_matrix(U, self._run, np.float64)
+        )
+        penalties = self.penalty(by_item, V) + self.penalty(by_user, U)
+        return sum(observed) + everywhere + penalties
+
+
+def gram_matrix(factors: np.ndarray, run: ThreadMap, dtype: Any = None) -> np.ndarray:
+    """Return ``factors.T @ factors`` in float64, from products of blocks in dtype."""
+
+    def product(block: slice) -> np.ndarray:
+        rows = factors[block].astype(dtype or factors.dtype, copy=False)
+        return (rows.T @ rows).astype(np.float64)
+
+    return np.sum(run(product, row_blocks(len(factors))), axis=0)
+
+
+def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
+    """Return an array not yet filled whose first row begins at a cache line."""
+    size = np.dtype(dtype).itemsize
+    raw = np.empty(n_rows * n_dims + CACHE_LINE // size, dtype)
+    start = -raw.ctypes.data % CACHE_LINE // size
+    return raw[start : start + n_rows * n_dims].reshape(n_rows, n_dims)
+
+
+def pad(factors: np.ndarray) -> np.ndarray:
+    """Copy factors into rows of whole vectors, aligned to cache lines."""
+    n_rows, n_components = factors.shape
+    padded = aligned(n_rows, LANES * -(-n_components // LANES), factors.dtype)
+    padded[:, :n_components] = factors
+    padded[:, n_components:] = 0
+    return padded
