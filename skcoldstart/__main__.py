@@ -130,14 +130,16 @@ def _invented_music(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = make_music_catalog(
             folder,
-            n_songs=480,
-            n_artists=96,
-            n_users=600,
+            n_songs=640,
+            n_artists=128,
+            n_users=800,
             random_state=options.seed,
             n_jobs=options.jobs,
             verbose=verbose,
         )
-        catalog.user_ids = np.array([f"listener {i}" for i in range(600)])
+        catalog.user_ids = np.array([
+            f"listener {i}" for i in range(catalog.plays.shape[1])
+        ])
         catalog.item_ids = np.array([
             f"{title}, {artist} ({genre})"
             for title, artist, genre in zip(

@@ -117,7 +117,7 @@ def _draw_scores(axes: Any, experiment: Experiment) -> None:
         axes.text(
             0.02,
             y,
-            f"AUC {row.auc:.3f}   mAP@500 {row.map:.3f}",
+            f"AUC {row.auc:.3f}\nmAP@500 {row.map:.3f}",
             va="center",
             color="white",
             fontsize=9,
@@ -158,7 +158,15 @@ def _draw_map(axes: Any, experiment: Experiment, frames: Any, labels: Any) -> No
                 **style,
             )
     if labels is not None:
-        axes.legend(loc="best", fontsize=7, frameon=False, markerscale=0.9)
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.01),
+            ncols=4,
+            fontsize=7,
+            frameon=False,
+            handletextpad=0.1,
+            columnspacing=0.8,
+        )
     axes.set(xticks=[], yticks=[])
     axes.set_title("Who will play it, predicted from sound (large: new)")
     axes.spines[:].set_color("#cccccc")

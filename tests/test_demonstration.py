@@ -1,0 +1,211 @@
+"""The demonstration, from the command line to the files that it writes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skcoldstart import datasets
+from skcoldstart.__main__ import main
+from skcoldstart._demonstration import _experiment
+from skcoldstart._demonstration._picture import found_shares
+from skcoldstart._utils.scores import DenseScores
+from skcoldstart.metrics import mean_auc
+
+SMALL = {"n_songs": 36, "n_artists": 12, "n_genres": 2, "n_users": 30}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A person's files: 36 songs of 12 artists, two of them without plays."""
+    folder = tmp_path_factory.mktemp("own")
+    catalog = datasets.make_music_catalog(
+        folder / "audio",
+        **SMALL,
+        n_songs_per_user=8,
+        duration_s=2.0,
+        random_state=0,
+    )
+    names = [os.path.basename(path) for path in catalog.paths]
+    plays = catalog.plays.tocoo()
+    with open(folder / "plays.tsv", "w") as file:
+        file.write("user\tsong\tplays\n")
+        for song, user, count in zip(*plays.coords, plays.data, strict=True):
+            if song not in (3, 20):
+                file.write(f"u{user}\t{names[song]}\t{count:.0f}\n")
+    with open(folder / "artists.tsv", "w") as file:
+        file.write("song\tartist\n")
+        for name, artist in zip(names, catalog.artists, strict=True):
+            file.write(f"{name}\t{artist}\n")
+    folder.joinpath("new.txt").write_text("\n".join((names[3], names[20])))
+    return folder
+
+
+def arguments(own, out, *more):
+    return [
+        "--plays",
+        str(own / "plays.tsv"),
+        "--audio",
+        str(own / "audio"),
+        "--groups",
+        str(own / "artists.tsv"),
+        "--out",
+        str(out),
+        "--n-codewords",
+        "20",
+        *more,
+    ]
+
+
+def read_table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+@pytest.mark.slow
+def test_own_files_end_in_a_table_a_picture_and_recommendations(own, tmp_path, capsys):
+    assert main(arguments(own, tmp_path / "a")) == 0
+    printed, progress = capsys.readouterr()
+    for system in ("random", "linear regression", "multilayer perceptron", "upper"):
+        assert system in printed
+    assert "MFCCExtractor" in progress
+    assert (tmp_path / "a" / "demonstration.png").read_bytes()[:4] == b"\x89PNG"
+    rows = read_table(tmp_path / "a" / "recommendations.tsv")
+    new = {name.rsplit(".", 1)[0] for name in (own / "new.txt").read_text().split()}
+    assert {row["song"].rsplit(".", 1)[0] for row in rows} == new
+    for song in {row["song"] for row in rows}:
+        mine = [row for row in rows if row["song"] == song]
+        assert [int(row["rank"]) for row in mine] == list(range(1, 21))
+        scores = [float(row["score"]) for row in mine]
+        assert scores == sorted(scores, reverse=True)
+        assert len({row["listener"] for row in mine}) == 20
+
+    assert main(arguments(own, tmp_path / "b", "--quiet", "--jobs", "1")) == 0
+    again, silence = capsys.readouterr()
+    assert silence == ""
+    assert again.replace("/b/", "/a/") == printed
+    assert (tmp_path / "b" / "recommendations.tsv").read_bytes() == (
+        tmp_path / "a" / "recommendations.tsv"
+    ).read_bytes()
+
+
+@pytest.mark.slow
+def test_invented_music_needs_no_arguments(tmp_path, capsys, monkeypatch):
+    make = datasets.make_music_catalog
+    monkeypatch.setattr(
+        datasets,
+        "make_music_catalog",
+        lambda folder, **sizes: make(folder, **sizes | SMALL, duration_s=1.0),
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["--quiet", "--n-codewords", "30"]) == 0
+    printed = capsys.readouterr().out
+    assert "Invented music: 36 songs in 12 groups, 30 users" in printed
+    written = os.listdir(tmp_path / "skcoldstart-demonstration")
+    assert sorted(written) == ["demonstration.png", "recommendations.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda own: own[:2], "--plays and --audio go together"),
+        (lambda own: own[4:], "--groups needs --plays"),
+        (lambda own: [*own, "--n-codewords", "0"], "0 is not at least 1"),
+        (lambda own: [*own, "--seed", "-1"], "--seed must be from 0"),
+    ],
+)
+def test_a_wrong_command_line_is_explained(own, tmp_path, capsys, spoil, message):
+    with pytest.raises(SystemExit) as error:
+        main(spoil(arguments(own, tmp_path)))
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "empty"),
+        ("listener\tcount\nu1\t3\n", "song"),
+        ("user\tsong\tplays\nu1\tx\tmany\n", "line 2|:2"),
+        ("user\tsong\nu1\tunheard-of\n", "None of the"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_explained_without_a_traceback(
+    own, tmp_path, capsys, table, message
+):
+    import re
+
+    path = tmp_path / "plays.tsv"
+    path.write_text(table)
+    code = main(["--plays", str(path), "--audio", str(own / "audio"), "--quiet"])
+    assert code == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert "Traceback" not in error
+    assert error.startswith("python -m skcoldstart: ")
+
+
+def test_missing_files_and_folders_are_explained(own, tmp_path, capsys):
+    missing = str(tmp_path / "nowhere")
+    assert main(["--plays", missing, "--audio", str(own / "audio")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert main(["--plays", str(own / "plays.tsv"), "--audio", missing]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(arguments(own, tmp_path / "file" / "out")) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:.*could not be used")
+def test_unreadable_audio_is_explained(own, tmp_path, capsys):
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    for path in (own / "audio").iterdir():
+        (audio / path.name).write_bytes(b"no sound")
+    plays = str(own / "plays.tsv")
+    assert main(["--plays", plays, "--audio", str(audio), "--quiet"]) == 2
+    assert "None of the 36 audio files can be used" in capsys.readouterr().err
+
+
+def test_too_few_songs_are_refused(rng):
+    frames = np.ones((4, 5, 3))
+    with pytest.raises(_experiment.DemonstrationError, match=r"at least 8 songs in 4"):
+        _experiment.run(
+            frames, np.eye(4), np.arange(4), n_codewords=2, seed=0, verbose=0
+        )
+
+
+def test_found_shares_enclose_the_auc(rng):
+    scores = rng.normal(size=(200, 40))
+    plays = (rng.random((200, 40)) < 0.1).astype(float)
+    import scipy.sparse as sp
+
+    shares = found_shares(DenseScores(scores), sp.csr_array(plays))
+    assert shares[-1] == 1.0
+    assert np.all(np.diff(shares) >= 0)
+    # The area counts a user's own songs too, so it lies nearer 1/2 than the AUC.
+    assert_allclose(np.trapezoid(shares, dx=0.01), mean_auc(plays, scores), atol=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_leaves_nothing_half_written(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skcoldstart", "--out", str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    while b"%" not in process.stderr.read(20):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in error
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path / "out") == []
