@@ -147,13 +147,15 @@ def make_music_catalog(
     Notes
     -----
     *Music.* A family of instruments (FM ratio, index, envelope), a key, a tempo, four
-    chords and a drum kit make two genres. "Rising" plays chords upwards, its four
-    chords forwards and the beats kick snare kick snare; "falling" plays chords
-    downwards, its chords backwards and the beats kick kick snare snare. Notes ring
-    freely, hence both have the same notes in the same number at the same distances.
-    An artist's style (brightness, pace, weight of the drums) varies the family and
-    matters to listeners; register, sustain, colour, equalisation and hiss vary too and
-    matter to nobody.
+    chords and a drum kit make two genres. Every chord lasts eight beats in which each
+    of four notes meets the kick once and the snare once; a beat is damped before the
+    next. "Rising" plays the notes upwards, its chords forwards and the drums kick
+    snare kick snare, snare kick snare kick; "falling" plays the notes downwards, its
+    chords backwards and the drums kick kick snare snare, snare snare kick kick. Hence
+    both have the same beats equally often, and frames or short windows of either
+    genre follow the same distribution. An artist's style (brightness, pace, weight of
+    the drums) varies the family and matters to listeners; register, sustain, colour,
+    equalisation and hiss vary too and matter to nobody.
 
     *Listeners.* With z the song's and t the listener's latent vector, a listener
     draws songs one after the other without replacement with weights
@@ -161,8 +163,8 @@ def make_music_catalog(
     listeners. Popularity falls as rank ** -0.8. Play counts follow
     ``P(count >= k) = k ** -1.5``; the largest goes to the song drawn first.
 
-    Time is about 12 ms for a song of 10 s, memory ``4 * duration_s * sr`` bytes a
-    song without a folder, and ``8 * 256 * n_songs`` bytes to draw the plays.
+    A song of 10 s takes about 10 ms of one core. Memory is ``4 * duration_s * sr``
+    bytes a song without a folder, and ``8 * 256 * n_songs`` bytes to draw the plays.
 
     .. versionadded:: 0.1
 

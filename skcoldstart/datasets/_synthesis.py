@@ -1,13 +1,13 @@
 """Short pieces of invented music: a score is drawn, then played by FM synthesis."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 __all__ = ["GENRES", "Genre", "Voice", "draw_score", "draw_voice", "play"]
 
-STEPS_PER_BAR = 16
-LONGEST_NOTE_S = 1.2
+RELEASE_S = 0.03
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 MINOR = (0, 2, 3, 5, 7, 8, 10)
 
@@ -28,7 +28,7 @@ class Voice:
     decay_s: float
     tonic: float  # MIDI number
     scale: tuple[int, ...]
-    progression: tuple[int, ...]  # scale degrees, one chord each half bar
+    progression: tuple[int, ...]  # scale degrees, a chord each 8 beats
     beats_per_minute: float
     drums: float  # amplitude, relative to the melody
     hats: float
@@ -38,12 +38,17 @@ class Voice:
 
 @dataclass(frozen=True)
 class Structure:
-    """The order in which the same notes and the same drum hits come."""
+    """The order in which the same beats and the same chords come.
+
+    A beat is a degree of the chord and a drum; all of it is damped before the next
+    beat. In the eight beats of a chord each of the four degrees meets each of the two
+    drums once, hence every structure has the same beats and only their order differs.
+    """
 
     name: str
-    onsets: tuple[int, ...]  # sixteenths of the six notes of a bar
-    drums: str  # the four beats of a bar, Kick or Snare
-    direction: int  # 1: chords rise and the progression runs forward; -1: both turn
+    degrees: tuple[int, ...]  # of the scale, above the root of the chord
+    drums: str  # K for kick, S for snare
+    direction: int  # of the progression: 1 forwards, -1 backwards
 
 
 @dataclass(frozen=True)
@@ -55,34 +60,33 @@ class Genre:
     structure: Structure
 
 
-# Gaps between onsets are 3 3 2 3 3 2 and 3 3 3 3 2 2: as many of each, other order.
-RISING = Structure("rising", (0, 3, 6, 8, 11, 14), "KSKS", 1)
-FALLING = Structure("falling", (0, 3, 6, 9, 12, 14), "KKSS", -1)
+RISING = Structure("rising", (0, 2, 4, 7, 0, 2, 4, 7), "KSKSSKSK", 1)
+FALLING = Structure("falling", (7, 4, 2, 0, 7, 4, 2, 0), "KKSSSSKK", -1)
 
 _VOICES = {
     "bells": Voice(
-        1.41, 2.2, 0.30, 0.002, 0.55, 69, MINOR, (0, 5, 2, 6), 96, 0.15, 0.10, 0.002
+        1.41, 2.2, 0.30, 0.002, 0.55, 69, MINOR, (0, 5, 2, 6), 144, 0.15, 0.10, 0.002
     ),
     "brass": Voice(
-        1.0, 3.2, 0.40, 0.040, 0.45, 57, MAJOR, (0, 3, 4, 3), 112, 0.45, 0.12, 0.004
+        1.0, 3.2, 0.40, 0.040, 0.45, 57, MAJOR, (0, 3, 1, 4), 168, 0.45, 0.12, 0.004
     ),
     "reeds": Voice(
-        2.0, 1.8, 0.60, 0.030, 0.50, 60, MINOR, (0, 3, 6, 4), 100, 0.25, 0.10, 0.006
+        2.0, 1.8, 0.60, 0.030, 0.50, 60, MINOR, (0, 3, 6, 4), 150, 0.25, 0.10, 0.006
     ),
     "keys": Voice(
-        1.0, 1.3, 0.15, 0.003, 0.40, 62, MAJOR, (0, 5, 3, 4), 104, 0.30, 0.12, 0.003
+        1.0, 1.3, 0.15, 0.003, 0.40, 62, MAJOR, (0, 5, 3, 4), 156, 0.30, 0.12, 0.003
     ),
     "strings": Voice(
-        3.0, 1.1, 0.80, 0.090, 0.90, 60, MINOR, (0, 6, 5, 4), 84, 0.12, 0.05, 0.005
+        3.0, 1.1, 0.80, 0.090, 0.90, 60, MINOR, (0, 6, 5, 4), 126, 0.12, 0.05, 0.005
     ),
     "plucks": Voice(
-        1.0, 4.5, 0.06, 0.002, 0.25, 64, MAJOR, (0, 4, 5, 3), 116, 0.35, 0.18, 0.003
+        1.0, 4.5, 0.06, 0.002, 0.25, 64, MAJOR, (0, 4, 5, 3), 174, 0.35, 0.18, 0.003
     ),
     "organ": Voice(
-        0.5, 1.6, 3.00, 0.015, 1.50, 58, MAJOR, (0, 3, 0, 4), 92, 0.35, 0.10, 0.004
+        0.5, 1.6, 3.00, 0.015, 1.50, 58, MAJOR, (0, 2, 3, 4), 138, 0.35, 0.10, 0.004
     ),
     "metal": Voice(
-        0.71, 4.0, 0.50, 0.004, 0.35, 52, MINOR, (0, 1, 5, 6), 120, 0.60, 0.22, 0.012
+        0.71, 4.0, 0.50, 0.004, 0.35, 52, MINOR, (0, 1, 5, 6), 180, 0.60, 0.22, 0.012
     ),
 }
 
@@ -136,80 +140,96 @@ def draw_voice(
 
 
 @dataclass(frozen=True)
-class Score:
-    """Notes and drum hits of a piece.
+class Events:
+    """Things that sound: arrays of one length.
 
-    Arrays of one length are onset (in s), pitch (MIDI number) and velocity of each
-    note; `hits` names a drum and gives the onsets and velocities of its hits.
+    `onset_s` and `length_s` are in seconds, an onset below 0 has begun before the
+    clip; `pitch` is a MIDI number, `velocity` an amplitude.
     """
 
     onset_s: np.ndarray
+    length_s: np.ndarray
     pitch: np.ndarray
     velocity: np.ndarray
-    hits: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A piece: the melody, the bass, and the hits of each drum."""
+
+    melody: Events
+    bass: Events
+    drums: dict[str, Events]
 
 
 def draw_score(
     voice: Voice, structure: Structure, duration_s: float, rng: np.random.Generator
 ) -> Score:
-    """Write a piece that starts anywhere in the four-chord cycle.
+    """Write a piece that starts anywhere in the cycle of chords.
 
     Parameters
     ----------
     voice : Voice
         Its key, chords and tempo.
     structure : Structure
-        The order of notes, chords and hits.
+        The order of beats and chords.
     duration_s : float
         Length, in seconds.
     rng : Generator
-        Source of the starting point, velocities and small faults of timing.
+        Source of the starting point, velocities, rests and small faults of timing.
 
     Returns
     -------
     Score
-        Notes that may still ring when the clip starts have onsets below 0.
+        What sounds between 0 and `duration_s`.
     """
-    step_s = 15.0 / voice.beats_per_minute
-    start = int(rng.integers(STEPS_PER_BAR, 3 * STEPS_PER_BAR))
-    n_bars = 4 + int(duration_s / (step_s * STEPS_PER_BAR))
-    bars = np.arange(n_bars)
+    beat_s = 60.0 / voice.beats_per_minute
+    n_beats = 2 + int(duration_s / beat_s)
+    per_chord = len(structure.degrees)
+    start = rng.uniform(0.0, per_chord * len(voice.progression))
+    beats = int(start) + np.arange(n_beats)
+    onset_s = (beats - start) * beat_s
 
-    degrees = np.asarray(voice.progression)[:: structure.direction]
-    roots = degrees[np.arange(2 * n_bars) % len(degrees)]
-    chords = roots[:, None] + np.array([0, 2, 4])[:: structure.direction]
+    chords = np.asarray(voice.progression)[:: structure.direction]
+    roots = chords[beats // per_chord % len(chords)]
+    degrees = roots + np.asarray(structure.degrees)[beats % per_chord]
     scale = np.asarray(voice.scale)
-    tones = scale[chords % 7] + 12 * (chords // 7)
-    bass = scale[roots % 7] - 24
+    pitch = voice.tonic + scale[degrees % 7] + 12 * (degrees // 7)
+    bass = voice.tonic + scale[roots % 7] - 24
+    drum = np.array(list(structure.drums))[beats % per_chord]
+    kick, snare, every = drum == "K", drum == "S", np.ones(n_beats, dtype=bool)
 
-    melody_steps = bars[:, None] * STEPS_PER_BAR + np.asarray(structure.onsets)
-    bass_steps = np.arange(2 * n_bars) * STEPS_PER_BAR // 2
-    steps = np.concatenate([melody_steps.ravel(), bass_steps])
-    pitch = voice.tonic + np.concatenate([tones.ravel(), bass])
+    def events(chosen: np.ndarray, begin: float, end: float, pitch: Any) -> Events:
+        """Draw one event in each chosen beat; begin and end are parts of a beat."""
+        n = int(chosen.sum())
+        return Events(
+            onset_s[chosen] + begin * beat_s + rng.normal(0.0, 0.004, n),
+            np.full(n, (end - begin) * beat_s),
+            pitch[chosen],
+            rng.uniform(0.6, 1.0, n) * (rng.random(n) < 0.93),
+        )
 
-    onset_s, velocity = _humanise(steps - start, step_s, duration_s, rng)
-    audible = (velocity > 0) & (rng.random(len(velocity)) < 0.93)
+    # The melody holds its note over a kick and repeats it over a snare.
+    melody = [
+        events(kick, 0.0, 1.0, pitch),
+        events(snare, 0.0, 0.5, pitch),
+        events(snare, 0.5, 1.0, pitch),
+    ]
+    hats = [events(every, 0.0, 0.5, pitch), events(every, 0.5, 1.0, pitch)]
+    return Score(
+        _together(melody),
+        events(kick, 0.0, 1.0, bass),
+        {
+            "kick": events(kick, 0.0, 1.0, pitch),
+            "snare": events(snare, 0.0, 1.0, pitch),
+            "hat": _together(hats),
+        },
+    )
 
-    beats = np.array(list(structure.drums * n_bars))
-    hits = {}
-    for drum, hit_steps in (
-        ("kick", 4 * np.flatnonzero(beats == "K")),
-        ("snare", 4 * np.flatnonzero(beats == "S")),
-        ("hat", np.arange(0, n_bars * STEPS_PER_BAR, 2)),
-    ):
-        times, strength = _humanise(hit_steps - start, step_s, duration_s, rng)
-        hits[drum] = (times[strength > 0], strength[strength > 0])
-    return Score(onset_s[audible], pitch[audible], velocity[audible], hits)
 
-
-def _humanise(
-    steps: np.ndarray, step_s: float, duration_s: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn steps into onsets and velocities; what the clip cannot hold gets 0."""
-    onset_s = steps * step_s + rng.normal(0.0, 0.004, len(steps))
-    velocity = rng.uniform(0.6, 1.0, len(steps))
-    velocity[(onset_s < -LONGEST_NOTE_S) | (onset_s >= duration_s)] = 0.0
-    return onset_s, velocity
+def _together(parts: list[Events]) -> Events:
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Events(*map(np.concatenate, columns))
 
 
 def play(
@@ -236,17 +256,15 @@ def play(
         Mono float32 waveform with its peak between 0.5 and 0.95.
     """
     out = np.zeros(max(1, round(duration_s * sr)), dtype=np.float32)
-    pitches, which = np.unique(score.pitch, return_inverse=True)
-    notes = _notes(voice, pitches, sr)
-    for note, onset_s, velocity in zip(
-        which, score.onset_s, score.velocity, strict=True
-    ):
-        _add(out, notes[note], onset_s, 0.3 * velocity, sr)
+    for part in (score.melody, score.bass):
+        pitches, which = np.unique(part.pitch, return_inverse=True)
+        notes = _notes(voice, pitches, float(part.length_s.max(initial=0.0)), sr)
+        _mix(out, notes, which, part, 0.3, sr)
     sounds = _drum_sounds(sr, rng)
-    for drum, (onsets_s, velocities) in score.hits.items():
+    for drum, part in score.drums.items():
         level = voice.hats if drum == "hat" else voice.drums
-        for onset_s, velocity in zip(onsets_s, velocities, strict=True):
-            _add(out, sounds[drum], onset_s, level * velocity, sr)
+        which = np.zeros(len(part.onset_s), dtype=int)
+        _mix(out, sounds[drum][None], which, part, level, sr)
     out += voice.hiss * rng.standard_normal(len(out), dtype=np.float32)
     out[1:] += voice.tilt * out[:-1]
     np.tanh(out, out=out)
@@ -254,9 +272,8 @@ def play(
     return out
 
 
-def _notes(voice: Voice, pitches: np.ndarray, sr: int) -> np.ndarray:
+def _notes(voice: Voice, pitches: np.ndarray, length_s: float, sr: int) -> np.ndarray:
     """Return one float32 note a pitch, of shape (n_pitches, n_samples)."""
-    length_s = min(4 * voice.decay_s, LONGEST_NOTE_S)
     t = np.arange(int(length_s * sr)) / sr
     hertz = 440.0 * 2.0 ** ((pitches[:, None] - 69.0) / 12.0)
     cycles = hertz * t
@@ -266,8 +283,7 @@ def _notes(voice: Voice, pitches: np.ndarray, sr: int) -> np.ndarray:
     index = np.minimum(voice.index, ceiling).astype(np.float32)
     phase = (2 * np.pi * (cycles % 1.0)).astype(np.float32)
     phase += index * np.exp(-t / voice.index_decay_s).astype(np.float32) * modulator
-    release = np.minimum(1.0, (length_s - t) / 0.02)
-    envelope = (1 - np.exp(-t / voice.attack_s)) * np.exp(-t / voice.decay_s) * release
+    envelope = (1 - np.exp(-t / voice.attack_s)) * np.exp(-t / voice.decay_s)
     return np.sin(phase, out=phase) * envelope.astype(np.float32)
 
 
@@ -284,10 +300,27 @@ def _drum_sounds(sr: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {drum: sound.astype(np.float32) for drum, sound in sounds.items()}
 
 
-def _add(
-    out: np.ndarray, sound: np.ndarray, onset_s: float, gain: float, sr: int
+def _mix(
+    out: np.ndarray,
+    sounds: np.ndarray,
+    which: np.ndarray,
+    events: Events,
+    gain: float,
+    sr: int,
 ) -> None:
-    first = round(onset_s * sr)
-    start, stop = max(first, 0), min(first + len(sound), len(out))
-    if start < stop:
-        out[start:stop] += np.float32(gain) * sound[start - first : stop - first]
+    """Add sound ``which[e]`` to `out` for every event e, damped at its end."""
+    release = np.linspace(1.0, 0.0, int(RELEASE_S * sr), dtype=np.float32)
+    for sound, onset_s, length_s, velocity in zip(
+        sounds[which],
+        events.onset_s,
+        events.length_s,
+        events.velocity,
+        strict=True,
+    ):
+        first = round(onset_s * sr)
+        note = np.float32(gain * velocity) * sound[: int(length_s * sr)]
+        tail = min(len(release), len(note))
+        note[len(note) - tail :] *= release[len(release) - tail :]
+        start, stop = max(first, 0), min(first + len(note), len(out))
+        if start < stop:
+            out[start:stop] += note[start - first : stop - first]

@@ -185,7 +185,7 @@ def _scores(genre, n_songs, duration_s):
 
 def _songs(genre, n_songs):
     for score, voice, rng in _scores(genre, n_songs, 8.0):
-        yield play(score, voice, 8.0, 8000, rng), voice
+        yield score, voice, play(score, voice, 8.0, 8000, rng)
 
 
 def _log_spectra(waveform):
@@ -195,7 +195,7 @@ def _log_spectra(waveform):
 def _bag_of_frames(genre):
     """Mean and spread of the spectrum, in 32 bands, averaged over songs."""
     stats = []
-    for waveform, _ in _songs(genre, 12):
+    for _, _, waveform in _songs(genre, 12):
         bands = _log_spectra(waveform)[:256].reshape(32, 8, -1).mean(axis=1)
         stats.append(np.r_[bands.mean(axis=1), bands.std(axis=1)])
     return np.mean(stats, axis=0)
@@ -208,46 +208,61 @@ def test_genres_of_a_family_sound_alike_frame_by_frame():
     family = np.arange(6) // 2
     within = distance[(family[:, None] == family) & ~np.eye(6, dtype=bool)]
     between = distance[family[:, None] != family]
-    assert within.max() < 0.35 * between.min()
+    assert within.max() < 0.2 * between.min()
 
 
 @pytest.mark.parametrize("genre", GENRES, ids=lambda genre: genre.name)
-def test_chords_of_a_genre_go_its_way(genre):
-    steps = []
-    for score, voice, _ in _scores(genre, 3, 20.0):
-        melody = score.pitch >= voice.tonic - 12
-        order = np.argsort(score.onset_s[melody], kind="stable")
-        steps.append(np.diff(score.pitch[melody][order]))
-    up = (np.concatenate(steps) > 0).mean()
-    assert up > 0.55 if genre.structure is RISING else up < 0.45
+def test_melody_of_a_genre_goes_its_way(genre):
+    score, _, _ = next(_scores(genre, 1, 60.0))
+    order = np.argsort(score.melody.onset_s)
+    steps = np.diff(score.melody.pitch[order])
+    up = (steps[steps != 0] > 0).mean()
+    # Three steps of four go its way; the fourth returns to where the next bar begins.
+    assert 0.65 < (up if genre.structure is RISING else 1 - up) < 0.8
 
 
-def test_structures_use_the_same_gaps_and_hits_in_another_order():
-    gaps = [np.diff([*s.onsets, 16]) for s in (RISING, FALLING)]
-    assert_array_equal(*map(np.sort, gaps))
-    rotations = [np.roll(gaps[0], shift).tolist() for shift in range(6)]
-    assert gaps[1].tolist() not in rotations
-    assert sorted(RISING.drums) == sorted(FALLING.drums)
-    assert FALLING.drums not in RISING.drums * 2
+def test_every_structure_has_the_same_beats_in_another_order():
+    beats = [list(zip(s.degrees, s.drums, strict=True)) for s in (RISING, FALLING)]
+    assert sorted(beats[0]) == sorted(beats[1])
+    assert len(set(beats[0])) == 8
+    rotations = [beats[0][shift:] + beats[0][:shift] for shift in range(8)]
+    assert beats[1] not in rotations
 
 
-def _beats_in_pairs(waveform, voice):
-    """How much more the attacks repeat after two beats than after one."""
-    flux = np.diff(_log_spectra(waveform)[128:], axis=1).clip(0).sum(axis=0)
-    flux -= flux.mean()
-    beat = 60 / voice.beats_per_minute * 8000 / 256
+@pytest.mark.parametrize("genre", GENRES[::2], ids=lambda genre: genre.name)
+def test_chords_backwards_are_another_progression(genre):
+    chords = genre.voice.progression
+    backwards = chords[::-1]
+    assert chords not in [backwards[k:] + backwards[:k] for k in range(len(chords))]
 
-    def repetition(lag):
-        lags = range(round(lag) - 1, round(lag) + 2)
-        return max(flux[k:] @ flux[:-k] for k in lags) / (flux @ flux)
 
-    return repetition(2 * beat) - repetition(beat)
+@pytest.mark.parametrize("genre", GENRES[:2], ids=lambda genre: genre.name)
+def test_nothing_rings_into_the_next_beat(genre):
+    score, voice, _ = next(_scores(genre, 1, 10.0))
+    beat_s = 60 / voice.beats_per_minute
+    hits = np.sort(np.r_[score.drums["kick"].onset_s, score.drums["snare"].onset_s])
+    for part in (score.melody, score.bass):
+        beat = np.searchsorted(hits, part.onset_s + 0.03) - 1
+        assert (part.onset_s + part.length_s <= hits[beat] + beat_s + 0.03).all()
+
+
+def _rhythm(score, voice, waveform):
+    """How much more the attacks of beats resemble those two beats on than the next."""
+    spectra = _log_spectra(waveform)[64:]
+    hits = np.sort(np.r_[score.drums["kick"].onset_s, score.drums["snare"].onset_s])
+    frames = (hits[(hits > 0) & (hits < 7.8)] * 8000 / 256).astype(int) + 1
+    attacks = spectra[:, frames] - spectra[:, frames].mean(axis=1, keepdims=True)
+
+    def resemblance(lag):
+        return (attacks[:, lag:] * attacks[:, :-lag]).sum() / (attacks**2).sum()
+
+    return resemblance(2) - resemblance(1)
 
 
 @pytest.mark.slow
 def test_rhythm_tells_the_genres_of_a_family_apart():
     rising, falling = (
-        [_beats_in_pairs(*song) for song in _songs(genre, 10)] for genre in GENRES[:2]
+        [_rhythm(*song) for song in _songs(genre, 10)] for genre in GENRES[2:4]
     )
     assert np.greater.outer(rising, falling).mean() > 0.95
 
