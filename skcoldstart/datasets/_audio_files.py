@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-__all__ = ["AudioFolder", "some"]
+__all__ = ["AudioFolder", "file_names", "some"]
 
 SUFFIXES = frozenset(
     ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .snd .w64 .wav".split()
@@ -54,7 +54,7 @@ class AudioFolder:
             )
         self._levels: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(4)]
         for i, file in enumerate(self.files):
-            for level, name in zip(self._levels, _names(file), strict=True):
+            for level, name in zip(self._levels, file_names(file), strict=True):
                 level[name].append(i)
 
     def find(self, song: str) -> int | None:
@@ -101,7 +101,7 @@ class AudioFolder:
         str
             Its stem where no other file has it, else its relative path.
         """
-        relative, bare, _, stem = _names(self.files[position])
+        relative, bare, _, stem = file_names(self.files[position])
         for name in (stem, bare):
             matches = {i for level in self._levels for i in level.get(name, [])}
             if matches == {position}:
@@ -142,6 +142,18 @@ def some(names: Sequence[str], n: int = 3) -> str:
     return ", ".join(map(repr, names[:n])) + (", ..." if len(names) > n else "")
 
 
-def _names(file: str) -> tuple[str, str, str, str]:
+def file_names(file: str) -> tuple[str, str, str, str]:
+    """Return the names by which a file can be meant.
+
+    Parameters
+    ----------
+    file : str
+        Path relative to the folder, with forward slashes.
+
+    Returns
+    -------
+    tuple of str
+        The path with and without suffix, then the name with and without suffix.
+    """
     path = PurePosixPath(file)
     return file, str(path.with_suffix("")), path.name, path.stem

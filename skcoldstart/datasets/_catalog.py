@@ -4,12 +4,15 @@ import math
 import os
 import warnings
 from array import array
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._audio_files import AudioFolder, some
+from skcoldstart.datasets._audio_files import AudioFolder, file_names, some
 from skcoldstart.datasets._tables import read_rows
 
 __all__ = ["load_catalog"]
@@ -38,7 +41,8 @@ def load_catalog(
     groups : str or PathLike, default=None
         A table with a column for the song and one for its ``artist`` (or ``group``,
         ``album``): songs that must be held out together. A song that it lacks is a
-        group of its own.
+        group of its own. A song goes by its id, or by any name of its file that no
+        other file has.
 
     Returns
     -------
@@ -119,13 +123,19 @@ def load_catalog(
     if table.nnz == 0:
         raise ValueError(f"All counts in {plays} are 0; nobody has played anything.")
     item_ids, user_ids = songs.names, users.names[played]
+    names = [(item,) for item in item_ids.tolist()]
+    if paths is not None:
+        names = [
+            (*name, *file_names(Path(path).relative_to(audio).as_posix()))
+            for name, path in zip(names, paths, strict=True)
+        ]
     is_new = np.diff(table.indptr) == 0
     return Bunch(
         paths=paths,
         plays=table,
         item_ids=item_ids,
         user_ids=user_ids,
-        groups=None if groups is None else _read_groups(groups, item_ids),
+        groups=None if groups is None else _read_groups(groups, names),
         is_new=is_new,
         DESCR=(
             f"{len(item_ids)} songs, {int(is_new.sum())} of them new; "
@@ -231,7 +241,10 @@ def _join_audio(
     )
 
 
-def _read_groups(path: str | os.PathLike[str], item_ids: np.ndarray) -> np.ndarray:
+def _read_groups(
+    path: str | os.PathLike[str], names: Sequence[tuple[str, ...]]
+) -> np.ndarray:
+    """Read the group of each item, which may go by several names, its id first."""
     group_of: dict[str, tuple[str, int]] = {}
     for line, (song, artist) in read_rows(path, ("song", "artist")):
         known, first = group_of.setdefault(song, (artist, line))
@@ -240,19 +253,23 @@ def _read_groups(path: str | os.PathLike[str], item_ids: np.ndarray) -> np.ndarr
                 f"{path}: song {song!r} has artist {known!r} in line {first} and "
                 f"{artist!r} in line {line}; a song belongs to one group."
             )
-    items = item_ids.tolist()
-    lost = [item for item in items if item not in group_of]
-    if len(lost) == len(items):
+    n_bearers = Counter(name for of_item in names for name in set(of_item))
+    groups, lost = [], []
+    for item, *others in names:
+        own = [item, *(name for name in others if n_bearers[name] == 1)]
+        found = next((group_of[name][0] for name in own if name in group_of), None)
+        if found is None:
+            lost.append(item)
+        groups.append(f"(song) {item}" if found is None else found)
+    if len(lost) == len(names):
         raise ValueError(
-            f"None of the {len(items)} songs of the catalogue is in {path}. Songs are "
-            f"{some(items)}; the table has {some(list(group_of))}."
+            f"None of the {len(names)} songs of the catalogue is in {path}. Songs are "
+            f"{some(lost)}; the table has {some(list(group_of))}."
         )
     if lost:
         warnings.warn(
-            f"{len(lost)} of {len(items)} songs have no artist in {path}; each is a "
+            f"{len(lost)} of {len(names)} songs have no artist in {path}; each is a "
             f"group of its own: {some(lost)}.",
             stacklevel=3,
         )
-    return np.array([
-        group_of[item][0] if item in group_of else f"(song) {item}" for item in items
-    ])
+    return np.array(groups)

@@ -200,3 +200,22 @@ def test_faulty_groups_are_refused(table, text, message):
     plays, groups = table(PLAYS), table(text, "groups.csv")
     with pytest.raises(ValueError, match=message):
         load_catalog(plays, None, groups)
+
+
+def test_a_group_is_found_by_any_name_of_the_file(tmp_path):
+    for name in ("a.wav", "x/new.wav", "x/twin.wav", "y/twin.wav"):
+        path = tmp_path / "audio" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    plays, groups = tmp_path / "plays.csv", tmp_path / "groups.csv"
+    plays.write_text("user,song\nu,a.wav\n")
+    groups.write_text("song,artist\na,A\nnew.wav,N\nx/twin,T\ntwin,wrong\n")
+    with pytest.warns(UserWarning, match=r"1 of 4 songs have no artist.*y/twin"):
+        catalog = load_catalog(plays, tmp_path / "audio", groups)
+    found = dict(zip(catalog.item_ids, catalog.groups, strict=True))
+    assert found == {
+        "a.wav": "A",
+        "new": "N",
+        "x/twin": "T",
+        "y/twin": "(song) y/twin",
+    }
