@@ -30,7 +30,6 @@ _SUBPACKAGES = (
     "compose",
     "datasets",
     "factorization",
-    "inspection",
     "metrics",
     "model_selection",
 )

@@ -79,7 +79,7 @@ def save_picture(
     _draw_scores(bars, experiment)
     _draw_map(taste, experiment, frames, labels)
     with atomic_write(path) as file:
-        figure.savefig(file, dpi=110, format="png")
+        figure.savefig(file, dpi=100, format="png")
 
 
 def _draw_found(axes: Any, experiment: Experiment, plays: Any) -> None:

@@ -1,1 +1,0 @@
-"""Displays that explain a fitted recommender."""
