@@ -1,6 +1,7 @@
 """Cross-validation with sparse plays, splits for cold start, and comparisons."""
 
 from skcoldstart.model_selection._compare import compare
+from skcoldstart.model_selection._curves import learning_curve, validation_curve
 from skcoldstart.model_selection._leakage import content_leakage_check
 from skcoldstart.model_selection._split import ReleaseDateSplit
 from skcoldstart.model_selection._split_plays import (
@@ -19,4 +20,6 @@ __all__ = [
     "content_leakage_check",
     "cross_val_score",
     "cross_validate",
+    "learning_curve",
+    "validation_curve",
 ]
