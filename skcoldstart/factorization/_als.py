@@ -51,8 +51,8 @@ class Solver(Protocol):
 
 
 def relaxation(sweep: int) -> float:
-    """Return how far beyond its step a sweep goes: 1, then 1.2 rising to 1.8."""
-    return 1.0 if sweep == 0 else 1.2 + 0.6 * min(1.0, (sweep - 1) / 12)
+    """Return how far beyond its step a sweep goes: 1, then 1.4 rising to 1.8."""
+    return 1.0 if sweep == 0 else 1.4 + 0.4 * min(1.0, (sweep - 1) / 6)
 
 
 def sweeps(

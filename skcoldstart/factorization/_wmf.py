@@ -66,8 +66,10 @@ class WMF(
         Finish when a sweep lowers the objective by less than this share.
     solver : {"auto", "cg", "cholesky"}, default="auto"
         How the normal equations of a row are solved in a sweep: three preconditioned
-        steps of conjugate gradients from the last sweep's factors, or exactly.
-        "auto" is "cg".
+        steps of conjugate gradients from the last sweep's factors [3]_, or exactly.
+        "auto" is "cg", the cheaper one for any number of factors; an exact sweep
+        gains more only where confidences span many orders of magnitude ("linear" with
+        heavy counts).
     dtype : {"float32", "float64"}, default="float32"
         Precision of factors and computation.
     random_state : int, RandomState instance or None, default=None
@@ -128,7 +130,7 @@ class WMF(
 
     A half sweep works in coordinates in which the part that all rows share,
     :math:`X^T X + \lambda I`, is the identity; a row then costs its own plays only.
-    From the second sweep on, steps are lengthened by a factor that rises from 1.2 to
+    From the second sweep on, steps are lengthened by a factor that rises from 1.4 to
     1.8, which cannot raise the objective and needs a fraction of the sweeps. The last
     sweep is a plain one; its item half starts from zero and is solved to the
     precision of the dtype by what `transform` calls, so that

@@ -53,7 +53,8 @@ def test_converged_fit_is_a_stationary_point_of_the_dense_objective(
     ).fit(plays)
     V = reference.solve_rows(plays, wmf.user_factors_, reg=REG)
     U = reference.solve_rows(plays.T, wmf.item_factors_, reg=REG)
-    tolerance = 1e-4 if dtype == "float32" else 1e-7
+    # An objective known to 1e-7 (1e-16) is flat within the root of that.
+    tolerance = 1e-3 if dtype == "float32" else 1e-7
     assert_allclose(wmf.item_factors_, V, atol=tolerance)
     assert_allclose(wmf.user_factors_, U, atol=tolerance)
     expected = reference.loss(plays, V, U, reg=REG)
