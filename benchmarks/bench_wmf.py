@@ -1,7 +1,7 @@
 """WMF against implicit and irspack: the same objective, the same start, in turns.
 
     python benchmarks/bench_wmf.py --size S --rank 50      # sweeps, seconds to loss
-    python benchmarks/bench_wmf.py --size M --rank 64 --seeds 0
+    python benchmarks/bench_wmf.py --size M --rank 64 --seeds 0 --long 80
     python benchmarks/bench_wmf.py --size S --rank 400 --what sweep
     python benchmarks/bench_wmf.py --what memory scaling recommend
 
@@ -380,9 +380,9 @@ def main():
                     problem, engines, arguments.threads, arguments.sweeps
                 )
                 ratios.append({n: s / seconds["WMF"] for n, s in seconds.items()})
-                bench_projection(
-                    sweep_flops(problem) / seconds["WMF"], sgemm_peak(arguments.threads)
-                )
+                if arguments.rank == 400:
+                    rate = sweep_flops(problem) / seconds["WMF"]
+                    bench_projection(rate, sgemm_peak(arguments.threads))
             if "convergence" in arguments.what:
                 bench_convergence(
                     problem, engines, arguments.threads, arguments.long, arguments.most
