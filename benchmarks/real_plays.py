@@ -39,9 +39,9 @@ from skcoldstart import (
 )
 
 GRID = {
-    "coldstartrecommender__factorizer__n_components": [5, 10, 30, 100],
-    "coldstartrecommender__factorizer__reg": [1.0, 10.0, 100.0],
-    "coldstartrecommender__regressor__alpha": [1.0, 10.0, 100.0],
+    "coldstartrecommender__factorizer__n_components": [10, 30, 100],
+    "coldstartrecommender__factorizer__reg": [10.0, 100.0, 1000.0],
+    "coldstartrecommender__regressor__alpha": [10.0, 100.0, 1000.0],
 }
 
 

@@ -123,8 +123,8 @@ def load_catalog(
     if table.nnz == 0:
         raise ValueError(f"All counts in {plays} are 0; nobody has played anything.")
     item_ids, user_ids = songs.names, users.names[played]
-    names = [(item,) for item in item_ids.tolist()]
-    if paths is not None:
+    names: list[tuple[str, ...]] = [(item,) for item in item_ids.tolist()]
+    if audio is not None and paths is not None:
         names = [
             (*name, *file_names(Path(path).relative_to(audio).as_posix()))
             for name, path in zip(names, paths, strict=True)
