@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.scores import ScoreSource, score_source
+from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio import MFCCExtractor
 from skcoldstart.codebook import BagOfWords, VectorQuantizer
 from skcoldstart.compose import (
@@ -163,6 +164,7 @@ def run(
     with (
         tempfile.TemporaryDirectory() as cache,
         warnings.catch_warnings(),
+        one_blas_thread(),  # the same table on any machine, busy or not
         progress_bar(
             _systems(wmf, max(1, min(n_codewords, n_frames // 10)), seed, cache),
             description="Systems",
@@ -200,7 +202,7 @@ def refit(model: Pipeline, frames: Any, plays: Any) -> Pipeline:
     Pipeline
         A fitted clone.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_blas_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return clone(model).fit(frames, plays)
 
