@@ -1,6 +1,7 @@
 """From audio files and play counts to ranked listeners: ``python -m skcoldstart``."""
 
 import argparse
+import io
 import sys
 import tempfile
 import time
@@ -148,7 +149,6 @@ def _invented_music(options: argparse.Namespace) -> None:
         ])
         catalog.groups = catalog.artists
         catalog.is_new = np.zeros(len(catalog.titles), dtype=bool)
-        print("Invented music: ", end="")
         _demonstrate(catalog, options, genres=catalog.genres)
     print(f"\n{time.perf_counter() - started:.0f} s in all.")
 
@@ -200,18 +200,6 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
         )
     except DemonstrationError as error:
         raise _UserError(error) from error
-    groups = np.asarray(catalog.groups)[played]
-    print(
-        f"{len(played)} songs in {len(set(groups))} groups, {plays.shape[1]} users, "
-        f"{plays.nnz} counts.\nLearnt from {len(experiment.train)} songs; "
-        f"{len(experiment.test)} songs of other groups ranked for "
-        f"{experiment.n_users_scored} users who play some of them.\n"
-    )
-    names = catalog.item_ids[played]
-    print(table(experiment))
-    print()
-    print(listeners_of_a_song(experiment, heard, plays, names, catalog.user_ids))
-
     picture = options.out / "demonstration.png"
     recommendations = options.out / "recommendations.tsv"
     labels = None if genres is None else np.asarray(genres)[played]
@@ -233,16 +221,34 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
         )
     except OSError as error:
         raise _UserError(f"cannot write to {options.out}: {error}") from error
+    groups = np.asarray(catalog.groups)[played]
+    print(
+        f"{len(played)} songs in {len(set(groups))} groups, {plays.shape[1]} users, "
+        f"{plays.nnz} counts.\nLearnt from {len(experiment.train)} songs; "
+        f"{len(experiment.test)} songs of other groups ranked for "
+        f"{experiment.n_users_scored} users who play some of them.\n"
+    )
+    names = catalog.item_ids[played]
+    print(table(experiment))
+    print()
+    print(listeners_of_a_song(experiment, heard, plays, names, catalog.user_ids))
+
     print(f"\n{picture}: the picture")
     print(f"{recommendations}: first listeners of {what}")
 
 
 def _make_folder(folder: Path) -> None:
+    """Make the folder, and find out now whether files can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise _UserError(f"--out {folder} cannot be made: {error}") from error
+        raise _UserError(f"cannot write to --out {folder}: {error}") from error
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show must not cost the figures.
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(main())

@@ -161,6 +161,10 @@ def check_play_counts(
         )
     if n_items is not None and len(shape) == 2:
         check_one_row_per_item(shape, n_items)
+    is_sparse = sp.issparse(y)
+    if is_sparse and y.dtype.kind in "iub":
+        # Adding up duplicates in a narrow integer would wrap around.
+        y = y.astype(np.float64)
     plays = sp.csr_array(
         check_array(
             y,

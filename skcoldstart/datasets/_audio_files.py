@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from skcoldstart.datasets._tables import one_spelling
+
 __all__ = ["AudioFolder", "file_names", "some"]
 
 SUFFIXES = frozenset(
@@ -155,5 +157,5 @@ def file_names(file: str) -> tuple[str, str, str, str]:
     tuple of str
         The path with and without suffix, then the name with and without suffix.
     """
-    path = PurePosixPath(file)
-    return file, str(path.with_suffix("")), path.name, path.stem
+    path = PurePosixPath(one_spelling(file))
+    return str(path), str(path.with_suffix("")), path.name, path.stem

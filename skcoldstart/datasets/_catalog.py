@@ -257,10 +257,18 @@ def _read_groups(
     groups, lost = [], []
     for item, *others in names:
         own = [item, *(name for name in others if n_bearers[name] == 1)]
-        found = next((group_of[name][0] for name in own if name in group_of), None)
-        if found is None:
+        found = {name: group_of[name][0] for name in own if name in group_of}
+        if len(set(found.values())) > 1:
+            raise ValueError(
+                f"{path}: "
+                + " but ".join(
+                    f"{name!r} has artist {a!r}" for name, a in found.items()
+                )
+                + "; they are the same song, which belongs to one group."
+            )
+        if not found:
             lost.append(item)
-        groups.append(f"(song) {item}" if found is None else found)
+        groups.append(next(iter(found.values()), f"(song) {item}"))
     if len(lost) == len(names):
         raise ValueError(
             f"None of the {len(names)} songs of the catalogue is in {path}. Songs are "

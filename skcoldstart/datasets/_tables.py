@@ -2,16 +2,21 @@
 
 import csv
 import os
+import unicodedata
+import warnings
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-__all__ = ["ROLES", "read_rows"]
+__all__ = ["ROLES", "one_spelling", "read_rows"]
 
 # What a column may be called, letters and digits only; the first that is there wins.
 ROLES = {
     "user": "userid user listenerid listener username uid".split(),
     "song": "songid song itemid item trackid track sid filename file path".split(),
-    "plays": "plays playcount count listencount listens weight".split(),
+    "plays": (
+        "plays playcount playcounts numplays nplays totalplays count counts "
+        "listencount listencounts listens scrobbles streams weight"
+    ).split(),
     "artist": "artistid artist artistname groupid group albumid album".split(),
 }
 
@@ -59,6 +64,7 @@ def read_rows(
                 )
             columns = _find_columns(path, header, required)
             columns += [_column(header, role) for role in optional]
+            _warn_of_unread(path, header, columns, optional)
             absent = [*[""] * len(required), *optional.values()]
             table = csv.reader(file, delimiter=separator, strict=True)
             for row in table:
@@ -71,7 +77,7 @@ def read_rows(
                         f"{len(header)}, one for each column of the first line."
                     )
                 values = [
-                    default if column is None else row[column].strip()
+                    default if column is None else one_spelling(row[column].strip())
                     for column, default in zip(columns, absent, strict=True)
                 ]
                 if not all(values[: len(required)]):
@@ -83,15 +89,31 @@ def read_rows(
                 yield line, values
         except csv.Error as error:
             raise ValueError(
-                f"{path}, after line {line} cannot be read as a table: {error}."
+                f"{path} cannot be read as a table beyond line {max(line, 1)}: {error}."
             ) from error
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{path}, after line {line} is not UTF-8 text ({error.reason}); save "
-                "it as UTF-8."
+                f"{path} is not UTF-8 text ({error.reason}: byte "
+                f"{error.object[error.start]:#x}); save it as UTF-8."
             ) from error
         if line == 0:
             raise ValueError(f"{path} names its columns but has no rows below them.")
+
+
+def one_spelling(name: str) -> str:
+    """Compose letters and their accents, which some systems write apart.
+
+    Parameters
+    ----------
+    name : str
+        A name as a table or a file system has it.
+
+    Returns
+    -------
+    str
+        The same name in Unicode's composed form (NFC).
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def _find_columns(
@@ -108,6 +130,25 @@ def _find_columns(
             f"are {accepted}."
         )
     return columns
+
+
+def _warn_of_unread(
+    path: str | os.PathLike[str],
+    header: list[str],
+    columns: list[int | None],
+    optional: Mapping[str, str],
+) -> None:
+    """Say which columns are not read, where an optional one was not recognised."""
+    unread = [name for i, name in enumerate(header) if i not in columns]
+    lost = [role for role in optional if _column(header, role) is None]
+    if unread and lost:
+        warnings.warn(
+            f"{path} has no column for {' and '.join(lost)}, so each row counts as "
+            f"{', '.join(optional[role] for role in lost)}; not read are "
+            f"{', '.join(map(repr, unread))}. Accepted names are "
+            f"{', '.join(name for role in lost for name in ROLES[role])}.",
+            stacklevel=5,
+        )
 
 
 def _column(header: list[str], role: str) -> int | None:

@@ -62,7 +62,9 @@ def test_a_pair_counts_once_a_row_without_a_column_of_plays(table):
 
 
 def test_ids_come_before_names_where_a_table_has_both(table):
-    catalog = load_catalog(table("user,song,song_id\nx,Same Title,1\nx,Same Title,2\n"))
+    catalog = load_catalog(
+        table("user,song,song_id,plays\nx,Same Title,1,1\nx,Same Title,2,1\n")
+    )
     assert catalog.item_ids.tolist() == ["1", "2"]
 
 
@@ -143,7 +145,7 @@ def test_groups_follow_the_items_and_strangers_stay_alone(table, folder):
         ("user,song\nx,y\n ,y\n", r"line 3: user is empty"),
         ("user,song\nx,y\nx\n", r"line 3 has 1 fields; expected 2"),
         ("user,song\nx,y,z\n", r"line 2 has 3 fields; expected 2"),
-        ('user,song\nx,y\nx,"y" z\n', r"after line 2 cannot be read as a table"),
+        ('user,song\nx,y\nx,"y" z\n', r"cannot be read as a table beyond line 2"),
         (b"user,song\nx,\xff\n", r"is not UTF-8 text"),
     ],
 )
@@ -219,3 +221,29 @@ def test_a_group_is_found_by_any_name_of_the_file(tmp_path):
         "x/twin": "T",
         "y/twin": "(song) y/twin",
     }
+
+
+def test_a_column_of_counts_that_is_not_recognised_is_said(tmp_path):
+    (tmp_path / "plays.csv").write_text("user,song,Times heard\nu,a,500\n")
+    with pytest.warns(UserWarning, match=r"no column for plays.*'Times heard'"):
+        load_catalog(tmp_path / "plays.csv")
+
+
+def test_one_song_of_two_spellings_has_one_artist(tmp_path):
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "x.wav").write_bytes(b"")
+    (tmp_path / "plays.csv").write_text("user,song\nu,x\n")
+    (tmp_path / "groups.csv").write_text("song,artist\nx,A\nx.wav,B\n")
+    with pytest.raises(ValueError, match=r"'x' has artist 'A' but 'x.wav'"):
+        load_catalog(
+            tmp_path / "plays.csv", tmp_path / "audio", tmp_path / "groups.csv"
+        )
+
+
+def test_accents_written_apart_are_the_same_letters(tmp_path):
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "sa\u030ang.wav").write_bytes(b"")
+    (tmp_path / "plays.csv").write_text("user,song\nu,s\u00e5ng\n", "utf-8")
+    catalog = load_catalog(tmp_path / "plays.csv", tmp_path / "audio")
+    assert catalog.item_ids.tolist() == ["s\u00e5ng"]
+    assert catalog.plays.sum() == 1

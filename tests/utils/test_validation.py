@@ -205,3 +205,11 @@ def test_a_table_of_number_objects_is_items_of_one_frame():
     assert_array_equal(frames.values, [[1, 2.5], [3, 4]])
     with pytest.raises(TypeError, match="must be a string or a real number"):
         check_frames(np.array([[1, {}], [3, 4]], dtype=object))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, bool])
+def test_duplicates_of_narrow_integers_do_not_wrap_around(dtype):
+    data = np.full(3, 100, dtype)
+    pairs = (data, (np.zeros(3, int), np.ones(3, int)))
+    total = 3.0 if dtype is bool else 300.0
+    assert check_play_counts(sp.coo_array(pairs, shape=(1, 2))).toarray()[0, 1] == total
