@@ -40,7 +40,7 @@ def plays(rng):
 
 def test_common_checks_run_and_pass():
     results = check_estimator(WMF(n_components=2, random_state=0), on_skip=None)
-    assert sum(result["status"] == "passed" for result in results) == 47
+    assert sum(result["status"] == "passed" for result in results) >= 47
 
 
 @pytest.mark.parametrize("solver", ["auto", "cg", "cholesky"])
