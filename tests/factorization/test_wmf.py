@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -40,7 +41,8 @@ def plays(rng):
 
 def test_common_checks_run_and_pass():
     results = check_estimator(WMF(n_components=2, random_state=0), on_skip=None)
-    assert sum(result["status"] == "passed" for result in results) >= 47
+    n_checks = 48 if sklearn.__version__.startswith("1.8.") else 47
+    assert sum(result["status"] == "passed" for result in results) == n_checks
 
 
 @pytest.mark.parametrize("solver", ["auto", "cg", "cholesky"])
