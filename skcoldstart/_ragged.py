@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.windows import window_array, window_bounds
+
 __all__ = ["LazySequence", "RaggedArray", "iter_blocks"]
 
 
@@ -186,6 +188,61 @@ class RaggedArray:
         """
         return RaggedArray(self.values.astype(dtype, copy=False), self.offsets)
 
+    def windows(
+        self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Copy windows of equal length out of items, in any order.
+
+        Sequences of frames on disk have the same method and read little more than the
+        windows.
+
+        Parameters
+        ----------
+        items : array-like of shape (n_windows,), int
+            Item of each window.
+        starts : array-like of shape (n_windows,), int
+            First row of each window, counted within its item, from 0 to its length.
+        n_rows : int
+            Rows of a window, >= 1.
+        out : ndarray of shape (n_windows, n_rows, ...), default=None
+            Filled and returned, in any type that the values can be cast to; ``None``
+            makes an array of the values' type.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_rows, ...)
+            The windows. Rows beyond the end of an item are 0.
+
+        Raises
+        ------
+        IndexError
+            If an item does not exist or a window does not start within its item.
+        ValueError
+            If `items` and `starts` differ in shape, `n_rows` is below 1 or `out` has
+            another shape.
+
+        Notes
+        -----
+        .. versionadded:: 0.1
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skcoldstart import RaggedArray
+        >>> frames = RaggedArray(np.arange(5), [0, 2, 5])
+        >>> frames.windows([1, 0], [1, 1], 2)
+        array([[3, 4],
+               [1, 0]])
+        """
+        items, starts, stops = window_bounds(items, starts, n_rows, self.lengths)
+        shape = (len(items), n_rows, *self.values.shape[1:])
+        out = window_array(out, shape, self.dtype)
+        first = self.offsets[items]
+        for window, start, stop in zip(out, first + starts, first + stops, strict=True):
+            window[: stop - start] = self.values[start:stop]
+            window[stop - start :] = 0
+        return out
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -278,6 +335,36 @@ class LazySequence:
         if isinstance(index, slice):
             index = range(*index.indices(len(self)))
         return LazySequence(self._compute, [self._sources[i] for i in index])
+
+    def windows(
+        self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Copy windows of equal length out of items, as `RaggedArray.windows` does.
+
+        Parameters
+        ----------
+        items : array-like of shape (n_windows,), int
+            Item of each window. Each item named is computed once.
+        starts : array-like of shape (n_windows,), int
+            First row of each window, counted within its item, from 0 to its length.
+        n_rows : int
+            Rows of a window, >= 1.
+        out : ndarray of shape (n_windows, n_rows, ...), default=None
+            Filled and returned; ``None`` makes an array of the items' type.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_rows, ...)
+            The windows. Rows beyond the end of an item are 0.
+        """
+        items, starts = np.asarray(items), np.asarray(starts)
+        for i in np.unique(items):
+            chosen = np.flatnonzero(items == i)
+            item = RaggedArray.from_sequence([self[int(i)]])
+            cut = item.windows(np.zeros_like(chosen), starts[chosen], n_rows)
+            out = window_array(out, (len(items), *cut.shape[1:]), cut.dtype)
+            out[chosen] = cut
+        return np.empty((0, n_rows)) if out is None else out
 
     def __repr__(self) -> str:
         return f"LazySequence({len(self)} items)"

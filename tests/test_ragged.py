@@ -190,6 +190,67 @@ def test_lazy_items_are_computed_only_when_read():
     assert_array_equal(lazy[-1], np.full((2, 2), 2))
 
 
+def by_hand(items, chosen, starts, n_rows):
+    windows = np.zeros((len(chosen), n_rows, 3))
+    for window, i, start in zip(windows, chosen, starts, strict=True):
+        rows = items[i][start : start + n_rows]
+        window[: len(rows)] = rows
+    return windows
+
+
+@pytest.fixture(params=["ragged", "lazy"])
+def sequence(request, items, ragged):
+    return (
+        ragged
+        if request.param == "ragged"
+        else LazySequence(items.__getitem__, range(4))
+    )
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 9])
+def test_windows_are_rows_of_items_and_zeros_beyond(sequence, items, n_rows):
+    chosen, starts = [2, -1, 1, 2, 0, 2], [1, 0, 0, 4, 1, 3]
+    expected = by_hand(items, chosen, starts, n_rows)
+    assert_array_equal(sequence.windows(chosen, starts, n_rows), expected)
+    out = np.full(expected.shape, np.nan, np.float32)
+    assert (
+        sequence.windows(np.uint8(np.array(chosen) % 4), starts, n_rows, out=out) is out
+    )
+    assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "starts", "n_rows", "error", "match"),
+    [
+        ([4], [0], 1, IndexError, "4 is out of range for 4 items"),
+        ([-5], [0], 1, IndexError, "-5 is out of range for 4 items"),
+        ([2, 0], [4, 3], 1, IndexError, "Window 1 starts at row 3 of item 0.* 2 rows"),
+        ([2], [-1], 1, IndexError, "Window 0 starts at row -1"),
+        ([2], [0.5], 1, IndexError, "float64"),
+        ([2, 2], [0], 1, ValueError, "one of each per window"),
+        ([2], [0], 0, ValueError, "n_rows=0"),
+    ],
+)
+def test_windows_that_do_not_exist_are_refused(
+    ragged, chosen, starts, n_rows, error, match
+):
+    with pytest.raises(error, match=match):
+        ragged.windows(chosen, starts, n_rows)
+
+
+def test_windows_go_where_they_fit_only(ragged):
+    with pytest.raises(ValueError, match=r"out has shape \(1, 2, 4\).*\(1, 2, 3\)"):
+        ragged.windows([0], [0], 2, out=np.empty((1, 2, 4)))
+
+
+def test_a_lazy_item_of_many_windows_is_computed_once():
+    computed = []
+    lazy = LazySequence(lambda i: computed.append(i) or np.full((5, 2), i), range(9))
+    windows = lazy.windows([7, 3, 7, 7], [0, 1, 2, 3], 2)
+    assert computed == [3, 7]
+    assert_array_equal(windows[:, 0, 0], [7, 3, 7, 7])
+
+
 @pytest.mark.parametrize("block_size", [1, 2, 3, 100])
 def test_blocks_put_together_are_the_whole(items, ragged, block_size):
     for source in (ragged, items, LazySequence(lambda i: items[i], range(4))):

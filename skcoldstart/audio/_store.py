@@ -13,9 +13,10 @@ import json
 import os
 import time
 import uuid
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from skcoldstart._ragged import LazySequence
 from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.windows import window_array, window_bounds
 from skcoldstart.audio._extraction import (
     ClipExtractor,
     FrameCollector,
@@ -49,10 +51,11 @@ class Location(NamedTuple):
     shard: str  # name without suffix; empty for an item without frames
     start: int
     stop: int
+    offset: int  # bytes of the shard's file before its first frame
     notice: str | None  # what made its file look truncated
 
 
-_NOWHERE = Location("", 0, 0, None)
+_NOWHERE = Location("", 0, 0, 0, None)
 
 
 class StoredFrames(LazySequence):
@@ -60,18 +63,22 @@ class StoredFrames(LazySequence):
 
     Indexing works as on a `RaggedArray`: an integer gives the frames of an item, a
     slice, an integer array or a mask gives another `StoredFrames`. An item is a
-    read-only view of a mapped file: only what is used of it is read.
+    read-only view of a mapped file. The system reads such files far ahead, some
+    megabyte: right for whole items in turn, wasteful for short pieces of a store
+    larger than memory, which `windows` reads alone.
     """
 
     def __init__(self, reader: "_ShardReader", places: Sequence[Location]) -> None:
         super().__init__(reader, places)
         self._reader = reader
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Frames of each item, int64 of shape (n_items,); reads nothing."""
-        lengths = (place.stop - place.start for place in self._sources)
-        return np.fromiter(lengths, np.int64, len(self))
+        n_frames = (place.stop - place.start for place in self._sources)
+        lengths = np.fromiter(n_frames, np.int64, len(self))
+        lengths.flags.writeable = False
+        return lengths
 
     @property
     def dtype(self) -> np.dtype:
@@ -83,6 +90,56 @@ class StoredFrames(LazySequence):
         if isinstance(selected, LazySequence):
             return StoredFrames(self._reader, selected._sources)
         return selected
+
+    def windows(
+        self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Read windows of equal length from disk, as `RaggedArray.windows` copies them.
+
+        Nothing but the windows is read, to whole pages of the file, in the order in
+        which they lie there. Several threads may read at once.
+
+        Parameters
+        ----------
+        items : array-like of shape (n_windows,), int
+            Item of each window.
+        starts : array-like of shape (n_windows,), int
+            First frame of each window, counted within its item, from 0 to its length.
+        n_rows : int
+            Frames of a window, >= 1.
+        out : ndarray of shape (n_windows, n_rows, n_features), default=None
+            Filled and returned, in any type that frames can be cast to; without a copy
+            where that is their own. ``None`` makes an array of the frames' type.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_rows, n_features)
+            The windows. Frames beyond the end of an item are 0.
+
+        Raises
+        ------
+        IndexError
+            If an item does not exist or a window does not start within its item.
+        ValueError
+            If `items` and `starts` differ in shape, `n_rows` is below 1 or `out` has
+            another shape.
+        OSError
+            If the files of the store have been removed or cut since it was opened.
+        """
+        items, starts, stops = window_bounds(items, starts, n_rows, self.lengths)
+        out = window_array(
+            out, (len(items), n_rows, self._reader.n_features), self.dtype
+        )
+        places = [self._sources[i] for i in items]
+        in_turn = [
+            (place.shard, place.start + starts[w], w) for w, place in enumerate(places)
+        ]
+        for _, first, w in sorted(in_turn):
+            n = int(stops[w] - starts[w])
+            if n:
+                self._reader.read(places[w], int(first), out[w, :n])
+            out[w, n:] = 0
+        return out
 
     def __repr__(self) -> str:
         return (
@@ -174,7 +231,7 @@ class FrameStore:
             return
         start = 0
         for key, n, notice in items:
-            place = Location(index.stem, start, start + n, notice)
+            place = Location(index.stem, start, start + n, shard.offset, notice)
             self._locations.setdefault(key, place)
             start += n
 
@@ -229,11 +286,46 @@ class _ShardReader:
     def __call__(self, place: Location) -> np.ndarray:
         if place.shard == "":
             return np.empty((0, self.n_features), self.dtype)
-        return _open_shard(f"{self.folder}/{place.shard}.npy")[place.start : place.stop]
+        return _map_shard(f"{self.folder}/{place.shard}.npy")[place.start : place.stop]
+
+    def read(self, place: Location, first: int, out: np.ndarray) -> None:
+        """Fill `out` with frames of an item's shard, from frame `first` on."""
+        path = f"{self.folder}/{place.shard}.npy"
+        if not hasattr(os, "preadv"):
+            out[:] = _map_shard(path)[first : first + len(out)]
+            return
+        direct = out.dtype == self.dtype and out.flags.c_contiguous
+        frames = out if direct else np.empty(out.shape, self.dtype)
+        row_bytes = self.n_features * self.dtype.itemsize
+        at = place.offset + first * row_bytes
+        if _open_shard(path).read(at, frames) < frames.nbytes:
+            raise OSError(
+                f"{path} is shorter than it was when the store was opened; compute "
+                "its frames anew with transform."
+            )
+        if not direct:
+            out[:] = frames
+
+
+class _OpenShard:
+    """A shard open for reading pieces without reading ahead."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+
+    def read(self, at: int, out: np.ndarray) -> int:
+        """Fill an array from byte `at` on; return the bytes read."""
+        return os.preadv(self._descriptor, [out.data.cast("B")], at)
+
+
+_open_shard = lru_cache(maxsize=_MAX_OPEN)(_OpenShard)
 
 
 @lru_cache(maxsize=_MAX_OPEN)
-def _open_shard(path: str) -> np.ndarray:
+def _map_shard(path: str) -> np.ndarray:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 

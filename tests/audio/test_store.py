@@ -182,6 +182,74 @@ def test_items_are_read_only_views_of_a_mapped_file(folder, paths):
     assert type(base).__name__ == "mmap"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_windows_are_those_of_the_frames_in_memory(dtype, folder, paths, monkeypatch):
+    monkeypatch.setattr(_store, "_SHARD_BYTES", 10_000)
+    frames = MelSpectrogram(store=folder, dtype=dtype).transform(paths)
+    assert len(list(folder.rglob("*.npy"))) > 1
+    ragged = MelSpectrogram(dtype=dtype).transform(paths)
+    rng = np.random.default_rng(0)
+    items = rng.integers(-5, 5, 100)
+    starts = rng.integers(0, ragged.lengths[items] + 1)
+    for n_rows in (1, 7, 30):
+        expected = ragged.windows(items, starts, n_rows)
+        windows = frames.windows(items, starts, n_rows)
+        assert windows.dtype == expected.dtype
+        assert_array_equal(windows, expected)
+        wide = np.empty(expected.shape, np.float64)
+        assert_array_equal(frames.windows(items, starts, n_rows, out=wide), expected)
+    part = frames[[3, 1]]
+    assert_array_equal(part.windows([1], [0], 2)[0], ragged[1][:2])
+    copy = pickle.loads(pickle.dumps(part))
+    assert_array_equal(copy.windows([1], [0], 2)[0], ragged[1][:2])
+    monkeypatch.delattr(os, "preadv", raising=False)
+    assert_array_equal(part.windows([1], [0], 2)[0], ragged[1][:2])
+
+
+def test_items_without_frames_have_windows_of_zeros(folder, paths):
+    extractor = MelSpectrogram(store=folder, on_error="ignore")
+    frames = extractor.transform([paths[0], "gone.wav"])
+    assert not frames.windows([1, 1], [0, 0], 4).any()
+    with pytest.raises(IndexError, match="starts at row 1 of item 1, which has 0"):
+        frames.windows([1], [1], 4)
+
+
+def test_windows_of_a_shard_that_was_cut_are_an_error(folder, paths):
+    frames = MelSpectrogram(store=folder).transform(paths)
+    [shard] = folder.rglob("*.npy")
+    os.truncate(shard, 4_000)
+    with pytest.raises(OSError, match=f"{shard.name} is shorter"):
+        frames.windows([4], [0], 4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="counts reads of Linux")
+def test_windows_are_read_without_their_neighbours(folder, music):
+    # Not in the memory file system, where nothing is ever read from a disk.
+    clips = [music(300_000)[i:] for i in range(8)]
+    frames = MelSpectrogram(store=folder).transform(clips)
+    for shard in folder.rglob("*.npy"):
+        descriptor = os.open(shard, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+    rng = np.random.default_rng(0)
+    items, starts = rng.integers(0, 8, 20), rng.integers(0, 550, 20)
+    before = n_bytes_read()
+    windows = frames.windows(items, starts, 16)
+    n_read = n_bytes_read() - before
+    if n_read == 0:
+        pytest.skip("this file system reads from no disk")
+    # A window lies on at most three pages.
+    assert n_read <= windows.nbytes + 20 * 2 * 4096
+
+
+def n_bytes_read():
+    with open("/proc/self/io") as file:
+        counts = dict(line.split(": ") for line in file)
+    return int(counts["read_bytes"])
+
+
 def test_stored_frames_survive_pickling(folder, paths):
     frames = MelSpectrogram(store=folder).transform(paths)
     assert_same_frames(pickle.loads(pickle.dumps(frames))[1:], frames[1:])
