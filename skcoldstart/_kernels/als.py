@@ -13,7 +13,7 @@ problem whose cost does not depend on the number of columns.
 
 import numpy as np
 
-from skcoldstart._kernels.simd import VECTOR_BYTES, load, splat, store, total
+from skcoldstart._kernels.vectors import VECTOR_BYTES, load, splat, store, total
 from skcoldstart._kernels.weighted_rows import accumulate, jit
 
 NEAR_CACHE_BYTES = 1 << 18  # what stays in a core's own cache from pass to pass

@@ -8,10 +8,12 @@ parts in rows h to 2 h - 1 of one buffer.
 import numpy as np
 from numba import njit
 
-from skcoldstart._kernels.lanes import LANES, load, store
+from skcoldstart._kernels.vectors import load_eight as load
+from skcoldstart._kernels.vectors import store
 
-__all__ = ["bin_rows", "pass_strides", "power_rows", "transform", "twiddles"]
+__all__ = ["LANES", "bin_rows", "pass_strides", "power_rows", "transform", "twiddles"]
 
+LANES = 8
 _HALF_ROOT = np.float32(np.sqrt(0.5))
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
-from skcoldstart._kernels.lanes import LANES, load, splat, store, transpose
+from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twiddles
+from skcoldstart._kernels.vectors import load_eight as load
+from skcoldstart._kernels.vectors import splat_eight, store, transpose
 
 __all__ = ["COMPRESSIONS", "MelPlan", "mel_frames", "mel_plan"]
 
@@ -110,7 +111,7 @@ def mel_frames(waveform, hop_length, plan, compression, scale, out):
         transform(z, plan.roots, h)
         power_rows(z, plan.roots, plan.rows, h)
         for m in range(n_mels):
-            total = splat(np.float32(0.0))
+            total = splat_eight(np.float32(0.0))
             for i in range(plan.bounds[m], plan.bounds[m + 1]):
                 total = total + load(z, plan.sources[i]) * plan.weights[i]
             store(tile, m * LANES, total * scale)

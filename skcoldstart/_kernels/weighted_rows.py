@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from skcoldstart._kernels.simd import (
+from skcoldstart._kernels.vectors import (
     VECTOR_BYTES,
     load,
     load_four,
@@ -11,7 +11,7 @@ from skcoldstart._kernels.simd import (
     prefetch,
     splat,
     splat_four,
-    splat_lane,
+    splats,
     store,
     total,
     totals,
@@ -71,8 +71,7 @@ def accumulate(
         ones = bases * w + bases
         value = value + t * (w * t - (ones + ones))
         c = slopes * (w * t) + ones
-        c0, c1 = splat_lane(c, 0), splat_lane(c, 1)
-        c2, c3 = splat_lane(c, 2), splat_lane(c, 3)
+        c0, c1, c2, c3 = splats(c)
         for j in range(0, n_dims, lanes):
             even = load_row(Z, r0, j) * c0 + load(out, j)
             odd = load_row(Z, r1, j) * c1
@@ -120,11 +119,9 @@ def _accumulate_in_registers(
         w = load_four(weights, n)
         ones = bases * w + bases
         value = value + t * (w * t - (ones + ones))
-        c = slopes * (w * t) + ones
-        q = _plus(q, splat_lane(c, 0), z0)
-        q = _plus(q, splat_lane(c, 1), z1)
-        q = _plus(q, splat_lane(c, 2), z2)
-        q = _plus(q, splat_lane(c, 3), z3)
+        c0, c1, c2, c3 = splats(slopes * (w * t) + ones)
+        q = _plus(_plus(q, c0, z0), c1, z1)
+        q = _plus(_plus(q, c2, z2), c3, z3)
         n += 4
     rest = np.float64(total(value))
     while n < end:

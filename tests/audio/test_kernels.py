@@ -3,59 +3,16 @@
 import numpy as np
 import pytest
 import scipy.signal
-from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
-from skcoldstart._kernels.fft import bin_rows, power_rows, transform, twiddles
-from skcoldstart._kernels.lanes import LANES, load, splat, store, transpose
+from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twiddles
 from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
 from skcoldstart._kernels.waveform import all_finite, average_channels
 from skcoldstart.audio._filters import cosine_basis, delta_weights, hann_window
 from skcoldstart.audio._spectrum import MelBands, _general_frames
 
 LENGTHS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384]
-
-
-@njit
-def vector_arithmetic(x, out):
-    a, b = load(x, 0), load(x, 3)
-    store(out, 0, a + b)
-    store(out, 8, a - b)
-    store(out, 16, a * b)
-    store(out, 24, a * x[5])
-    store(out, 32, splat(x[6]))
-    store(out, 40, a + x[7])
-
-
-@njit
-def transpose_eight(x, out):
-    rows = transpose(
-        load(x, 0), load(x, 8), load(x, 16), load(x, 24),
-        load(x, 32), load(x, 40), load(x, 48), load(x, 56),
-    )  # fmt: skip
-    for i in range(LANES):
-        store(out, LANES * i, rows[i])
-
-
-def test_vectors_compute_what_arrays_of_eight_compute(rng):
-    x = rng.standard_normal(16).astype(np.float32)
-    compiled, plain = np.zeros((2, 48), np.float32)
-    vector_arithmetic(x, compiled)
-    getattr(vector_arithmetic, "py_func", vector_arithmetic)(x, plain)
-    assert_array_equal(compiled, plain)
-    a, b = x[:8], x[3:11]
-    by_hand = [a + b, a - b, a * b, a * x[5], np.full(8, x[6]), a + x[7]]
-    assert_array_equal(compiled, np.concatenate(by_hand))
-
-
-def test_transpose_of_eight_vectors():
-    x = np.arange(64, dtype=np.float32)
-    compiled, plain = np.zeros((2, 64), np.float32)
-    transpose_eight(x, compiled)
-    getattr(transpose_eight, "py_func", transpose_eight)(x, plain)
-    assert_array_equal(compiled.reshape(8, 8), x.reshape(8, 8).T)
-    assert_array_equal(plain, compiled)
 
 
 @pytest.mark.parametrize("n_fft", LENGTHS)
