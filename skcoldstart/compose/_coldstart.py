@@ -1,5 +1,6 @@
 """ColdStartRecommender: a factorizer and a regressor, joined."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._utils.sk import (
     HasMethods,
+    Interval,
     _check_method_params,
     _fit_context,
     _routing_enabled,
     _safe_indexing,
 )
-from skcoldstart._utils.validation import count_items
+from skcoldstart._utils.validation import check_play_counts, count_items
 from skcoldstart.compose._base import FactorScoresMixin, check_training_plays
 from skcoldstart.factorization import WMF
 
@@ -53,6 +55,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     normalize_factors : bool, default=False
         Scale each item's factors to unit norm before the regressor learns them, so
         that popular items do not dominate.
+    prior_strength : float, default=4.0
+        Weight of the content against an item's own plays in `update`, above 0.
 
     Attributes
     ----------
@@ -90,6 +94,9 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     Items of the training set without a single play have no factors to learn from; the
     regressor is not fitted on them.
 
+    Once new items are played, `update` joins their plays with their content; refit to
+    teach both models from them.
+
     `predict` costs O(n_items n_users k) time and n_items n_users memory; `recommend`
     and the scorers read the same scores in blocks of users.
 
@@ -119,12 +126,21 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         "regressor": [HasMethods(["fit", "predict"]), None],
         "factorizer": [HasMethods(["fit_transform", "inverse_transform"]), None],
         "normalize_factors": ["boolean"],
+        "prior_strength": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, regressor=None, factorizer=None, *, normalize_factors=False):
+    def __init__(
+        self,
+        regressor=None,
+        factorizer=None,
+        *,
+        normalize_factors=False,
+        prior_strength=4.0,
+    ):
         self.regressor = regressor
         self.factorizer = factorizer
         self.normalize_factors = normalize_factors
+        self.prior_strength = prior_strength
 
     # The regressor and the factorizer validate their own parameters when fitted.
     @_fit_context(prefer_skip_nested_validation=False)
@@ -161,11 +177,13 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             self.factorizer_.fit_transform(plays, **routed.factorizer.fit_transform)
         )
         self._record_decoder(factors.shape[1], plays.shape[1])
+        played = np.flatnonzero(np.diff(plays.indptr))
+        self._factor_length = 1.0
         if self.normalize_factors:
+            self._factor_length = float(np.linalg.norm(factors[played], axis=1).mean())
             factors = normalize(factors)
 
         fit_params = routed.regressor.fit
-        played = np.flatnonzero(np.diff(plays.indptr))
         if len(played) < n_items:
             fit_params = _check_method_params(X, fit_params, indices=played)
             X, factors = _safe_indexing(X, played), factors[played]
@@ -194,6 +212,57 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         count_items(X)
         factors = np.asarray(self.regressor_.predict(X))
         return factors.reshape(len(factors), self._n_components)
+
+    def update(self, X: Any, y_new: Any) -> np.ndarray:
+        """Return factors of items from their content and the plays they have so far.
+
+        For the first days of an item: with no plays this is `predict_factors`, and
+        every play moves the factors towards its listener. The recommender itself is
+        not changed.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items, in the form given to `fit`.
+        y_new : {array-like, sparse} of shape (n_items, n_users)
+            Their play counts so far, by the users of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, k)
+            Item factors, for scores ``update(X, y_new) @ user_factors_.T``.
+
+        Raises
+        ------
+        ValueError
+            If `y_new` does not have one row per item and one column per user of
+            `fit`, or holds NaN, infinite or negative counts.
+        TypeError
+            If the factorizer has no ``transform_with_prior``, as `WMF` does.
+
+        Notes
+        -----
+        The system solved is that of `skcoldstart.WMF.transform_with_prior`, with the
+        predicted factors as prior and `prior_strength` as its strength.
+        """
+        check_is_fitted(self)
+        if not hasattr(self.factorizer_, "transform_with_prior"):
+            raise TypeError(
+                f"update needs a factorizer that weighs plays against a prior, but "
+                f"{type(self.factorizer_).__name__} has no transform_with_prior; use "
+                "factorizer=WMF()."
+            )
+        plays = check_play_counts(y_new, n_items=count_items(X), input_name="y_new")
+        if plays.shape[1] != self.n_users_:
+            raise ValueError(
+                f"y_new has {plays.shape[1]} columns but fit saw {self.n_users_} "
+                "users; pass one column per user, in the same order."
+            )
+        expected = self._factor_length * self.predict_factors(X)
+        factors = self.factorizer_.transform_with_prior(
+            plays, expected, strength=self.prior_strength
+        )
+        return factors / self._factor_length
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe which step receives which metadata.

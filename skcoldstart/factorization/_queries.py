@@ -1,4 +1,4 @@
-"""What fitted factors answer: scores, recommendations, similar items."""
+"""What fitted factors answer: scores, recommendations, similar and new items."""
 
 from typing import Any
 
@@ -8,8 +8,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._utils.scores import LowRankScores
+from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.topn import check_indices, top_n_per_user
 from skcoldstart._utils.usage import usage_coordinates
+from skcoldstart.factorization._prior import fold_in_around
 
 __all__ = ["FactorQueriesMixin"]
 
@@ -46,6 +48,75 @@ class FactorQueriesMixin:
                 "one per component."
             )
         return Z @ self.user_factors_.T
+
+    def transform_with_prior(
+        self, Y: Any, prior: Any, *, strength: float = 4.0
+    ) -> np.ndarray:
+        r"""Fold items in around the factors that they are expected to have.
+
+        Between `transform`, which knows an item by its plays alone, and a prediction
+        from content, which knows none: for items that have just begun to be played.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Plays of any items by the users of `fit`.
+        prior : array-like of shape (n_items, n_components)
+            Expected factors, such as those predicted from content.
+        strength : float, default=4.0
+            Weight of the expectation against a play, above 0.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_components)
+            Factors; those of `prior` for an item without plays.
+
+        Raises
+        ------
+        ValueError
+            If `prior` has another shape than one row per item and one column per
+            component, or `strength` is not above 0.
+
+        Notes
+        -----
+        For the expected factors :math:`\mu_i` of item i the result minimises
+
+        .. math:: s\, (y - \mu_i)^T A_i (y - \mu_i)
+                  + \sum_{u: r_{ui} > 0}
+                  \big[ c_{ui} (1 - x_u^T y)^2 - (x_u^T y)^2 \big],
+                  \qquad A_i = X^T X + \lambda_i I
+
+        with s the strength: differences from the expectation are measured by the
+        scores that all users would give, and each play turns a pair's 0 of
+        confidence 1 into a 1 of confidence c, as in the objective of `fit`. The
+        pairs without a play are not counted again: the factors that content was
+        fitted to have seen them. With ``prior=0`` and ``strength=1`` this is
+        `transform`.
+
+        Takes one dense system of n_components unknowns an item, in float64.
+        """
+        check_is_fitted(self)
+        if not (np.isfinite(strength) and strength > 0):
+            raise ValueError(f"strength={strength!r}; expected a number above 0.")
+        plays = self._check_plays(Y, reset=False)  # type: ignore[attr-defined]
+        prior = check_array(
+            prior,
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=0,
+            input_name="prior",
+        )
+        expected_shape = (plays.shape[0], self.user_factors_.shape[1])
+        if prior.shape != expected_shape:
+            raise ValueError(
+                f"prior has shape {prior.shape}; expected {expected_shape}: one row "
+                "per row of Y and one column per component."
+            )
+        rows = self._rows(plays, self.user_factors_.dtype)  # type: ignore[attr-defined]
+        with worker_threads(self.n_jobs) as run:
+            factors = fold_in_around(
+                rows, self.user_factors_, prior, strength=strength, run=run
+            )
+        return factors.astype(self.user_factors_.dtype, copy=False)
 
     def recommend(
         self, n: int = 10, *, users: Any = None, exclude: Any = None

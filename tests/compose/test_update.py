@@ -1,0 +1,113 @@
+"""ColdStartRecommender.update: items between their first play and a refit."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.linear_model import Ridge
+
+from skcoldstart import WMF, ColdStartRecommender
+from skcoldstart.metrics import LowRankScores, mean_auc
+
+
+@pytest.fixture
+def world(rng):
+    """Content that explains a part of the taste for 150 items."""
+    kind, hidden = rng.normal(size=(150, 4)), rng.normal(size=(150, 4))
+    taste = rng.normal(size=(8, 200)) * 0.9
+    rates = np.exp(np.hstack([kind, hidden]) @ taste - 2.5)
+    return kind, sp.csr_array(rng.poisson(rates).clip(0, 50).astype(float))
+
+
+@pytest.fixture
+def model(world):
+    X, y = world
+    wmf = WMF(8, reg=5.0, dtype="float64", random_state=0)
+    return ColdStartRecommender(Ridge(1.0), wmf).fit(X[:100], y[:100])
+
+
+def reveal(plays, n, rng):
+    """Split each item's plays into n drawn ones and the rest."""
+    shown, hidden = plays.tolil(copy=True), plays.tolil(copy=True)
+    for i in range(plays.shape[0]):
+        users = rng.permutation(plays.indices[plays.indptr[i] : plays.indptr[i + 1]])
+        shown[i, users[n:]] = 0
+        hidden[i, users[:n]] = 0
+    return sp.csr_array(shown), sp.csr_array(hidden)
+
+
+@pytest.mark.parametrize("normalize_factors", [False, True])
+def test_without_plays_factors_are_the_predicted_ones(world, model, normalize_factors):
+    X, y = world
+    model = clone(model).set_params(normalize_factors=normalize_factors)
+    model.fit(X[:100], y[:100])
+    nothing = sp.csr_array((50, 200))
+    assert_allclose(model.update(X[100:], nothing), model.predict_factors(X[100:]))
+
+
+def test_update_is_the_factorizers_fold_in_around_predicted_factors(world, model):
+    X, y = world
+    model.set_params(prior_strength=3.0)
+    expected = model.factorizer_.transform_with_prior(
+        y[100:], model.predict_factors(X[100:]), strength=3.0
+    )
+    assert_array_equal(model.update(X[100:], y[100:]), expected)
+
+
+def test_first_plays_never_make_items_worse(world, model, rng):
+    X, y = world
+    _, later = reveal(y[100:], 10, rng)
+    to_come = y[100:] - later  # the first ten plays of each item
+    predicted = LowRankScores(model.predict_factors(X[100:]), model.user_factors_)
+    figures = [mean_auc(later, predicted, exclude=to_come)]
+    for n in (1, 2, 5, 10):
+        figures_of_n = []
+        for _ in range(5):
+            shown, _ = reveal(to_come, n, rng)
+            factors = model.update(X[100:], shown)
+            scores = LowRankScores(factors, model.user_factors_)
+            figures_of_n.append(mean_auc(later, scores, exclude=to_come))
+        figures.append(np.mean(figures_of_n))
+    assert np.all(np.diff(figures) > 0), figures
+    folded = LowRankScores(model.factorizer_.transform(shown), model.user_factors_)
+    assert figures[-1] > mean_auc(later, folded, exclude=to_come)
+
+
+def test_normalized_factors_are_updated_in_their_own_units(world, model):
+    X, y = world
+    model = clone(model).set_params(normalize_factors=True).fit(X[:100], y[:100])
+    factors = model.update(X[100:], y[100:])
+    assert 0.3 < np.linalg.norm(factors, axis=1).mean() < 3
+    as_wmf = model._factor_length * factors
+    assert_allclose(
+        as_wmf,
+        model.factorizer_.transform_with_prior(
+            y[100:], model._factor_length * model.predict_factors(X[100:])
+        ),
+    )
+
+
+def test_the_recommender_is_not_changed(world, model):
+    X, y = world
+    before = model.predict(X[100:])
+    model.update(X[100:], y[100:])
+    assert_array_equal(model.predict(X[100:]), before)
+
+
+def test_malformed_plays_are_refused(world, model):
+    X, y = world
+    with pytest.raises(ValueError, match="y_new has 199 columns but fit saw 200 users"):
+        model.update(X[100:], y[100:, :199])
+    with pytest.raises(ValueError, match="one row per item"):
+        model.update(X[100:], y[100:].T)
+    with pytest.raises(ValueError, match="Negative values in data passed to y_new"):
+        model.update(X[100:], -y[100:])
+
+
+def test_factorizers_without_a_prior_are_named(world):
+    X, y = world
+    model = ColdStartRecommender(Ridge(), TruncatedSVD(4)).fit(X[:100], y[:100])
+    with pytest.raises(TypeError, match="TruncatedSVD has no transform_with_prior"):
+        model.update(X[100:], y[100:])

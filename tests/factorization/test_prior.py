@@ -1,0 +1,122 @@
+"""Items with a few plays, around the factors expected of them."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+
+from skcoldstart import WMF
+from tests.references import wmf as twin
+
+
+@pytest.fixture
+def plays(rng):
+    return rng.poisson(0.3, (40, 30)).astype(float)
+
+
+@pytest.fixture
+def new_plays(rng):
+    counts = rng.poisson(0.15, (12, 30)).astype(float)
+    counts[4] = 0
+    counts[5] = 3  # played by everybody
+    return counts
+
+
+@pytest.fixture
+def wmf(plays):
+    return WMF(6, random_state=0, reg=3.0, dtype="float64").fit(plays)
+
+
+@pytest.fixture
+def prior(rng):
+    return rng.normal(size=(12, 6))
+
+
+@pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
+def test_factors_minimise_the_stated_objective(plays, new_plays, prior, reg_exponent):
+    wmf = WMF(6, reg=0.5, reg_exponent=reg_exponent, random_state=0, dtype="float64")
+    wmf.fit(plays)
+    U = wmf.user_factors_
+    c = twin.confidences(new_plays)
+    penalty = twin.penalties(new_plays, 0.5, reg_exponent)
+
+    def objective(y, i):
+        A = U.T @ U + penalty[i] * np.eye(6)
+        s = U @ y
+        observed = new_plays[i] > 0
+        fit = (c[i] * (1 - s) ** 2 - s**2)[observed].sum()
+        return 1.7 * (y - prior[i]) @ A @ (y - prior[i]) + fit
+
+    factors = wmf.transform_with_prior(new_plays, prior, strength=1.7)
+    for i in np.flatnonzero(new_plays.any(axis=1)):
+        best = minimize(objective, factors[i] + 0.1, args=(i,), tol=1e-10).x
+        assert_allclose(factors[i], best, atol=1e-5)
+
+
+def test_items_without_plays_keep_their_prior_exactly(wmf, new_plays, prior):
+    factors = wmf.transform_with_prior(new_plays, prior)
+    assert_array_equal(factors[4], prior[4])
+    assert np.abs(factors - prior).max(axis=1).argmin() == 4
+
+
+def test_no_expectation_of_strength_one_is_fold_in(wmf, new_plays):
+    nothing = np.zeros((12, 6))
+    assert_allclose(
+        wmf.transform_with_prior(new_plays, nothing, strength=1.0),
+        wmf.transform(new_plays),
+        rtol=1e-8,
+        atol=1e-10,
+    )
+
+
+def test_a_strong_prior_wins_and_a_weak_one_yields(wmf, new_plays, prior):
+    strong = wmf.transform_with_prior(new_plays, prior, strength=1e9)
+    assert_allclose(strong, prior, atol=1e-5)
+    # Everybody's plays leave nothing to expect: scores of 1 but for the penalty.
+    weak = wmf.transform_with_prior(new_plays, prior, strength=1e-6)
+    least_squares = np.linalg.lstsq(wmf.user_factors_, np.ones(30), rcond=None)[0]
+    c = twin.confidences(new_plays[5])
+    U = wmf.user_factors_
+    exact = np.linalg.solve((U.T * (c - 1)) @ U, U.T @ c)
+    assert_allclose(weak[5], exact, rtol=1e-4)
+    assert_allclose(U @ weak[5], U @ least_squares, atol=0.05)
+
+
+def test_a_play_raises_the_score_of_its_listener(wmf, prior):
+    for user in range(30):
+        first_play = sp.csr_array(([1.0], ([0], [user])), shape=(12, 30))
+        factors = wmf.transform_with_prior(first_play, 0.05 * prior)
+        before, after = (
+            wmf.user_factors_[user] @ f[0] for f in (0.05 * prior, factors)
+        )
+        assert after > before
+
+
+def test_formats_threads_and_precisions_agree(plays, new_plays, prior):
+    exact = WMF(6, random_state=0, dtype="float64").fit(plays)
+    expected = exact.transform_with_prior(new_plays, prior)
+    for form in (sp.csc_matrix, sp.coo_array, np.asarray):
+        assert_array_equal(exact.transform_with_prior(form(new_plays), prior), expected)
+    exact.set_params(n_jobs=1)
+    assert_array_equal(exact.transform_with_prior(new_plays, prior), expected)
+    single = WMF(6, random_state=0).fit(plays)
+    factors = single.transform_with_prior(new_plays, prior)
+    assert factors.dtype == np.float32
+    assert_allclose(factors, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"prior": np.ones((11, 6))}, r"prior has shape \(11, 6\); expected \(12, 6\)"),
+        ({"prior": np.ones((12, 5))}, "one column per component"),
+        ({"prior": np.full((12, 6), np.nan)}, "prior contains NaN"),
+        ({"strength": 0.0}, "strength=0.0; expected a number above 0"),
+        ({"strength": np.nan}, "strength=nan"),
+    ],
+)
+def test_malformed_priors_are_refused(wmf, new_plays, prior, wrong, message):
+    arguments = {"prior": prior, "strength": 2.0} | wrong
+    with pytest.raises(ValueError, match=message):
+        wmf.transform_with_prior(new_plays, **arguments)
