@@ -21,8 +21,10 @@ _HOME = {
     "RandomRecommender": "compose",
     "VectorQuantizer": "codebook",
     "WMF": "factorization",
+    "load_model": "persistence",
     "make_recommendation_scorer": "metrics",
     "recommendation_scorer": "metrics",
+    "save_model": "persistence",
 }
 _SUBPACKAGES = (
     "audio",
@@ -32,6 +34,7 @@ _SUBPACKAGES = (
     "factorization",
     "metrics",
     "model_selection",
+    "persistence",
 )
 
 __all__ = [*sorted(_HOME), *_SUBPACKAGES, "__version__"]

@@ -5,6 +5,7 @@ from skcoldstart import datasets as datasets
 from skcoldstart import factorization as factorization
 from skcoldstart import metrics as metrics
 from skcoldstart import model_selection as model_selection
+from skcoldstart import persistence as persistence
 from skcoldstart._ragged import RaggedArray as RaggedArray
 from skcoldstart.audio import MelSpectrogram as MelSpectrogram
 from skcoldstart.audio import MFCCExtractor as MFCCExtractor
@@ -18,6 +19,8 @@ from skcoldstart.compose import RandomRecommender as RandomRecommender
 from skcoldstart.factorization import WMF as WMF
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer
 from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
+from skcoldstart.persistence import load_model as load_model
+from skcoldstart.persistence import save_model as save_model
 
 __version__: str
 __all__: list[str]

@@ -18,6 +18,7 @@ RANK = {
     "model_selection": 4,
     "datasets": 4,
     "inspection": 4,
+    "persistence": 4,
     "_demonstration": 5,
     "__main__": 6,
 }
@@ -29,6 +30,7 @@ HOMES = {
     "soundfile": {"audio"},
     "soxr": {"audio"},
     "librosa": {"audio"},
+    "safetensors": {"persistence"},
 }
 HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
 KERNEL_IMPORTS = {

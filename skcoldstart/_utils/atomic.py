@@ -7,7 +7,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_path", "atomic_write"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the name of a temporary file and rename it when the block succeeds.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file to write or replace.
+
+    Yields
+    ------
+    Path
+        An empty file beside `path`, to be written. On any error, Ctrl-C included, it
+        is removed and `path` stays as it was.
+    """
+    target = Path(path)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        yield Path(name)
+        with open(name, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -27,19 +56,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         The open temporary file. On any error, Ctrl-C included, it is removed and
         `path` stays as it was.
     """
-    target = Path(path)
     encoding = None if "b" in mode else "utf-8"
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, mode, encoding=encoding) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as name, open(name, mode, encoding=encoding) as file:
+        yield file
 
 
 def _umask() -> int:

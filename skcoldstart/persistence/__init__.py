@@ -1,0 +1,5 @@
+"""Fitted estimators in files that hold data and no code."""
+
+from skcoldstart.persistence._model_file import load_model, save_model
+
+__all__ = ["load_model", "save_model"]
