@@ -1,5 +1,6 @@
 """Thread counts: ours set and restored, BLAS held to one inside threaded work."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,11 +53,15 @@ class _BlasLimit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._n_holders = 0
+        self._n_modules = 0
 
     def acquire(self) -> None:
         with self._lock:
             if self._n_holders == 0:
-                self._controller = ThreadpoolController()
+                # Looking for libraries takes milliseconds, and they come with modules.
+                if self._n_modules != len(sys.modules):
+                    self._controller = ThreadpoolController()
+                    self._n_modules = len(sys.modules)
                 self._limits = self._controller.limit(limits=1, user_api="blas")
             self._n_holders += 1
 

@@ -308,20 +308,17 @@ def _is_pcm16(file: Any) -> bool:
 
 def _mix_down(samples: np.ndarray) -> np.ndarray:
     """Average channels; each way rounds exactly as librosa's mean does."""
-    n_channels = samples.shape[1]
-    if samples.dtype == np.int16:
-        from skcoldstart._kernels.waveform import average_channels
+    from skcoldstart._kernels.waveform import average_channels, average_pairs
 
-        waveform = np.empty(len(samples), np.float32)
-        average_channels(samples, waveform)
-        return waveform
-    if n_channels == 1:
+    n_channels = samples.shape[1]
+    if n_channels == 1 and samples.dtype == np.float32:
         return samples[:, 0]
-    if n_channels == 2:
-        mono = samples[:, 0] + samples[:, 1]
-        mono *= np.float32(0.5)
-        return mono
-    return samples.mean(axis=1)
+    if n_channels > 2:
+        return samples.mean(axis=1)
+    average = average_channels if samples.dtype == np.int16 else average_pairs
+    waveform = np.empty(len(samples), np.float32)
+    average(samples, waveform)
+    return waveform
 
 
 def _resample(waveform: np.ndarray, rate: float, sr: float) -> np.ndarray:

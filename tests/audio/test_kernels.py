@@ -8,7 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
 from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twiddles
 from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
-from skcoldstart._kernels.waveform import all_finite, average_channels
+from skcoldstart._kernels.waveform import (
+    all_finite,
+    average_channels,
+    average_pairs,
+)
 from skcoldstart.audio._filters import cosine_basis, delta_weights, hann_window
 from skcoldstart.audio._spectrum import MelBands, _general_frames
 
@@ -106,6 +110,15 @@ def test_average_of_integer_samples_is_exact(n_channels, rng):
     out = np.empty(500, np.float32)
     average_channels(samples, out)
     assert_array_equal(out, (samples / 32768).mean(axis=1))
+
+
+def test_average_of_two_channels_rounds_as_numpy_does(rng):
+    samples = rng.standard_normal((1001, 2)).astype(np.float32)
+    samples[5:8] = [[3e38, 3e38], [np.nan, 0], [np.inf, -np.inf]]
+    out = np.empty(1001, np.float32)
+    average_pairs(samples, out)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert_array_equal(out, samples.mean(axis=1))
 
 
 def test_mfcc_frames_are_products_with_clipped_levels(rng):

@@ -1,11 +1,14 @@
 """Thread counts: set, and restored."""
 
+import sys
 import threading
+import types
 
 import numba
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
+from skcoldstart._utils import threads
 from skcoldstart._utils.threads import n_kernel_threads, one_blas_thread
 
 
@@ -56,4 +59,26 @@ def test_blas_is_released_after_an_error():
     before = blas_threads()
     with pytest.raises(KeyboardInterrupt), one_blas_thread():
         raise KeyboardInterrupt
+    assert blas_threads() == before
+
+
+def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
+    looked = []
+    monkeypatch.setattr(
+        threads,
+        "ThreadpoolController",
+        lambda: looked.append(1) or ThreadpoolController(),
+    )
+    limit = threads._BlasLimit()
+
+    def hold():
+        limit.acquire()
+        assert set(blas_threads()) <= {1}
+        limit.release()
+        return len(looked)
+
+    before = blas_threads()
+    assert (hold(), hold()) == (1, 1)
+    monkeypatch.setitem(sys.modules, "a_module_with_a_blas", types.ModuleType("a"))
+    assert hold() == 2
     assert blas_threads() == before
