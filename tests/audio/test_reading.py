@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.testing import assert_array_equal
 
-from skcoldstart.audio import AudioReadError
+from skcoldstart.audio import AudioReadError, _reading
 from skcoldstart.audio._reading import read_clip
 
 FORMATS = {
@@ -265,3 +265,28 @@ def test_audio_read_error_is_a_value_error_that_survives_pickling():
     assert isinstance(same, ValueError)
     assert (same.path, same.reason, same.index) == ("clip.wav", "the file is empty", 3)
     assert str(same) == "Cannot use item 3 ('clip.wav'): the file is empty."
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize("rate", [22_050, 44_100])
+def test_a_clip_is_not_changed_by_the_clips_after_it(
+    rate, subtype, n_channels, rng, write_audio
+):
+    paths = [
+        write_audio(
+            f"{n}.wav", rng.uniform(-0.5, 0.5, (n, n_channels)), rate, subtype=subtype
+        )
+        for n in (5_000, 9_000, 4_000)
+    ]
+    clips = [read_clip(path, 22_050).waveform for path in paths]
+    for path, clip in zip(paths, clips, strict=True):
+        expected, _ = librosa.load(path, sr=22_050)
+        assert_array_equal(clip, expected)
+
+
+def test_clips_longer_than_the_scratch_are_read_alike(write_audio, rng, monkeypatch):
+    path = write_audio("long.wav", rng.uniform(-0.5, 0.5, (9_000, 2)), 44_100)
+    expected = read_clip(path, 22_050).waveform
+    monkeypatch.setattr(_reading, "_SCRATCH_BYTES", 1_000)
+    assert_array_equal(read_clip(path, 22_050).waveform, expected)
