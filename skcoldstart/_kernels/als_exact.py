@@ -1,65 +1,101 @@
-"""Alternating least squares by one Cholesky factorization a row."""
+"""Alternating least squares by one Cholesky factorization a row.
+
+Matrices are given by their upper half, in whole vectors: what lies below the diagonal
+within one of them is written too and never counts.
+"""
 
 import numpy as np
 
-from skcoldstart._kernels.weighted_rows import accumulate, jit
+from skcoldstart._kernels.vectors import (
+    VECTOR_BYTES,
+    load,
+    load_row,
+    splat,
+    store,
+    total,
+)
+from skcoldstart._kernels.weighted_rows import accumulate, inlined, jit
 
 
-@jit
+@inlined
 def _fill_system(Z, indices, weights, begin, end, m, H):
-    """Write the lower half of ``diag(m) + sum_n w_n z_n z_n'`` into `H`."""
+    """Write ``diag(m) + sum_n w_n z_n z_n'`` to `H`, four entries at a time."""
+    lanes = VECTOR_BYTES // Z.itemsize
     n_dims = Z.shape[1]
+    zero = splat(Z.dtype.type(0))
     for i in range(n_dims):
-        for j in range(i):
-            H[i, j] = 0
+        for j in range(i // lanes * lanes, n_dims, lanes):
+            store(H[i], j, zero)
         H[i, i] = m[i]
     n = begin
     while n + 4 <= end:
-        z0, z1 = Z[indices[n]], Z[indices[n + 1]]
-        z2, z3 = Z[indices[n + 2]], Z[indices[n + 3]]
-        for i in range(n_dims):
-            c0, c1 = weights[n] * z0[i], weights[n + 1] * z1[i]
-            c2, c3 = weights[n + 2] * z2[i], weights[n + 3] * z3[i]
-            row = H[i]
-            for j in range(i + 1):
-                row[j] += (c0 * z0[j] + c1 * z1[j]) + (c2 * z2[j] + c3 * z3[j])
+        r0, r1 = np.intp(indices[n]), np.intp(indices[n + 1])
+        r2, r3 = np.intp(indices[n + 2]), np.intp(indices[n + 3])
+        for j in range(0, n_dims, lanes):
+            z0 = load_row(Z, r0, j) * weights[n]
+            z1 = load_row(Z, r1, j) * weights[n + 1]
+            z2 = load_row(Z, r2, j) * weights[n + 2]
+            z3 = load_row(Z, r3, j) * weights[n + 3]
+            for i in range(j + lanes):
+                h = z0 * Z[r0, i] + load_row(H, i, j)
+                h = z2 * Z[r2, i] + (z1 * Z[r1, i] + h)
+                store(H[i], j, z3 * Z[r3, i] + h)
         n += 4
     while n < end:
-        z0 = Z[indices[n]]
-        for i in range(n_dims):
-            c0 = weights[n] * z0[i]
-            row = H[i]
-            for j in range(i + 1):
-                row[j] += c0 * z0[j]
+        row = np.intp(indices[n])
+        for j in range(0, n_dims, lanes):
+            z = load_row(Z, row, j) * weights[n]
+            for i in range(j + lanes):
+                store(H[i], j, z * Z[row, i] + load_row(H, i, j))
         n += 1
 
 
-@jit
-def _solve_in_place(H, x):
-    """Solve ``H x = x`` for positive definite H given by its lower half."""
-    zero = H.dtype.type(0)
-    n_dims = len(x)
+@inlined
+def _factorize(H, inverse):
+    """Replace H by U with ``U'U = H``, row by row; keep the inverse diagonal."""
+    lanes = VECTOR_BYTES // H.itemsize
+    n_dims = len(H)
+    zero = splat(H.dtype.type(0))
     for i in range(n_dims):
-        row = H[i]
-        for j in range(i):
-            other = H[j]
-            dot = zero
-            for t in range(j):
-                dot += row[t] * other[t]
-            row[j] = (row[j] - dot) / other[j]
-        dot = zero
-        for t in range(i):
-            dot += row[t] * row[t]
-        row[i] = np.sqrt(row[i] - dot)
-        dot = zero
-        for t in range(i):
-            dot += row[t] * x[t]
-        x[i] = (x[i] - dot) / row[i]
+        first = i // lanes * lanes
+        for j in range(first, n_dims, lanes):
+            even, odd = load_row(H, i, j), zero
+            third, fourth = zero, zero
+            k = 0
+            while k + 4 <= i:
+                even = even - load_row(H, k, j) * H[k, i]
+                odd = odd - load_row(H, k + 1, j) * H[k + 1, i]
+                third = third - load_row(H, k + 2, j) * H[k + 2, i]
+                fourth = fourth - load_row(H, k + 3, j) * H[k + 3, i]
+                k += 4
+            while k < i:
+                even = even - load_row(H, k, j) * H[k, i]
+                k += 1
+            store(H[i], j, (even + odd) + (third + fourth))
+        inverse[i] = H.dtype.type(1) / np.sqrt(H[i, i])
+        for j in range(first, n_dims, lanes):
+            store(H[i], j, load_row(H, i, j) * inverse[i])
+
+
+@inlined
+def _solve(U, inverse, y, x):
+    """Solve ``U'U x = y``; y is used up."""
+    lanes = VECTOR_BYTES // U.itemsize
+    n_dims = len(U)
+    zero = splat(U.dtype.type(0))
+    for k in range(n_dims):
+        y[k] *= inverse[k]
+        solved = y[k]
+        for j in range(k // lanes * lanes, n_dims, lanes):
+            store(y, j, load(y, j) - load_row(U, k, j) * solved)
+        y[k] = solved
+    for j in range(0, n_dims, lanes):
+        store(x, j, zero)
     for i in range(n_dims - 1, -1, -1):
-        row = H[i]
-        x[i] /= row[i]
-        for t in range(i):
-            x[t] -= x[i] * row[t]
+        dot = zero
+        for j in range(i // lanes * lanes, n_dims, lanes):
+            dot = dot + load_row(U, i, j) * load(x, j)
+        x[i] = (y[i] - total(dot)) * inverse[i]
 
 
 @jit
@@ -72,7 +108,7 @@ def solve_rows_exactly(
     ----------
     Z, indptr, indices, weights, spectrum, penalties, begin, end, omega, A
         As in `als.solve_rows`.
-    work : ndarray of shape (n_dims + 3, n_dims)
+    work : ndarray of shape (n_dims + 5, n_dims)
         Scratch.
 
     Returns
@@ -82,8 +118,9 @@ def solve_rows_exactly(
     """
     one = Z.dtype.type(1)
     n_dims = Z.shape[1]
-    r, step, m, H = work[0], work[1], work[2], work[3:]
-    total = 0.0
+    r, step, left, m, inverse = work[0], work[1], work[2], work[3], work[4]
+    H = work[5:]
+    objective = 0.0
     for i in range(begin, end):
         first, last = indptr[i], indptr[i + 1]
         a = A[i - begin]
@@ -99,11 +136,12 @@ def solve_rows_exactly(
             Z, indices, weights, first, last, a, one, -one, r, True, indptr[end]
         )
         _fill_system(Z, indices, weights, first, last, m, H)
-        step[:] = r
-        _solve_in_place(H, step)
+        _factorize(H, inverse)
+        left[:] = r
+        _solve(H, inverse, left, step)
         gain = 0.0
         for j in range(n_dims):
             gain += r[j] * step[j]
             a[j] += Z.dtype.type(omega) * step[j]
-        total += value - (2 * omega - omega * omega) * gain
-    return total
+        objective += value - (2 * omega - omega * omega) * gain
+    return objective

@@ -23,10 +23,10 @@ FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 LOOKAHEAD = 16  # entries between the one at work and the one asked for
 
 jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-_inlined = numba.njit(nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+inlined = numba.njit(nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 
 
-@_inlined
+@inlined
 def accumulate(
     Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored
 ):
@@ -95,7 +95,7 @@ def accumulate(
     return rest
 
 
-@_inlined
+@inlined
 def _accumulate_in_registers(
     Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored
 ):
@@ -136,7 +136,7 @@ def _accumulate_in_registers(
     return rest
 
 
-@_inlined
+@inlined
 def _four_vectors(array):
     lanes = VECTOR_BYTES // array.itemsize
     return (
@@ -147,7 +147,7 @@ def _four_vectors(array):
     )
 
 
-@_inlined
+@inlined
 def _row_of_four(Z, row):
     lanes = VECTOR_BYTES // Z.itemsize
     return (
@@ -158,17 +158,17 @@ def _row_of_four(Z, row):
     )
 
 
-@_inlined
+@inlined
 def _dot(z, x):
     return z[0] * x[0] + z[1] * x[1] + z[2] * x[2] + z[3] * x[3]
 
 
-@_inlined
+@inlined
 def _plus(q, c, z):
     return (q[0] + c * z[0], q[1] + c * z[1], q[2] + c * z[2], q[3] + c * z[3])
 
 
-@_inlined
+@inlined
 def _prefetch(Z, row):
     lanes = VECTOR_BYTES // Z.itemsize
     prefetch(Z, row, 0)

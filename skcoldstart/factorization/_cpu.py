@@ -14,6 +14,8 @@ from skcoldstart.factorization._rows import Rows, row_blocks
 CACHE_LINE = 64
 LANES = 16  # dimensions are padded to whole vectors of this many numbers
 N_STEPS = 3  # of conjugate gradients in a sweep; the last one goes on to SOLVE_TOL
+MOST_DIMS_OF_CHOLESKY = 16  # where "auto" solves to full precision; measured
+TRIANGLE_COLUMNS = 128  # of a block of a triangular product
 SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
 
 
@@ -23,13 +25,39 @@ class Basis:
 
     A row of factors a becomes ``a @ into`` and comes back by ``@ outof.T``; a fixed row
     b becomes ``b @ outof``, so that products stay what they were. The dense part
-    ``B'B + penalty_i I`` is then ``diag(spectrum + penalties[i])``.
+    ``B'B + penalty_i I`` is then ``diag(spectrum + penalties[i])``. Where `triangular`,
+    `into` is a lower and `outof` an upper triangle.
     """
 
     into: np.ndarray
     outof: np.ndarray
     spectrum: np.ndarray
     penalties: np.ndarray
+    triangular: bool
+
+    def enter(self, factors: np.ndarray, out: np.ndarray) -> None:
+        """Write rows to solve for in these coordinates."""
+        self._multiply(factors, self.into, out, lower=True)
+
+    def leave(self, factors: np.ndarray, out: np.ndarray) -> None:
+        """Write solved rows in the old coordinates."""
+        self._multiply(factors, self.outof.T, out, lower=True)
+
+    def fix(self, factors: np.ndarray, out: np.ndarray) -> None:
+        """Write fixed rows in these coordinates."""
+        self._multiply(factors, self.outof, out, lower=False)
+
+    def _multiply(
+        self, factors: np.ndarray, matrix: np.ndarray, out: np.ndarray, *, lower: bool
+    ) -> None:
+        n_dims = len(matrix)
+        if not self.triangular or n_dims < 2 * TRIANGLE_COLUMNS:
+            np.matmul(factors, matrix, out=out)
+            return
+        for first in range(0, n_dims, TRIANGLE_COLUMNS):
+            columns = slice(first, first + TRIANGLE_COLUMNS)
+            rows = slice(first, None) if lower else slice(columns.stop)
+            np.matmul(factors[:, rows], matrix[rows, columns], out=out[:, columns])
 
 
 class CPUSolver:
@@ -39,8 +67,9 @@ class CPUSolver:
     ----------
     run : callable
         Maps a function over items in threads.
-    method : {"cg", "cholesky"}
-        A few steps of conjugate gradients, or the exact step.
+    method : {"auto", "cg", "cholesky"}
+        A few steps of conjugate gradients, or the exact step. "auto" is "cg", except
+        that few dimensions are solved to full precision by "cholesky".
     n_components : int
         Dimensions that are not padding.
     """
@@ -93,10 +122,7 @@ class CPUSolver:
         if self._fixed is None or len(self._fixed) < len(B):
             self._fixed = aligned(len(B), B.shape[1], B.dtype)
         Z = self._fixed[: len(B)]
-        self._run(
-            lambda block: np.matmul(B[block], basis.outof, out=Z[block]),
-            row_blocks(len(B)),
-        )
+        self._run(lambda block: basis.fix(B[block], Z[block]), row_blocks(len(B)))
         solve = self._row_solver(Z, rows, basis, omega, accurate)
         chunks = rows.chunks(B.shape[1])
         longest = max((end - begin for begin, end in chunks), default=0)
@@ -107,9 +133,9 @@ class CPUSolver:
             if accurate:
                 block[...] = 0
             else:
-                np.matmul(A[begin:end], basis.into, out=block)
+                basis.enter(A[begin:end], block)
             value = solve(begin, end, block)
-            np.matmul(block, basis.outof.T, out=A[begin:end])
+            basis.leave(block, A[begin:end])
             return value
 
         return sum(self._run(solve_chunk, chunks)) + rows.confidence_sum
@@ -146,7 +172,9 @@ class CPUSolver:
             spectrum[inside], into[inside, inside] = np.linalg.eigh(gram)
             np.maximum(spectrum, 0, out=spectrum)
             outof, penalties = into, rows.penalties
-        return Basis(into, outof, spectrum, penalties.astype(B.dtype))
+        return Basis(
+            into, outof, spectrum, penalties.astype(B.dtype), rows.reg_exponent == 0
+        )
 
     def _row_solver(
         self, Z: np.ndarray, rows: Rows, basis: Basis, omega: float, accurate: bool
@@ -160,11 +188,12 @@ class CPUSolver:
             basis.penalties,
         )
         n_dims = Z.shape[1]
-        if self._method == "cholesky":
+        few = accurate and n_dims <= MOST_DIMS_OF_CHOLESKY
+        if self._method == "cholesky" or (self._method == "auto" and few):
             from skcoldstart._kernels.als_exact import solve_rows_exactly
 
             def solve(begin: int, end: int, block: np.ndarray) -> float:
-                work = self._scratch("work", n_dims + 3, Z)
+                work = self._scratch("work", n_dims + 5, Z)
                 return solve_rows_exactly(*system, begin, end, omega, work, block)
 
         else:

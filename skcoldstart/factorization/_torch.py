@@ -24,8 +24,9 @@ class TorchSolver:
     ----------
     device : str or torch.device
         Where to solve.
-    method : {"cg", "cholesky"}
-        A few steps of conjugate gradients, or the exact step.
+    method : {"auto", "cg", "cholesky"}
+        A few steps of conjugate gradients, or the exact step; "auto" is "cg", since
+        batches of small factorizations are far below what a GPU can do.
     n_components : int
         Number of factors.
     """

@@ -67,9 +67,9 @@ class WMF(
     solver : {"auto", "cg", "cholesky"}, default="auto"
         How the normal equations of a row are solved in a sweep: three preconditioned
         steps of conjugate gradients from the last sweep's factors [3]_, or exactly.
-        "auto" is "cg", the cheaper one for any number of factors; an exact sweep
-        gains more only where confidences span many orders of magnitude ("linear" with
-        heavy counts).
+        "auto" sweeps with "cg", the cheaper one for any number of factors, and folds
+        in with "cholesky" up to 16 factors, with "cg" to full precision beyond: a rule
+        fixed by measurements, so that a seed gives the same factors everywhere.
     dtype : {"float32", "float64"}, default="float32"
         Precision of factors and computation.
     random_state : int, RandomState instance or None, default=None
@@ -471,13 +471,12 @@ class WMF(
 
     @contextmanager
     def _open_solver(self, n_components: int) -> Iterator[Solver]:
-        method = "cg" if self.solver == "auto" else self.solver
         if self.device == "cuda":
-            with TorchSolver.on_cuda(method, n_components) as solver:
+            with TorchSolver.on_cuda(self.solver, n_components) as solver:
                 yield solver
         else:
             with worker_threads(self.n_jobs) as run:
-                yield CPUSolver(run, method, n_components)
+                yield CPUSolver(run, self.solver, n_components)
 
     def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array:
         plays = check_play_counts(Y, input_name="Y")

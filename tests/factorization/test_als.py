@@ -13,6 +13,7 @@ from skcoldstart.factorization._rows import Rows
 from tests.references import wmf as reference
 
 SOLVERS = ["cg", "cholesky"]
+RANKS = [1, 7, 20, 33]
 
 
 def random_plays(rng, shape=(60, 45), density=0.15):
@@ -48,7 +49,7 @@ def run():
 @pytest.mark.parametrize("how", [{}, {"confidence": "linear", "alpha": 0.7}])
 @pytest.mark.parametrize("reg_exponent", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("n_components", [1, 7, 20, 33])
+@pytest.mark.parametrize("n_components", RANKS)
 def test_solved_rows_are_those_of_dense_normal_equations(
     rng, run, solver, n_components, reg_exponent, how
 ):
@@ -61,6 +62,42 @@ def test_solved_rows_are_those_of_dense_normal_equations(
     expected = reference.solve_rows(plays, U, reg=3.0, reg_exponent=reg_exponent, **how)
     assert_allclose(V, expected, rtol=1e-8, atol=1e-10)
     assert_array_equal(V[3], 0)
+
+
+@pytest.mark.parametrize("n_components", RANKS)
+def test_auto_sweeps_by_gradients_and_folds_in_few_factors_by_cholesky(
+    rng, run, n_components
+):
+    plays = random_plays(rng)
+    by_item, _ = both_sides(plays, reg=3.0)
+    V, U = starting(rng, plays.shape, n_components)
+    few = n_components <= 16
+    for name, options in (
+        ("cg", {"omega": 1.5}),
+        ("cholesky" if few else "cg", {"accurate": True}),
+    ):
+        found = []
+        for method in ("auto", name):
+            solver = CPUSolver(run, method, n_components)
+            A = solver.put(V)
+            solver.half(by_item, A, solver.put(U), **options)
+            found.append(A)
+        assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
+@pytest.mark.parametrize("n_components", [250, 300])
+def test_many_factors_are_solved_in_triangular_blocks(
+    rng, run, n_components, reg_exponent
+):
+    plays = random_plays(rng)
+    by_item, _ = both_sides(plays, reg=3.0, reg_exponent=reg_exponent)
+    V, U = starting(rng, plays.shape, n_components)
+    expected = reference.solve_rows(plays, U, reg=3.0, reg_exponent=reg_exponent)
+    A = pad(V)
+    CPUSolver(run, "cholesky", n_components).half(by_item, A, pad(U))
+    assert_allclose(A[:, :n_components], expected, rtol=1e-7, atol=1e-9)
+    assert_array_equal(A[:, n_components:], 0)
 
 
 @pytest.mark.parametrize("reg_exponent", [0.0, 0.5])
