@@ -24,8 +24,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import scipy.io
-import scipy.sparse as sp
 import sklearn
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
@@ -45,29 +43,11 @@ from skcoldstart import (
     make_recommendation_scorer,
 )
 from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart.datasets import load_citeulike
 from skcoldstart.metrics import bootstrap_interval, compare_paired
 
 METRICS = ("recall@100", "capped_recall@20", "ndcg@20", "map@500", "auc")
 TUNED_ON = "recall@100"
-
-
-def load_a(folder):
-    """Return features, plays, training and test items of the official cold split."""
-    y = sp.csr_array(sp.load_npz(folder / "users_x_items.npz").T.tocsr(), dtype=float)
-    X = scipy.io.loadmat(folder / "feat-vae.mat")["feat"].astype(np.float64)
-    cold = np.loadtxt(folder / "cold_split/test_item_ids.csv", dtype=int) - 1
-    pairs = np.loadtxt(folder / "cold_split/train.csv", delimiter=",", dtype=int)
-    warm = np.setdiff1d(np.arange(len(X)), cold)
-    assert set(pairs[:, 1] - 1) <= set(warm)
-    assert y[warm].nnz == len(pairs)
-    return X, y, warm, cold
-
-
-def load_t(folder):
-    """Return word counts and plays."""
-    y = sp.csr_array(sp.load_npz(folder / "users_x_items.npz").T.tocsr(), dtype=float)
-    words = sp.csr_array(sp.load_npz(folder / "items_x_words.npz"), dtype=float)
-    return words, y
 
 
 def search(recommender, grid, seed):
@@ -172,7 +152,9 @@ def report(runs, spread):
 def run(options, cache):
     """Run and report what is asked for."""
     if "a" in options.set:
-        X, y, warm, cold = load_a(options.data / "citeulike-a")
+        articles = load_citeulike(options.data / "citeulike-a")
+        X, y = articles.X, articles.plays
+        warm, cold = articles.train_idx, articles.test_idx
         scored = int((np.diff(y[cold].T.tocsr().indptr) > 0).sum())
         print(
             f"\nciteulike-a, official cold split: {len(warm)} training items, "
@@ -186,7 +168,8 @@ def run(options, cache):
             runs.append(evaluate(models, X, y, warm, cold, seed))
         report(runs, "seeds")
     if "t" in options.set:
-        words, y = load_t(options.data / "citeulike-t")
+        articles = load_citeulike(options.data / "citeulike-t")
+        words, y = articles.words, articles.plays
         print(f"\nciteulike-t: {y.shape[0]} items in 5 folds, {y.shape[1]} users")
         runs = []
         folds = KFold(5, shuffle=True, random_state=0).split(np.empty(y.shape[0]))

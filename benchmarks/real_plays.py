@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 import sklearn
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
@@ -37,6 +35,11 @@ from skcoldstart import (
     RandomRecommender,
     recommendation_scorer,
 )
+from skcoldstart.datasets import (
+    load_artist_terms,
+    load_msd_songs,
+    load_taste_profile,
+)
 
 GRID = {
     "coldstartrecommender__factorizer__n_components": [10, 30, 100],
@@ -47,21 +50,14 @@ GRID = {
 
 def load(folder):
     """Return the terms of each song, its plays, and its artist."""
-    triplets = pd.read_csv(
-        folder / "tasteprofile" / "train_triplets.txt",
-        sep="\t",
-        names=["user", "song", "plays"],
+    taste = load_taste_profile(folder / "tasteprofile" / "train_triplets.txt")
+    songs = load_msd_songs(folder / "msd" / "songs.tsv", songs=taste.item_ids)
+    known = load_artist_terms(
+        folder / "msd" / "artist_terms.tsv", artists=songs.artist_ids
     )
-    songs = pd.read_csv(folder / "msd" / "songs.tsv", sep="\t", keep_default_na=False)
-    terms = pd.read_csv(
-        folder / "msd" / "artist_terms.tsv", sep="\t", keep_default_na=False
-    )
-    item, song_ids = pd.factorize(triplets.song, sort=True)
-    user, _ = pd.factorize(triplets.user, sort=True)
-    plays = sp.csr_array((triplets.plays.to_numpy(np.float32), (item, user)))
-    artists = songs.set_index("song_id").loc[song_ids, "artist_id"].to_numpy()
-    of_artist = terms.groupby("artist_id").term.agg("|".join)
-    return of_artist.loc[artists].to_list(), plays, artists
+    of_song = np.split(known.terms[known.X.indices], known.X.indptr[1:-1])
+    terms = ["|".join(sorted(words)) for words in of_song]
+    return terms, taste.plays, songs.artist_ids
 
 
 def term_features():

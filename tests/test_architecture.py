@@ -31,6 +31,7 @@ HOMES = {
     "soxr": {"audio"},
     "librosa": {"audio"},
     "safetensors": {"persistence"},
+    "h5py": {"datasets"},
 }
 HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
 KERNEL_IMPORTS = {

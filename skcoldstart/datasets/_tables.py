@@ -1,13 +1,16 @@
 """Tables in text files: columns found by name, faults named by file and line."""
 
 import csv
+import io
 import os
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-__all__ = ["ROLES", "one_spelling", "read_rows"]
+from skcoldstart.datasets._files import open_bytes
+
+__all__ = ["ROLES", "one_spelling", "read_records", "read_rows"]
 
 # What a column may be called, letters and digits only; the first that is there wins.
 ROLES = {
@@ -50,7 +53,54 @@ def read_rows(
     ValueError
         If the file is empty, is not UTF-8, lacks a column or has a faulty row.
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    records = read_records(path, ", ".join(required))
+    _, header = next(records)
+    columns = _find_columns(path, header, required)
+    columns += [_column(header, role) for role in optional]
+    _warn_of_unread(path, header, columns, optional)
+    absent = [*[""] * len(required), *optional.values()]
+    for line, row in records:
+        values = [
+            default if column is None else one_spelling(row[column].strip())
+            for column, default in zip(columns, absent, strict=True)
+        ]
+        if not all(values[: len(required)]):
+            role = required[values.index("")]
+            raise ValueError(
+                f"{path}, line {line}: {role} is empty; every row needs "
+                f"{' and '.join(required)}."
+            )
+        yield line, values
+
+
+def read_records(
+    path: str | os.PathLike[str], wanted: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Read a table, a row at a time.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        UTF-8 text whose first line names the columns; they are separated by tabs
+        where that line has one, else by commas, else by semicolons. Fields may be
+        quoted. Plain or compressed.
+    wanted : str
+        What the first line is to name, for the message about an empty file.
+
+    Yields
+    ------
+    line : int
+        Line in the file, from 1: the first is that of the names.
+    fields : list of str
+        As many as there are names.
+
+    Raises
+    ------
+    ValueError
+        If the file is empty, is not UTF-8, is damaged or has a faulty row.
+    """
+    with open_bytes(path) as binary:
+        file = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
         line = 0
         try:
             first = file.readline()
@@ -60,12 +110,9 @@ def read_rows(
             if not any(header):
                 raise ValueError(
                     f"{path} is empty; expected a first line that names the columns "
-                    f"({', '.join(required)}) and a line for each row."
+                    f"({wanted}) and a line for each row."
                 )
-            columns = _find_columns(path, header, required)
-            columns += [_column(header, role) for role in optional]
-            _warn_of_unread(path, header, columns, optional)
-            absent = [*[""] * len(required), *optional.values()]
+            yield 1, header
             table = csv.reader(file, delimiter=separator, strict=True)
             for row in table:
                 if not any(row):
@@ -76,17 +123,7 @@ def read_rows(
                         f"{path}, line {line} has {len(row)} fields; expected "
                         f"{len(header)}, one for each column of the first line."
                     )
-                values = [
-                    default if column is None else one_spelling(row[column].strip())
-                    for column, default in zip(columns, absent, strict=True)
-                ]
-                if not all(values[: len(required)]):
-                    role = required[values.index("")]
-                    raise ValueError(
-                        f"{path}, line {line}: {role} is empty; every row needs "
-                        f"{' and '.join(required)}."
-                    )
-                yield line, values
+                yield line, row
         except csv.Error as error:
             raise ValueError(
                 f"{path} cannot be read as a table beyond line {max(line, 1)}: {error}."

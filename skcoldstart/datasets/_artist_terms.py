@@ -1,0 +1,169 @@
+"""What artists are called: terms of the Million Song Dataset."""
+
+import os
+from collections.abc import Iterable, Iterator
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart.datasets._sqlite import is_sqlite, open_database
+from skcoldstart.datasets._tables import read_records
+from skcoldstart.datasets._tags import rows_by_name, tag_table, take_rows
+
+__all__ = ["load_artist_terms"]
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "artists": "no_validation",
+        "n_terms": [Interval(Integral, 1, None, closed="left"), None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_artist_terms(
+    path: str | os.PathLike[str],
+    *,
+    artists: Iterable[str] | None = None,
+    n_terms: int | None = None,
+) -> Bunch:
+    r"""Load the terms that describe artists, as a table with a row for each item.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A UTF-8 table whose first line names the columns ``artist_id`` and ``term``,
+        and perhaps ``weight`` (tabs, commas or semicolons; plain or compressed); or
+        the SQLite database ``artist_term.db``.
+    artists : iterable of str, default=None
+        Artist of each item, such as ``load_msd_songs(...).artist_ids``: row i has the
+        terms of ``artists[i]``, none if the file does not know that artist. ``None``
+        gives one row an artist.
+    n_terms : int, default=None
+        Keep the terms that most artists bear; ``None`` keeps all.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        X : csr_array of shape (n_rows, n_terms)
+            1 where an artist bears a term, or its weight; float32.
+        artist_ids : ndarray of shape (n_rows,)
+            Artist of each row; sorted if `artists` is not given.
+        terms : ndarray of shape (n_terms,), dtype object
+            Names of the columns, sorted; with `n_terms` by falling number of artists.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If a column or table is missing, a value is empty, a weight is not a finite
+        number >= 0 (file and line are named), or the file is empty or damaged.
+    OSError
+        If the file cannot be opened.
+
+    See Also
+    --------
+    load_lastfm_tags : Tags of tracks.
+
+    Notes
+    -----
+    Terms belong to artists: songs of one artist have equal rows. Hold out artists, not
+    songs (``GroupKFold``), or the terms will only recognise who plays.
+
+    .. versionadded:: 0.1
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_artist_terms
+    >>> with TemporaryDirectory() as folder:
+    ...     table = Path(folder, "artist_terms.tsv")
+    ...     _ = table.write_text("artist_id\tterm\nAR1\trock\nAR2\tjazz\nAR1\tpop\n")
+    ...     known = load_artist_terms(table, artists=["AR2", "AR1", "AR2"])
+    >>> known.terms.tolist()
+    ['jazz', 'pop', 'rock']
+    >>> known.X.toarray()
+    array([[1., 0., 0.],
+           [0., 1., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    pairs = _from_sqlite(path) if is_sqlite(path) else _from_table(path)
+    artist_code: dict[str, int] = {}
+    term_code: dict[str, int] = {}
+    rows, columns, weights = [], [], []
+    for artist, term, weight in pairs:
+        rows.append(artist_code.setdefault(artist, len(artist_code)))
+        columns.append(term_code.setdefault(term, len(term_code)))
+        weights.append(weight)
+    if not rows:
+        raise ValueError(f"{path} has no terms.")
+    names = np.array(list(artist_code))
+    order = np.argsort(names)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    terms = np.array(list(term_code), dtype=object)
+    X, terms = tag_table(rank[rows], columns, weights, len(names), terms, n_terms)
+    artist_ids = names[order]
+    known = ""
+    if artists is not None:
+        wanted = (
+            np.array([str(artist) for artist in artists])
+            if not isinstance(artists, str)
+            else artists
+        )
+        chosen = rows_by_name(artist_ids, wanted, "artists")
+        X, artist_ids = take_rows(X, chosen), np.asarray(wanted)
+        known = f"; {int((chosen >= 0).sum())} of {len(chosen)} rows are known artists"
+    return Bunch(
+        X=X,
+        artist_ids=artist_ids,
+        terms=terms,
+        DESCR=f"{len(names)} artists, {len(terms)} terms ({X.nnz} pairs){known}.",
+    )
+
+
+def _from_table(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float]]:
+    records = read_records(path, "artist_id, term")
+    _, header = next(records)
+    missing = [name for name in ("artist_id", "term") if name not in header]
+    if missing:
+        raise ValueError(
+            f"{path} has no column {' and '.join(missing)}; its first line names "
+            f"{', '.join(map(repr, header))}."
+        )
+    artist, term = header.index("artist_id"), header.index("term")
+    weight = header.index("weight") if "weight" in header else None
+    for line, row in records:
+        where = f"{path}, line {line}"
+        if not row[artist] or not row[term]:
+            raise ValueError(f"{where}: artist_id or term is empty.")
+        strength = 1.0 if weight is None else _strength(row[weight], where)
+        yield row[artist], row[term], strength
+
+
+def _from_sqlite(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float]]:
+    with open_database(path) as database:
+        database.require("artist_term", "artist_id", "term")
+        rows = database.rows("SELECT artist_id, term FROM artist_term ORDER BY rowid")
+        for number, (artist, term) in enumerate(rows, 1):
+            if not artist or not term:
+                raise ValueError(
+                    f"{path}, row {number} of artist_term: artist_id or term is empty."
+                )
+            yield str(artist), str(term), 1.0
+
+
+def _strength(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{where}: weight is {text!r}; expected a number >= 0.")
+    return value

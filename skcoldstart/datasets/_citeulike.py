@@ -1,0 +1,319 @@
+"""Libraries of articles: citeulike-a and citeulike-t, in the forms they come in."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import Bunch
+
+from skcoldstart.datasets._files import check_regular_file, open_bytes, read_lines
+
+__all__ = ["load_citeulike"]
+
+MATRICES = ("users_x_items.npz", "items_x_words.npz")
+VOCABULARIES = ("vocabulary.dat", "vocab.dat")
+
+
+def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
+    r"""Load who keeps which article, with the articles' words or features.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A folder with ``users.dat`` (line u: how many articles user u keeps, then
+        their numbers from 0) or ``users_x_items.npz`` (a SciPy matrix), and, as far
+        as they are there: ``items.dat`` (the same, seen from the articles),
+        ``mult.dat`` (line i: how many different words article i has, then
+        ``word:count``) or ``items_x_words.npz``; ``vocabulary.dat`` or ``vocab.dat``;
+        ``feat-vae.mat`` (features of the text); ``cold_split`` with ``train.csv``,
+        ``test.csv`` and ``test_item_ids.csv``, whose numbers begin at 1.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        plays : csr_array of shape (n_items, n_users)
+            1 where a user keeps an article, float64.
+        X : ndarray of shape (n_items, n_features), or None
+            Features of ``feat-vae.mat``, float64.
+        words : csr_array of shape (n_items, n_words), or None
+            Counts of words, float64.
+        vocabulary : ndarray of shape (n_words,), dtype object, or None
+            Names of the columns of `words`.
+        train_idx, test_idx : ndarray of shape (n_train,) and (n_test,), or None
+            Articles of the official cold split: nobody's training pairs are on a test
+            article.
+        folds : list of (ndarray, ndarray), or None
+            The split as ``cv=`` of a search or of a cross-validation takes it.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If there is no table of users, a line is not as expected (file and line are
+        named), or files contradict each other.
+    OSError
+        If a file cannot be opened.
+
+    Notes
+    -----
+    Tags of these sets were typed by the users who keep the articles, and give held-out
+    users away: they are not loaded.
+
+    .. versionadded:: 0.1
+
+    References
+    ----------
+    .. [1] H. Wang, B. Chen, W.-J. Li, "Collaborative topic regression with social
+       regularization for tag recommendation", IJCAI 2013.
+    .. [2] M. Volkovs, G. Yu, T. Poutanen, "DropoutNet: addressing cold start in
+       recommender systems", NIPS 2017.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_citeulike
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "users.dat").write_text("2 0 2\n1 2\n")
+    ...     _ = Path(folder, "mult.dat").write_text("1 0:3\n0\n2 0:1 1:1\n")
+    ...     articles = load_citeulike(folder)
+    >>> articles.plays.toarray()
+    array([[1., 0.],
+           [0., 0.],
+           [1., 1.]])
+    >>> articles.words.toarray()
+    array([[3., 0.],
+           [0., 0.],
+           [1., 1.]])
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ValueError(f"{path} is not a folder; expected that of the data set.")
+    words = _words(folder)
+    features = _features(folder)
+    content = words if features is None else features
+    plays = _plays(folder, None if content is None else content.shape[0])
+    for part, name in ((words, "words"), (features, "features")):
+        if part is not None and part.shape[0] != plays.shape[0]:
+            raise ValueError(
+                f"{path} has {name} of {part.shape[0]} items and users of "
+                f"{plays.shape[0]}; expected as many."
+            )
+    train, test = _cold_split(folder, plays)
+    vocabulary = _vocabulary(folder, words)
+    return Bunch(
+        plays=plays,
+        X=features,
+        words=words,
+        vocabulary=vocabulary,
+        train_idx=train,
+        test_idx=test,
+        folds=None if train is None else [(train, test)],
+        DESCR=(
+            f"{plays.shape[0]} articles in the libraries of {plays.shape[1]} users "
+            f"({plays.nnz} pairs)"
+            + ("" if words is None else f"; {words.shape[1]} words")
+            + ("" if features is None else f"; {features.shape[1]} features")
+            + ("" if test is None else f"; {len(test)} articles of a cold split")
+            + "."
+        ),
+    )
+
+
+def _plays(folder: Path, n_items: int | None) -> sp.csr_array:
+    if (folder / MATRICES[0]).exists():
+        users = _matrix(folder / MATRICES[0])
+        plays = sp.csr_array(users.T.tocsr(), dtype=np.float64)
+    elif (folder / "users.dat").exists():
+        rows = _lists(folder / "users.dat")
+        if (folder / "items.dat").exists():
+            of_items = _lists(folder / "items.dat")
+            n_items = len(of_items)
+        by_user = _indicator(rows, n_items, folder / "users.dat")
+        plays = sp.csr_array(by_user.T.tocsr())
+        if (folder / "items.dat").exists():
+            by_item = _indicator(of_items, len(rows), folder / "items.dat")
+            if (by_item != plays).nnz:
+                raise ValueError(
+                    f"users.dat and items.dat of {folder} hold different pairs; "
+                    "expected the same."
+                )
+    else:
+        raise ValueError(
+            f"{folder} has neither {MATRICES[0]} nor users.dat; expected the folder of "
+            "citeulike-a or citeulike-t."
+        )
+    plays.sum_duplicates()
+    if plays.nnz == 0 or np.any(plays.data < 0):
+        raise ValueError(f"The pairs of {folder} are none, or negative.")
+    plays.eliminate_zeros()
+    plays.data[:] = 1.0
+    return plays
+
+
+def _matrix(path: Path) -> Any:
+    check_regular_file(path)
+    try:
+        return sp.load_npz(path)
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a sparse matrix of SciPy: {error}") from error
+
+
+def _lists(path: Path) -> list[list[int]]:
+    """Read lines of a number and as many numbers."""
+    rows = []
+    with open_bytes(path) as file:
+        for number, line in read_lines(file, path):
+            fields = line.split()
+            if not all(field.isascii() and field.isdigit() for field in fields):
+                raise ValueError(
+                    f"{path}, line {number}: {line[:80]!r}; expected whole numbers."
+                )
+            size, *members = map(int, fields or ["0"])
+            if size != len(members):
+                raise ValueError(
+                    f"{path}, line {number} begins with {size} and has {len(members)} "
+                    "more numbers; expected as many."
+                )
+            rows.append(members)
+    if not rows:
+        raise ValueError(f"{path} is empty; expected a line for each row.")
+    return rows
+
+
+def _indicator(rows: list[list[int]], width: int | None, path: Path) -> sp.csr_array:
+    indptr = np.r_[0, np.cumsum([len(row) for row in rows])]
+    indices = np.array([member for row in rows for member in row], dtype=np.int64)
+    most = int(indices.max(initial=-1))
+    if width is not None and most >= width:
+        row = int(np.searchsorted(indptr, np.argmax(indices), side="right"))
+        raise ValueError(
+            f"{path}, line {row} has the number {most}; expected less than {width}."
+        )
+    shape = (len(rows), most + 1 if width is None else width)
+    matrix = sp.csr_array((np.ones(len(indices)), indices, indptr), shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def _words(folder: Path) -> sp.csr_array | None:
+    if (folder / MATRICES[1]).exists():
+        return sp.csr_array(_matrix(folder / MATRICES[1]), dtype=np.float64)
+    path = folder / "mult.dat"
+    if not path.exists():
+        return None
+    indptr, indices, counts = [0], [], []
+    with open_bytes(path) as file:
+        for number, line in read_lines(file, path):
+            size, *pairs = line.split()
+            for pair in pairs:
+                word, _, count = pair.partition(":")
+                if not (word.isdigit() and count.isdigit()):
+                    raise ValueError(
+                        f"{path}, line {number}: {pair[:40]!r}; expected word:count."
+                    )
+                indices.append(int(word))
+                counts.append(int(count))
+            if size != str(len(pairs)):
+                raise ValueError(
+                    f"{path}, line {number} begins with {size[:20]} and has "
+                    f"{len(pairs)} words; expected as many."
+                )
+            indptr.append(len(indices))
+    width = max(indices, default=-1) + 1
+    width = max(width, len(_vocabulary(folder, None) or []))
+    return sp.csr_array(
+        (np.array(counts, dtype=np.float64), indices, indptr), (len(indptr) - 1, width)
+    )
+
+
+def _vocabulary(folder: Path, words: Any) -> Any:
+    """Return the names of the columns of words, or of any number of columns."""
+    path = next((folder / n for n in VOCABULARIES if (folder / n).exists()), None)
+    if path is None:
+        return None
+    with open_bytes(path) as file:
+        names = [line for _, line in read_lines(file, path)]
+    if words is None:
+        return names
+    if len(names) != words.shape[1]:
+        raise ValueError(
+            f"{path} has {len(names)} words and the articles {words.shape[1]}; "
+            "expected as many."
+        )
+    return np.array(names, dtype=object)
+
+
+def _features(folder: Path) -> np.ndarray | None:
+    path = folder / "feat-vae.mat"
+    if not path.exists():
+        return None
+    import scipy.io
+
+    check_regular_file(path)
+    try:
+        features = scipy.io.loadmat(path, variable_names=["feat"])["feat"]
+    except KeyError as error:
+        raise ValueError(f"{path} has no variable 'feat'.") from error
+    except (ValueError, TypeError, OSError, NotImplementedError) as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
+    features = np.asarray(features, dtype=np.float64)
+    if features.ndim != 2 or not np.isfinite(features).all():
+        raise ValueError(
+            f"feat of {path} has shape {features.shape} or values that are not finite; "
+            "expected finite numbers of shape (n_items, n_features)."
+        )
+    return features
+
+
+def _cold_split(
+    folder: Path, plays: sp.csr_array
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    place = folder / "cold_split"
+    if not place.is_dir():
+        return None, None
+    n_items, n_users = plays.shape
+    test = _numbers(place / "test_item_ids.csv", (n_items,))[:, 0]
+    is_test = np.zeros(n_items, dtype=bool)
+    is_test[test] = True
+    for name, wanted in (("train.csv", ~is_test), ("test.csv", is_test)):
+        pairs = _numbers(place / name, (n_users, n_items, None))
+        split = sp.coo_array(
+            (np.ones(len(pairs)), (pairs[:, 1], pairs[:, 0])), plays.shape
+        )
+        expected = sp.diags_array(wanted.astype(float)) @ plays
+        if (sp.csr_array(split) != expected).nnz:
+            raise ValueError(
+                f"{place / name} is not what users keep of the "
+                f"{'test' if name == 'test.csv' else 'other'} articles."
+            )
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _numbers(path: Path, limits: tuple[int | None, ...]) -> np.ndarray:
+    """Read numbers from 1 between commas, as numbers from 0."""
+    rows = []
+    with open_bytes(path) as file:
+        for number, line in read_lines(file, path):
+            fields = line.split(",")
+            good = len(fields) == len(limits) and all(
+                field.isascii()
+                and field.isdigit()
+                and 1 <= int(field) <= (int(field) if limit is None else limit)
+                for field, limit in zip(fields, limits, strict=True)
+            )
+            if not good:
+                ranges = [f"1 to {limit}" if limit else ">= 1" for limit in limits]
+                raise ValueError(
+                    f"{path}, line {number}: {line[:80]!r}; expected {len(limits)} "
+                    f"numbers, {', '.join(ranges)}."
+                )
+            rows.append([int(field) - 1 for field in fields])
+    return np.array(rows, dtype=np.int64).reshape(-1, len(limits))

@@ -1,0 +1,154 @@
+"""Files as they are published: plain or compressed, in UTF-8, or damaged."""
+
+import bz2
+import gzip
+import lzma
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["check_regular_file", "open_bytes", "read_lines"]
+
+LONGEST_LINE = 1 << 22
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+
+
+def check_regular_file(path: str | os.PathLike[str]) -> Path:
+    """Refuse what would block or is no file.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        What is to be opened.
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    ValueError
+        If it is a folder, a pipe or a device.
+    """
+    place = Path(path)
+    mode = place.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise ValueError(f"{path} is {kind}; expected a file.")
+    return place
+
+
+@contextmanager
+def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file, decompressing what its first bytes say is compressed.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Plain, gzip, bzip2, xz, or a zip archive of one file.
+
+    Yields
+    ------
+    file
+        Its bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is not a regular file, holds several, or is damaged; the last is raised
+        where it is noticed, inside the block.
+    """
+    place = check_regular_file(path)
+    with open(place, "rb") as file:
+        head = file.read(6)
+    try:
+        if head.startswith(_ZIP):
+            with zipfile.ZipFile(place) as archive:
+                names = [info for info in archive.infolist() if not info.is_dir()]
+                if len(names) != 1:
+                    raise ValueError(
+                        f"{path} is an archive of {len(names)} files; expected one. "
+                        "Extract the right one and pass its path."
+                    )
+                with archive.open(names[0]) as member:
+                    yield member
+            return
+        for magic, opener in _OPENERS.items():
+            if head.startswith(magic):
+                with opener(place) as file:
+                    yield file
+                return
+        with open(place, "rb") as file:
+            yield file
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path} is a damaged or incomplete archive ({error}); fetch it again."
+        ) from error
+    except OSError as error:
+        if error.errno is None and "Invalid data stream" in str(error):  # bzip2
+            raise ValueError(
+                f"{path} is a damaged archive ({error}); fetch it again."
+            ) from error
+        raise
+
+
+def read_lines(
+    file: IO[bytes], path: str | os.PathLike[str], *, encoding: str = "utf-8"
+) -> Iterator[tuple[int, str]]:
+    r"""Read lines that end with a newline and with nothing else.
+
+    Parameters
+    ----------
+    file : binary file
+        What to read. Titles hold characters such as U+0085, at which
+        ``str.splitlines`` would cut.
+    path : str or PathLike
+        Its name, for messages.
+    encoding : str, default="utf-8"
+        How the text is written. A byte order mark is passed over.
+
+    Yields
+    ------
+    number : int
+        Number of the line, from 1.
+    line : str
+        Its text, without ``\n`` or ``\r\n``; empty lines are passed over.
+
+    Raises
+    ------
+    ValueError
+        If a line is not in that encoding.
+    """
+    lines = iter(lambda: file.readline(LONGEST_LINE), b"")
+    for number, raw in enumerate(lines, 1):
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if len(raw) == LONGEST_LINE:
+            raise ValueError(
+                f"{path}, line {number} has more than {LONGEST_LINE} bytes; expected "
+                "lines of text."
+            )
+        try:
+            line = raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}, line {number} is not {encoding.upper()} text "
+                f"({error.reason}: byte {error.object[error.start]:#x})."
+            ) from error
+        line = line.removesuffix("\n").removesuffix("\r")
+        if line:
+            yield number, line

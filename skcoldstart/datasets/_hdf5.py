@@ -1,0 +1,134 @@
+"""HDF5 files of the Million Song Dataset, opened when h5py is there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.datasets._files import check_regular_file
+
+__all__ = ["is_hdf5", "open_hdf5", "require_dataset", "texts"]
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: str | os.PathLike[str]) -> bool:
+    """Tell by its first bytes whether a file is in HDF5.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether it begins like one.
+    """
+    with open(check_regular_file(path), "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+@contextmanager
+def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open an HDF5 file for reading.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+
+    Yields
+    ------
+    h5py.File
+        The open file.
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    ValueError
+        If it is no HDF5 file, or is cut off or damaged, also where this is noticed
+        later, inside the block.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            f"Reading {path} needs h5py. Install it with "
+            "`pip install skcoldstart[hdf5]`."
+        ) from error
+    if not is_hdf5(path):
+        raise ValueError(f"{path} is not an HDF5 file.")
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} is a damaged or incomplete HDF5 file ({error})."
+        ) from error
+
+
+def require_dataset(
+    file: Any, name: str, path: str | os.PathLike[str], fields: tuple[str, ...] = ()
+) -> Any:
+    """Return a dataset that must be there.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    name : str
+        Such as ``"analysis/segments_timbre"``.
+    path : str or PathLike
+        Its file, for messages.
+    fields : tuple of str, default=()
+        Columns that it must have, where it is a table.
+
+    Returns
+    -------
+    h5py.Dataset
+        The dataset.
+
+    Raises
+    ------
+    ValueError
+        If it, or one of its fields, is missing.
+    """
+    import h5py
+
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        groups = ", ".join(sorted(file)) or "nothing"
+        raise ValueError(
+            f"{path} has no dataset {name!r}; at its top are {groups}. Expected an "
+            "analysis file of the Million Song Dataset."
+        )
+    missing = [field for field in fields if field not in (found.dtype.names or ())]
+    if missing:
+        raise ValueError(
+            f"{name} of {path} lacks the column {' and '.join(missing)}; it has "
+            f"{', '.join(found.dtype.names or ()) or 'no columns'}."
+        )
+    return found
+
+
+def texts(values: np.ndarray) -> np.ndarray:
+    """Decode bytes of an HDF5 file.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Bytes; what is not UTF-8 is kept visible by backslashes.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype object
+        Text.
+    """
+    return np.array(
+        [bytes(value).decode("utf-8", "backslashreplace") for value in values.tolist()],
+        dtype=object,
+    )

@@ -1,0 +1,253 @@
+"""HetRec 2011: artists of Last.fm, their listeners, tags and friendships."""
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import Bunch
+
+from skcoldstart.datasets._files import check_regular_file, read_lines
+
+__all__ = ["load_hetrec"]
+
+TABLES = {
+    "artists": ("id", "name"),
+    "tags": ("tagID", "tagValue"),
+    "user_artists": ("userID", "artistID", "weight"),
+    "user_taggedartists": ("userID", "artistID", "tagID"),
+    "user_friends": ("userID", "friendID"),
+}
+
+
+def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
+    r"""Load HetRec 2011 Last.fm: play counts of artists, their tags, users' friends.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The archive ``hetrec2011-lastfm-2k.zip`` or a folder of its ``.dat`` files.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        plays : csr_array of shape (n_artists, n_users)
+            Play counts; artists are the items.
+        item_ids, user_ids : ndarray of shape (n_artists,) and (n_users,)
+            Numbers of the data set, sorted.
+        artist_names : ndarray of shape (n_artists,), dtype object
+            Names.
+        X : csr_array of shape (n_artists, n_tags)
+            How many users gave a tag to an artist.
+        tags : ndarray of shape (n_tags,), dtype object
+            Names of the columns.
+        tag_assignments : ndarray of shape (n_assignments, 3)
+            Row of the artist, column of the user, column of the tag.
+        friends : csr_array of shape (n_users, n_users)
+            1 where two users are friends.
+        n_dropped : int
+            Assignments of tags to artists or by users that nobody knows.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If a file or column is missing, or a line is not as expected; file and line
+        are named.
+    OSError
+        If a file cannot be opened.
+
+    See Also
+    --------
+    load_lastfm_tags : Tags of tracks.
+
+    Notes
+    -----
+    **The tags leak.** They come from the users who listen: who tags an artist plays
+    it. To judge recommendations for some users, count the tags of the others alone,
+    ``X = sp.csr_array((ones, (a[:, 0], a[:, 2])))`` from rows ``a`` of
+    `tag_assignments` whose user is none of them.
+
+    ``artists.dat`` is in UTF-8 and ``tags.dat`` in Latin-1.
+
+    .. versionadded:: 0.1
+
+    References
+    ----------
+    .. [1] I. Cantador, P. Brusilovsky, T. Kuflik, "Second Workshop on Information
+       Heterogeneity and Fusion in Recommender Systems", RecSys 2011.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_hetrec
+    >>> tables = {
+    ...     "artists": "id\tname\n7\tAda\n8\tBo", "tags": "tagID\ttagValue\n1\tpop",
+    ...     "user_artists": "userID\tartistID\tweight\n2\t7\t5\n3\t8\t1",
+    ...     "user_taggedartists": "userID\tartistID\ttagID\n2\t8\t1",
+    ...     "user_friends": "userID\tfriendID\n2\t3\n3\t2"}
+    >>> with TemporaryDirectory() as folder:
+    ...     for name, text in tables.items():
+    ...         _ = Path(folder, f"{name}.dat").write_text(text)
+    ...     lastfm = load_hetrec(folder)
+    >>> lastfm.artist_names.tolist(), lastfm.plays.toarray().tolist()
+    (['Ada', 'Bo'], [[5.0, 0.0], [0.0, 1.0]])
+    """
+    with ExitStack() as stack:
+        files = {name: _open(path, name, stack) for name in TABLES}
+        artists = _names(files["artists"], path, "artists", "utf-8")
+        tags = _names(files["tags"], path, "tags", "latin-1")
+        counts = _numbers(files["user_artists"], path, "user_artists")
+        tagged = _numbers(files["user_taggedartists"], path, "user_taggedartists")
+        pairs = _numbers(files["user_friends"], path, "user_friends")
+    item_ids, tag_ids = np.array(sorted(artists)), np.array(sorted(tags))
+    user_ids = np.unique(counts[:, 0])
+    items = _positions(counts[:, 1], item_ids)
+    if np.any(items < 0):
+        raise ValueError(
+            f"user_artists.dat of {path} has plays of artist "
+            f"{counts[items < 0, 1][0]}, whom artists.dat does not know."
+        )
+    shape = (len(item_ids), len(user_ids))
+    users = _positions(counts[:, 0], user_ids)
+    plays = sp.csr_array(
+        sp.coo_array((counts[:, 2].astype(np.float64), (items, users)), shape)
+    )
+    plays.eliminate_zeros()
+    assignments = np.column_stack([
+        _positions(tagged[:, 1], item_ids),
+        _positions(tagged[:, 0], user_ids),
+        _positions(tagged[:, 2], tag_ids),
+    ])
+    known = (assignments >= 0).all(axis=1)
+    assignments = assignments[known]
+    X = sp.csr_array(
+        sp.coo_array(
+            (np.ones(len(assignments), np.float32), assignments[:, [0, 2]].T),
+            (len(item_ids), len(tag_ids)),
+        )
+    )
+    friends = np.column_stack([_positions(pairs[:, i], user_ids) for i in (0, 1)])
+    friends = friends[(friends >= 0).all(axis=1)]
+    network = sp.coo_array(
+        (np.ones(len(friends), np.float32), friends.T), (len(user_ids),) * 2
+    )
+    network = sp.csr_array(network).maximum(sp.csr_array(network.T))
+    network.data[:] = 1.0
+    return Bunch(
+        plays=plays,
+        item_ids=item_ids,
+        user_ids=user_ids,
+        artist_names=np.array([artists[i] for i in item_ids.tolist()], dtype=object),
+        X=X,
+        tags=np.array([tags[i] for i in tag_ids.tolist()], dtype=object),
+        tag_assignments=assignments,
+        friends=sp.csr_array(network),
+        n_dropped=int((~known).sum()),
+        DESCR=(
+            f"{int(plays.sum())} plays of {shape[0]} artists by {shape[1]} users "
+            f"({plays.nnz} pairs); {len(assignments)} assignments of {len(tag_ids)} "
+            "tags, made by the same users."
+        ),
+    )
+
+
+def _open(path: str | os.PathLike[str], name: str, stack: ExitStack) -> IO[bytes]:
+    """Open a table of the folder or archive."""
+    place = Path(path)
+    if place.is_dir():
+        file = place / f"{name}.dat"
+        if not file.exists():
+            raise ValueError(f"{path} has no {name}.dat; expected {_expected()}.")
+        return stack.enter_context(open(check_regular_file(file), "rb"))
+    if not zipfile.is_zipfile(check_regular_file(place)):
+        raise ValueError(f"{path} is neither a folder nor a whole zip archive.")
+    archive = stack.enter_context(zipfile.ZipFile(place))
+    members = [n for n in archive.namelist() if Path(n).name == f"{name}.dat"]
+    if len(members) != 1:
+        raise ValueError(
+            f"{path} has {len(members)} files {name}.dat; expected {_expected()}."
+        )
+    try:
+        return io.BytesIO(archive.read(members[0]))
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is a damaged archive: {error}.") from error
+
+
+def _expected() -> str:
+    return ", ".join(f"{name}.dat" for name in TABLES)
+
+
+def _rows(
+    file: IO[bytes], path: str | os.PathLike[str], name: str, encoding: str
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield where a row is, and its first fields."""
+    wanted = TABLES[name]
+    source = f"{name}.dat of {path}"
+    lines = read_lines(file, source, encoding=encoding)
+    _, first = next(lines, (1, ""))
+    header = tuple(first.split("\t"))
+    if header[: len(wanted)] != wanted:
+        raise ValueError(
+            f"{source}, line 1 is {first[:160]!r}; expected column names that begin "
+            f"with {', '.join(wanted)}, separated by tabs."
+        )
+    for number, line in lines:
+        fields = line.split("\t")
+        if len(fields) != len(header):
+            raise ValueError(
+                f"{source}, line {number} has {len(fields)} fields; expected "
+                f"{len(header)}."
+            )
+        yield f"{source}, line {number}", fields[: len(wanted)]
+
+
+def _number(text: str, column: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ValueError(
+            f"{where}: {column} is {text!r}; expected a whole number >= 0."
+        )
+    return int(text)
+
+
+def _names(
+    file: IO[bytes], path: str | os.PathLike[str], table: str, encoding: str
+) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for where, (number, name) in _rows(file, path, table, encoding):
+        key = _number(number, TABLES[table][0], where)
+        if names.setdefault(key, name) != name:
+            raise ValueError(f"{where}: {key} is {names[key]!r} already.")
+    if not names:
+        raise ValueError(f"{table}.dat of {path} has no rows.")
+    return names
+
+
+def _numbers(file: IO[bytes], path: str | os.PathLike[str], table: str) -> np.ndarray:
+    columns = TABLES[table]
+    rows = [
+        [
+            _number(text, column, where)
+            for text, column in zip(fields, columns, strict=True)
+        ]
+        for where, fields in _rows(file, path, table, "utf-8")
+    ]
+    if not rows:
+        raise ValueError(f"{table}.dat of {path} has no rows.")
+    return np.array(rows, dtype=np.int64)
+
+
+def _positions(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return where ids are among sorted ones, -1 where they are not."""
+    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    return np.where(known[at] == ids, at, -1)

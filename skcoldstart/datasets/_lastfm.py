@@ -1,0 +1,261 @@
+"""Tags of tracks, as Last.fm gave them to the Million Song Dataset."""
+
+import json
+import math
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart.datasets._files import check_regular_file
+from skcoldstart.datasets._sqlite import Database, open_database
+from skcoldstart.datasets._tags import rows_by_name, tag_table, take_rows
+
+__all__ = ["load_lastfm_tags"]
+
+LARGEST_JSON = 1 << 26
+
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "tracks": "no_validation",
+        "n_tags": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_lastfm_tags(
+    path: str | os.PathLike[str],
+    *,
+    tracks: Iterable[str] | None = None,
+    n_tags: int | None = None,
+    verbose: int | bool = 0,
+) -> Bunch:
+    """Load the Last.fm tags of tracks, as a table with a row for each item.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The SQLite database ``lastfm_tags.db``, or the JSON files: a folder, searched
+        with its sub-folders, or a zip archive of it.
+    tracks : iterable of str, default=None
+        Track id of each item, such as ``load_msd_songs(...).track_ids``: row i has
+        the tags of ``tracks[i]``, none where there are none. ``None`` gives one row a
+        track.
+    n_tags : int, default=None
+        Keep the tags that most tracks bear (the paper takes 50); ``None`` keeps all.
+    verbose : int or bool, default=0
+        Whether to show a progress bar on standard error, where files are many.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        X : csr_array of shape (n_rows, n_tags)
+            Strength of each tag in (0, 100], float32.
+        track_ids : ndarray of shape (n_rows,)
+            Track of each row; sorted if `tracks` is not given.
+        tags : ndarray of shape (n_tags,), dtype object
+            Names of the columns, sorted; with `n_tags` by falling number of tracks.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If a table, column or key is missing, a strength is not a finite number >= 0,
+        or a file is damaged; the file is named.
+    OSError
+        If a file cannot be opened.
+
+    See Also
+    --------
+    load_artist_terms : Terms of artists.
+    load_unique_tracks : Tracks of songs.
+
+    Notes
+    -----
+    The database is opened for reading only, whatever its path is made of; tables that
+    are views are refused. Of a tag that is given twice the largest strength counts.
+
+    .. versionadded:: 0.1
+
+    References
+    ----------
+    .. [1] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+       recommendation", NIPS 2013, section 5.1.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_lastfm_tags
+    >>> with TemporaryDirectory() as folder:
+    ...     track = {"track_id": "TR1", "tags": [["rock", "100"], ["live", "20"]]}
+    ...     _ = Path(folder, "TR1.json").write_text(json.dumps(track))
+    ...     known = load_lastfm_tags(folder, tracks=["TR1", "TR2"])
+    >>> known.tags.tolist(), known.X.toarray().tolist()
+    (['live', 'rock'], [[20.0, 100.0], [0.0, 0.0]])
+    """
+    names, rows, columns, values, tag_names = _read(path, verbose)
+    order = np.argsort(names)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    track_ids = names[order]
+    if len(np.unique(track_ids)) < len(track_ids):
+        twice = track_ids[1:][track_ids[1:] == track_ids[:-1]]
+        raise ValueError(f"{path} has track {str(twice[0])!r} more than once.")
+    X, tags = tag_table(rank[rows], columns, values, len(names), tag_names, n_tags)
+    known = ""
+    if tracks is not None:
+        wanted = list(tracks) if not isinstance(tracks, str) else tracks
+        chosen = rows_by_name(track_ids, wanted, "tracks")
+        X, track_ids = take_rows(X, chosen), np.array([str(w) for w in wanted])
+        known = f"; {int((chosen >= 0).sum())} of {len(chosen)} rows are known tracks"
+    return Bunch(
+        X=X,
+        track_ids=track_ids,
+        tags=tags,
+        DESCR=f"{len(names)} tracks, {len(tags)} tags ({X.nnz} pairs){known}.",
+    )
+
+
+def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
+    place = Path(path)
+    if place.is_dir():
+        files = sorted(
+            os.path.join(at, name)
+            for at, _, names in os.walk(place)
+            for name in names
+            if name.endswith(".json") and not name.startswith(".")
+        )
+        return _from_json(
+            path, ((name, Path(name).read_bytes) for name in files), len(files), verbose
+        )
+    if zipfile.is_zipfile(check_regular_file(place)):
+        with zipfile.ZipFile(place) as archive:
+            members = [
+                info
+                for info in archive.infolist()
+                if info.filename.endswith(".json")
+                and not Path(info.filename).name.startswith(".")
+            ]
+            for info in members:
+                if info.file_size > LARGEST_JSON:
+                    raise ValueError(
+                        f"{path}: {info.filename} has {info.file_size} bytes; expected "
+                        "one track a file."
+                    )
+            contents = (
+                (f"{path}: {info.filename}", lambda info=info: archive.read(info))
+                for info in members
+            )
+            try:
+                return _from_json(path, contents, len(members), verbose)
+            except (zipfile.BadZipFile, EOFError) as error:
+                raise ValueError(f"{path} is a damaged archive: {error}.") from error
+    with open_database(place) as database:
+        return _from_database(database)
+
+
+def _from_json(
+    path: Any, contents: Iterator[tuple[str, Any]], n_files: int, verbose: int | bool
+) -> Parts:
+    if n_files == 0:
+        raise ValueError(f"{path} has no JSON files; expected one for each track.")
+    tracks: list[str] = []
+    tag_code: dict[str, int] = {}
+    rows, columns, values = [], [], []
+    for name, read in progress_bar(
+        contents, description="Read tags", verbose=verbose, total=n_files, unit="file"
+    ):
+        try:
+            track = json.loads(read())
+            track_id, tags = track["track_id"], track["tags"]
+            pairs = [(str(tag), _strength(value)) for tag, value in tags]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(
+                f"{name}: {type(error).__name__}: {error}; expected an object with "
+                '"track_id" and "tags", a list of pairs such as ["rock", "100"].'
+            ) from error
+        for tag, value in pairs:
+            rows.append(len(tracks))
+            columns.append(tag_code.setdefault(tag, len(tag_code)))
+            values.append(value)
+        tracks.append(str(track_id))
+    return (
+        np.array(tracks),
+        np.array(rows, dtype=np.int64),
+        np.array(columns, dtype=np.int64),
+        np.array(values, dtype=np.float32),
+        np.array(list(tag_code), dtype=object),
+    )
+
+
+def _strength(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"a strength is {value!r}, not a number >= 0")
+    return number
+
+
+def _from_database(database: Database) -> Parts:
+    database.require("tids", "tid")
+    database.require("tags", "tag")
+    database.require("tid_tag", "tid", "tag", "val")
+    tracks, row_of_track = _named(database, "SELECT rowid, tid FROM tids", "tids")
+    tags, row_of_tag = _named(database, "SELECT rowid, tag FROM tags", "tags")
+    pairs = database.numbers("SELECT tid, tag, val FROM tid_tag ORDER BY rowid", 3)
+    columns = []
+    for column, there, name in ((0, row_of_track, "tid"), (1, row_of_tag, "tag")):
+        codes = pairs[:, column]
+        inside = (codes >= 0) & (codes < len(there)) & (codes == np.floor(codes))
+        rows = np.where(inside, there[np.where(inside, codes, 0).astype(np.int64)], -1)
+        if np.any(rows < 0):
+            row = int(np.argmax(rows < 0))
+            raise ValueError(
+                f"{database.path}, row {row + 1} of tid_tag: {name} is {codes[row]:g}; "
+                f"expected the number of a row of {name}s."
+            )
+        columns.append(rows)
+    values = pairs[:, 2]
+    bad = ~((values >= 0) & (values < np.inf))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{database.path}, row {row + 1} of tid_tag: val is {values[row]}; "
+            "expected a number >= 0."
+        )
+    return tracks, columns[0], columns[1], values, tags
+
+
+def _named(
+    database: Database, statement: str, table: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the names of a table, and the position of each row number among them."""
+    rows = list(database.rows(statement))
+    if not rows:
+        raise ValueError(f"Table {table!r} of {database.path} is empty.")
+    numbers = np.array([number for number, _ in rows], dtype=np.int64)
+    if numbers.min() < 0 or numbers.max() > 16 * len(rows) + 1024:
+        raise ValueError(
+            f"Rows of table {table!r} of {database.path} are numbered from "
+            f"{numbers.min()} to {numbers.max()}; expected 1 to {len(rows)}."
+        )
+    there = np.full(int(numbers.max()) + 1, -1, dtype=np.int64)
+    there[numbers] = np.arange(len(rows))
+    names = [str(name) for _, name in rows]
+    kind = object if table == "tags" else str
+    return np.array(names, dtype=kind), there

@@ -1,0 +1,297 @@
+"""What the Million Song Dataset knows of its songs, from three kinds of files."""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skcoldstart.datasets._audio_files import some
+from skcoldstart.datasets._hdf5 import is_hdf5, open_hdf5, require_dataset, texts
+from skcoldstart.datasets._sqlite import is_sqlite, open_database
+from skcoldstart.datasets._tables import read_records
+
+__all__ = ["load_msd_songs", "rows_of"]
+
+ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column: its name here, its name there, its type, what stands for nothing."""
+
+    name: str
+    column: str
+    kind: type
+    absent: Any
+    table: str = "metadata/songs"  # of an HDF5 file
+
+
+FIELDS = (
+    Field("item_ids", "song_id", str, None),
+    Field("track_ids", "track_id", str, "", "analysis/songs"),
+    Field("artist_ids", "artist_id", str, ""),
+    Field("artist_names", "artist_name", object, ""),
+    Field("titles", "title", object, ""),
+    Field("releases", "release", object, ""),
+    Field("years", "year", int, 0, "musicbrainz/songs"),
+    Field("duration_s", "duration", float, np.nan, "analysis/songs"),
+    Field("tempo", "tempo", float, np.nan, "analysis/songs"),
+    Field("loudness_db", "loudness", float, np.nan, "analysis/songs"),
+    Field("key", "key", int, -1, "analysis/songs"),
+    Field("mode", "mode", int, -1, "analysis/songs"),
+    Field("time_signature", "time_signature", int, -1, "analysis/songs"),
+    Field("artist_familiarity", "artist_familiarity", float, np.nan),
+    Field("artist_hotttnesss", "artist_hotttnesss", float, np.nan),
+    Field("song_hotttnesss", "song_hotttnesss", float, np.nan),
+)
+
+
+def load_msd_songs(
+    path: str | os.PathLike[str], *, songs: Iterable[str] | None = None
+) -> Bunch:
+    r"""Load what the Million Song Dataset knows of its songs.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        One of: a UTF-8 table whose first line names the columns (``song_id`` must be
+        there; tabs, commas or semicolons; plain or compressed); an HDF5 file, either
+        of one song or the summary ``msd_summary_file.h5``; the SQLite database
+        ``track_metadata.db``.
+    songs : iterable of str, default=None
+        Ids of the songs to return, in this order; where a song has several tracks
+        the first is taken. Those that the file lacks are left out with a warning.
+        ``None`` returns every row of the file in its order.
+
+    Returns
+    -------
+    Bunch
+        With the attributes, one entry a song, ``None`` where the file has no such
+        column:
+
+        item_ids, track_ids, artist_ids : ndarray of shape (n_songs,)
+            Identifiers. Artists are the groups to hold out.
+        artist_names, titles, releases : ndarray of shape (n_songs,), dtype object
+            Text.
+        years : ndarray of shape (n_songs,)
+            Year of release, 0 where it is not known.
+        duration_s, tempo, loudness_db : ndarray of shape (n_songs,)
+            Seconds, beats per minute, decibels; NaN where they are not known.
+        key, mode, time_signature : ndarray of shape (n_songs,)
+            Pitch class from 0 for C, 1 for major, beats a bar; -1 where they are not
+            known.
+        artist_familiarity, artist_hotttnesss, song_hotttnesss : ndarray
+            Fame as The Echo Nest measured it, of shape (n_songs,), NaN where it is
+            not known. It is made of what listeners do: as content of a new song it
+            would be a leak.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If the file lacks the song ids, a value is not a number, a row has too many
+        fields (file and line or row are named), the file is empty or damaged, or has
+        none of `songs`.
+    ImportError
+        If it is in HDF5 and h5py is not installed: ``pip install skcoldstart[hdf5]``.
+    OSError
+        If the file cannot be opened.
+
+    Warns
+    -----
+    UserWarning
+        If some of `songs` are not in the file.
+
+    See Also
+    --------
+    load_msd_segments : What they sound like.
+    load_artist_terms : What their artists are called.
+
+    Notes
+    -----
+    A summary of a million songs is read in blocks of 4,096 rows.
+
+    .. versionadded:: 0.1
+
+    References
+    ----------
+    .. [1] T. Bertin-Mahieux, D. P. W. Ellis, B. Whitman, P. Lamere, "The Million Song
+       Dataset", ISMIR 2011.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_msd_songs
+    >>> with TemporaryDirectory() as folder:
+    ...     table = Path(folder, "songs.tsv")
+    ...     rows = ["song_id\tartist_id\ttempo", "SO1\tAR1\t92.2", "SO2\tAR1\t"]
+    ...     _ = table.write_text("\n".join(rows))
+    ...     known = load_msd_songs(table, songs=["SO2", "SO1"])
+    >>> known.item_ids.tolist(), known.tempo
+    (['SO2', 'SO1'], array([ nan, 92.2]))
+    """
+    if is_hdf5(path):
+        columns = _from_hdf5(path)
+    elif is_sqlite(path):
+        columns = _from_sqlite(path)
+    else:
+        columns = _from_table(path)
+    bunch = Bunch(**{field.name: columns.get(field.name) for field in FIELDS})
+    if songs is not None:
+        chosen = rows_of(songs, bunch.item_ids, path)
+        for name, values in bunch.items():
+            if values is not None:
+                bunch[name] = values[chosen]
+    n_songs = len(bunch.item_ids)
+    n_artists = 0 if bunch.artist_ids is None else len(np.unique(bunch.artist_ids))
+    bunch.DESCR = f"{n_songs} songs by {n_artists or 'unnamed'} artists."
+    return bunch
+
+
+def rows_of(
+    wanted: Iterable[str],
+    there: np.ndarray,
+    path: str | os.PathLike[str],
+    stacklevel: int = 3,
+) -> np.ndarray:
+    """Return where wanted songs are, and warn of those that are not there.
+
+    Parameters
+    ----------
+    wanted : iterable of str
+        Ids.
+    there : ndarray of shape (n_rows,)
+        Ids of a file; the first of equal ones counts.
+    path : str or PathLike
+        Its name, for messages.
+    stacklevel : int, default=3
+        Whose call a warning is about; 3 is the caller of the caller.
+
+    Returns
+    -------
+    ndarray of shape (n_found,)
+        Rows, in the order of `wanted`.
+
+    Raises
+    ------
+    TypeError
+        If `wanted` is a string.
+    ValueError
+        If none is there, or one is wanted twice.
+    """
+    if isinstance(wanted, str | bytes):
+        raise TypeError(f"songs is {wanted!r}; expected an iterable of song ids.")
+    ids = [str(song) for song in wanted]
+    if len(set(ids)) < len(ids):
+        twice = sorted({song for song in ids if ids.count(song) > 1})[:3]
+        raise ValueError(f"songs has {some(twice)} more than once; expected each once.")
+    rows: dict[str, int] = {}
+    for row, song in enumerate(there.tolist()):
+        rows.setdefault(song, row)
+    lost = [song for song in ids if song not in rows]
+    if len(lost) == len(ids):
+        raise ValueError(
+            f"{path} has none of the {len(ids)} songs wanted: {some(ids)}. It has "
+            f"{some(list(rows))}."
+        )
+    if lost:
+        warnings.warn(
+            f"{len(lost)} of {len(ids)} songs are not in {path} and are left out: "
+            f"{some(lost)}.",
+            stacklevel=stacklevel,
+        )
+    return np.array([rows[song] for song in ids if song in rows], dtype=np.int64)
+
+
+def _from_table(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    records = read_records(path, "song_id")
+    _, header = next(records)
+    there = [field for field in FIELDS if field.column in header]
+    if not any(field.column == "song_id" for field in there):
+        raise ValueError(
+            f"{path} has no column 'song_id'; its first line names "
+            f"{', '.join(map(repr, header))}."
+        )
+    places = [header.index(field.column) for field in there]
+    columns: list[list[Any]] = [[] for _ in there]
+    for line, row in records:
+        for field, place, column in zip(there, places, columns, strict=True):
+            column.append(_value(field, row[place], f"{path}, line {line}"))
+    return _arrays(there, columns)
+
+
+def _from_sqlite(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    with open_database(path) as database:
+        database.require("songs", "song_id")
+        names = database.columns("songs")
+        there = [field for field in FIELDS if field.column in names]
+        listed = ", ".join(field.column for field in there)
+        columns: list[list[Any]] = [[] for _ in there]
+        rows = database.rows(f"SELECT {listed} FROM songs ORDER BY rowid")
+        for number, row in enumerate(rows, 1):
+            for field, value, column in zip(there, row, columns, strict=True):
+                text = "" if value is None else str(value)
+                column.append(_value(field, text, f"{path}, row {number} of songs"))
+    return _arrays(there, columns)
+
+
+def _value(field: Field, text: str, where: str) -> Any:
+    """Read one value, or what stands for nothing."""
+    if not text:
+        if field.absent is None:
+            raise ValueError(f"{where}: {field.column} is empty.")
+        return field.absent
+    if field.kind in (str, object):
+        return text
+    try:
+        return field.kind(text)
+    except ValueError:
+        expected = "a whole number" if field.kind is int else "a number"
+        raise ValueError(
+            f"{where}: {field.column} is {text[:80]!r}; expected {expected}, or "
+            "nothing where it is not known."
+        ) from None
+
+
+def _arrays(fields: list[Field], columns: list[list[Any]]) -> dict[str, np.ndarray]:
+    return {
+        field.name: np.array(column, dtype=field.kind)
+        for field, column in zip(fields, columns, strict=True)
+    }
+
+
+def _from_hdf5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    with open_hdf5(path) as file:
+        tables = {field.table for field in FIELDS}
+        found = {table: require_dataset(file, table, path) for table in sorted(tables)}
+        require_dataset(file, "metadata/songs", path, ("song_id",))
+        n_songs = {table: len(rows) for table, rows in found.items()}
+        if len(set(n_songs.values())) > 1 or 0 in n_songs.values():
+            raise ValueError(f"The tables of {path} have {n_songs} rows; expected one.")
+        there = [f for f in FIELDS if f.column in (found[f.table].dtype.names or ())]
+        parts: dict[str, list[np.ndarray]] = {field.name: [] for field in there}
+        for table, block in _blocks(found):
+            for field in there:
+                if field.table == table:
+                    parts[field.name].append(_decoded(field, block[field.column]))
+    return {name: np.concatenate(blocks) for name, blocks in parts.items()}
+
+
+def _blocks(tables: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    for name, table in tables.items():
+        for first in range(0, len(table), ROWS):
+            yield name, table[first : first + ROWS]
+
+
+def _decoded(field: Field, values: np.ndarray) -> np.ndarray:
+    if field.kind is str:
+        return texts(values).astype(str)
+    if field.kind is object:
+        return texts(values)
+    return values.astype(field.kind)

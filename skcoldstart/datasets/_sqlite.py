@@ -1,0 +1,188 @@
+"""SQLite databases of strangers, read and never written."""
+
+import math
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.datasets._files import check_regular_file
+
+__all__ = ["Database", "is_sqlite", "open_database"]
+
+MAGIC = b"SQLite format 3\0"
+ROWS = 1 << 15
+
+
+def is_sqlite(path: str | os.PathLike[str]) -> bool:
+    """Tell by its first bytes whether a file is a SQLite database.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether it begins like one.
+    """
+    with open(check_regular_file(path), "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+class Database:
+    """A database that is open for reading.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        The connection.
+    path : str or PathLike
+        Its file, for messages.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: str | os.PathLike[str]
+    ) -> None:
+        self._connection = connection
+        self.path = path
+
+    def columns(self, table: str) -> list[str]:
+        """Return the names of the columns of a table.
+
+        Parameters
+        ----------
+        table : str
+            One that must be there, as a table and not as a view.
+
+        Returns
+        -------
+        list of str
+            Names.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table; those that are there are listed.
+        """
+        rows = self._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        )
+        tables = [name for (name,) in rows]
+        if table not in tables:
+            raise ValueError(
+                f"{self.path} has no table {table!r}; it has "
+                f"{', '.join(map(repr, tables)) or 'none'}."
+            )
+        rows = self._connection.execute(
+            "SELECT name FROM pragma_table_info(?)", [table]
+        )
+        return [name for (name,) in rows]
+
+    def require(self, table: str, *columns: str) -> None:
+        """Check that a table has columns.
+
+        Parameters
+        ----------
+        table, *columns : str
+            Their names.
+
+        Raises
+        ------
+        ValueError
+            If one is missing.
+        """
+        there = self.columns(table)
+        missing = [column for column in columns if column not in there]
+        if missing:
+            raise ValueError(
+                f"Table {table!r} of {self.path} has no column "
+                f"{' and '.join(missing)}; it has {', '.join(there)}."
+            )
+
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Return the rows that a fixed statement selects.
+
+        Parameters
+        ----------
+        statement : str
+            SQL without any value in it.
+
+        Returns
+        -------
+        iterator of tuple
+            Rows.
+        """
+        return iter(self._connection.execute(statement))
+
+    def numbers(self, statement: str, n_columns: int) -> np.ndarray:
+        """Return columns of numbers, block by block.
+
+        Parameters
+        ----------
+        statement : str
+            SQL without any value in it.
+        n_columns : int
+            How many columns it selects.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_columns), float64
+            Numbers, exact for integers up to 2 ** 53; what is none is NaN.
+        """
+        cursor = self._connection.execute(statement)
+        blocks = [np.empty((0, n_columns))]
+        while rows := cursor.fetchmany(ROWS):
+            try:
+                block = np.array(rows, dtype=np.float64)
+            except (TypeError, ValueError):
+                block = np.array([[_number(value) for value in row] for row in rows])
+            blocks.append(block.reshape(-1, n_columns))
+        return np.concatenate(blocks)
+
+
+@contextmanager
+def open_database(path: str | os.PathLike[str]) -> Iterator[Database]:
+    """Open a database so that it cannot be written, nor anything beside it.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Its file; ``?``, ``#`` and spaces mean themselves.
+
+    Yields
+    ------
+    Database
+        The database.
+
+    Raises
+    ------
+    ValueError
+        If the file is no SQLite database or is damaged, also where this is noticed
+        later, inside the block.
+    """
+    if not is_sqlite(path):
+        raise ValueError(f"{path} is not a SQLite database.")
+    uri = check_regular_file(path).resolve().as_uri() + "?mode=ro"
+    connection = sqlite3.connect(uri, uri=True)
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA query_only = ON")
+        yield Database(connection, path)
+    except sqlite3.Error as error:
+        raise ValueError(f"{path} cannot be read as a SQLite database: {error}.") from (
+            error
+        )
+    finally:
+        connection.close()
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

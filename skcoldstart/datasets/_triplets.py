@@ -1,0 +1,318 @@
+"""Files of user, song and count, one line a pair, to a sparse matrix."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart.datasets._files import open_bytes
+
+__all__ = ["Triplets", "decode", "read_triplets"]
+
+CHUNK_BYTES = 1 << 22
+HEAD_BYTES = 1 << 12
+CHUNK_PAIRS = 1 << 18
+EXPECTED = (
+    "a user, a tab, a song, a tab and a whole number of plays >= 1, such as "
+    r"'b80344d0\tSOAKIMP12A8C130995\t1'"
+)
+
+
+class _Names:
+    """Names in the order of their first appearance, in a hash table."""
+
+    def __init__(self, n_names: int = 1 << 10) -> None:
+        self.hashes = np.empty(2 * n_names, np.uint64)
+        self.codes = np.full(2 * n_names, -1, np.int32)
+        self.arena = np.zeros(48 * n_names, np.uint8)
+        self.ends = np.zeros(n_names + 1, np.int64)
+        self.count = np.zeros(1, np.int64)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        return self.hashes, self.codes, self.arena, self.ends
+
+    def grow(self) -> None:
+        """Double the room, for names of their mean length so far and more."""
+        from skcoldstart._kernels.triplets import rehash
+
+        hashes = np.empty(2 * len(self.hashes), np.uint64)
+        codes = np.full(2 * len(self.codes), -1, np.int32)
+        rehash(self.hashes, self.codes, hashes, codes)
+        self.hashes, self.codes = hashes, codes
+        self.ends = np.pad(self.ends, (0, len(self.ends)))
+        used = int(self.ends[self.count[0]])
+        room = max(2 * used, len(self.arena)) + 1024
+        arena = np.zeros(room, np.uint8)
+        arena[:used] = self.arena[:used]
+        self.arena = arena
+
+    def to_array(self) -> np.ndarray:
+        """Return the names as an array of bytes."""
+        n_names = int(self.count[0])
+        ends = self.ends[: n_names + 1]
+        names = np.zeros(n_names, f"S{max(1, int(np.diff(ends).max(initial=1)))}")
+        letters = names.view(np.uint8).reshape(n_names, names.itemsize)
+        for first in range(0, n_names, 1 << 16):
+            some = slice(first, first + (1 << 16))
+            lengths = np.diff(ends[first : first + (1 << 16) + 1])
+            taken = np.arange(letters.shape[1]) < lengths[:, None]
+            start, stop = ends[first], ends[min(first + (1 << 16), n_names)]
+            letters[some][taken] = self.arena[start:stop]
+        return names
+
+
+class Triplets:
+    """Pairs of a file, by the numbers of their names.
+
+    Attributes
+    ----------
+    users, songs : ndarray of shape (n_names,)
+        Names as bytes, in the order of their first appearance.
+    n_pairs : int
+        Lines that were read.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[tuple[np.ndarray, ...]] = []
+        self._users, self._songs = _Names(), _Names()
+        self.n_pairs = 0
+
+    def read(
+        self, file: IO[bytes], path: str | os.PathLike[str], verbose: int | bool
+    ) -> None:
+        """Read a file to its end.
+
+        Parameters
+        ----------
+        file : binary file
+            Text.
+        path : str or PathLike
+            Its name, for messages.
+        verbose : int or bool
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        ValueError
+            If a line is no triplet.
+        """
+        from skcoldstart._kernels import triplets as kernel
+
+        out, n_out, n_lines = _room(), 0, 0
+        with progress_bar(
+            description="Read plays", verbose=verbose, unit=" lines"
+        ) as bar:
+            for buffer, position, stop in _lines_of(file):
+                while position < stop:
+                    status, position, n_out, n_more = kernel.read_triplets(
+                        buffer,
+                        position,
+                        stop,
+                        self._users.arrays,
+                        self._users.count,
+                        self._songs.arrays,
+                        self._songs.count,
+                        out,
+                        n_out,
+                    )
+                    n_lines += n_more
+                    bar.update(n_more)
+                    if status == kernel.OUT_OF_ROOM:
+                        self._chunks.append(out)
+                        self.n_pairs += n_out
+                        out, n_out = _room(), 0
+                    elif status == kernel.GROW_USERS:
+                        self._users.grow()
+                    elif status == kernel.GROW_SONGS:
+                        self._songs.grow()
+                    elif position < stop:
+                        raise ValueError(
+                            f"{path}, line {n_lines + 1}: "
+                            + _fault(bytes(buffer[position:stop]))
+                            + f"; expected {EXPECTED}."
+                        )
+        self._chunks.append(tuple(part[:n_out].copy() for part in out))
+        self.n_pairs += n_out
+        self.users, self.songs = self._users.to_array(), self._songs.to_array()
+        del self._users, self._songs
+
+    def users_of(self, is_wanted: np.ndarray) -> np.ndarray:
+        """Tell which users have a pair with a song that is wanted.
+
+        Parameters
+        ----------
+        is_wanted : ndarray of shape (n_songs,), bool
+            By the number of its name.
+
+        Returns
+        -------
+        ndarray of shape (n_users,), bool
+            By the number of the name.
+        """
+        found = np.zeros(len(self.users), dtype=bool)
+        for users, songs, _ in self._chunks:
+            found[users[is_wanted[songs]]] = True
+        return found
+
+    def to_csr(
+        self, rank_of_user: np.ndarray, rank_of_song: np.ndarray
+    ) -> tuple[sp.csr_array, int]:
+        """Turn the pairs into a matrix and forget them.
+
+        Parameters
+        ----------
+        rank_of_user, rank_of_song : ndarray of shape (n_names,), int32
+            Column and row of each name; -1 drops its pairs.
+
+        Returns
+        -------
+        plays : csr_array of shape (n_songs, n_users)
+            Sums of the counts in float32, indices sorted.
+        n_duplicates : int
+            Pairs that were added to others.
+        """
+        from skcoldstart._kernels.triplets import count_pairs, scatter_pairs
+
+        ranks = (rank_of_user, rank_of_song)
+        n_users, n_songs = (int(rank.max(initial=-1)) + 1 for rank in ranks)
+        lengths = np.zeros(n_users, np.int64)
+        for users, songs, _ in self._chunks:
+            count_pairs(users, songs, *ranks, lengths)
+        indptr = np.r_[0, np.cumsum(lengths)]
+        n_entries = int(indptr[-1])
+        kind = np.int32 if n_entries < 2**31 else np.int64
+        indices = np.empty(n_entries, kind)
+        data = np.empty(n_entries, np.float32)
+        cursors = indptr[:-1].copy()
+        while self._chunks:  # each is freed once it is placed
+            scatter_pairs(*self._chunks.pop(), *ranks, cursors, indices, data)
+        by_user = sp.csc_array((data, indices, indptr.astype(kind)), (n_songs, n_users))
+        # The transposition sorts users within songs, whatever their order was.
+        plays = by_user.tocsr()
+        plays.sum_duplicates()
+        return plays, n_entries - plays.nnz
+
+
+def read_triplets(path: str | os.PathLike[str], *, verbose: int | bool = 0) -> Triplets:
+    """Read a file of triplets in chunks, the next one while the last is parsed.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Plain or compressed.
+    verbose : int or bool, default=0
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Triplets
+        What it holds: 12 bytes a line, and the names once.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, empty, or a line is no triplet.
+    """
+    triplets = Triplets()
+    with open_bytes(path) as file:
+        triplets.read(file, path, verbose)
+    if triplets.n_pairs == 0:
+        raise ValueError(f"{path} is empty; expected lines of {EXPECTED}.")
+    return triplets
+
+
+def _room() -> tuple[np.ndarray, ...]:
+    return tuple(np.empty(CHUNK_PAIRS, np.int32) for _ in range(3))
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield padded buffers and where their lines start and stop.
+
+    Bytes are read to behind a head, where the line goes that the last chunk began.
+    """
+    from skcoldstart._kernels.triplets import PADDING
+
+    buffers = itertools.cycle([
+        bytearray(HEAD_BYTES + CHUNK_BYTES + PADDING) for _ in range(2)
+    ])
+
+    def fill() -> tuple[bytearray, int]:
+        buffer = next(buffers)
+        room = memoryview(buffer)[HEAD_BYTES : HEAD_BYTES + CHUNK_BYTES]
+        return buffer, HEAD_BYTES + file.readinto(room)  # type: ignore[attr-defined]
+
+    rest = b""
+    with ThreadPoolExecutor(1) as pool:
+        buffer, end = fill()
+        start = HEAD_BYTES
+        if buffer.startswith(b"\xef\xbb\xbf", start):
+            start += 3
+        while end > HEAD_BYTES:
+            coming = pool.submit(fill)
+            stop = 1 + buffer.rfind(b"\n", start, end)
+            if stop:
+                start -= len(rest)
+                buffer[start : start + len(rest)] = rest
+                yield np.frombuffer(buffer, np.uint8), start, stop
+                rest = bytes(buffer[stop:end])
+            else:
+                rest += buffer[start:end]
+            if len(rest) > HEAD_BYTES:  # longer than any line may be
+                break
+            buffer, end = coming.result()
+            start = HEAD_BYTES
+    if rest:
+        last = np.frombuffer(rest + b"\n" + bytes(PADDING), np.uint8).copy()
+        yield last, 0, len(rest) + 1
+
+
+def _fault(text: bytes) -> str:
+    """Say what is wrong with the first line of a text, which is no triplet."""
+    from skcoldstart._kernels.triplets import LONGEST_NAME
+
+    line = text[: 3 * LONGEST_NAME].split(b"\n")[0].removesuffix(b"\r")
+    shown = line.decode("utf-8", "backslashreplace")
+    fields = shown.split("\t")
+    if any(ord(letter) < 32 for letter in shown.replace("\t", "")):
+        return f"{shown[:80]!r} has control characters; it is no UTF-8 text"
+    if max(map(len, fields)) > LONGEST_NAME:
+        return f"a name has more than {LONGEST_NAME} bytes"
+    if len(fields) != 3:
+        return f"{shown[:160]!r} has {len(fields)} fields"
+    if not fields[0] or not fields[1]:
+        return f"{'song' if fields[0] else 'user'} is empty in {shown[:160]!r}"
+    return f"plays is {fields[2][:80]!r}"
+
+
+def decode(names: np.ndarray, path: Any) -> np.ndarray:
+    """Turn bytes into text, and say which are none.
+
+    Parameters
+    ----------
+    names : ndarray of shape (n_names,)
+        Bytes.
+    path : str or PathLike
+        Where they come from.
+
+    Returns
+    -------
+    ndarray of shape (n_names,)
+        Text.
+
+    Raises
+    ------
+    ValueError
+        If one is not in UTF-8.
+    """
+    try:
+        return np.char.decode(names, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text ({error.reason}): {error.object!r}."
+        ) from error

@@ -1,0 +1,304 @@
+"""The Million Song Dataset: its lists, its tables of songs, its segments."""
+
+import builtins
+import sqlite3
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skcoldstart import VectorQuantizer
+from skcoldstart.datasets import (
+    _million_songs,
+    load_msd_segments,
+    load_msd_songs,
+    load_sid_mismatches,
+    load_unique_tracks,
+)
+from tests.datasets.million import write_hdf5
+
+h5py = pytest.importorskip("h5py", reason="HDF5 is read with h5py: install .[test]")
+
+
+def test_unique_tracks_keep_titles_that_other_readers_cut(tmp_path):
+    path = tmp_path / "unique_tracks.txt"
+    path.write_bytes(
+        "\ufeffTR1<SEP>SO1<SEP>A<SEP>One\x85two\r\n"
+        "TR2<SEP>SO1<SEP><SEP>Three <SEP> four\n"
+        "TR3<SEP>SO2<SEP>Ärzte<SEP>".encode()
+    )
+    tracks = load_unique_tracks(path)
+    assert tracks.item_ids.tolist() == ["SO1", "SO1", "SO2"]
+    assert tracks.track_ids.tolist() == ["TR1", "TR2", "TR3"]
+    assert tracks.artist_names.tolist() == ["A", "", "Ärzte"]
+    assert tracks.titles.tolist() == ["One\x85two", "Three <SEP> four", ""]
+    assert tracks.DESCR == "3 tracks of 2 songs."
+
+
+def test_mismatches_are_unique_pairs_and_sorted_songs(tmp_path):
+    path = tmp_path / "sid_mismatches.txt"
+    path.write_text(
+        "ERROR: <SOB TRA> A  -  B\x85C  !=  D  -  E\nERROR: <SOA TRC> x\n"
+        "ERROR: <SOB TRA> again\nERROR: <SOB TRD> y\n",
+        "utf-8",
+    )
+    found = load_sid_mismatches(path)
+    assert found.item_ids.tolist() == ["SOA", "SOB"]
+    assert found.song_ids.tolist() == ["SOB", "SOA", "SOB"]
+    assert found.track_ids.tolist() == ["TRA", "TRC", "TRD"]
+
+
+@pytest.mark.parametrize(
+    ("load", "text", "message"),
+    [
+        (load_unique_tracks, b"", r"is empty"),
+        (load_unique_tracks, b"a<SEP>b<SEP>c<SEP>d\nx\n", r"line 2: 'x' has 1 fields"),
+        (load_unique_tracks, b"a<SEP><SEP>c<SEP>d\n", r"4 fields and an empty id"),
+        (load_unique_tracks, b"a<SEP>b<SEP>c<SEP>\xff\n", r"line 1 is not UTF-8 text"),
+        (load_sid_mismatches, b"\n", r"is empty"),
+        (load_sid_mismatches, b"SO1 TR1\n", r"line 1: 'SO1 TR1'; expected 'ERROR: <"),
+        (load_sid_mismatches, b"x" * (1 << 23), r"line 1 has more than \d+ bytes"),
+    ],
+)
+def test_faulty_lists_are_named_with_their_line(tmp_path, load, text, message):
+    path = tmp_path / "list.txt"
+    path.write_bytes(text)
+    with pytest.raises(ValueError, match=message) as error:
+        load(path)
+    assert "list.txt" in str(error.value)
+
+
+TABLE = (
+    "song_id\ttrack_id\tartist_id\tartist_name\ttitle\tyear\ttempo\tkey\tsong_hotttnesss\n"
+    'SO1\tTR1\tAR1\tA\t"Say ""x"""\t1999\t92.5\t3\t\n'
+    "SO2\tTR2\tAR2\tÄ\t\t0\t\t\t0.5\n"
+    "SO1\tTR3\tAR1\tA\tAgain\t2001\t1e2\t-1\tnan\n"
+)
+
+
+def test_table_of_songs_says_what_it_knows(tmp_path):
+    path = tmp_path / "songs.tsv"
+    path.write_text(TABLE, "utf-8")
+    songs = load_msd_songs(path)
+    assert songs.item_ids.tolist() == ["SO1", "SO2", "SO1"]
+    assert songs.titles.tolist() == ['Say "x"', "", "Again"]
+    assert_array_equal(songs.years, [1999, 0, 2001])
+    assert_array_equal(songs.tempo, [92.5, np.nan, 100])
+    assert_array_equal(songs.key, [3, -1, -1])
+    assert_array_equal(songs.song_hotttnesss, [np.nan, 0.5, np.nan])
+    assert songs.mode is None and songs.releases is None
+    assert songs.DESCR == "3 songs by 2 artists."
+
+
+def test_songs_come_in_the_order_asked_for_and_the_first_track_counts(tmp_path):
+    path = tmp_path / "songs.tsv"
+    path.write_text(TABLE, "utf-8")
+    with pytest.warns(UserWarning, match=r"1 of 3 songs .* left out: 'SO9'") as record:
+        songs = load_msd_songs(path, songs=["SO2", "SO9", "SO1"])
+    assert record[0].filename == __file__
+    assert songs.track_ids.tolist() == ["TR2", "TR1"]
+    assert songs.mode is None
+    with pytest.raises(ValueError, match=r"none of the 1 songs wanted: 'SO9'. It has"):
+        load_msd_songs(path, songs=["SO9"])
+    with pytest.raises(ValueError, match=r"'SO1' more than once"):
+        load_msd_songs(path, songs=["SO1", "SO2", "SO1"])
+    with pytest.raises(TypeError, match=r"expected an iterable of song ids"):
+        load_msd_songs(path, songs="SO1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title\nx\n", r"no column 'song_id'; its first line names 'title'"),
+        ("song_id\tyear\nSO1\t19x\n", r"line 2: year is '19x'; expected a whole"),
+        ("song_id\ttempo\nSO1\t1\nSO2\tfast\n", r"line 3: tempo is 'fast'"),
+        ("song_id\ttempo\n\t1\n", r"line 2: song_id is empty"),
+        ("song_id\ttempo\nSO1\n", r"line 2 has 1 fields; expected 2"),
+        ("", r"songs.tsv is empty"),
+        ("song_id\n", r"names its columns but has no rows"),
+    ],
+)
+def test_faulty_tables_of_songs_are_named_with_their_line(tmp_path, text, message):
+    path = tmp_path / "songs.tsv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_msd_songs(path)
+
+
+def test_track_metadata_of_sqlite_is_read_like_a_table(tmp_path):
+    path = tmp_path / "track metadata #1?.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (song_id, title, year INT, duration)")
+        rows = [("SO1", "A", 1999, 10.5), ("SO2", None, None, None)]
+        connection.executemany("INSERT INTO songs VALUES (?, ?, ?, ?)", rows)
+    connection.close()
+    songs = load_msd_songs(path)
+    assert songs.titles.tolist() == ["A", ""]
+    assert_array_equal(songs.years, [1999, 0])
+    assert_array_equal(songs.duration_s, [10.5, np.nan])
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_summary_of_many_songs_is_read_in_blocks(tmp_path, monkeypatch):
+    path = tmp_path / "summary.h5"
+    write_hdf5(path, [0] * 10)
+    monkeypatch.setattr(_million_songs, "ROWS", 3)
+    songs = load_msd_songs(path)
+    assert songs.item_ids.tolist() == [f"SO{i}" for i in range(10)]
+    assert songs.titles[7] == "Tïtle 7"
+    assert_array_equal(songs.tempo, 100.0 + np.arange(10))
+    assert np.isnan(songs.song_hotttnesss).all()
+    assert songs.artist_familiarity is None
+
+
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
+def test_segments_of_a_folder_are_frames_in_the_order_of_paths(tmp_path, n_jobs):
+    (tmp_path / "B" / "A").mkdir(parents=True)
+    (tmp_path / "A.txt").write_text("no song")
+    first = write_hdf5(tmp_path / "A.h5", [3], first=5)
+    second = write_hdf5(tmp_path / "B" / "A" / "x.H5", [0], first=7)
+    third = write_hdf5(tmp_path / "B" / "y.h5", [4], first=9)
+    segments = load_msd_segments(tmp_path, pitches=True, n_jobs=n_jobs)
+    assert segments.item_ids.tolist() == ["SO5", "SO7", "SO9"]
+    assert segments.track_ids.tolist() == ["TR5", "TR7", "TR9"]
+    for i, source in enumerate((first, second, third)):
+        for ours, kind in (
+            (segments.frames, "timbre"),
+            (segments.pitches, "pitches"),
+        ):
+            expected = source[f"analysis/segments_{kind}"].astype(np.float32)
+            assert_array_equal(ours[i], expected)
+        assert_array_equal(segments.start_s[i], source["analysis/segments_start"])
+    assert segments.frames.values.dtype == np.float32
+    assert load_msd_segments(tmp_path).pitches is None
+
+
+def test_file_of_several_songs_is_cut_where_its_index_says(tmp_path):
+    path = tmp_path / "several.h5"
+    timbre = write_hdf5(path, [2, 0, 5])["analysis/segments_timbre"]
+    segments = load_msd_segments(path, songs=["SO2", "SO0", "SO1"])
+    assert segments.frames.lengths.tolist() == [5, 2, 0]
+    assert_allclose(segments.frames[0], timbre[2:], rtol=1e-6)
+    assert_allclose(segments.frames[1], timbre[:2], rtol=1e-6)
+
+
+def test_archive_of_numpy_gives_the_same_segments(tmp_path, rng):
+    timbre = rng.normal(0, 50, (7, 12)).astype(np.float16)
+    path = tmp_path / "segments"
+    np.savez(
+        path,
+        song_id=["SO1", "SO2", "SO3"],
+        timbre=timbre,
+        offsets=[0, 3, 3, 7],
+        start=np.arange(7.0),
+    )
+    segments = load_msd_segments(f"{path}.npz", songs=["SO3", "SO1"])
+    assert segments.frames.values.dtype == np.float32
+    assert_array_equal(segments.frames[0], timbre[3:].astype(np.float32))
+    assert_array_equal(segments.start_s[1], [0, 1, 2])
+    assert segments.item_ids.tolist() == ["SO3", "SO1"]
+    assert segments.pitches is None
+    half = load_msd_segments(f"{path}.npz", dtype="float16")
+    assert_array_equal(half.frames.values, timbre)
+    with pytest.raises(ValueError, match=r"no array pitches; it has song_id"):
+        load_msd_segments(f"{path}.npz", pitches=True)
+    codes = VectorQuantizer(2, random_state=0).fit_transform(segments.frames)
+    assert codes.lengths.tolist() == [4, 3]
+
+
+NAN = np.full((2, 12), np.nan)
+DAMAGE = [
+    ({"analysis__segments_timbre": None}, r"no dataset 'analysis/segments_timbre'"),
+    ({"analysis__segments_timbre": np.ones((2, 11))}, r"\(2, 11\); expected \(n_segm"),
+    ({"analysis__segments_timbre": NAN}, r"NaN or infinity"),
+    ({"analysis__segments_timbre": np.full((2, 12), 1e39)}, r"float32 cannot hold"),
+    ({"analysis__segments_timbre": np.full((2, 12), b"x")}, r"expected numbers"),
+    ({"analysis__segments_start": np.arange(3.0)}, r"\[2, 3\] segments in its arrays"),
+    (
+        {"metadata__songs": None},
+        r"no dataset 'metadata/songs'; at its top are analysis",
+    ),
+    ({"metadata__songs": np.zeros(2, [("song_id", "S9")])}, r"1 rows .* and 2 in"),
+    ({"metadata__songs": np.zeros(1, [("x", "S9")])}, r"lacks the column song_id"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), DAMAGE)
+def test_faulty_analysis_files_are_named(tmp_path, changes, message):
+    path = tmp_path / "TRX.h5"
+    write_hdf5(path, [2], **changes)
+    with pytest.raises(ValueError, match=message) as error:
+        load_msd_segments(path)
+    assert "TRX.h5" in str(error.value)
+
+
+def test_index_that_points_elsewhere_is_refused(tmp_path):
+    path = tmp_path / "several.h5"
+    table = write_hdf5(path, [2, 3])["analysis/songs"]
+    table["idx_segments_timbre"] = [0, 9]
+    write_hdf5(path, [2, 3], analysis__songs=table)
+    with pytest.raises(ValueError, match=r"idx_segments_timbre .* \[0, 9\]"):
+        load_msd_segments(path)
+
+
+def test_values_that_half_precision_cannot_hold_are_refused(tmp_path):
+    path = tmp_path / "loud.h5"
+    write_hdf5(path, [2], analysis__segments_timbre=np.full((2, 12), 1e5))
+    with pytest.raises(ValueError, match=r"values that float16 cannot hold"):
+        load_msd_segments(path, dtype="float16")
+    assert load_msd_segments(path).frames[0][0, 0] == 1e5
+
+
+def test_bad_files_of_a_folder_keep_their_row_where_that_is_asked(tmp_path):
+    write_hdf5(tmp_path / "TR1.h5", [2], first=1)
+    whole = (tmp_path / "TR1.h5").read_bytes()
+    (tmp_path / "TR2.h5").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "TR3.h5").write_bytes(b"no HDF5 at all")
+    with pytest.raises(ValueError, match=r"TR2\.h5 is a damaged or incomplete HDF5"):
+        load_msd_segments(tmp_path)
+    with pytest.warns(UserWarning, match=r"2 of 3 files .* row 1: .*TR2") as record:
+        segments = load_msd_segments(tmp_path, on_error="warn", pitches=True)
+    assert record[0].filename == __file__
+    assert segments.frames.lengths.tolist() == [2, 0, 0]
+    assert segments.pitches.lengths.tolist() == [2, 0, 0]
+    assert segments.item_ids.tolist() == ["SO1", "TR2", "TR3"]
+    assert [row for row, *_ in segments.errors] == [1, 2]
+    _, path, reason = segments.errors[1]
+    assert path == str(tmp_path / "TR3.h5")
+    assert reason == f"{path} is not an HDF5 file."
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(load_msd_segments(tmp_path, on_error="ignore").errors) == 2
+
+
+def test_paths_that_hold_no_segments_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"has no HDF5 files"):
+        load_msd_segments(tmp_path)
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"neither an HDF5 file nor a whole NumPy"):
+        load_msd_segments(tmp_path / "x.npz")
+    with pytest.raises(ValueError, match=r"dtype"):
+        load_msd_segments(tmp_path, dtype="int8")
+    np.savez(tmp_path / "y.npz", song_id=["a"], timbre=np.ones((2, 12)), offsets=[0, 1])
+    with pytest.raises(ValueError, match=r"timbre of .* offsets must rise"):
+        load_msd_segments(tmp_path / "y.npz")
+    pickled = np.array([None], dtype=object)
+    np.savez(tmp_path / "z.npz", song_id=pickled, timbre=pickled, offsets=[0, 1])
+    with pytest.raises(ValueError, match=r"z\.npz cannot be read: Object arrays"):
+        load_msd_segments(tmp_path / "z.npz")
+
+
+def test_missing_h5py_names_the_extra(tmp_path, monkeypatch):
+    write_hdf5(tmp_path / "TR1.h5", [1])
+    real = builtins.__import__
+
+    def without_h5py(name, *args, **kwargs):
+        if name == "h5py":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_h5py)
+    for load in (load_msd_songs, load_msd_segments):
+        with pytest.raises(ImportError, match=r"pip install skcoldstart\[hdf5\]"):
+            load(tmp_path / "TR1.h5")
