@@ -200,7 +200,7 @@ class CallableScores:
         ``function(users)`` takes an int64 array of shape (n_selected_users,) and
         returns scores of shape (n_items, n_selected_users). Metrics call it from
         several threads at a time unless ``n_jobs=1``, once or twice for each tile of
-        256 users.
+        256 to 1024 users.
     n_items : int
         Number of items.
     n_users : int

@@ -13,7 +13,6 @@ from skcoldstart._utils.scores import ScoreSource
 from skcoldstart.metrics._lists import coverage, mean_information, popularity_lift
 from skcoldstart.metrics._pooled import pooled_auc
 from skcoldstart.metrics._ranks import (
-    TILE_USERS,
     Candidates,
     PositiveRanks,
     rank_positives,
@@ -272,7 +271,7 @@ def evaluate(
     source: ScoreSource,
     *,
     average: str = "user",
-    tile_users: int = TILE_USERS,
+    tile_users: int | None = None,
     n_jobs: int | None = None,
     stacklevel: int = 2,
 ) -> dict[str, float]:
@@ -288,8 +287,8 @@ def evaluate(
         Scores of all items for some users.
     average : {"user", "pooled"}, default="user"
         How AUC is averaged.
-    tile_users : int, default=256
-        Users scored at a time in each thread.
+    tile_users : int, default=None
+        Users scored at a time in each thread; ``None`` means `default_tile_users`.
     n_jobs : int, default=None
         Threads; ``None`` means all that are available.
     stacklevel : int, default=2
@@ -324,7 +323,7 @@ def evaluate_each(
     candidates: Candidates,
     source: ScoreSource,
     *,
-    tile_users: int = TILE_USERS,
+    tile_users: int | None = None,
     n_jobs: int | None = None,
 ) -> dict[str, Any]:
     """Compute several metrics of each user from one ranking.
@@ -337,8 +336,8 @@ def evaluate_each(
         Positives and hidden items of each user.
     source : ScoreSource
         Scores of all items for some users.
-    tile_users : int, default=256
-        Users scored at a time in each thread.
+    tile_users : int, default=None
+        Users scored at a time in each thread; ``None`` means `default_tile_users`.
     n_jobs : int, default=None
         Threads; ``None`` means all that are available.
 

@@ -8,7 +8,6 @@ import scipy.sparse as sp
 
 from skcoldstart._utils.scores import ScoreSource
 from skcoldstart.metrics._ranks import (
-    TILE_USERS,
     Candidates,
     hidden_positive_error,
     nan_error,
@@ -22,7 +21,7 @@ def pooled_auc(
     candidates: Candidates,
     source: ScoreSource,
     *,
-    tile_users: int = TILE_USERS,
+    tile_users: int | None = None,
     n_jobs: int | None = None,
 ) -> float:
     """Return the chance that a played pair outscores an unplayed one of any user.
@@ -37,8 +36,8 @@ def pooled_auc(
         negatives to the pool.
     source : ScoreSource
         Scores of all items for some users.
-    tile_users : int, default=256
-        Users scored at a time in each thread.
+    tile_users : int, default=None
+        Users scored at a time in each thread; ``None`` means `default_tile_users`.
     n_jobs : int, default=None
         Threads; ``None`` means all that are available.
 

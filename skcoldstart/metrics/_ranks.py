@@ -20,13 +20,19 @@ from skcoldstart._utils.validation import check_play_counts
 __all__ = [
     "Candidates",
     "PositiveRanks",
+    "default_tile_users",
     "hidden_positive_error",
     "nan_error",
     "over_tiles",
     "rank_positives",
 ]
 
-TILE_USERS = 256
+# Scores of a tile are read again and again: few users keep them in a near cache. Where
+# not even those fit, products of larger matrices are faster.
+_FEWEST_USERS, _MOST_USERS = 256, 1024
+_CACHE_BYTES, _TILE_BYTES = 4 << 20, 128 << 20
+# A thread is given several small tiles at a time.
+_TASK_SCORES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,7 @@ def rank_positives(
     source: ScoreSource,
     *,
     n_listed: int = 0,
-    tile_users: int = TILE_USERS,
+    tile_users: int | None = None,
     n_jobs: int | None = None,
 ) -> PositiveRanks:
     """Rank what each user played among the user's candidates.
@@ -211,8 +217,8 @@ def rank_positives(
         Scores of all items for some users.
     n_listed : int, default=0
         Best candidates to list for each user, from the same scores.
-    tile_users : int, default=256
-        Users scored at a time in each thread.
+    tile_users : int, default=None
+        Users scored at a time in each thread; ``None`` means `default_tile_users`.
     n_jobs : int, default=None
         Threads; ``None`` means all that are available.
 
@@ -279,7 +285,7 @@ def over_tiles(
     work: Callable[[slice, np.ndarray], Any],
     users: np.ndarray,
     source: ScoreSource,
-    tile_users: int,
+    tile_users: int | None,
     n_jobs: int | None,
 ) -> Iterator[Any]:
     """Score users tile by tile, each thread in one buffer of its own.
@@ -295,8 +301,8 @@ def over_tiles(
         Users to score.
     source : ScoreSource
         Where scores come from.
-    tile_users : int
-        Users in a tile.
+    tile_users : int or None
+        Users in a tile; ``None`` means `default_tile_users`.
     n_jobs : int or None
         Threads; ``None`` means all that are available.
 
@@ -305,23 +311,58 @@ def over_tiles(
     object
         What `work` returns, in the order of tiles.
     """
-    dtype = np.float32 if source.dtype == np.float32 else np.float64
-    tile_users = min(tile_users, len(users))
+    n_users = len(users)
+    if n_users == 0:
+        return
+    dtype = np.dtype(np.float32 if source.dtype == np.float32 else np.float64)
+    if tile_users is None:
+        tile_users = default_tile_users(n_users, source.n_items * dtype.itemsize)
+    tile_users = min(tile_users, n_users)
     local = threading.local()
 
-    def score(start: int) -> Any:
+    def score(start: int) -> list[Any]:
         if not hasattr(local, "buffer"):
             local.buffer = np.empty((tile_users, source.n_items), dtype)
-        tile = slice(start, min(start + tile_users, len(users)))
-        rows = source.rows(_as_slice(users[tile]), local.buffer[: tile.stop - start])
-        return work(tile, rows)
+        found = []
+        for first in range(start, min(start + step, n_users), tile_users):
+            tile = slice(first, min(first + tile_users, n_users))
+            buffer = local.buffer[: tile.stop - first]
+            found.append(work(tile, source.rows(_as_slice(users[tile]), buffer)))
+        return found
 
-    if len(users) == 0:
-        return
-    starts = range(0, len(users), tile_users)
-    n_threads = min(n_kernel_threads(n_jobs), len(starts))
+    n_threads = n_kernel_threads(n_jobs)
+    # Tasks are cut so that each thread has some; tiles never are.
+    n_in_task = min(
+        _TASK_SCORES // (tile_users * source.n_items),
+        n_users // (tile_users * 4 * n_threads),
+    )
+    step = max(1, n_in_task) * tile_users
+    starts = range(0, n_users, step)
     with one_blas_thread():
-        yield from map_in_threads(score, starts, n_threads)
+        for found in map_in_threads(score, starts, min(n_threads, len(starts))):
+            yield from found
+
+
+def default_tile_users(n_users: int, row_bytes: int) -> int:
+    """Return how many users to score at a time.
+
+    Parameters
+    ----------
+    n_users : int
+        Users to score in all.
+    row_bytes : int
+        Memory of one user's scores.
+
+    Returns
+    -------
+    int
+        256; where their scores take more than 4 MiB up to 1024, as many as 128 MiB
+        hold, but no more than an eighth of all users.
+    """
+    if _FEWEST_USERS * row_bytes <= _CACHE_BYTES:
+        return _FEWEST_USERS
+    most = min(_MOST_USERS, _TILE_BYTES // row_bytes, n_users // 8)
+    return max(_FEWEST_USERS, most)
 
 
 def _as_slice(users: np.ndarray) -> np.ndarray | slice:

@@ -19,7 +19,7 @@ from skcoldstart.metrics._formulas import (
     evaluate_each,
     parse_metrics,
 )
-from skcoldstart.metrics._ranks import TILE_USERS, Candidates
+from skcoldstart.metrics._ranks import Candidates
 
 __all__ = ["make_recommendation_scorer", "recommendation_scorer"]
 
@@ -78,7 +78,7 @@ class _RecommendationScorer:
             candidates,
             source,
             average=self.average,
-            tile_users=self.chunk_size or TILE_USERS,
+            tile_users=self.chunk_size,
             stacklevel=3,
         )
 
@@ -92,7 +92,7 @@ class _RecommendationScorer:
             self._by_key,
             candidates,
             source,
-            tile_users=self.chunk_size or TILE_USERS,
+            tile_users=self.chunk_size,
         )
         values = {key: np.full(source.n_users, np.nan) for key in found}
         for key, of_selected in found.items():
@@ -183,7 +183,8 @@ def make_recommendation_scorer(
         with a positive, the same for every candidate of a search. ``None`` means all.
     chunk_size : int, default=None
         Users scored at a time in each thread: memory is ``chunk_size * n_items``
-        scores a thread. ``None`` means 256.
+        scores a thread. ``None`` means 256, or up to 1024 where 256 take more than
+        4 MiB, as 128 MiB hold; with few users fewer.
     random_state : int, default=0
         Seed of the draw where `users` is a number.
 

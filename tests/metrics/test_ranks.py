@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from skcoldstart._kernels import ranking as kernels
 from skcoldstart._utils.scores import DenseScores, LowRankScores
 from skcoldstart.metrics._pooled import pooled_auc
-from skcoldstart.metrics._ranks import Candidates, rank_positives
+from skcoldstart.metrics._ranks import Candidates, default_tile_users, rank_positives
 from tests.references import ranking as reference
 
 
@@ -186,3 +186,17 @@ def test_histogram_counts_what_lies_between_and_on_thresholds(rng):
         (scores > 7.5).sum(),
     ]
     assert_array_equal(between, expected)
+
+
+@pytest.mark.parametrize(
+    ("n_users", "row_bytes", "expected"),
+    [
+        (20_000, 1_881 * 4, 256),  # 256 users fit a near cache
+        (20_000, 10_000 * 4, 1024),
+        (20_000, 46_728 * 4, 718),  # 128 MiB
+        (4_096, 46_728 * 4, 512),  # an eighth of the users
+        (20_000, 1_000_000 * 4, 256),
+    ],
+)
+def test_default_tile_has_the_stated_size(n_users, row_bytes, expected):
+    assert default_tile_users(n_users, row_bytes) == expected
