@@ -8,7 +8,7 @@ import numpy as np
 
 from skcoldstart._utils.windows import window_array, window_bounds
 
-__all__ = ["LazySequence", "RaggedArray", "iter_blocks"]
+__all__ = ["LazySequence", "RaggedArray"]
 
 
 class RaggedArray:
@@ -368,27 +368,6 @@ class LazySequence:
 
     def __repr__(self) -> str:
         return f"LazySequence({len(self)} items)"
-
-
-def iter_blocks(items: Any, block_size: int) -> Iterator[tuple[int, RaggedArray]]:
-    """Read a sequence of arrays block by block, holding one block at a time.
-
-    Parameters
-    ----------
-    items : RaggedArray, LazySequence or sequence of arrays
-        The items.
-    block_size : int
-        Items per block.
-
-    Yields
-    ------
-    start : int
-        Position of the block's first item.
-    block : RaggedArray
-        At most `block_size` items.
-    """
-    for start in range(0, len(items), block_size):
-        yield start, RaggedArray.from_sequence(items[start : start + block_size])
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:

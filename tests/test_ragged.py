@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skcoldstart import RaggedArray
-from skcoldstart._ragged import LazySequence, iter_blocks
+from skcoldstart._ragged import LazySequence
 
 
 def make_items(lengths, n_features=3):
@@ -249,14 +249,6 @@ def test_a_lazy_item_of_many_windows_is_computed_once():
     windows = lazy.windows([7, 3, 7, 7], [0, 1, 2, 3], 2)
     assert computed == [3, 7]
     assert_array_equal(windows[:, 0, 0], [7, 3, 7, 7])
-
-
-@pytest.mark.parametrize("block_size", [1, 2, 3, 100])
-def test_blocks_put_together_are_the_whole(items, ragged, block_size):
-    for source in (ragged, items, LazySequence(lambda i: items[i], range(4))):
-        blocks = list(iter_blocks(source, block_size))
-        assert [start for start, _ in blocks] == list(range(0, 4, block_size))
-        same([item for _, block in blocks for item in block], items)
 
 
 def test_size_in_memory_counts_values_and_offsets():

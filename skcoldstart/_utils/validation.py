@@ -1,7 +1,7 @@
 """Checks of what users hand in: item sequences, frames and play counts."""
 
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,7 @@ def check_frames(
     *,
     n_features: int | None = None,
     input_name: str = "X",
-    first_item: int = 0,
+    positions: Sequence[int] | np.ndarray | None = None,
 ) -> RaggedArray | LazySequence:
     """Validate frames: items of shape (n_frames_i, n_features).
 
@@ -203,9 +203,9 @@ def check_frames(
         Features expected in each frame; ``None`` accepts any number.
     input_name : str, default="X"
         Name used in messages.
-    first_item : int, default=0
-        Position of the first item in the whole sequence, used in messages when `X`
-        is one of its blocks.
+    positions : sequence of int, default=None
+        Where the items stand in the whole sequence, for messages when `X` is a part
+        of it; ``None`` means that `X` is the whole.
 
     Returns
     -------
@@ -245,7 +245,7 @@ def check_frames(
             f"{input_name} has {frames.values.shape[1]} features per frame, but "
             f"{n_features} features were seen in fit."
         )
-    _check_finite(frames, input_name, first_item)
+    _check_finite(frames, input_name, positions)
     return frames
 
 
@@ -280,15 +280,19 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
     return frames
 
 
-def _check_finite(frames: RaggedArray, input_name: str, first_item: int) -> None:
+def _check_finite(
+    frames: RaggedArray,
+    input_name: str,
+    positions: Sequence[int] | np.ndarray | None,
+) -> None:
     step = 1 << 16
     for start in range(0, len(frames.values), step):
         finite = np.isfinite(frames.values[start : start + step])
         if not finite.all():
             row = start + int(np.argmin(finite.all(axis=1)))
             item = int(np.searchsorted(frames.offsets, row, side="right")) - 1
+            place = item if positions is None else positions[item]
             raise ValueError(
-                f"Input {input_name} contains NaN or infinity: item "
-                f"{first_item + item}, frame {row - frames.offsets[item]}. Drop the "
-                "item, or give it zero frames."
+                f"Input {input_name} contains NaN or infinity: item {place}, frame "
+                f"{row - frames.offsets[item]}. Drop the item, or give it zero frames."
             )

@@ -90,27 +90,32 @@ class VectorQuantizer(
     -----
     Frames are a `RaggedArray`, a list or object array of ``(n_frames_i, n_features)``
     arrays, a 3-D array (items of equal length), a 2-D array (items of one frame) or a
-    lazy sequence, which is read block by block and never held. Items without frames
-    are left out of `fit` and get no codes.
+    lazy or stored sequence, which is read block by block and never held. Items without
+    frames are left out of `fit` and get no codes.
 
     *Codes are exact*: the code of a frame is the lowest index among the codewords at
     the smallest float64 distance. It depends on the frame and the codebook alone.
 
     *Fit* minimises :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sampled
-    frames. Every frame has the same chance to be drawn, and stored and lazy items give
-    the same sample. The first codewords are distinct frames drawn at random; with
-    Lloyd's algorithm up to six steps on a ninth and on a third of the sample go before
-    the passes that `max_iter` counts, unless that leaves fewer than ten frames per
-    codeword. A codeword without frames is moved to the frame farthest from its own
-    codeword, as in scikit-learn.
+    frames. Every frame has the same chance to be drawn, and items in memory, stored
+    and lazy give the same sample. Of stored items nothing but the sample is read. Lazy
+    items are computed to learn how many frames they have; of more than 20,000 a random
+    20,000 are, or as many as it takes to see `max_frames` frames.
+
+    The first codewords are distinct frames drawn at random; with Lloyd's algorithm up
+    to six steps on a ninth and on a third of the sample go before the passes that
+    `max_iter` counts, unless that leaves fewer than ten frames per codeword. A codeword
+    without frames is moved to the frame farthest from its own codeword, as in
+    scikit-learn.
 
     *Cost*: one pass searches every frame once. Where frames spread along few
     directions, as those of MFCC do, codewords are kept in a tree of boxes and most are
     never looked at; other frames are compared with all codewords by matrix products.
     Scaling each feature to unit variance costs that advantage.
 
-    *Memory*: the sample (78 MB for 500,000 frames of 39 float32 features; up to twice
-    that while a lazy sequence is read), and a few MB per thread.
+    *Memory*: the sample (78 MB for 500,000 frames of 39 float32 features; twice that
+    while it is drawn), 32 items of a lazy or stored sequence, and a few MB per thread.
+    `transform` adds the codes, 4 bytes a frame.
 
     References
     ----------
@@ -380,7 +385,7 @@ class VectorQuantizer(
         frames = check_frames(X)
         if isinstance(frames, RaggedArray):
             self._check_features(X, frames.values, reset=False)
-        for _, block in read_frames(frames, self.n_features_in_):
+        for block in read_frames(frames, self.n_features_in_):
             index = self._search_index(block.values)
             yield block, *index.nearest(block.values, n_jobs=self.n_jobs)
 

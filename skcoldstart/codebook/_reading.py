@@ -5,19 +5,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from skcoldstart._ragged import LazySequence, RaggedArray, iter_blocks
+from skcoldstart._ragged import LazySequence, RaggedArray
 from skcoldstart._utils.validation import check_frames, check_item_sequence
 
 __all__ = ["check_codes", "read_codes", "read_frames"]
 
-_ITEMS_AT_ONCE = 16
+_ITEMS_AT_ONCE = 32
 _CODE_ITEMS_AT_ONCE = 512
 
 
 def read_frames(
-    X: RaggedArray | LazySequence, n_features: int | None = None
-) -> Iterator[tuple[int, RaggedArray]]:
-    """Read frames block by block; stored frames come as one block.
+    X: RaggedArray | LazySequence,
+    n_features: int | None = None,
+    positions: np.ndarray | None = None,
+) -> Iterator[RaggedArray]:
+    """Read frames block by block; frames in memory come as one block.
 
     Parameters
     ----------
@@ -25,11 +27,11 @@ def read_frames(
         Frames, as `check_frames` returns them.
     n_features : int, default=None
         Features expected in each frame; ``None`` takes those of the first frame.
+    positions : ndarray of int, default=None
+        Items to read of a `LazySequence`, in this order; ``None`` reads all.
 
     Yields
     ------
-    start : int
-        Position of the block's first item.
     block : RaggedArray
         Checked frames. A block without any frame has empty values of any shape.
 
@@ -39,14 +41,17 @@ def read_frames(
         If items are not 2-D, differ in their features, or hold NaN or infinity.
     """
     if isinstance(X, RaggedArray):
-        yield 0, X
+        yield X
         return
-    for start, block in iter_blocks(X, _ITEMS_AT_ONCE):
+    order: Any = range(len(X)) if positions is None else positions
+    for start in range(0, len(order), _ITEMS_AT_ONCE):
+        part = order[start : start + _ITEMS_AT_ONCE]
+        block = RaggedArray.from_sequence(X[part])
         if len(block.values):
-            checked = check_frames(block, n_features=n_features, first_item=start)
+            checked = check_frames(block, n_features=n_features, positions=part)
             block = cast(RaggedArray, checked)
             n_features = block.values.shape[1]
-        yield start, block
+        yield block
 
 
 def read_codes(

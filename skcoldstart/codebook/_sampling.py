@@ -1,5 +1,6 @@
-"""A uniform sample of frames, drawn in one pass over stored or lazy items."""
+"""A uniform sample of frames, drawn without reading more than is needed."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,14 @@ __all__ = ["sample_frames"]
 
 _POSITIONS_AT_ONCE = 1 << 20
 
+# Items read where the number of frames is not known beforehand. So many give every
+# codeword frames of many items; more take longer and improve little.
+_ENOUGH_ITEMS = 20_000
+
+# A frame on disk is read with the page around it.
+_PAGE_BYTES = 4096
+_WINDOWS_AT_ONCE = 1 << 14
+
 
 def sample_frames(
     X: Any, max_frames: int | None, random_state: np.random.RandomState
@@ -18,14 +27,16 @@ def sample_frames(
     """Draw frames evenly from all items, in random order.
 
     Every frame gets a random key; the frames with the smallest keys are kept, sorted
-    by key. Keys are drawn in the order of the items, so stored and lazy items with
-    the same frames give the same sample, and a smaller `max_frames` gives the
-    beginning of a larger one.
+    by key. Keys are drawn in the order of the items, so items in memory, on disk and
+    computed when read give the same sample if their frames are the same, and a smaller
+    `max_frames` gives the beginning of a larger one.
 
     Parameters
     ----------
     X : RaggedArray or LazySequence
-        Frames of each item.
+        Frames of each item. Where it knows the lengths of its items, nothing but the
+        sample is read. Where it does not, all items are, or random ones of more than
+        20,000: 20,000 of them, and more as long as `max_frames` have not been seen.
     max_frames : int or None
         Frames to keep; ``None`` keeps all.
     random_state : RandomState
@@ -34,18 +45,32 @@ def sample_frames(
     Returns
     -------
     ndarray of shape (min(max_frames, n_frames_total), n_features)
-        The sample, float32 or float64. Stored items cost the sample and lazy items
-        at most twice the sample and one block, whatever the number of frames.
+        The sample, float32 or float64. Drawing it costs at most twice its memory and
+        one block, whatever the number of frames.
+
+    Raises
+    ------
+    ValueError
+        If frames that were read differ in their features or are not finite.
     """
     reservoir = _SmallestKeys(max_frames, random_state)
-    if isinstance(X, RaggedArray):
-        for start in range(0, len(X.values), _POSITIONS_AT_ONCE):
-            stop = min(start + _POSITIONS_AT_ONCE, len(X.values))
+    if hasattr(X, "lengths"):
+        n_frames = int(X.lengths.sum())
+        for start in range(0, n_frames, _POSITIONS_AT_ONCE):
+            stop = min(start + _POSITIONS_AT_ONCE, n_frames)
             reservoir.offer(np.arange(start, stop))
-        return _gather(X.values, reservoir.rows())
-    for _, block in read_frames(X):
+        return _gather(X, reservoir.rows())
+    order = np.arange(len(X))
+    if max_frames is not None and len(X) > _ENOUGH_ITEMS:
+        random_state.shuffle(order)
+    n_items = n_seen = 0
+    for block in read_frames(X, positions=order):
         if len(block.values):
             reservoir.offer(_widen(block.values))
+        n_items += len(block)
+        n_seen += len(block.values)
+        if max_frames is not None and n_items >= _ENOUGH_ITEMS and n_seen >= max_frames:
+            break
     return reservoir.rows()
 
 
@@ -86,16 +111,52 @@ class _SmallestKeys:
         self._keys, self._rows, self._n_kept = [keys], [rows], len(keys)
 
 
-def _gather(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def _gather(X: Any, positions: np.ndarray) -> np.ndarray:
     """Read rows in the order of the file and return them in the order asked for."""
-    if not len(values):
+    if not len(positions):
         return np.empty((0, 0), np.float32)
     in_file_order = np.argsort(positions)
-    frames = np.empty(
-        (len(positions), values.shape[1]), np.result_type(values.dtype, np.float32)
-    )
-    frames[in_file_order] = values[positions[in_file_order]]
+    rows = positions[in_file_order]
+    if isinstance(X, RaggedArray):
+        read = X.values[rows]
+    else:
+        read = _read_rows(X, rows)
+    frames = np.empty(read.shape, np.result_type(read.dtype, np.float32))
+    frames[in_file_order] = read
     return frames
+
+
+def _read_rows(X: Any, rows: np.ndarray) -> np.ndarray:
+    """Read rows of stored items, counted over all items, in rising order.
+
+    Where an item gives so many rows that all its pages are likely to be touched, it is
+    read whole.
+    """
+    offsets = np.concatenate([[0], np.cumsum(X.lengths)])
+    items = np.searchsorted(offsets, rows, side="right") - 1
+    starts = rows - offsets[items]
+    n_features = X[int(items[0])].shape[1]
+    read = np.empty((len(rows), n_features), X.dtype)
+    rows_per_page = max(1, _PAGE_BYTES // (n_features * X.dtype.itemsize))
+    alone = np.ones(len(rows), bool)
+    cuts = np.flatnonzero(np.diff(items, prepend=-1, append=-1))
+    for start, stop in itertools.pairwise(cuts):
+        item = int(items[start])
+        if (stop - start) * rows_per_page >= X.lengths[item]:
+            read[start:stop] = X[item][starts[start:stop]]
+            alone[start:stop] = False
+    left = np.flatnonzero(alone)
+    for first in range(0, len(left), _WINDOWS_AT_ONCE):
+        part = left[first : first + _WINDOWS_AT_ONCE]
+        read[part] = X.windows(items[part], starts[part], 1)[:, 0]
+    finite = np.isfinite(read).all(axis=1)
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        raise ValueError(
+            f"Input X contains NaN or infinity: item {items[bad]}, frame {starts[bad]}."
+            " Drop the item, or give it zero frames."
+        )
+    return read
 
 
 def _widen(values: np.ndarray) -> np.ndarray:

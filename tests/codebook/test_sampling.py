@@ -64,6 +64,85 @@ def test_stored_items_give_the_same_sample_however_positions_are_read(monkeypatc
     assert_array_equal(draw(X, 77), expected)
 
 
+class OnDisk(LazySequence):
+    """Items of known lengths that tell what is read of them."""
+
+    def __init__(self, X):
+        super().__init__(lambda i: self._read(i), range(len(X)))
+        self.X, self.lengths, self.dtype = X, X.lengths, X.dtype
+        self.whole, self.n_rows_cut = [], 0
+
+    def _read(self, i):
+        self.whole.append(i)
+        return self.X[i]
+
+    def windows(self, items, starts, n_rows, *, out=None):
+        self.n_rows_cut += len(items)
+        return self.X.windows(items, starts, n_rows, out=out)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize("max_frames", [None, 3, 137, 700])
+def test_frames_on_disk_give_the_sample_of_those_in_memory(
+    rng, max_frames, dtype, monkeypatch
+):
+    monkeypatch.setattr(_sampling, "_PAGE_BYTES", 64)
+    monkeypatch.setattr(_sampling, "_WINDOWS_AT_ONCE", 10)
+    X = numbered(rng.integers(0, 60, 40), dtype)
+    sample = draw(OnDisk(X), max_frames)
+    assert_array_equal(sample, draw(X, max_frames))
+    assert sample.dtype == draw(X, max_frames).dtype
+
+
+def test_few_frames_of_many_items_are_read_alone(monkeypatch):
+    monkeypatch.setattr(_sampling, "_PAGE_BYTES", 64)
+    X = numbered([5000] * 200)
+    stored = OnDisk(X)
+    draw(stored, 300)
+    assert stored.n_rows_cut == 300
+    assert len(set(stored.whole)) <= 1  # for the number of features
+    draw(stored, 200_000)
+    assert set(stored.whole) == set(range(200))
+    assert stored.n_rows_cut == 300
+
+
+def test_a_frame_on_disk_that_is_not_finite_is_named_by_its_place():
+    X = numbered([20, 30])
+    X.values[27] = np.nan
+    with pytest.raises(ValueError, match="item 1, frame 7"):
+        draw(OnDisk(X), None)
+
+
+@pytest.mark.parametrize("max_frames", [70, 400])
+def test_of_very_many_lazy_items_random_ones_are_read(max_frames, monkeypatch):
+    monkeypatch.setattr(_sampling, "_ENOUGH_ITEMS", 64)
+    reads = []
+
+    def compute(i):
+        reads.append(i)
+        return np.full((3, 1), i, np.float32)
+
+    sample = draw(LazySequence(compute, range(1000)), max_frames)
+    assert len(sample) == max_frames
+    # Whole blocks of 32 are read.
+    assert len(set(reads)) == len(reads) == max(64, 32 * -(-max_frames // 96))
+    assert 400 < np.mean(reads) < 600
+    monkeypatch.setattr(_sampling, "_ENOUGH_ITEMS", 1000)
+    reads.clear()
+    draw(LazySequence(compute, range(1000)), max_frames)
+    assert reads == list(range(1000))
+
+
+def test_a_bad_item_among_very_many_is_named_by_its_place(monkeypatch):
+    monkeypatch.setattr(_sampling, "_ENOUGH_ITEMS", 64)
+
+    def compute(i):
+        return np.full((3, 1), np.nan if i == 41 else 0.0)
+
+    with pytest.raises(ValueError, match="item 41, frame 0"):
+        draw(LazySequence(compute, range(100)), 300)
+
+
 def test_a_smaller_sample_begins_a_larger_one():
     X = numbered([400, 600])
     assert_array_equal(draw(X, 50), draw(X, 400)[:50])

@@ -196,7 +196,7 @@ def test_another_number_of_features_is_refused():
 def test_a_broken_frame_of_a_block_is_named_by_its_place_in_the_whole():
     block = [np.zeros((2, 3)), np.array([[0.0, np.inf, 0.0]])]
     with pytest.raises(ValueError, match="item 17, frame 0"):
-        check_frames(block, first_item=16)
+        check_frames(block, positions=range(16, 99))
 
 
 def test_a_table_of_number_objects_is_items_of_one_frame():
