@@ -334,7 +334,11 @@ class LazySequence:
             return self._compute(self._sources[index])
         if isinstance(index, slice):
             index = range(*index.indices(len(self)))
-        return LazySequence(self._compute, [self._sources[i] for i in index])
+        return self._select([self._sources[i] for i in index])
+
+    def _select(self, sources: Sequence[Any]) -> "LazySequence":
+        """Return a sequence of the same kind of other sources."""
+        return LazySequence(self._compute, sources)
 
     def windows(
         self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
@@ -367,7 +371,7 @@ class LazySequence:
         return np.empty((0, n_rows)) if out is None else out
 
     def __repr__(self) -> str:
-        return f"LazySequence({len(self)} items)"
+        return f"{type(self).__name__}({len(self)} items)"
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -23,6 +22,7 @@ from skcoldstart.audio._extraction import (
     FrameFunction,
     check_audio_items,
 )
+from skcoldstart.audio._lazy import ClipReader, LazyFrames
 from skcoldstart.audio._spectrum import MelBands
 
 __all__ = ["AudioExtractor", "ItemError"]
@@ -158,8 +158,8 @@ class AudioExtractor(
             return self._extract_to_store(extract, items)
         if self.lazy:
             self.errors_ = []
-            reader = _LazyReader(extract, items, self.on_error)
-            return LazySequence(reader, range(len(items)))
+            reader = ClipReader(extract, items, self.on_error)
+            return LazyFrames(reader, range(len(items)), self.n_jobs)
         return self._extract(extract, items)
 
     def set_output(self, *, transform: Any = None) -> Self:
@@ -313,27 +313,3 @@ class _Report:
             f"{len(items)} of {self._n_items} items {what}: {named}{more}.",
             stacklevel=5,
         )
-
-
-@dataclass(frozen=True)
-class _LazyReader:
-    """Compute entry i of a lazy result; picklable."""
-
-    extract: ClipExtractor
-    items: Any
-    on_error: str
-
-    def __call__(self, index: int) -> np.ndarray:
-        result = self.extract(index, self.items[index])
-        if result.error is not None:
-            if self.on_error == "raise":
-                raise result.error
-            if self.on_error == "warn":
-                warnings.warn(f"{result.error} It has no frames.", stacklevel=3)
-        if result.notice is not None:
-            warnings.warn(
-                f"Item {index} ({self.items[index]!r}) may be truncated: "
-                f"{result.notice}.",
-                stacklevel=3,
-            )
-        return result.frames

@@ -55,7 +55,8 @@ class MelSpectrogram(AudioExtractor, auto_wrap_output_keys=None):  # type: ignor
         error but end early are used either way, with the same warning.
     lazy : bool, default=False
         If True, `transform` reads nothing: it returns a sequence that computes an
-        item whenever it is read, one at a time whatever `n_jobs` says.
+        item whenever it is read, and `n_jobs` of them at once where they are read in
+        turn.
     store : str or PathLike, default=None
         Folder that keeps the frames on disk. `transform` computes what the folder
         lacks and returns a sequence that reads from it, so `lazy` makes no difference.

@@ -85,11 +85,8 @@ class StoredFrames(LazySequence):
         """Type of the frames."""
         return self._reader.dtype
 
-    def __getitem__(self, key: Any) -> Any:
-        selected = super().__getitem__(key)
-        if isinstance(selected, LazySequence):
-            return StoredFrames(self._reader, selected._sources)
-        return selected
+    def _select(self, sources: Sequence[Location]) -> "StoredFrames":
+        return StoredFrames(self._reader, sources)
 
     def windows(
         self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None

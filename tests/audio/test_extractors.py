@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
 from skcoldstart._ragged import LazySequence
 from skcoldstart.audio import AudioReadError
+from skcoldstart.audio._extraction import ClipExtractor
 
 EXTRACTORS = [MelSpectrogram(), MFCCExtractor()]
 both = pytest.mark.parametrize(
@@ -307,6 +308,43 @@ def test_lazy_items_follow_on_error(extractor, paths_with_bad_ones):
         warnings.simplefilter("error")
         frames = list(lazy.transform(paths_with_bad_ones))
     assert [len(item) > 0 for item in frames] == [True, False, True, False]
+
+
+@both
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_lazy_items_read_in_turn_are_computed_at_once(
+    extractor, backend, paths_with_bad_ones, monkeypatch
+):
+    paths = paths_with_bad_ones * 5
+    expected = clone(extractor).set_params(on_error="ignore").transform(paths)
+    lazy = clone(extractor).set_params(lazy=True, on_error="warn", n_jobs=2)
+    with joblib.parallel_config(backend=backend):
+        with pytest.warns(UserWarning, match="It has no frames") as caught:
+            frames = list(lazy.transform(paths)[::-1])
+        assert len(caught) == 10
+        assert {w.filename for w in caught} == {__file__}
+        for item, other in zip(frames[::-1], expected, strict=True):
+            assert_array_equal(item, other)
+        lazy.set_params(on_error="raise")
+        read = iter(lazy.transform(paths))
+        assert_array_equal(next(read), expected[0])
+        with pytest.raises(AudioReadError, match="item 1 "):
+            next(read)
+
+
+def test_lazy_items_are_computed_little_ahead(music, monkeypatch):
+    computed = []
+    compute = ClipExtractor.__call__
+    monkeypatch.setattr(
+        ClipExtractor,
+        "__call__",
+        lambda self, i, item: computed.append(i) or compute(self, i, item),
+    )
+    frames = MFCCExtractor(lazy=True, n_jobs=2).transform([music(900)] * 50)
+    next(iter(frames))
+    assert sorted(computed) == list(range(8))
+    assert_array_equal(frames[9], frames[0])
+    assert len(computed) == 10
 
 
 @both
