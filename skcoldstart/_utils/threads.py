@@ -2,8 +2,9 @@
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -146,8 +147,37 @@ def worker_threads(n_jobs: int | None) -> Iterator[ThreadMap]:
         if n_threads == 1:
             yield lambda function, items: list(map(function, items))
             return
-        pool = ThreadPoolExecutor(n_threads)
-        try:
-            yield lambda function, items: list(pool.map(function, items))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with ThreadPoolExecutor(n_threads) as pool:
+            yield lambda function, items: _run(pool, n_threads, function, items)
+
+
+def _run(
+    pool: ThreadPoolExecutor,
+    n_threads: int,
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+) -> list[Any]:
+    """Let each thread take the next item until there is none; return the results.
+
+    A future for each thread, and not for each item, since small items cost less than
+    a future does.
+    """
+    waiting = deque(enumerate(items))
+    results: list[Any] = [None] * len(waiting)
+
+    def work() -> None:
+        while True:
+            try:
+                place, item = waiting.popleft()
+            except IndexError:
+                return
+            results[place] = function(item)
+
+    threads = [pool.submit(work) for _ in range(min(n_threads, len(waiting)))]
+    try:
+        for thread in as_completed(threads):
+            thread.result()
+    finally:
+        waiting.clear()
+        wait(threads)
+    return results

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
+from sklearn.utils import check_random_state
 
-from skcoldstart.factorization._rows import Rows
+from skcoldstart.factorization._rows import Rows, row_blocks
+
+START_SCALE = 0.1  # standard deviation of a starting row of factors
 
 
 class Solver(Protocol):
@@ -48,6 +51,19 @@ class Solver(Protocol):
     ) -> float:
         """Return the exact objective of factors from `get`, in float64."""
         ...
+
+
+def draw_factors(
+    n_rows: int, n_components: int, dtype: Any, random_state: Any
+) -> np.ndarray:
+    """Return random factors to start from, the same draws for both dtypes."""
+    seeds = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
+    rng = np.random.default_rng(seeds)
+    factors = np.empty((n_rows, n_components), dtype)
+    scale = START_SCALE / np.sqrt(n_components)
+    for block in row_blocks(n_rows):
+        factors[block] = scale * rng.standard_normal(factors[block].shape)
+    return factors
 
 
 def relaxation(sweep: int) -> float:

@@ -159,18 +159,17 @@ class CPUSolver:
             try:
                 root = np.linalg.cholesky(gram)
             except np.linalg.LinAlgError:
-                raise ValueError(
-                    f"reg={rows.reg:g} is too small for {B.dtype}: the normal "
-                    "equations are singular. Use a larger reg or dtype='float64'."
-                ) from None
+                raise _singular(rows, B.dtype) from None
             into[inside, inside] = root
             outof[inside, inside] = scipy.linalg.solve_triangular(
                 root, np.eye(len(root)), lower=True
             ).T
             penalties = np.ones(rows.n_rows)
         else:
-            spectrum[inside], into[inside, inside] = np.linalg.eigh(gram)
-            np.maximum(spectrum, 0, out=spectrum)
+            sizes, into[inside, inside] = np.linalg.eigh(gram)
+            if sizes[0] + rows.reg <= 0:  # no row has a smaller penalty
+                raise _singular(rows, B.dtype)
+            spectrum[inside] = np.maximum(sizes, 0)
             outof, penalties = into, rows.penalties
         return Basis(
             into, outof, spectrum, penalties.astype(B.dtype), rows.reg_exponent == 0
@@ -235,6 +234,13 @@ class CPUSolver:
         )
         penalties = self.penalty(by_item, V) + self.penalty(by_user, U)
         return sum(observed) + everywhere + penalties
+
+
+def _singular(rows: Rows, dtype: Any) -> ValueError:
+    return ValueError(
+        f"reg={rows.reg:g} is too small for {dtype}: the normal equations are "
+        "singular. Use a larger reg or dtype='float64'."
+    )
 
 
 def gram_matrix(factors: np.ndarray, run: ThreadMap, dtype: Any = None) -> np.ndarray:

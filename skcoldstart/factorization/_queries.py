@@ -195,6 +195,9 @@ class FactorQueriesMixin:
         )
         return others, np.minimum(cosines, 1, out=cosines)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "item_factors_")
+
     @property
     def components_(self) -> np.ndarray:
         """Factors of the users, one column per user."""

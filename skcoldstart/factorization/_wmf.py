@@ -12,23 +12,21 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.validation import check_play_counts
-from skcoldstart.factorization._als import Solver, fold_in, sweeps
+from skcoldstart.factorization._als import Solver, draw_factors, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._cpu import CPUSolver
 from skcoldstart.factorization._queries import FactorQueriesMixin
-from skcoldstart.factorization._rows import Rows, row_blocks
+from skcoldstart.factorization._rows import Rows
 from skcoldstart.factorization._torch import TorchSolver
 
 __all__ = ["WMF"]
-
-START_SCALE = 0.1  # standard deviation of a starting row of factors
 
 
 class WMF(
@@ -245,6 +243,7 @@ class WMF(
             V, U = self._last_factors(plays.shape)
         else:
             V, U = self._starting_factors(plays.shape)
+            self.__dict__.pop("item_factors_", None)  # what fails is not fitted
         self._alternate(plays, V, U, max_iter=self.max_iter)
         return self
 
@@ -398,24 +397,18 @@ class WMF(
                 for loss in sweeps(
                     by_item, by_user, items, users, solver, max_iter - 1
                 ):
-                    _check_finite(loss)
-                    history.append(loss)
-                    bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
-                    bar.update()
+                    _report(loss, history, bar)
                     if len(history) > 1 and history[-2] - loss <= self.tol * loss:
                         break
                 solver.half(by_user, users, items)
+                U = solver.get(users)
+                V = fold_in(by_item, U, solver)
+                _report(solver.objective(by_item, by_user, V, U), history, bar)
             except KeyboardInterrupt:
                 if self.warm_start:
                     self._keep(solver.get(items), solver.get(users), history)
                 raise
-            U = solver.get(users)
-            V = fold_in(by_item, U, solver)
-            loss = solver.objective(by_item, by_user, V, U)
-            _check_finite(loss)
-            bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
-            bar.update()
-        self._keep(V, U, [*history, loss])
+        self._keep(V, U, history)
 
     def _keep(self, V: np.ndarray, U: np.ndarray, history: list[float]) -> None:
         self.item_factors_, self.user_factors_ = V, U
@@ -427,16 +420,7 @@ class WMF(
         self, shape: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw item factors; users are solved for first, so that theirs are 0."""
-        # The generator, and the order of draws, are the same for both dtypes.
-        rng = np.random.default_rng(
-            check_random_state(self.random_state).randint(
-                2**32, size=4, dtype=np.uint32
-            )
-        )
-        V = np.empty((shape[0], self.n_components), self.dtype)
-        scale = START_SCALE / np.sqrt(self.n_components)
-        for block in row_blocks(shape[0]):
-            V[block] = scale * rng.standard_normal(V[block].shape)
+        V = draw_factors(shape[0], self.n_components, self.dtype, self.random_state)
         return V, np.zeros((shape[1], self.n_components), self.dtype)
 
     def _last_factors(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -448,7 +432,8 @@ class WMF(
                 f"{self.n_components}. Use partial_fit for new items and users, or "
                 "warm_start=False."
             )
-        return self.item_factors_, self.user_factors_
+        V, U = self.item_factors_, self.user_factors_
+        return V.astype(self.dtype), U.astype(self.dtype)
 
     def _fold_in(self, plays: Any, fixed: np.ndarray) -> np.ndarray:
         rows = self._rows(plays.tocsr(), fixed.dtype)
@@ -491,9 +476,13 @@ class WMF(
         return tags
 
 
-def _check_finite(loss: float) -> None:
+def _report(loss: float, history: list[float], bar: Any) -> None:
     if not np.isfinite(loss):
         raise ValueError(
             f"The objective became {loss}: confidences or factors are too large for "
-            "their dtype. Scale the play counts down, or use dtype='float64'."
+            "their dtype, or reg is too small. Scale the play counts down, use a "
+            "larger reg, or dtype='float64'."
         )
+    history.append(loss)
+    bar.set_postfix(objective=f"{loss:.6g}", refresh=False)
+    bar.update()

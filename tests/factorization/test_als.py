@@ -222,9 +222,11 @@ def test_float32_rows_agree_with_float64(rng, run, solver, n_components):
     assert_allclose(single, double, rtol=0, atol=1e-5 * np.abs(double).max())
 
 
-def test_singular_equations_name_reg(rng, run):
+@pytest.mark.parametrize("reg_exponent", [0.0, 0.5])
+def test_singular_equations_name_reg(rng, run, reg_exponent):
     plays = random_plays(rng)
-    by_item, _ = both_sides(plays, reg=1e-30, dtype=np.float32)
+    how = {"reg": 1e-30, "reg_exponent": reg_exponent}
+    by_item, _ = both_sides(plays, dtype=np.float32, **how)
     V, U = (pad(factors) for factors in starting(rng, plays.shape, 50, np.float32))
     with pytest.raises(ValueError, match=r"reg=1e-30 is too small for float32"):
         CPUSolver(run, "cg", 50).half(by_item, V, U)

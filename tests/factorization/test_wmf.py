@@ -1,3 +1,4 @@
+import itertools
 import pickle
 import signal
 import threading
@@ -14,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from skcoldstart import WMF
+from skcoldstart.factorization._cpu import CPUSolver
 from tests.references import wmf as reference
 
 REG = 10.0  # the default
@@ -300,6 +302,14 @@ def test_partial_fit_takes_new_items_and_users(plays):
     assert_array_equal(wmf.transform(plays), wmf.item_factors_)
 
 
+def test_warm_start_goes_over_to_another_dtype(plays):
+    wmf = WMF(4, random_state=0, warm_start=True).fit(plays)
+    reached = wmf.loss_
+    wmf.set_params(dtype="float64", max_iter=30).fit(plays)
+    assert wmf.item_factors_.dtype == wmf.user_factors_.dtype == np.float64
+    assert wmf.loss_ < reached
+
+
 def test_partial_fits_from_nothing_are_plain_sweeps(plays):
     wmf = WMF(4, random_state=0)
     losses = [wmf.partial_fit(plays).loss_ for _ in range(15)]
@@ -425,6 +435,52 @@ def test_progress_bar_shows_the_objective(plays, capsys):
     wmf = WMF(2, verbose=1, max_iter=4, tol=0, random_state=0).fit(plays)
     shown = capsys.readouterr().err
     assert "4/4" in shown and f"objective={wmf.loss_:.6g}" in shown
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Return a function that lets Ctrl-C come at a number of half sweeps."""
+
+    def interrupt(call):
+        calls = itertools.count(1)
+        original = CPUSolver.half
+
+        def interrupted(self, *args, **options):
+            if next(calls) == call:
+                raise KeyboardInterrupt
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(CPUSolver, "half", interrupted)
+
+    return interrupt
+
+
+# Two halves a sweep; the last two calls belong to the last sweep.
+@pytest.mark.parametrize(("call", "n_sweeps"), [(1, 0), (4, 1), (7, 3), (8, 3)])
+def test_interrupted_fit_is_unfitted_and_with_warm_start_goes_on(
+    plays, interrupt, call, n_sweeps
+):
+    options = {"max_iter": 4, "tol": 0, "random_state": 0}
+    cold, warm = WMF(3, **options), WMF(3, warm_start=True, **options)
+    expected = clone(cold).fit(plays).loss_
+    cold.fit(plays)
+    for wmf in (cold, warm):
+        interrupt(call)
+        with pytest.raises(KeyboardInterrupt):
+            wmf.fit(plays)
+    with pytest.raises(NotFittedError):
+        cold.transform(plays)
+    assert warm.n_iter_ == len(warm.loss_history_) == n_sweeps
+    assert warm.transform(plays).shape == (40, 3)
+    assert warm.fit(plays).loss_ <= expected * 1.05
+
+
+def test_failed_fit_is_unfitted(plays):
+    wmf = WMF(200, random_state=0).fit(plays).set_params(reg=1e-30)
+    with pytest.raises(ValueError, match=r"reg=1e-30 is too small for float32"):
+        wmf.fit(plays)
+    with pytest.raises(NotFittedError):
+        wmf.transform(plays)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 import types
 
 import numba
@@ -9,7 +10,11 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skcoldstart._utils import threads
-from skcoldstart._utils.threads import n_kernel_threads, one_blas_thread
+from skcoldstart._utils.threads import (
+    n_kernel_threads,
+    one_blas_thread,
+    worker_threads,
+)
 
 
 def blas_threads():
@@ -82,3 +87,32 @@ def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
     monkeypatch.setitem(sys.modules, "a_module_with_a_blas", types.ModuleType("a"))
     assert hold() == 2
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_workers_return_results_in_the_order_of_items(n_jobs):
+    with worker_threads(n_jobs) as run:
+        for n_items in (0, 1, 2, 100):
+            squares = run(lambda item: item * item, range(n_items))
+            assert squares == [item * item for item in range(n_items)]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_workers_come_to_rest_before_an_error_is_raised(error):
+    started = threading.Event()
+    seen = []
+
+    def work(item):
+        if item == 0:
+            started.wait(10)
+            raise error
+        started.set()
+        time.sleep(0.05)
+        seen.append(item)
+
+    with worker_threads(2) as run:
+        with pytest.raises(error):
+            run(work, range(1000))
+        at_rest = len(seen)
+        assert run(str, [7]) == ["7"]
+    assert len(seen) == at_rest < 1000
