@@ -8,19 +8,21 @@ import pytest
 import skcoldstart
 
 PACKAGE = Path(skcoldstart.__file__).parent
-ROOMS = {"audio", "codebook", "factorization", "neural", "similarity", "metrics"}
+ROOMS = {"audio", "codebook", "factorization", "neural", "similarity"}
 RANK = {
     "_kernels": 0,
     "_ragged": 1,
     "_utils": 1,
-    **dict.fromkeys(ROOMS, 2),
-    "compose": 3,
-    "model_selection": 4,
-    "datasets": 4,
-    "inspection": 4,
-    "persistence": 4,
-    "_demonstration": 5,
-    "__main__": 6,
+    "metrics": 2,
+    "_recommender": 3,
+    **dict.fromkeys(ROOMS, 4),
+    "compose": 5,
+    "model_selection": 6,
+    "datasets": 6,
+    "inspection": 6,
+    "persistence": 6,
+    "_demonstration": 7,
+    "__main__": 8,
 }
 HOMES = {
     "numba": {"_kernels"},

@@ -10,14 +10,14 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
-from skcoldstart._utils.validation import check_play_counts, count_items
-from skcoldstart.compose._base import (
-    FactorScoresMixin,
+from skcoldstart._recommender import (
     RecommenderMixin,
     check_training_plays,
     weigh_plays,
 )
+from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
+from skcoldstart._utils.validation import check_play_counts, count_items
+from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.factorization import WMF
 
 __all__ = [

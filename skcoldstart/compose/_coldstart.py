@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._recommender import check_training_plays
 from skcoldstart._utils.sk import (
     HasMethods,
     Interval,
@@ -27,7 +28,7 @@ from skcoldstart._utils.sk import (
     _safe_indexing,
 )
 from skcoldstart._utils.validation import check_play_counts, count_items
-from skcoldstart.compose._base import FactorScoresMixin, check_training_plays
+from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.factorization import WMF
 
 __all__ = ["ColdStartRecommender"]

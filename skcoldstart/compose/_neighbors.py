@@ -10,15 +10,15 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._utils.scores import LowRankScores, ScoreSource, SparseScores
-from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart._utils.topn import top_n_per_user
-from skcoldstart._utils.validation import count_items
-from skcoldstart.compose._base import (
+from skcoldstart._recommender import (
     RecommenderMixin,
     check_training_plays,
     weigh_plays,
 )
+from skcoldstart._utils.scores import LowRankScores, ScoreSource, SparseScores
+from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart._utils.topn import top_n_per_user
+from skcoldstart._utils.validation import count_items
 
 __all__ = ["ContentKNNRecommender"]
 

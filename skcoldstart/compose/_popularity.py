@@ -8,13 +8,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._utils.sk import StrOptions, _fit_context
-from skcoldstart._utils.validation import count_items
-from skcoldstart.compose._base import (
+from skcoldstart._recommender import (
     RecommenderMixin,
     check_training_plays,
     weigh_plays,
 )
+from skcoldstart._utils.sk import StrOptions, _fit_context
+from skcoldstart._utils.validation import count_items
 
 __all__ = ["PopularityRecommender"]
 
