@@ -1,0 +1,289 @@
+"""Most violated rankings of structured hinge losses: AUC, MRR and MAP.
+
+A query has P relevant items of scores s_i, N irrelevant ones of scores t_j, and
+w = 2 / (P N). A ranking of them costs its loss plus w (t_j - s_i) for each pair that it
+inverts (irrelevant j above relevant i), and the hinge is the largest cost. Kernels
+return it with its gradient in the scores: w times the relevant items below an
+irrelevant one, -w times the irrelevant items above a relevant one.
+
+McFee, Lanckriet, "Metric learning to rank", ICML 2010, section 3.2.
+"""
+
+import numba
+import numpy as np
+
+MARGIN = 0.5  # an inverted pair costs 1 / (P N) of AUC, which is w / 2
+LINEAR_SEARCH = 16  # relevant items up to which counting beats a binary search
+
+
+@numba.njit(cache=True, nogil=True)
+def mark_irrelevant(group, groups, relevant, marks):
+    """Write 1 for irrelevant items, 0 for the others, and return their number.
+
+    The items of the query's own group, the query among them, are neither.
+
+    Parameters
+    ----------
+    group : int  # IN
+        Group of the query.
+    groups : int32 ndarray of shape (n_items,)  # IN
+        Group of each item.
+    relevant : int32 ndarray of shape (n_relevant,)  # IN
+        Relevant items, none of them in the query's group.
+    marks : float64 ndarray of shape (n_items,)  # OUT
+        1 or 0.
+
+    Returns
+    -------
+    int
+        Number of irrelevant items.
+    """
+    n_irrelevant = 0
+    for j in range(len(groups)):
+        is_candidate = groups[j] != group
+        marks[j] = is_candidate
+        n_irrelevant += is_candidate
+    for i in relevant:
+        marks[i] = 0.0
+    return n_irrelevant - len(relevant)
+
+
+@numba.njit(cache=True, nogil=True)
+def prefix_sums(rising):
+    """Return the sums of the first 0, 1, ..., P scores."""
+    sums = np.zeros(len(rising) + 1)
+    for p in range(len(rising)):
+        sums[p + 1] = sums[p] + rising[p]
+    return sums
+
+
+@numba.njit(cache=True, nogil=True)
+def count_below(rising, threshold):
+    """Count scores below a threshold among rising ones."""
+    n = len(rising)
+    if n <= LINEAR_SEARCH:
+        below = 0
+        for p in range(n):
+            below += rising[p] < threshold
+        return below
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) >> 1
+        if rising[middle] < threshold:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def _sink(heap, row, place, size):
+    """Restore the order of a heap below a place."""
+    item = heap[place]
+    while 2 * place + 1 < size:
+        child = 2 * place + 1
+        if child + 1 < size and row[heap[child + 1]] > row[heap[child]]:
+            child += 1
+        if row[heap[child]] <= row[item]:
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = item
+
+
+@numba.njit(cache=True, nogil=True)
+def heap_of_irrelevant(row, marks, n_irrelevant):
+    """Return a heap of the marked items, the one of highest score on top."""
+    heap = np.empty(n_irrelevant, np.int32)
+    size = 0
+    for j in range(len(row)):
+        if marks[j] != 0.0:
+            heap[size] = j
+            size += 1
+    for place in range(size // 2 - 1, -1, -1):
+        _sink(heap, row, place, size)
+    return heap
+
+
+@numba.njit(cache=True, nogil=True)
+def pop_best(heap, row, size):
+    """Take the item of highest score off a heap of some size and return it."""
+    best = heap[0]
+    heap[0] = heap[size - 1]
+    _sink(heap, row, 0, size - 1)
+    return best
+
+
+@numba.njit(cache=True, nogil=True)
+def write_relevant(relevant, order, inverted_by, w, gradient):
+    """Write -w times the irrelevant items above each relevant one.
+
+    Parameters
+    ----------
+    relevant : int32 ndarray of shape (P,)  # IN
+        Relevant items.
+    order : int ndarray of shape (P,)  # IN
+        Their order by rising score.
+    inverted_by : int64 ndarray of shape (P + 1,)  # IN
+        Irrelevant items that stand above exactly the c lowest relevant ones, for
+        c = 0, 1, ..., P.
+    w : float  # IN
+        Weight of a pair.
+    gradient : float64 ndarray of shape (n_items,)  # OUT
+        Written at the relevant items.
+    """
+    above = 0
+    for p in range(len(relevant) - 1, -1, -1):
+        above += inverted_by[p + 1]
+        gradient[relevant[order[p]]] = -w * above
+
+
+@numba.njit(cache=True, nogil=True)
+def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
+    """Find the most violated rankings under 1 - AUC.
+
+    Pairs are independent of each other: j is put above i iff t_j + 1/2 > s_i.
+
+    Parameters
+    ----------
+    scores : float64 ndarray of shape (n_queries, n_items)  # IN
+        Larger is closer.
+    queries : int32 ndarray of shape (n_queries,)  # IN
+        The item that each row asks for.
+    groups : int32 ndarray of shape (n_items,)  # IN
+        Items of a query's own group, itself among them, are not ranked.
+    indptr, items : int64 and int32 ndarrays  # IN
+        Relevant items of row q: ``items[indptr[q]:indptr[q + 1]]``, at least one.
+    gradients : float64 ndarray of shape (n_queries, n_items)  # OUT
+        Gradient of the hinges in the scores.
+    hinges : float64 ndarray of shape (n_queries,)  # OUT
+        Loss plus violation of the most violated ranking.
+    """
+    for q in range(len(scores)):
+        row, gradient = scores[q], gradients[q]
+        relevant = items[indptr[q] : indptr[q + 1]]
+        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
+        w = 2.0 / (len(relevant) * n_irrelevant)
+        order = np.argsort(row[relevant], kind="mergesort")
+        rising = row[relevant][order]
+        sums = prefix_sums(rising)
+        inverted_by = np.zeros(len(relevant) + 1, np.int64)
+        hinge = 0.0
+        for j in range(len(row)):
+            if gradient[j] != 0.0:
+                reach = row[j] + MARGIN
+                below = count_below(rising, reach)
+                hinge += below * reach - sums[below]
+                inverted_by[below] += 1
+                gradient[j] = w * below
+        hinges[q] = w * hinge
+        write_relevant(relevant, order, inverted_by, w, gradient)
+
+
+@numba.njit(cache=True, nogil=True)
+def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
+    """Find the most violated rankings under 1 - 1 / (rank of the first relevant item).
+
+    With x irrelevant items above everything, the others cost nothing but their
+    violations of all relevant items but the best. The best x irrelevant items go up,
+    and each gains less than the one before: stop at the first that gains nothing.
+
+    Parameters
+    ----------
+    scores, queries, groups, indptr, items  # IN
+        As in `separate_auc`.
+    gradients, hinges  # OUT
+        As in `separate_auc`.
+    """
+    for q in range(len(scores)):
+        row, gradient = scores[q], gradients[q]
+        relevant = items[indptr[q] : indptr[q + 1]]
+        n_relevant = len(relevant)
+        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
+        w = 2.0 / (n_relevant * n_irrelevant)
+        order = np.argsort(row[relevant], kind="mergesort")
+        rising = row[relevant][order]
+        sums = prefix_sums(rising)
+        lower = rising[:-1]
+        heap = heap_of_irrelevant(row, gradient, n_irrelevant)
+        inverted_by = np.zeros(n_relevant + 1, np.int64)
+        violation = 0.0
+        for j in range(len(row)):
+            if gradient[j] != 0.0:
+                below = count_below(lower, row[j])
+                violation += below * row[j] - sums[below]
+                inverted_by[below] += 1
+                gradient[j] = w * below
+        hinge = w * violation
+        x = 0
+        while x < n_irrelevant:
+            best = pop_best(heap, row, n_irrelevant - x)
+            t = row[best]
+            below = count_below(lower, t)
+            more = (n_relevant - below) * t - (sums[n_relevant] - sums[below])
+            gain = 1.0 / ((x + 1.0) * (x + 2.0)) + w * more
+            if gain <= 0.0:
+                break
+            hinge += gain
+            inverted_by[below] -= 1
+            inverted_by[n_relevant] += 1
+            gradient[best] = w * n_relevant
+            x += 1
+        hinges[q] = hinge
+        write_relevant(relevant, order, inverted_by, w, gradient)
+
+
+@numba.njit(cache=True, nogil=True)
+def separate_map(scores, queries, groups, indptr, items, gradients, hinges):
+    """Find the most violated rankings under 1 - average precision.
+
+    Irrelevant items are placed from the best to the worst. The j-th, put above the
+    K-th best relevant item, changes the cost by K / ((K + j - 1)(K + j)) / P -
+    w (s_K - t_j); it goes above the k-th for the k of the largest sum over K >= k, or
+    stays last. No later one goes higher than an earlier one.
+
+    Parameters
+    ----------
+    scores, queries, groups, indptr, items  # IN
+        As in `separate_auc`.
+    gradients, hinges  # OUT
+        As in `separate_auc`.
+
+    References
+    ----------
+    Y. Yue, T. Finley, F. Radlinski, T. Joachims, "A support vector method for
+    optimizing average precision", SIGIR 2007, section 4.
+    """
+    for q in range(len(scores)):
+        row, gradient = scores[q], gradients[q]
+        relevant = items[indptr[q] : indptr[q + 1]]
+        n_relevant = len(relevant)
+        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
+        w = 2.0 / (n_relevant * n_irrelevant)
+        order = np.argsort(row[relevant], kind="mergesort")
+        rising = row[relevant][order]
+        heap = heap_of_irrelevant(row, gradient, n_irrelevant)
+        for j in heap:
+            gradient[j] = 0.0
+        inverted_by = np.zeros(n_relevant + 1, np.int64)
+        hinge = 0.0
+        most = n_relevant  # relevant items that the next one may stand above
+        for j in range(1, n_irrelevant + 1):
+            best = pop_best(heap, row, n_irrelevant - j + 1)
+            t = row[best]
+            total = top = 0.0
+            below = 0
+            for p in range(most):
+                K = n_relevant - p
+                gain = K / ((K + j - 1.0) * (K + j)) / n_relevant
+                total += gain - w * (rising[p] - t)
+                if total > top:
+                    top, below = total, p + 1
+            if below == 0:
+                break
+            hinge += top
+            inverted_by[below] += 1
+            gradient[best] = w * below
+            most = below
+        hinges[q] = hinge
+        write_relevant(relevant, order, inverted_by, w, gradient)
