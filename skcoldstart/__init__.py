@@ -14,6 +14,7 @@ _HOME = {
     "ColdStartRecommender": "compose",
     "ContentProfileRecommender": "compose",
     "MFCCExtractor": "audio",
+    "MLRSimilarity": "similarity",
     "MelSpectrogram": "audio",
     "OracleRecommender": "compose",
     "PopularityRecommender": "compose",
@@ -35,6 +36,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "persistence",
+    "similarity",
 )
 
 __all__ = [*sorted(_HOME), *_SUBPACKAGES, "__version__"]

@@ -6,6 +6,7 @@ from skcoldstart import factorization as factorization
 from skcoldstart import metrics as metrics
 from skcoldstart import model_selection as model_selection
 from skcoldstart import persistence as persistence
+from skcoldstart import similarity as similarity
 from skcoldstart._ragged import RaggedArray as RaggedArray
 from skcoldstart.audio import MelSpectrogram as MelSpectrogram
 from skcoldstart.audio import MFCCExtractor as MFCCExtractor
@@ -21,6 +22,7 @@ from skcoldstart.metrics import make_recommendation_scorer as make_recommendatio
 from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
 from skcoldstart.persistence import load_model as load_model
 from skcoldstart.persistence import save_model as save_model
+from skcoldstart.similarity import MLRSimilarity as MLRSimilarity
 
 __version__: str
 __all__: list[str]

@@ -16,6 +16,7 @@ from skcoldstart import (
     BagOfWords,
     MelSpectrogram,
     MFCCExtractor,
+    MLRSimilarity,
     OracleRecommender,
     VectorQuantizer,
 )
@@ -103,3 +104,13 @@ class OracleOfRows(OracleRecommender):
 
     def score(self, X, y=None):
         return super().score(X, X)
+
+
+class MLROfPlays(MLRSimilarity):
+    """A metric learnt from plays, where the checks would pass labels."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = False
+        tags.target_tags.positive_only = True
+        return tags

@@ -31,6 +31,7 @@ from skcoldstart import (
     ContentProfileRecommender,
     MelSpectrogram,
     MFCCExtractor,
+    MLRSimilarity,
     OracleRecommender,
     PopularityRecommender,
     RaggedArray,
@@ -125,6 +126,7 @@ CASES = [
     Case(_WMF, "plays"),
     Case(ColdStartRecommender(Ridge(), _WMF), "table", learns_from_plays=True),
     Case(ContentProfileRecommender(), "table", learns_from_plays=True),
+    Case(MLRSimilarity(n_relevant=3, random_state=0), "table", learns_from_plays=True),
     Case(OracleRecommender(_WMF), "plays"),
     Case(PopularityRecommender(), "table", learns_from_plays=True),
     Case(ContentKNNRecommender(5), "table", learns_from_plays=True),
@@ -487,17 +489,17 @@ def test_html_shows_fitted_and_unfitted_estimators(case):
 @pytest.mark.parametrize("how", ["method", "pipeline", "global"])
 def test_pandas_output_is_a_frame_or_left_alone(case, how):
     pd = pytest.importorskip("pandas")
-    X, _ = case.data()
+    X, y = case.data()
     expected = case.fitted().transform(X)
     estimator = clone(case.estimator)
     if how == "method":
-        result = estimator.set_output(transform="pandas").fit(X).transform(X)
+        result = estimator.set_output(transform="pandas").fit(X, y).transform(X)
     elif how == "pipeline":
         pipeline = make_pipeline(estimator).set_output(transform="pandas")
-        result = pipeline.fit(X).transform(X)
+        result = pipeline.fit(X, y).transform(X)
     else:
         with sklearn.config_context(transform_output="pandas"):
-            result = estimator.fit(X).transform(X)
+            result = estimator.fit(X, y).transform(X)
     if case.tabular:
         assert isinstance(result, pd.DataFrame)
         assert_array_equal(result.columns, estimator.get_feature_names_out())

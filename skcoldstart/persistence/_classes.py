@@ -58,11 +58,12 @@ def known_classes() -> dict[str, type]:
         RandomRecommender,
     )
     from skcoldstart.factorization import WMF
+    from skcoldstart.similarity import MLRSimilarity
 
     classes = [
         *(MelSpectrogram, MFCCExtractor, BagOfWords, VectorQuantizer, WMF),
         *(ColdStartRecommender, ContentKNNRecommender, ContentProfileRecommender),
-        *(OracleRecommender, PopularityRecommender, RandomRecommender),
+        *(MLRSimilarity, OracleRecommender, PopularityRecommender, RandomRecommender),
         *(TransformedTargetRegressor, NMF, PCA, IncrementalPCA, TruncatedSVD),
         *(TfidfTransformer, VarianceThreshold, SimpleImputer, Nystroem, RBFSampler),
         *(KernelRidge, ElasticNet, Lasso, LinearRegression, MultiTaskElasticNet),

@@ -1,0 +1,5 @@
+"""Content and plays to a metric: learning to rank similar items first."""
+
+from skcoldstart.similarity._mlr import MLRSimilarity
+
+__all__ = ["MLRSimilarity"]

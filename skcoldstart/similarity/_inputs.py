@@ -1,0 +1,84 @@
+"""Checks of labels, groups and relevance."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+
+from skcoldstart._recommender import check_training_plays
+from skcoldstart._utils.validation import check_one_row_per_item
+
+__all__ = [
+    "check_groups",
+    "check_labels",
+    "check_relevance",
+    "check_target",
+    "holds_labels",
+]
+
+
+def holds_labels(y: Any) -> bool:
+    """Tell labels, one for each item, from plays."""
+    return not sp.issparse(y) and np.asarray(y).ndim == 1
+
+
+def check_target(
+    estimator: Any, y: Any, relevance: Any, n_items: int
+) -> tuple[sp.csr_array | None, np.ndarray | None]:
+    """Return plays or labels, whichever y holds."""
+    if y is None:
+        if relevance is None:
+            raise ValueError(
+                f"{type(estimator).__name__} requires y to be passed, but the target y "
+                "is None; pass play counts of shape (n_items, n_users), class labels "
+                "of shape (n_items,), or relevance= of shape (n_items, n_items)."
+            )
+        return None, None
+    if holds_labels(y):
+        return None, check_labels(y, n_items)
+    return check_training_plays(estimator, y, n_items), None
+
+
+def check_labels(y: Any, n_items: int) -> np.ndarray:
+    """Return class labels as codes from 0."""
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    check_one_row_per_item(y.shape, n_items)
+    check_classification_targets(y)
+    return np.unique(y, return_inverse=True)[1]
+
+
+def check_groups(groups: Any, n_items: int) -> np.ndarray:
+    """Return groups as codes from 0; each item its own where there are none."""
+    if groups is None:
+        return np.arange(n_items, dtype=np.int32)
+    groups = np.asarray(groups)
+    if groups.shape != (n_items,):
+        raise ValueError(
+            f"groups has shape {groups.shape} but X has {n_items} items; expected one "
+            "group for each item."
+        )
+    return np.unique(groups, return_inverse=True)[1].astype(np.int32)
+
+
+def check_relevance(relevance: Any, n_items: int) -> sp.csr_array:
+    """Return a square table with an entry for each relevant pair."""
+    table = sp.csr_array(
+        check_array(relevance, accept_sparse="csr", input_name="relevance")
+    )
+    if table.shape != (n_items, n_items):
+        hint = (
+            " Cross-validation takes rows of it but not columns: fit to plays or "
+            "labels there."
+            if table.shape[0] == n_items
+            else ""
+        )
+        raise ValueError(
+            f"relevance has shape {table.shape} but X has {n_items} items; expected "
+            f"(n_items, n_items).{hint}"
+        )
+    table = table.copy()
+    table.sum_duplicates()
+    table.eliminate_zeros()
+    return table

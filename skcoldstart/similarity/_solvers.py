@@ -1,0 +1,196 @@
+"""Where to start, and two ways down: L-BFGS for small problems, Adam for large ones."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from skcoldstart.similarity._objective import RankingObjective, embed
+
+__all__ = ["minimize_lbfgs", "minimize_sgd", "starting_factor"]
+
+START_SCALES = 10.0 ** np.arange(-1.0, 1.6, 0.5)  # not nearer to 0, a saddle
+START_QUERIES = 256  # that judge them
+N_CORRECTIONS = 20
+N_RESTARTS = 3
+BETAS = (0.9, 0.99)
+STEP = 0.1  # of the root mean square of the starting factor
+DECAY = 0.3  # of the step after a pass that did not help
+PATIENCE = 3  # passes in a row that do not help, until the end
+VALIDATION_SHARE = 0.1
+MAX_VALIDATION = 1024
+
+
+def starting_factor(
+    objective: RankingObjective, n_components: int, *, diagonal: bool, seed: int
+) -> np.ndarray:
+    """Return the isotropic metric of the best scale.
+
+    It is the identity, or the projection on the leading principal components where
+    there are fewer components than features.
+
+    Parameters
+    ----------
+    objective : RankingObjective
+        Judges scales.
+    n_components : int
+        Rows of L.
+    diagonal : bool
+        Whether L is a diagonal, returned as a vector.
+    seed : int
+        Of the search for principal components.
+
+    Returns
+    -------
+    ndarray of shape (n_components, n_features) or (n_features,)
+        A factor.
+    """
+    X = objective.X
+    L: np.ndarray
+    if diagonal:
+        L = np.ones(X.shape[1])
+    elif n_components == X.shape[1]:
+        L = np.eye(X.shape[1])
+    else:
+        L = PCA(n_components, random_state=seed).fit(X).components_
+    spread = 2.0 * embed(X, L).var(axis=0).sum()
+    L /= np.sqrt(spread) if spread > 0 else 1.0
+    step = -(-len(objective.queries) // START_QUERIES)
+    judges = objective.queries[::step]
+    return L * min(START_SCALES, key=lambda scale: objective.value(scale * L, judges))
+
+
+def minimize_lbfgs(
+    objective: RankingObjective, L: np.ndarray, *, max_iter: int, tol: float, bar: Any
+) -> tuple[np.ndarray, int, bool]:
+    """Minimise by L-BFGS, restarted until a restart gains next to nothing.
+
+    The objective has kinks, at which the method's memory of curvature misleads it; a
+    restart forgets.
+
+    Parameters
+    ----------
+    objective : RankingObjective
+        What to minimise.
+    L : ndarray
+        Start.
+    max_iter : int
+        Iterations at most, of all restarts together.
+    tol : float
+        Share of the objective that is worth a restart.
+    bar : tqdm
+        Progress.
+
+    Returns
+    -------
+    L : ndarray
+        Best factor.
+    n_iter : int
+        Iterations made.
+    converged : bool
+        Whether the end came before `max_iter`.
+    """
+    from scipy.optimize import minimize
+
+    shape = L.shape
+
+    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = objective(flat.reshape(shape))
+        return value, gradient.ravel()
+
+    def report(intermediate_result: Any) -> None:
+        bar.set_postfix(objective=f"{intermediate_result.fun:.6g}", refresh=False)
+        bar.update()
+
+    n_iter, last = 0, np.inf
+    for _ in range(1 + N_RESTARTS):
+        result = minimize(
+            function,
+            L.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            callback=report,
+            options={
+                "maxcor": N_CORRECTIONS,
+                "maxiter": max_iter - n_iter,
+                "maxfun": 20 * max_iter,
+                "ftol": 0.01 * tol * min(1.0, objective.C),
+                "gtol": 0.0,
+            },
+        )
+        L = result.x.reshape(shape)
+        n_iter += result.nit
+        if n_iter >= max_iter:
+            return L, n_iter, False
+        if last - result.fun <= tol * abs(result.fun):
+            break
+        last = result.fun
+    return L, n_iter, True
+
+
+def minimize_sgd(
+    objective: RankingObjective,
+    L: np.ndarray,
+    *,
+    batch_size: int,
+    max_iter: int,
+    tol: float,
+    rng: np.random.Generator,
+    bar: Any,
+) -> tuple[np.ndarray, int]:
+    """Minimise by Adam on batches of queries, until held-out queries gain no more.
+
+    Parameters
+    ----------
+    objective : RankingObjective
+        What to minimise.
+    L : ndarray
+        Start.
+    batch_size : int
+        Queries of a step; each ranks all items.
+    max_iter : int
+        Passes over the queries at most.
+    tol : float
+        Share of the objective of held-out queries that a pass must gain to count.
+    rng : numpy Generator
+        Draws what is held out and the order of the others.
+    bar : tqdm
+        Progress.
+
+    Returns
+    -------
+    L : ndarray
+        Mean of the iterates of the pass after which held-out queries did best.
+    n_iter : int
+        Passes made.
+    """
+    queries = rng.permutation(objective.queries)
+    n_held = min(int(VALIDATION_SHARE * len(queries)), MAX_VALIDATION)
+    held, queries = (queries[:n_held], queries[n_held:]) if n_held else (queries,) * 2
+    rate = STEP * np.sqrt(np.mean(L**2))
+    best, best_value = L, objective.value(L, held)
+    first, second = np.zeros_like(L), np.zeros_like(L)
+    n_steps = n_stale = n_passes = 0
+    while n_passes < max_iter and n_stale < PATIENCE:
+        order = rng.permutation(queries)
+        total = np.zeros_like(L)
+        starts = range(0, len(order), batch_size)
+        for start in starts:
+            _, gradient = objective(L, order[start : start + batch_size])
+            n_steps += 1
+            first += (1 - BETAS[0]) * (gradient - first)
+            second += (1 - BETAS[1]) * (gradient**2 - second)
+            scale = rate / (1 - BETAS[0] ** n_steps)
+            root = np.sqrt(second / (1 - BETAS[1] ** n_steps))
+            L = L - scale * first / (root + 1e-12)
+            total += L
+        mean = total / len(starts)
+        value = objective.value(mean, held)
+        bar.set_postfix(held_out=f"{value:.6g}", refresh=False)
+        bar.update()
+        n_passes += 1
+        n_stale = 0 if best_value - value > tol * best_value else n_stale + 1
+        if value < best_value:
+            best, best_value = mean, value
+        rate *= DECAY if n_stale else 1.0
+    return best, n_passes

@@ -1,0 +1,348 @@
+"""MLRSimilarity: what it learns, how it scores, and what it refuses."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import pairwise
+from threadpoolctl import threadpool_info
+
+from skcoldstart import ContentProfileRecommender, MLRSimilarity
+from skcoldstart.similarity import _solvers
+from tests.similarity.conftest import make_world
+
+LOSSES = ["auc", "map", "mrr", "precision@k", "ndcg@k"]
+SIMILARITIES = {
+    "cosine": pairwise.cosine_similarity,
+    "neg_sqeuclidean": lambda X, Z: -(pairwise.euclidean_distances(X, Z) ** 2),
+}
+
+
+def fitted(world, **options):
+    defaults = {"max_iter": 30, "tol": 1e-2, "random_state": 0}
+    return MLRSimilarity(**(defaults | options)).fit(world.X, world.y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+def test_learnt_distances_retrieve_classes_better_than_euclidean_ones(loss, wine):
+    X, y = wine
+    model = MLRSimilarity(loss=loss, C=10.0).fit(X[::2], y[::2])
+    euclidean = MLRSimilarity().fit(X[::2], y[::2])
+    euclidean.components_ = np.eye(13)
+    assert model.score(X[1::2], y[1::2]) > euclidean.score(X[1::2], y[1::2]) + 0.05
+
+
+def test_features_that_nobody_listens_to_get_no_weight(world):
+    model = fitted(world, diagonal=True, C=100.0)
+    spread = np.abs(np.diag(model.components_)) * world.X.std(axis=0)
+    assert spread[:2].min() > 3 * spread[2:].max()
+
+
+def test_learning_ranks_better_than_content_as_it_is(world):
+    known, new = slice(0, 90), slice(90, None)
+    plain = ContentProfileRecommender().fit(world.X[known], world.y[known])
+    model = MLRSimilarity(C=100.0).fit(world.X[known], world.y[known])
+    gain = model.score(world.X[new], world.y[new]) - plain.score(
+        world.X[new], world.y[new]
+    )
+    assert gain > 0.05
+
+
+@pytest.mark.parametrize("similarity", list(SIMILARITIES))
+def test_scores_are_mean_similarities_to_played_items(similarity, world):
+    y = world.y.toarray()
+    y[:, 4] = 0
+    model = MLRSimilarity(3, similarity=similarity, max_iter=5, tol=0.1)
+    model.fit(world.X[:80], y[:80])
+    new = world.X[80:]
+    mapped, known = (
+        (rows - world.X[:80].mean(axis=0)) @ model.components_.T
+        for rows in (new, world.X[:80])
+    )
+    table = SIMILARITIES[similarity](mapped, known)
+    assert_allclose(model.similarity(new, world.X[:80]), table, rtol=1e-9, atol=1e-12)
+    scores = model.predict(new)
+    for user in range(y.shape[1]):
+        played = y[:80, user] > 0
+        expected = table[:, played].mean(axis=1) if played.any() else 0.0
+        assert_allclose(scores[:, user], expected, rtol=1e-9, atol=1e-12)
+    assert_array_equal(scores[:, 4], 0)
+    items, best = model.recommend(new, 5, users=[0])
+    assert_array_equal(items[0], np.argsort(-scores[:, 0], kind="stable")[:5])
+    assert_allclose(best[0], scores[items[0], 0])
+
+
+def test_metric_is_that_of_the_map_in_the_units_of_the_content(world):
+    model = fitted(world)
+    L = model.components_
+    assert_allclose(model.transform(world.X), world.X @ L.T)
+    assert_allclose(model.get_mahalanobis_matrix(), L.T @ L)
+    gap = world.X[0] - world.X[1]
+    mapped = model.transform(world.X[:2])
+    assert_allclose(
+        gap @ model.get_mahalanobis_matrix() @ gap, ((mapped[0] - mapped[1]) ** 2).sum()
+    )
+
+
+def test_units_and_origin_of_the_content_do_not_matter(world):
+    model = fitted(world)
+    moved = MLRSimilarity(max_iter=30, tol=1e-2).fit(64 * world.X + 5, world.y)
+    assert_allclose(moved.objective_, model.objective_, rtol=1e-3)
+    assert_allclose(
+        64**2 * moved.get_mahalanobis_matrix(),
+        model.get_mahalanobis_matrix(),
+        atol=0.02 * np.abs(model.get_mahalanobis_matrix()).max(),
+    )
+
+
+def test_without_scale_the_penalty_is_in_the_units_of_the_content(world):
+    plain, larger = (
+        MLRSimilarity(scale=False, C=C).fit(s * world.X, world.y).objective_
+        for s, C in ((1.0, 4.0), (2.0, 1.0))
+    )
+    assert_allclose(plain, 4 * larger, rtol=1e-3)
+
+
+@pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
+def test_the_container_of_plays_does_not_matter(container, world):
+    model = fitted(world)
+    other = MLRSimilarity(max_iter=30, tol=1e-2, random_state=0).fit(
+        world.X, container(world.y.toarray())
+    )
+    assert_array_equal(other.components_, model.components_)
+
+
+def test_precision_of_the_content_matters_little(world):
+    X = world.X.astype(np.float32)
+    a, b = (fitted_to(rows, world.y) for rows in (X, X.astype(np.float64)))
+    assert_array_equal(a.components_, b.components_)
+    assert a.transform(X).dtype == np.float64
+
+
+def fitted_to(X, y, **options):
+    return MLRSimilarity(max_iter=10, tol=0.1, random_state=0, **options).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["precision", "ndcg"])
+def test_losses_at_k_have_a_short_name(name, world):
+    short, long = (fitted(world, loss=loss, k=4) for loss in (name, f"{name}@k"))
+    assert_array_equal(short.components_, long.components_)
+
+
+def test_full_rank_of_few_items_is_one_less_than_their_number(rng):
+    X, y = rng.normal(size=(9, 30)), np.arange(9) % 3
+    model = MLRSimilarity(C=100.0, scale=False).fit(X, y)
+    assert model.components_.shape == (8, 30)
+    # The same items in the space they span; the penalty is divided by 8, not 30.
+    spanned = PCA(8).fit_transform(X)
+    within = MLRSimilarity(C=100.0 * 30 / 8, scale=False).fit(spanned, y)
+    assert_allclose(within.objective_, model.objective_ * 30 / 8, rtol=1e-3)
+
+
+def test_labels_of_any_kind_are_classes(wine):
+    X, y = wine
+    names = np.array(["red", "white", "rose"])[y]
+    a, b = fitted_to(X, y), fitted_to(X, names.tolist())
+    assert_array_equal(a.components_, b.components_)
+    assert_allclose(a.score(X, y), b.score(X, names))
+
+
+def test_score_of_labels_is_the_mean_average_precision_of_each_row(wine):
+    X, y = wine
+    model = fitted_to(X, y)
+    Z = model.transform(X[:60:2])
+    labels = np.r_[y[:60:2][:-1], 99]
+    precisions = []
+    for q in range(len(Z) - 1):
+        order = np.argsort(((Z - Z[q]) ** 2).sum(axis=1), kind="stable")
+        hits = (labels == labels[q])[order[order != q]]
+        ranks = np.arange(1, len(hits) + 1)
+        precisions.append((np.cumsum(hits) / ranks)[hits].mean())
+    assert_allclose(model.score(X[:60:2], labels), np.mean(precisions))
+
+
+def test_relevance_decides_and_plays_are_kept_for_scores(world):
+    table = sp.csr_array(np.abs(np.subtract.outer(*[np.arange(120)] * 2)) <= 2)
+    model = MLRSimilarity(max_iter=10, tol=0.1)
+    alone = model.fit(world.X, relevance=table).components_
+    assert not hasattr(model, "predict")
+    assert_array_equal(model.relevant_counts_[[0, 1, 60]], [2, 3, 4])
+    both = model.fit(world.X, world.y, relevance=table.toarray())
+    assert_array_equal(both.components_, alone)
+    assert both.predict(world.X).shape == world.y.shape
+
+
+def test_an_artist_s_own_items_are_not_relevant(world):
+    model = MLRSimilarity(n_relevant=200, max_iter=2, tol=1.0)
+    of_all = model.fit(world.X, world.y).relevant_counts_
+    others = model.fit(world.X, world.y, groups=world.artists).relevant_counts_
+    shared = (world.y @ world.y.T).toarray() > 0
+    same = world.artists[:, None] == world.artists
+    assert_array_equal(of_all, (shared & ~np.eye(120, dtype=bool)).sum(axis=1))
+    assert_array_equal(others, (shared & ~same).sum(axis=1))
+
+
+def test_items_that_nobody_played_and_copies_do_no_harm(world):
+    y = world.y.toarray()
+    y[:10] = 0
+    X = np.vstack([world.X, world.X[:20], np.zeros((1, 8))])
+    model = fitted_to(X, np.vstack([y, y[:20], y[:1]]))
+    assert np.isfinite(model.predict(X)).all()
+    assert_array_equal(model.relevant_counts_[:10], 0)
+
+
+def test_constant_features_get_no_weight(world):
+    X = np.hstack([world.X, np.full((120, 1), 0.1)])
+    model = MLRSimilarity().fit(X, world.y)
+    assert_allclose(model.get_mahalanobis_matrix()[:-1, -1], 0, atol=1e-12)
+
+
+def test_items_that_do_not_differ_are_ranked_by_nothing(world):
+    X = np.full((120, 3), 0.1)
+    with pytest.warns(UserWarning, match="collapsed"):
+        model = MLRSimilarity().fit(X, world.y)
+    assert_array_equal(model.predict(X), 0)
+
+
+@pytest.mark.parametrize("similarity", list(SIMILARITIES))
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_a_metric_not_worth_its_penalty_collapses_with_a_warning(
+    similarity, solver, world
+):
+    with pytest.warns(UserWarning, match=r"collapsed.*Raise C"):
+        model = fitted(world, C=1e-3, similarity=similarity, solver=solver)
+    assert_array_equal(model.components_, 0)
+    assert_array_equal(model.predict(world.X), 0)
+    assert_array_equal(model.similarity(world.X, world.X), 0)
+    assert_allclose(model.objective_, 1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["auc", "map", "mrr"])
+def test_sgd_comes_close_to_the_minimum(loss, global_random_seed):
+    world = make_world(global_random_seed, n_items=400)
+    options = {"loss": loss, "C": 300.0, "random_state": 0}
+    exact = MLRSimilarity(**options, solver="lbfgs").fit(world.X, world.y)
+    model = MLRSimilarity(**options, solver="sgd", batch_size=40)
+    model.fit(world.X, world.y)
+    assert exact.objective_ <= model.objective_ <= 1.1 * exact.objective_
+    assert np.isnan(model.duality_gap_)
+    assert model.n_iter_ < model.max_iter
+
+
+def test_sgd_repeats_with_its_seed(world):
+    same, again, other = (
+        fitted(world, solver="sgd", max_iter=3, random_state=seed).components_
+        for seed in (0, 0, 1)
+    )
+    assert_array_equal(same, again)
+    assert np.abs(same - other).max() > 0
+
+
+def test_auto_is_lbfgs_for_few_scores_and_sgd_for_many(world, monkeypatch):
+    from skcoldstart.similarity import _training
+
+    assert np.isfinite(fitted(world).duality_gap_)
+    monkeypatch.setattr(_training, "LBFGS_SCORES", 1000)
+    assert np.isnan(fitted(world).duality_gap_)
+
+
+def test_iterations_that_do_not_suffice_are_reported(world):
+    with pytest.warns(ConvergenceWarning, match="2 iterations"):
+        MLRSimilarity(max_iter=2).fit(world.X, world.y)
+
+
+def test_the_start_of_low_rank_is_the_leading_components(world, monkeypatch):
+    monkeypatch.setattr(
+        _solvers, "minimize_lbfgs", lambda objective, L, **_: (L, 1, True)
+    )
+    monkeypatch.setattr(
+        "skcoldstart.similarity._training.minimize_lbfgs", _solvers.minimize_lbfgs
+    )
+    centred = world.X - world.X.mean(axis=0)
+    leading = np.linalg.svd(centred, full_matrices=False)[2][:3]
+    L = MLRSimilarity(3).fit(world.X, world.y).components_
+    assert_allclose(L @ leading.T @ leading, L, atol=1e-12)
+    assert_allclose(L @ L.T, (L[0] @ L[0]) * np.eye(3), atol=1e-12)
+
+
+def test_interruption_leaves_blas_as_it_was(world, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    before = threadpool_info()
+    model = fitted(world)
+    old = model.components_
+    monkeypatch.setattr("skcoldstart.similarity._training.minimize_lbfgs", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(C=1.0).fit(world.X, world.y)
+    assert threadpool_info() == before
+    assert model.components_ is old
+
+
+def test_what_cannot_be_ranked_is_refused_with_the_counts(rng):
+    X = rng.normal(size=(6, 3))
+    for y, n_asking in ((np.eye(6), 0), (np.ones((6, 2)), 6), (np.ones(6, int), 6)):
+        with pytest.raises(ValueError, match=rf"None of 6 items .*\({n_asking} have"):
+            MLRSimilarity().fit(X, y)
+
+
+def test_relevance_of_a_fold_is_refused_with_the_reason(rng):
+    with pytest.raises(ValueError, match=r"\(15, 20\).*takes rows of it but not col"):
+        MLRSimilarity().fit(rng.normal(size=(15, 3)), relevance=np.ones((15, 20)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": np.full((120, 8), np.nan)}, "NaN"),
+        ({"y": np.full((120, 4), np.nan)}, "y contains NaN"),
+        ({"y": np.full((120, 4), -1.0)}, "Negative values"),
+        ({"y": np.zeros((120, 4))}, "no plays"),
+        ({"y": np.ones((60, 120))}, r"one row per item.*\(y\.T\)"),
+        ({"y": np.r_[np.nan, np.zeros(119)]}, "y contains NaN"),
+        ({"y": np.zeros(7, int)}, "7 rows but X has 120 items"),
+        ({"y": np.linspace(0, 1, 120)}, "label type"),
+        ({"y": None}, "requires y"),
+        ({"groups": np.zeros(5)}, r"groups has shape \(5,\)"),
+        ({"relevance": np.full((120, 120), np.inf)}, "infinity"),
+    ],
+)
+def test_malformed_arguments_are_named(change, message, world):
+    arguments = {"X": world.X, "y": world.y} | change
+    with pytest.raises(ValueError, match=message):
+        MLRSimilarity().fit(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_components": 9}, "n_components=9 must be at most"),
+        ({"n_components": 2, "diagonal": True}, "keeps every feature"),
+        ({"C": 0.0}, "'C' parameter"),
+        ({"loss": "auc@k"}, "'loss' parameter"),
+        ({"similarity": "dot"}, "'similarity' parameter"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_named(options, message, world):
+    with pytest.raises(ValueError, match=message):
+        MLRSimilarity(**options).fit(world.X, world.y)
+
+
+def test_nothing_is_warned_about_in_an_ordinary_fit(world):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MLRSimilarity().fit(world.X, world.y).recommend(world.X)
+
+
+def test_an_unfitted_estimator_says_so(world):
+    for method in ("transform", "predict", "predict_factors", "recommend"):
+        with pytest.raises(NotFittedError):
+            getattr(MLRSimilarity(), method)(world.X)
+    with pytest.raises(NotFittedError):
+        MLRSimilarity().similarity(world.X, world.X)
