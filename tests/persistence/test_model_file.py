@@ -86,6 +86,7 @@ def reheader(path, change):
         ContentKNNRecommender(3),
         MLRSimilarity(3, similarity="neg_sqeuclidean"),
         RandomRecommender(random_state=0),
+        MLRSimilarity(2, similarity="neg_sqeuclidean", max_iter=5, random_state=0),
     ],
     ids=repr,
 )
