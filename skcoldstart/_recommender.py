@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._utils.scores import score_source
 from skcoldstart._utils.topn import top_n_per_user
+from skcoldstart._utils.user_names import check_user_names, record_user_names
 from skcoldstart._utils.validation import check_play_counts
 
 __all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
@@ -16,7 +17,7 @@ __all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
 def check_training_plays(
     recommender: Any, y: Any, n_items: int, *, input_name: str = "y"
 ) -> Any:
-    """Validate the plays a recommender is fitted on.
+    """Validate the plays a recommender is fitted on, and remember names of users.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def check_training_plays(
             f"{input_name} of shape {plays.shape} holds no plays; {name} learns from "
             "at least one."
         )
+    record_user_names(recommender, y)
     return plays
 
 
@@ -131,9 +133,10 @@ class RecommenderMixin:
         ------
         ValueError
             If `n` is below 1, `users` are out of range, `exclude` has another shape
-            than (n_items, n_users), or scores are NaN.
+            than (n_items, n_users) or other users than in `fit`, or scores are NaN.
         """
         check_is_fitted(self)
+        check_user_names(self, exclude, input_name="exclude")
         return top_n_per_user(score_source(self, X), n, users=users, exclude=exclude)
 
     def score(self, X: Any, y: Any) -> float:
@@ -155,7 +158,9 @@ class RecommenderMixin:
         Raises
         ------
         ValueError
-            If `X` or `y` is malformed; a scorer in a search would give NaN instead.
+            If `X` or `y` is malformed, or a DataFrame `y` has other users than in
+            `fit`, or another order of them; a scorer in a search would give NaN
+            instead.
         """
         from skcoldstart.metrics import make_recommendation_scorer
 

@@ -12,6 +12,7 @@ __all__ = [
     "LowRankScores",
     "ScoreSource",
     "SparseScores",
+    "open_recommender",
     "score_source",
 ]
 
@@ -291,6 +292,34 @@ class CallableScores:
         )
 
 
+def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
+    """Return the recommender inside a search or Pipeline, and what reaches it.
+
+    Parameters
+    ----------
+    recommender : estimator
+        Fitted; a recommender, or a Pipeline that ends in one, or a search over one.
+    X : sequence of n_items items, default=None
+        Content; ``None`` passes nothing on.
+
+    Returns
+    -------
+    recommender : estimator
+        The last step.
+    X : sequence of n_items items or None
+        Content as the steps before it transform it.
+    """
+    from sklearn.pipeline import Pipeline
+
+    if hasattr(recommender, "best_estimator_"):
+        return open_recommender(recommender.best_estimator_, X)
+    if isinstance(recommender, Pipeline):
+        if X is not None and len(recommender) > 1:
+            X = recommender[:-1].transform(X)
+        return open_recommender(recommender[-1], X)
+    return recommender, X
+
+
 def score_source(recommender: Any, X: Any) -> ScoreSource:
     """Return the scores of a fitted recommender for items, in blocks if it can.
 
@@ -308,13 +337,7 @@ def score_source(recommender: Any, X: Any) -> ScoreSource:
     ScoreSource
         Reads scores of some users at a time.
     """
-    from sklearn.pipeline import Pipeline
-
-    if hasattr(recommender, "best_estimator_"):
-        return score_source(recommender.best_estimator_, X)
-    if isinstance(recommender, Pipeline):
-        content = recommender[:-1].transform(X) if len(recommender) > 1 else X
-        return score_source(recommender[-1], content)
+    recommender, X = open_recommender(recommender, X)
     if hasattr(recommender, "predict_factors") and hasattr(
         recommender, "user_factors_"
     ):

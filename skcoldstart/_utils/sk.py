@@ -10,7 +10,11 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_method_params, _num_samples
+from sklearn.utils.validation import (
+    _check_method_params,
+    _get_feature_names,
+    _num_samples,
+)
 
 __all__ = [
     "HasMethods",
@@ -19,6 +23,7 @@ __all__ = [
     "StrOptions",
     "_check_method_params",
     "_fit_context",
+    "_get_feature_names",
     "_num_samples",
     "_routing_enabled",
     "_safe_indexing",

@@ -16,6 +16,7 @@ from skcoldstart._recommender import (
     weigh_plays,
 )
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
+from skcoldstart._utils.user_names import check_user_names
 from skcoldstart._utils.validation import check_play_counts, count_items
 from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.factorization import WMF
@@ -45,6 +46,8 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         Standard normal factors.
     n_users_ : int
         Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
 
     See Also
     --------
@@ -154,6 +157,8 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         User factors, where the factorizer decodes linearly.
     n_users_ : int
         Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
     n_features_in_ : int
         The same number: the columns of X are users.
 
@@ -240,6 +245,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
             If `X` is not a table of plays with the users of `fit`.
         """
         check_is_fitted(self)
+        check_user_names(self, X, input_name="X")
         plays = check_play_counts(X, input_name="X")
         if plays.shape[1] != self.n_users_:
             raise ValueError(
@@ -274,6 +280,8 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         Weighted mean of the unit-length items a user played: the profile.
     n_users_ : int
         Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -27,6 +27,7 @@ from skcoldstart._utils.sk import (
     _routing_enabled,
     _safe_indexing,
 )
+from skcoldstart._utils.user_names import check_user_names
 from skcoldstart._utils.validation import check_play_counts, count_items
 from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.factorization import WMF
@@ -69,6 +70,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         User factors, where the factorizer decodes linearly.
     n_users_ : int
         Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
     n_features_in_ : int
         Number of features seen during fit, where the regressor counts them.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -253,6 +256,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
                 f"{type(self.factorizer_).__name__} has no transform_with_prior; use "
                 "factorizer=WMF()."
             )
+        check_user_names(self, y_new, input_name="y_new")
         plays = check_play_counts(y_new, n_items=count_items(X), input_name="y_new")
         if plays.shape[1] != self.n_users_:
             raise ValueError(

@@ -44,6 +44,8 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
         Weighted plays of the training items that anybody played.
     n_users_ : int
         Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -47,6 +47,8 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
         Ones: all users are given the same scores.
     n_users_ : int
         Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
     n_features_in_ : int
         Number of features seen during fit, unless `on` is callable.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

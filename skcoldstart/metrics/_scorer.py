@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from skcoldstart._utils.scores import ScoreSource, score_source
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
 from skcoldstart._utils.topn import check_users
+from skcoldstart._utils.user_names import check_user_names
 from skcoldstart.metrics._formulas import (
     check_per_user,
     evaluate,
@@ -117,6 +118,8 @@ class _RecommendationScorer:
         self, estimator: Any, X: Any, y: Any, exclude: Any
     ) -> tuple[Candidates, ScoreSource]:
         """Return the users to score and where their scores come from."""
+        check_user_names(estimator, y)
+        check_user_names(estimator, exclude, input_name="exclude")
         source = score_source(estimator, X)
         sampled = isinstance(self.users, Integral)
         users = None if sampled else self.users
@@ -228,8 +231,11 @@ def make_recommendation_scorer(
     A search that takes one number, such as
     `sklearn.model_selection.HalvingGridSearchCV`, needs a scorer of one metric.
 
-    A scorer never raises on data: what cannot be scored (NaN predictions, another
-    number of users) is NaN under every key, with one warning that says why.
+    Where plays are DataFrames with named columns, in `fit` and in the call, their
+    users must be the same in the same order.
+
+    A scorer never raises on data: what cannot be scored (NaN predictions, other users)
+    is NaN under every key, with one warning that says why.
 
     Examples
     --------

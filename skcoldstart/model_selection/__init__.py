@@ -2,6 +2,7 @@
 
 from skcoldstart.model_selection._compare import compare
 from skcoldstart.model_selection._curves import learning_curve, validation_curve
+from skcoldstart.model_selection._importance import permutation_importance
 from skcoldstart.model_selection._leakage import content_leakage_check
 from skcoldstart.model_selection._split import ReleaseDateSplit
 from skcoldstart.model_selection._split_plays import (
@@ -10,6 +11,7 @@ from skcoldstart.model_selection._split_plays import (
     WarmupSplit,
 )
 from skcoldstart.model_selection._validation import cross_val_score, cross_validate
+from skcoldstart.model_selection._warmup import warmup_curve
 
 __all__ = [
     "DoubleColdSplit",
@@ -21,5 +23,7 @@ __all__ = [
     "cross_val_score",
     "cross_validate",
     "learning_curve",
+    "permutation_importance",
     "validation_curve",
+    "warmup_curve",
 ]

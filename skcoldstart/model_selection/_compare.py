@@ -21,7 +21,7 @@ from skcoldstart.model_selection._validation import (
     check_splits_rows,
 )
 
-__all__ = ["compare"]
+__all__ = ["compare", "nan_mean"]
 
 
 def compare(
@@ -153,7 +153,7 @@ def compare(
         "random_state": random_state,
     }
     of_users = {
-        name: {key: _nanmean(folds, axis=0) for key, folds in by_key.items()}
+        name: {key: nan_mean(folds, axis=0) for key, folds in by_key.items()}
         for name, by_key in values.items()
     }
     rows = []
@@ -169,7 +169,7 @@ def compare(
                 key: mean,
                 f"{key}_low": low,
                 f"{key}_high": high,
-                f"{key}_folds": _spread(_nanmean(of_folds, axis=1)),
+                f"{key}_folds": _spread(nan_mean(of_folds, axis=1)),
                 f"{key}_gain": gain.difference,
                 f"{key}_p": gain.p_bootstrap,
             }
@@ -188,7 +188,21 @@ def _values_of_folds(
     return {key: np.stack([values[key] for values in found]) for key in found[0]}
 
 
-def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return means without NaN, NaN where there is nothing else.
+
+    Parameters
+    ----------
+    values : ndarray
+        Values, NaN where there is none.
+    axis : int
+        Along which the mean is taken.
+
+    Returns
+    -------
+    float64 ndarray
+        Means.
+    """
     there = ~np.isnan(values)
     counts = there.sum(axis=axis)
     sums = np.where(there, values, 0.0).sum(axis=axis)

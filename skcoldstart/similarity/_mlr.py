@@ -112,6 +112,8 @@ class MLRSimilarity(
         held plays.
     n_users_ : int
         Number of users, the columns of y; only where y held plays.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where y was a DataFrame whose columns are all strings.
     mean_ : ndarray of shape (n_features,)
         Mean of the training items, about which cosines are taken.
     relevant_counts_ : ndarray of shape (n_items,)

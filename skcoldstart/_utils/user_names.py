@@ -1,0 +1,79 @@
+"""Names of users: the columns of plays that are given as a DataFrame."""
+
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.scores import open_recommender
+from skcoldstart._utils.sk import _get_feature_names
+
+__all__ = ["check_user_names", "record_user_names"]
+
+_SHOWN = 5
+
+
+def record_user_names(recommender: Any, y: Any) -> None:
+    """Remember the users of y as ``user_names_in_``, or forget those of an older fit.
+
+    Parameters
+    ----------
+    recommender : estimator
+        Being fitted.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Plays; only a DataFrame whose columns are all strings has names.
+
+    Raises
+    ------
+    TypeError
+        If columns are named partly by strings.
+    """
+    names = _get_feature_names(y)
+    if names is not None:
+        recommender.user_names_in_ = names
+    elif hasattr(recommender, "user_names_in_"):
+        del recommender.user_names_in_
+
+
+def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None:
+    """Refuse plays whose users are others than those of fit, or in another order.
+
+    Nothing is compared where the one or the other has no names.
+
+    Parameters
+    ----------
+    recommender : estimator
+        Fitted. A Pipeline that ends in a recommender, or a search over one, is opened.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Plays, or pairs to exclude.
+    input_name : str, default="y"
+        Name used in messages.
+
+    Raises
+    ------
+    ValueError
+        If the names differ.
+    """
+    known = getattr(open_recommender(recommender)[0], "user_names_in_", None)
+    if known is None or y is None:
+        return
+    names = _get_feature_names(y)
+    if names is None or np.array_equal(names, known):
+        return
+    message = f"The columns of {input_name} are not the users of fit. "
+    unknown, missing = np.setdiff1d(names, known), np.setdiff1d(known, names)
+    if len(unknown):
+        message += f"Not seen in fit: {_some(unknown)}. "
+    if len(missing):
+        message += f"Missing: {_some(missing)}. "
+    if len(unknown) or len(missing):
+        message += "Scores have one column per user of fit, in that order."
+    else:
+        message += (
+            f"They are in another order; pass {input_name}[recommender.user_names_in_]."
+        )
+    raise ValueError(message)
+
+
+def _some(names: np.ndarray) -> str:
+    shown = ", ".join(repr(str(name)) for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

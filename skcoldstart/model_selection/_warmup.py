@@ -1,0 +1,236 @@
+"""How well new items are ranked as their first plays come in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+
+from skcoldstart._utils.scores import (
+    LowRankScores,
+    ScoreSource,
+    open_recommender,
+    score_source,
+)
+from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart._utils.table import Table
+from skcoldstart._utils.validation import check_play_counts
+from skcoldstart.metrics import bootstrap_interval
+from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
+from skcoldstart.metrics._inputs import as_source
+from skcoldstart.metrics._ranks import Candidates
+from skcoldstart.model_selection._compare import nan_mean
+from skcoldstart.model_selection._split_plays import WarmupSplit
+from skcoldstart.model_selection._validation import (
+    check_items_and_plays,
+    check_splits_rows,
+)
+
+__all__ = ["warmup_curve"]
+
+# A fitted recommender, items, and their plays so far, to scores of these items.
+System = Callable[[Any, Any, sp.csr_array], Any]
+
+
+def warmup_curve(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    n_plays: Sequence[int] = (0, 1, 2, 5, 10),
+    systems: Mapping[str, System] | None = None,
+    groups: Any = None,
+    cv: Any = None,
+    times: Any = None,
+    metrics: str | Sequence[str] = "ndcg@20",
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: int = 0,
+) -> Table:
+    """Evaluate what a recommender makes of the first plays of new items.
+
+    Items are held out and their first n plays revealed, for each n; the plays that
+    come later are to be predicted.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator
+        A recommender, or a Pipeline that ends in one; fitted once for each split.
+    X : sequence of n_items items
+        Content.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0; row i is item i of X.
+    n_plays : sequence of int, default=(0, 1, 2, 5, 10)
+        Users revealed for each held-out item, rising and >= 0.
+    systems : mapping of str to callable, default=None
+        What to do with revealed plays, by the name it gets in the table:
+        ``system(fitted, X_new, plays)`` takes the fitted estimator, held-out items
+        and a csr_array of their plays so far, and returns their scores, as an array
+        of shape (n_items, n_users), `skcoldstart.metrics.LowRankScores` or
+        `skcoldstart.metrics.CallableScores`. ``None`` means ``"content only"``, the
+        prediction, whatever has been played; ``"plays only"``, items folded in by the
+        factorizer, where there is one; and ``"content and plays"``, the recommender's
+        ``update``, where it has one that its factorizer supports.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist, for splitters that use it.
+    cv : int, splitter of rows or iterable, default=None
+        How items are held out; ``None`` means 5 folds, without shuffling.
+    times : {array-like, sparse} of shape (n_items, n_users), default=None
+        When each user first played each item, read where y is not zero. ``None``
+        reveals plays in an order drawn at random.
+    metrics : str or sequence of str, default="ndcg@20"
+        Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
+        value per user.
+    confidence : float, default=0.95
+        Confidence of the intervals, between 0 and 1.
+    n_resamples : int, default=1000
+        Samples of users drawn for each interval.
+    random_state : int, default=0
+        Seed of the order of plays and of these draws.
+
+    Returns
+    -------
+    Table
+        A mapping of column names to arrays, one row for each system, number of plays
+        and metric: ``system``, ``n_plays``, ``metric``, its ``mean`` over users with
+        its interval ``low`` and ``high``, and ``n_users``, those scored. ``rows()``
+        gives dicts, ``to_frame()`` a pandas DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path, or `cv` splits plays and not only items.
+    ValueError
+        If `n_plays` do not rise, `y` does not fit, no held-out item has more plays than
+        the largest of `n_plays`, a metric has no value per user, or scores are NaN.
+
+    See Also
+    --------
+    WarmupSplit : One point of the curve, for loops of one's own.
+    learning_curve : More and more items, none of their own plays.
+
+    Notes
+    -----
+    Every point is about the same plays, those after the largest of `n_plays`, and the
+    same candidates: pairs that are revealed at any point are excluded at all of them.
+    So values of one column may be compared, and a curve that falls says that plays
+    made an item worse. All held-out items are candidates, also those with fewer plays;
+    nothing of theirs is to be predicted.
+
+    A user's value is its mean over splits, as in `compare`; intervals are about other
+    users.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import WMF, ColdStartRecommender
+    >>> from skcoldstart.model_selection import warmup_curve
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(80, 4))
+    >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 60)) - 1))
+    >>> model = ColdStartRecommender(factorizer=WMF(4, random_state=0))
+    >>> table = warmup_curve(model, X, y, n_plays=[0, 8], cv=2)
+    >>> table["system"].tolist()[::2], table["n_plays"].tolist()
+    (['content only', 'plays only', 'content and plays'], [0, 8, 0, 8, 0, 8])
+    >>> bool(table["mean"][3] > table["mean"][2])
+    True
+    """
+    check_items_and_plays(X, y)
+    check_splits_rows(cv)
+    plays = check_play_counts(y)
+    points = _check_points(n_plays)
+    parsed = parse_metrics(metrics)
+    check_per_user(parsed)
+    values: dict[tuple[str, int, str], list[np.ndarray]] = {}
+
+    def plays_after(n: int, rows: Any) -> tuple[sp.csr_array, sp.csr_array]:
+        """Return what is revealed after n plays, and what is held out at all points."""
+        splitter = WarmupSplit(
+            n, held_out_after=points[-1], cv=[rows], random_state=random_state
+        )
+        split = next(splitter.split(X, plays, times=times))
+        return split.revealed[split.test], split.held_out[split.test]
+
+    for train, test in check_cv(cv).split(X, None, groups):
+        fitted = clone(estimator).fit(_safe_indexing(X, train), plays[train])
+        content = _safe_indexing(X, test)
+        chosen = _default_systems(fitted) if systems is None else systems
+        all_revealed, held_out = plays_after(points[-1], (train, test))
+        for n in points:
+            so_far, _ = plays_after(n, (train, test))
+            for name, system in chosen.items():
+                source = as_source(system(fitted, content, so_far))
+                candidates = Candidates.from_plays(
+                    held_out, source, exclude=all_revealed
+                )
+                for key, of_user in evaluate_each(parsed, candidates, source).items():
+                    point = (name, n, str(parsed[key]))
+                    values.setdefault(point, []).append(of_user)
+    if not any(np.isfinite(of_user).any() for v in values.values() for of_user in v):
+        raise ValueError(
+            f"Nothing is left to predict: no held-out item has plays after its first "
+            f"{points[-1]}. Lower the largest of n_plays, or take items with more "
+            "plays."
+        )
+    order = {name: i for i, name in enumerate(dict.fromkeys(key[0] for key in values))}
+    rows = []
+    for name, n, metric in sorted(values, key=lambda key: (order[key[0]], key[1])):
+        of_user = nan_mean(np.stack(values[name, n, metric]), axis=0)
+        mean, low, high = bootstrap_interval(
+            of_user,
+            confidence=confidence,
+            n_resamples=n_resamples,
+            random_state=random_state,
+        )
+        rows.append({
+            "system": name,
+            "n_plays": n,
+            "metric": metric,
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "n_users": int(np.count_nonzero(~np.isnan(of_user))),
+        })
+    return Table.from_rows(rows)
+
+
+def _default_systems(fitted: Any) -> dict[str, System]:
+    """Return what a fitted recommender can do with content and plays."""
+    systems: dict[str, System] = {"content only": _from_content}
+    recommender, _ = open_recommender(fitted)
+    factorizer = getattr(recommender, "factorizer_", None)
+    if hasattr(factorizer, "transform") and hasattr(recommender, "user_factors_"):
+        systems["plays only"] = _from_plays
+    if hasattr(recommender, "update") and hasattr(factorizer, "transform_with_prior"):
+        systems["content and plays"] = _from_both
+    return systems
+
+
+def _from_content(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource:
+    return score_source(fitted, X)
+
+
+def _from_plays(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource:
+    recommender, _ = open_recommender(fitted)
+    factors = np.asarray(recommender.factorizer_.transform(plays))
+    return LowRankScores(factors, recommender.user_factors_)
+
+
+def _from_both(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource:
+    recommender, content = open_recommender(fitted, X)
+    return LowRankScores(recommender.update(content, plays), recommender.user_factors_)
+
+
+def _check_points(n_plays: Sequence[int]) -> list[int]:
+    points = list(n_plays)
+    integral = all(isinstance(n, Integral) for n in points)
+    if not points or not integral or points[0] < 0 or (np.diff(points) <= 0).any():
+        raise ValueError(
+            f"n_plays={n_plays!r}; expected whole numbers of at least 0 that rise."
+        )
+    return [int(n) for n in points]
