@@ -23,7 +23,7 @@ class Solver(Protocol):
         ...
 
     def get(self, factors: Any) -> np.ndarray:
-        """Copy them back."""
+        """Bring them back; the solver is not to move them afterwards."""
         ...
 
     def half(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 LARGEST_FLOAT32_CONFIDENCE = 1e6
+BLOCK = 1 << 16  # counts at a time, for the memory of their logarithms
 
 
 def confidence_weights(
@@ -36,21 +37,28 @@ def confidence_weights(
     ValueError
         If a confidence is infinite in `dtype`, or a precomputed one is below 1.
     """
-    weights = counts.astype(np.float64)
-    if confidence == "log":
-        # log(1 + r / epsilon), also where the quotient would overflow
-        weights = alpha * np.logaddexp(0.0, np.log(weights) - np.log(epsilon))
-    elif confidence == "linear":
-        weights *= alpha
-    else:
-        weights -= 1.0
-        if weights.size and weights.min() < 0:
-            raise ValueError(
-                "confidence='precomputed' takes stored entries as confidences, which "
-                f"are at least 1 as that of an unplayed pair; got {counts.min():g}."
-                " Add 1 if the entries are weights (confidence minus one)."
-            )
-    largest = float(weights.max(initial=0.0))
+    largest, smallest = 0.0, 0.0
+    weights = np.empty(len(counts), dtype)
+    for first in range(0, len(counts), BLOCK):
+        block = slice(first, first + BLOCK)
+        exact = counts[block].astype(np.float64)
+        if confidence == "log":
+            # log(1 + r / epsilon), also where the quotient would overflow
+            exact = alpha * np.logaddexp(0.0, np.log(exact) - np.log(epsilon))
+        elif confidence == "linear":
+            exact *= alpha
+        else:
+            exact -= 1.0
+        largest = max(largest, float(exact.max()))
+        smallest = min(smallest, float(exact.min()))
+        with np.errstate(over="ignore"):  # refused below
+            weights[block] = exact
+    if smallest < 0:
+        raise ValueError(
+            "confidence='precomputed' takes stored entries as confidences, which "
+            f"are at least 1 as that of an unplayed pair; got {smallest + 1:g}."
+            " Add 1 if the entries are weights (confidence minus one)."
+        )
     if largest > float(np.finfo(dtype).max):
         raise ValueError(
             f"The largest confidence is {largest:g}, beyond {np.dtype(dtype)}. Scale "
@@ -64,4 +72,4 @@ def confidence_weights(
             UserWarning,
             stacklevel=6,
         )
-    return weights.astype(dtype, copy=False)
+    return weights

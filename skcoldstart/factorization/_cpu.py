@@ -16,6 +16,7 @@ LANES = 16  # dimensions are padded to whole vectors of this many numbers
 N_STEPS = 3  # of conjugate gradients in a sweep; the last one goes on to SOLVE_TOL
 MOST_DIMS_OF_CHOLESKY = 16  # where "auto" solves to full precision; measured
 TRIANGLE_COLUMNS = 128  # of a block of a triangular product
+MOST_GRAMS = 32  # parts of a Gram matrix held at a time; fixed, as its sum must be
 SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
 
 
@@ -86,8 +87,8 @@ class CPUSolver:
         return pad(factors)
 
     def get(self, factors: np.ndarray) -> np.ndarray:
-        """Copy padded factors into an ordinary array."""
-        return np.array(factors[:, : self._n_components])
+        """Return factors without padding: themselves, where there is none."""
+        return np.ascontiguousarray(factors[:, : self._n_components])
 
     def half(
         self,
@@ -245,12 +246,17 @@ def _singular(rows: Rows, dtype: Any) -> ValueError:
 
 def gram_matrix(factors: np.ndarray, run: ThreadMap, dtype: Any = None) -> np.ndarray:
     """Return ``factors.T @ factors`` in float64, from products of blocks in dtype."""
+    blocks = row_blocks(len(factors))
+    n_summed = -(-len(blocks) // MOST_GRAMS)
 
-    def product(block: slice) -> np.ndarray:
-        rows = factors[block].astype(dtype or factors.dtype, copy=False)
-        return (rows.T @ rows).astype(np.float64)
+    def share(first: int) -> Any:
+        gram: Any = 0.0
+        for block in blocks[first : first + n_summed]:
+            rows = factors[block].astype(dtype or factors.dtype, copy=False)
+            gram += (rows.T @ rows).astype(np.float64)
+        return gram
 
-    return np.sum(run(product, row_blocks(len(factors))), axis=0)
+    return np.asarray(sum(run(share, range(0, len(blocks), n_summed))))
 
 
 def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:

@@ -51,7 +51,10 @@ class Rows:
     def transposed(self, n_columns: int) -> "Rows":
         """Return the same plays, a row for each column."""
         shape = (self.n_rows, n_columns)
-        table = sp.csr_array((self.weights, self.indices, self.indptr), shape=shape)
+        # SciPy would widen the indices to the type of the pointers.
+        fits = len(self.indices) <= np.iinfo(self.indices.dtype).max
+        indptr = self.indptr.astype(self.indices.dtype) if fits else self.indptr
+        table = sp.csr_array((self.weights, self.indices, indptr), shape=shape)
         return Rows.from_csr(
             table.T.tocsr(), reg=self.reg, reg_exponent=self.reg_exponent
         )

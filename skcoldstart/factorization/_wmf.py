@@ -134,8 +134,9 @@ class WMF(
     precision of the dtype by what `transform` calls, so that
     ``fit_transform(Y)`` equals ``fit(Y).transform(Y)``.
 
-    A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. Memory is
-    two copies of the plays and two of the factors; items times users never exists.
+    A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. Beside `Y`
+    and the fitted factors, float32 takes at most 12 bytes a played pair, a copy of the
+    longer side's factors, and one of all factors where k is not a multiple of 16.
 
     References
     ----------
@@ -240,11 +241,11 @@ class WMF(
         """
         plays = self._check_plays(Y, reset=True)
         if self.warm_start and hasattr(self, "item_factors_"):
-            V, U = self._last_factors(plays.shape)
+            start = self._last_factors(plays.shape)
         else:
-            V, U = self._starting_factors(plays.shape)
+            start = self._starting_factors(plays.shape)
             self.__dict__.pop("item_factors_", None)  # what fails is not fitted
-        self._alternate(plays, V, U, max_iter=self.max_iter)
+        self._alternate(plays, start, max_iter=self.max_iter)
         return self
 
     def fit_transform(self, Y: Any, y: Any = None) -> np.ndarray:
@@ -291,7 +292,7 @@ class WMF(
         """
         if not hasattr(self, "item_factors_"):
             plays = self._check_plays(Y, reset=True)
-            V, U = self._starting_factors(plays.shape)
+            start = self._starting_factors(plays.shape)
         else:
             n_items, n_users = len(self.item_factors_), len(self.user_factors_)
             plays = check_play_counts(Y, input_name="Y")
@@ -304,9 +305,11 @@ class WMF(
                 )
             new_items = self._fold_in(plays[n_items:, :n_users], self.user_factors_)
             new_users = self._fold_in(plays[:n_items, n_users:].T, self.item_factors_)
-            V = np.concatenate([self.item_factors_, new_items])
-            U = np.concatenate([self.user_factors_, new_users])
-        self._alternate(plays, V, U, max_iter=1)
+            start = [
+                np.concatenate([self.item_factors_, new_items]),
+                np.concatenate([self.user_factors_, new_users]),
+            ]
+        self._alternate(plays, start, max_iter=1)
         return self
 
     def transform(self, Y: Any) -> np.ndarray:
@@ -380,19 +383,23 @@ class WMF(
             return solver.objective(by_item, by_user, V, U)
 
     def _alternate(
-        self, plays: sp.csr_array, V: np.ndarray, U: np.ndarray, *, max_iter: int
+        self, plays: sp.csr_array, start: list[np.ndarray], *, max_iter: int
     ) -> None:
-        """Sweep from factors and set the fitted attributes."""
-        by_item = self._rows(plays, V.dtype)
+        """Sweep from item and user factors, and set the fitted attributes.
+
+        `start` is emptied, so that the solver's copies are the only ones.
+        """
+        by_item = self._rows(plays, start[0].dtype)
         by_user = by_item.transposed(plays.shape[1])
         history: list[float] = []
         with (
-            self._open_solver(V.shape[1]) as solver,
+            self._open_solver(start[0].shape[1]) as solver,
             progress_bar(
                 description="WMF", verbose=self.verbose, total=max_iter, unit="sweep"
             ) as bar,
         ):
-            items, users = solver.put(V), solver.put(U)
+            users = solver.put(start.pop())
+            items = solver.put(start.pop())
             try:
                 for loss in sweeps(
                     by_item, by_user, items, users, solver, max_iter - 1
@@ -401,8 +408,8 @@ class WMF(
                     if len(history) > 1 and history[-2] - loss <= self.tol * loss:
                         break
                 solver.half(by_user, users, items)
-                U = solver.get(users)
-                V = fold_in(by_item, U, solver)
+                solver.half(by_item, items, users, accurate=True)
+                V, U = solver.get(items), solver.get(users)
                 _report(solver.objective(by_item, by_user, V, U), history, bar)
             except KeyboardInterrupt:
                 if self.warm_start:
@@ -416,14 +423,12 @@ class WMF(
         self.loss_ = history[-1] if history else np.inf
         self.n_iter_ = len(history)
 
-    def _starting_factors(
-        self, shape: tuple[int, int]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _starting_factors(self, shape: tuple[int, int]) -> list[np.ndarray]:
         """Draw item factors; users are solved for first, so that theirs are 0."""
         V = draw_factors(shape[0], self.n_components, self.dtype, self.random_state)
-        return V, np.zeros((shape[1], self.n_components), self.dtype)
+        return [V, np.zeros((shape[1], self.n_components), self.dtype)]
 
-    def _last_factors(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def _last_factors(self, shape: tuple[int, int]) -> list[np.ndarray]:
         last = (*self.item_factors_.shape, len(self.user_factors_))
         if last != (shape[0], self.n_components, shape[1]):
             raise ValueError(
@@ -433,7 +438,7 @@ class WMF(
                 "warm_start=False."
             )
         V, U = self.item_factors_, self.user_factors_
-        return V.astype(self.dtype), U.astype(self.dtype)
+        return [V.astype(self.dtype), U.astype(self.dtype)]
 
     def _fold_in(self, plays: Any, fixed: np.ndarray) -> np.ndarray:
         rows = self._rows(plays.tocsr(), fixed.dtype)
