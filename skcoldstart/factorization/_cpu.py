@@ -210,8 +210,13 @@ class CPUSolver:
 
     def penalty(self, rows: Rows, factors: np.ndarray) -> float:
         """Return ``sum_i penalty_i ||a_i||^2``, in float64."""
-        squares = np.einsum("ij,ij->i", factors, factors, dtype=np.float64)
-        return float(rows.penalties @ squares)
+
+        def of_block(block: slice) -> float:
+            part = factors[block]
+            squares = np.einsum("ij,ij->i", part, part, dtype=np.float64)
+            return float(rows.penalties[block] @ squares)
+
+        return sum(self._run(of_block, row_blocks(len(factors))))
 
     def objective(
         self, by_item: Rows, by_user: Rows, V: np.ndarray, U: np.ndarray
