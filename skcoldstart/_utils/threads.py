@@ -4,7 +4,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -171,11 +171,15 @@ def _run(
                 place, item = waiting.popleft()
             except IndexError:
                 return
-            results[place] = function(item)
+            try:
+                results[place] = function(item)
+            except BaseException:
+                waiting.clear()
+                raise
 
     threads = [pool.submit(work) for _ in range(min(n_threads, len(waiting)))]
     try:
-        for thread in as_completed(threads):
+        for thread in threads:
             thread.result()
     finally:
         waiting.clear()

@@ -80,6 +80,7 @@ class CPUSolver:
         self._method = method
         self._n_components = n_components
         self._fixed: np.ndarray | None = None
+        self._squares: tuple[Any, float] = (None, 0.0)
         self._of_thread = threading.local()
 
     def put(self, factors: np.ndarray) -> np.ndarray:
@@ -152,6 +153,7 @@ class CPUSolver:
     def _basis(self, rows: Rows, B: np.ndarray) -> Basis:
         inside = slice(self._n_components)
         gram = gram_matrix(B, self._run)[inside, inside]
+        self._squares = (B, float(np.trace(gram)))
         into, outof = np.zeros((2, B.shape[1], B.shape[1]), B.dtype)
         spectrum = np.zeros(B.shape[1], B.dtype)
         if rows.reg_exponent == 0:
@@ -162,9 +164,8 @@ class CPUSolver:
             except np.linalg.LinAlgError:
                 raise _singular(rows, B.dtype) from None
             into[inside, inside] = root
-            outof[inside, inside] = scipy.linalg.solve_triangular(
-                root, np.eye(len(root)), lower=True
-            ).T
+            inverse, _ = scipy.linalg.lapack.dtrtri(root, lower=1)
+            outof[inside, inside] = inverse.T
             penalties = np.ones(rows.n_rows)
         else:
             sizes, into[inside, inside] = np.linalg.eigh(gram)
@@ -210,6 +211,12 @@ class CPUSolver:
 
     def penalty(self, rows: Rows, factors: np.ndarray) -> float:
         """Return ``sum_i penalty_i ||a_i||^2``, in float64."""
+        last_fixed, squares = self._squares
+        if factors is last_fixed and rows.reg_exponent == 0:
+            without_entries = factors[rows.penalties == 0].astype(np.float64)
+            return rows.reg * (
+                squares - float(np.vdot(without_entries, without_entries))
+            )
 
         def of_block(block: slice) -> float:
             part = factors[block]

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 CHUNK_COST = 2_000_000  # multiplications an entry pass over a chunk makes, about
-BLOCK_ROWS = 4096  # of a dense product; fixed, so that sums do not depend on threads
+BLOCK_ROWS = 2048  # of a dense product; fixed, so that sums do not depend on threads
 
 
 @dataclass(frozen=True)
