@@ -6,13 +6,15 @@
 ``waveforms`` are 29-second clips at 22,050 Hz in memory. ``files`` are the same clips
 on disk, decoded, averaged and resampled first: 44.1 kHz stereo ("44s") and 22.05 kHz
 mono ("22m"). ``counts`` goes on from files to histograms of 4,000 codewords, with
-scikit-learn's KMeans.predict behind librosa.
+scikit-learn's KMeans.predict behind librosa, then takes all clips in one call, with one
+and with two threads, and tells how long a catalogue of 382,410 clips would take.
 
 Clips are synthetic, or cut from the sound files of a folder. Every round times both
 sides on every clip, in turns; a ratio is the median over rounds and clips of one pair
 of times. "decoding" is the share of our time that soundfile alone takes for the file.
 Differences are the largest over all clips: decibels or coefficients, and the relative
-Frobenius norm. One thread means one BLAS thread, too.
+Frobenius norm. One thread means one BLAS thread, too; OPENBLAS_CORETYPE chooses its
+kernels.
 """
 
 import argparse
@@ -36,6 +38,7 @@ import skcoldstart
 from skcoldstart import BagOfWords, MelSpectrogram, MFCCExtractor, VectorQuantizer
 
 SR, SECONDS, N_CODEWORDS = 22_050, 29, 4_000
+CATALOGUE = 382_410
 FRAMING = {"sr": SR, "n_fft": 1024, "hop_length": 512, "n_mels": 128}
 FORMATS = ["wav", "flac", "ogg", "mp3"]
 KINDS = [f"{name} {layout}" for layout in ("44s", "22m") for name in FORMATS]
@@ -212,19 +215,47 @@ def bench_counts(paths, rounds):
         codes = kmeans.predict(librosa_mfcc(librosa.load(path, sr=SR)[0]))
         return np.bincount(codes, minlength=N_CODEWORDS)
 
-    def ours(path, n_jobs=1):
+    def ours(paths, n_jobs=1):
         quantizer.set_params(n_jobs=n_jobs)
-        codes = quantizer.transform(MFCCExtractor().transform([path]))
-        return np.asarray(bag.fit(codes).transform(codes))[0]
+        codes = quantizer.transform(MFCCExtractor(n_jobs=n_jobs).transform(paths))
+        return np.asarray(bag.fit(codes).transform(codes))
 
-    print(f"\nFiles to counts of {N_CODEWORDS} codewords, one thread")
-    print(f"{'':10}{'librosa':>10}{'ours':>9}{'ratio':>8}{'counts that differ':>21}")
+    print(f"\nFiles to counts of {N_CODEWORDS} codewords, a file a call, one thread")
+    print(
+        f"{'':10}{'librosa':>10}{'ours':>9}{'ratio':>8}{'decoding':>10}"
+        f"{'counts that differ':>21}"
+    )
     for kind in KINDS:
         with threadpool_limits(1):
-            (a, b), ratio, results = in_turns(peer, ours, paths[kind], rounds)
+            (a, b), ratio, results = in_turns(
+                peer, lambda path: ours([path])[0], paths[kind], rounds
+            )
+            floor = np.median([clock(decode, path)[0] for path in paths[kind]])
         moved = sum(np.abs(x - y).sum() / 2 for x, y in results)
         share = moved / sum(x.sum() for x, _ in results)
-        print(f"{kind:10}{a * 1e3:7.1f} ms{b * 1e3:6.1f} ms{ratio:7.1f}x{share:21.2%}")
+        print(
+            f"{kind:10}{a * 1e3:7.1f} ms{b * 1e3:6.1f} ms{ratio:7.1f}x{floor / b:10.0%}"
+            f"{share:21.2%}"
+        )
+
+    print(f"\nAll files in a call, clips a second, and hours for {CATALOGUE:,} clips")
+    print(f"{'':10}{'threads':>8}{'librosa':>10}{'ours':>8}{'ratio':>8}{'hours':>14}")
+    for kind in KINDS:
+        for n_jobs in (1, 2):
+            pool = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
+            tasks = [joblib.delayed(peer)(path) for path in paths[kind]]
+            with threadpool_limits(1):
+                pairs = [
+                    (clock(pool, tasks)[0], clock(ours, paths[kind], n_jobs)[0])
+                    for _ in range(rounds)
+                ]
+            speeds = len(tasks) / np.median(pairs, axis=0)
+            ratio = np.median([a / b for a, b in pairs])
+            hours = CATALOGUE / speeds / 3600
+            print(
+                f"{kind:10}{n_jobs:8}{speeds[0]:10.1f}{speeds[1]:8.1f}{ratio:7.1f}x"
+                f"{hours[0]:7.1f} ->{hours[1]:4.1f}"
+            )
 
 
 def print_machine():
@@ -241,8 +272,11 @@ def print_machine():
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors", end="")
     for pool in threadpool_info():
         if pool["user_api"] == "blas":
-            print(f"; {Path(pool['filepath']).parent.name}: {pool['architecture']}")
-            break
+            print(
+                f"; {Path(pool['filepath']).parent.name}: {pool['architecture']}",
+                end="",
+            )
+    print(f"; OPENBLAS_CORETYPE {os.environ.get('OPENBLAS_CORETYPE', 'unset')}")
 
 
 def main():

@@ -255,7 +255,7 @@ def main():
     parser.add_argument("--items-searched", type=int, default=24)
     parser.add_argument("--passes", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--audio", help="folder of sound files instead of made frames")
     arguments = parser.parse_args()

@@ -18,7 +18,6 @@ from skcoldstart.audio._reading import (
 __all__ = [
     "ClipExtractor",
     "ClipFrames",
-    "FrameCollector",
     "FrameFunction",
     "check_audio_items",
     "check_waveform",
@@ -103,39 +102,6 @@ class ClipExtractor:
                 f"{self.dtype}; use dtype='float32'",
             )
         return cast
-
-
-class FrameCollector:
-    """Append the frames of items to one array that grows in place.
-
-    Lists of results joined at the end would need twice the memory of the result. Here
-    the block is enlarged by the operating system, which moves pages, not bytes.
-    """
-
-    def __init__(self, n_features: int, dtype: np.dtype) -> None:
-        self._values = np.empty((0, n_features), dtype)
-        self._lengths: list[int] = []
-        self._n_frames = 0
-
-    def append(self, frames: np.ndarray) -> None:
-        """Add an item of shape (n_frames, n_features)."""
-        stop = self._n_frames + len(frames)
-        if stop > len(self._values):
-            self._resize(max(stop, int(1.1 * len(self._values))))
-        self._values[self._n_frames : stop] = frames
-        self._lengths.append(len(frames))
-        self._n_frames = stop
-
-    def finish(self) -> RaggedArray:
-        """Return all items; the collector must not be used afterwards."""
-        self._resize(self._n_frames)
-        offsets = np.zeros(len(self._lengths) + 1, np.int64)
-        np.cumsum(self._lengths, out=offsets[1:])
-        return RaggedArray(self._values, offsets)
-
-    def _resize(self, n_frames: int) -> None:
-        # No view of the array leaves this object before `finish`.
-        self._values.resize((n_frames, self._values.shape[1]), refcheck=False)
 
 
 def check_audio_items(X: Any) -> Any:

@@ -12,13 +12,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from skcoldstart._ragged import LazySequence, RaggedArray
+from skcoldstart._utils.collector import ItemCollector
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.validation import check_item_sequence
 from skcoldstart.audio._extraction import (
     ClipExtractor,
     ClipFrames,
-    FrameCollector,
     FrameFunction,
     check_audio_items,
 )
@@ -200,7 +200,7 @@ class AudioExtractor(
 
     def _extract(self, extract: ClipExtractor, items: Any) -> RaggedArray:
         """Hold the frames of all items in memory."""
-        frames = FrameCollector(extract.compute.n_features, extract.dtype)
+        frames = ItemCollector((extract.compute.n_features,), extract.dtype)
         report = _Report(self.on_error, len(items))
         with closing(self._results(extract, items, range(len(items)))) as results:
             for index, result in results:

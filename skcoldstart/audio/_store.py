@@ -8,6 +8,7 @@ moment its JSON is there; names are random, so writers never meet. A writer that
 killed loses the shard in progress and nothing else.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -24,10 +25,10 @@ import numpy as np
 
 from skcoldstart._ragged import LazySequence
 from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.collector import ItemCollector
 from skcoldstart._utils.windows import window_array, window_bounds
 from skcoldstart.audio._extraction import (
     ClipExtractor,
-    FrameCollector,
     check_waveform,
     is_path,
 )
@@ -196,9 +197,7 @@ class FrameStore:
         items = self._items
         self._start_shard()
         with atomic_write(self._folder / f"{name}.npy") as file:
-            if hasattr(os, "posix_fallocate"):
-                # A full disk is an error now, before gigabytes are written.
-                os.posix_fallocate(file.fileno(), 0, max(values.nbytes, 1))
+            _reserve(file.fileno(), values.nbytes)
             np.lib.format.write_array(file, values, allow_pickle=False)
         with atomic_write(self._folder / f"{name}.json", "w") as file:
             json.dump(items, file)
@@ -212,7 +211,7 @@ class FrameStore:
         )
 
     def _start_shard(self) -> None:
-        self._pending = FrameCollector(self._n_features, self._dtype)
+        self._pending = ItemCollector((self._n_features,), self._dtype)
         self._items: list[tuple[str, int, str | None]] = []
         self._n_bytes = 0
 
@@ -243,6 +242,17 @@ class FrameStore:
                         path.unlink()
                 except FileNotFoundError:  # another writer swept it
                     pass
+
+
+def _reserve(descriptor: int, n_bytes: int) -> None:
+    """Take room on the disk, so that a full one is an error before it is written to."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, max(n_bytes, 1))
+        except OSError as error:
+            # Some file systems cannot; writing tells whether there is room.
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
 
 
 def item_key(index: int, item: Any) -> str | None:

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._ragged import RaggedArray
+from skcoldstart._utils.collector import ItemCollector
 from skcoldstart._utils.sk import Interval, _fit_context
 from skcoldstart._utils.validation import check_frames
 from skcoldstart.codebook import _lloyd
@@ -266,11 +267,10 @@ class VectorQuantizer(
             lowest number.
         """
         check_is_fitted(self)
-        codes, lengths = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+        codes = ItemCollector((), np.dtype(np.int32))
         for block, labels, _ in self._nearest(X):
-            codes.append(labels)
-            lengths.append(block.lengths)
-        return RaggedArray(np.concatenate(codes), np.cumsum(np.concatenate(lengths)))
+            codes.extend(labels, block.lengths.tolist())
+        return codes.finish()
 
     def inverse_transform(self, X: Any) -> RaggedArray:
         """Replace each code by its codeword.

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import soundfile
+from numpy.testing import assert_array_equal
+
+from skcoldstart.audio import _extraction
 
 
 @pytest.fixture
@@ -29,3 +32,38 @@ def write_audio(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def n_computed(monkeypatch):
+    """Count the clips that are computed."""
+    calls = []
+    compute = _extraction.ClipExtractor.__call__
+
+    def counting(self, index, item):
+        calls.append(index)
+        return compute(self, index, item)
+
+    monkeypatch.setattr(_extraction.ClipExtractor, "__call__", counting)
+
+    def count():
+        n = len(calls)
+        calls.clear()
+        return n
+
+    return count
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Name a store that does not exist yet."""
+    return tmp_path / "store"
+
+
+def assert_same_frames(actual, expected):
+    """Compare sequences of frames: lengths, types and bits."""
+    assert len(actual) == len(expected)
+    assert_array_equal(actual.lengths, expected.lengths)
+    for item, other in zip(actual, expected, strict=True):
+        assert item.dtype == other.dtype
+        assert_array_equal(item, other)

@@ -2,14 +2,9 @@
 
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
@@ -18,21 +13,9 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold
 
 from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
-from skcoldstart.audio import AudioReadError, _extraction, _store
+from skcoldstart.audio import AudioReadError, _store
 from skcoldstart.audio._store import StoredFrames
-
-
-def assert_same_frames(actual, expected):
-    assert len(actual) == len(expected)
-    assert_array_equal(actual.lengths, expected.lengths)
-    for item, other in zip(actual, expected, strict=True):
-        assert item.dtype == other.dtype
-        assert_array_equal(item, other)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "store"
+from tests.audio.conftest import assert_same_frames
 
 
 @pytest.fixture
@@ -41,26 +24,6 @@ def paths(music, write_audio):
         write_audio(f"{i}.wav", music(n))
         for i, n in enumerate((9_000, 700, 12_345, 5_000, 5_001))
     ]
-
-
-@pytest.fixture
-def n_computed(monkeypatch):
-    """Count the clips that are computed."""
-    calls = []
-    compute = _extraction.ClipExtractor.__call__
-
-    def counting(self, index, item):
-        calls.append(index)
-        return compute(self, index, item)
-
-    monkeypatch.setattr(_extraction.ClipExtractor, "__call__", counting)
-
-    def count():
-        n = len(calls)
-        calls.clear()
-        return n
-
-    return count
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -386,75 +349,3 @@ def test_memory_is_one_shard_whatever_the_number_of_items(folder, music, monkeyp
     n_bytes = frames.lengths.sum() * 128 * 4
     assert n_bytes > 5_000_000
     assert peak < 1_500_000
-
-
-SCRIPT = textwrap.dedent("""
-    import sys
-    from pathlib import Path
-    from skcoldstart import MelSpectrogram
-    from skcoldstart.audio import _store
-
-    _store._SHARD_BYTES = 20_000
-    {before}
-    folder, audio = map(Path, sys.argv[1:])
-    paths = sorted(audio.glob("*.wav"))
-    print("started", flush=True)
-    MelSpectrogram(store=folder).transform(paths)
-    print("done", flush=True)
-""")
-
-
-def start(folder, audio, before=""):
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(before=before), folder, audio],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
-def test_a_killed_run_is_resumed(folder, music, write_audio, n_computed):
-    for i in range(400):
-        path = write_audio(f"{i:03}.wav", music(5_000 + 13 * i))
-    process = start(folder, path.parent)
-    assert process.stdout.readline() == "started\n"
-    while process.poll() is None and len(list(folder.rglob("*.json"))) < 5:
-        time.sleep(0.002)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-
-    paths = sorted(path.parent.glob("*.wav"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        frames = MelSpectrogram(store=folder).transform(paths)
-    assert 0 < n_computed() < 400
-    assert_same_frames(frames, MelSpectrogram().transform(paths))
-
-
-@pytest.mark.slow
-def test_a_full_disk_is_an_error_that_leaves_a_good_store(
-    folder, music, write_audio, n_computed
-):
-    pytest.importorskip("resource")
-    for i in range(4):
-        path = write_audio(f"{i}.wav", music(5_000 if i < 2 else 40_000))
-    before = textwrap.dedent("""
-        import resource, signal
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-        _store._SHARD_BYTES = 5_000
-    """)
-    process = start(folder, path.parent, before)
-    _, errors = process.communicate()
-    assert process.returncode == 1
-    assert "OSError" in errors
-    names = [p.name for p in folder.rglob("*") if p.is_file()]
-    assert not [name for name in names if name.startswith(".")]
-
-    paths = sorted(path.parent.glob("*.wav"))
-    frames = MelSpectrogram(store=folder).transform(paths)
-    assert n_computed() == 2
-    assert_same_frames(frames, MelSpectrogram().transform(paths))

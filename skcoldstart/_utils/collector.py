@@ -1,0 +1,51 @@
+"""Items put together one after the other, in memory that grows in place."""
+
+import numpy as np
+
+from skcoldstart._ragged import RaggedArray
+
+__all__ = ["ItemCollector"]
+
+
+class ItemCollector:
+    """Append items to one array that grows in place.
+
+    Lists of results joined at the end would need twice the memory of the result. Here
+    the block is enlarged by the operating system, which moves pages, not bytes.
+
+    Parameters
+    ----------
+    row_shape : tuple of int
+        Shape of a row: ``(n_features,)`` of frames, ``()`` of codes.
+    dtype : dtype
+        Type of the values.
+    """
+
+    def __init__(self, row_shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._values = np.empty((0, *row_shape), dtype)
+        self._lengths: list[int] = []
+        self._n_rows = 0
+
+    def append(self, item: np.ndarray) -> None:
+        """Add an item of shape (n_rows, ...)."""
+        self.extend(item, [len(item)])
+
+    def extend(self, values: np.ndarray, lengths: list[int]) -> None:
+        """Add several items: their rows one after the other, and rows of each."""
+        stop = self._n_rows + len(values)
+        if stop > len(self._values):
+            self._resize(max(stop, int(1.1 * len(self._values))))
+        self._values[self._n_rows : stop] = values
+        self._lengths += lengths
+        self._n_rows = stop
+
+    def finish(self) -> RaggedArray:
+        """Return all items; the collector must not be used afterwards."""
+        self._resize(self._n_rows)
+        offsets = np.zeros(len(self._lengths) + 1, np.int64)
+        np.cumsum(self._lengths, out=offsets[1:])
+        return RaggedArray(self._values, offsets)
+
+    def _resize(self, n_rows: int) -> None:
+        # No view of the array leaves this object before `finish`.
+        self._values.resize((n_rows, *self._values.shape[1:]), refcheck=False)
