@@ -33,6 +33,7 @@ _SUBPACKAGES = (
     "compose",
     "datasets",
     "factorization",
+    "inspection",
     "metrics",
     "model_selection",
     "persistence",

@@ -3,6 +3,7 @@ from skcoldstart import codebook as codebook
 from skcoldstart import compose as compose
 from skcoldstart import datasets as datasets
 from skcoldstart import factorization as factorization
+from skcoldstart import inspection as inspection
 from skcoldstart import metrics as metrics
 from skcoldstart import model_selection as model_selection
 from skcoldstart import persistence as persistence

@@ -19,10 +19,10 @@ RANK = {
     "compose": 5,
     "model_selection": 6,
     "datasets": 6,
-    "inspection": 6,
     "persistence": 6,
-    "_demonstration": 7,
-    "__main__": 8,
+    "inspection": 7,
+    "_demonstration": 8,
+    "__main__": 9,
 }
 HOMES = {
     "numba": {"_kernels"},

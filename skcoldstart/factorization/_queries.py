@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._utils.scores import LowRankScores
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.topn import check_indices, top_n_per_user
-from skcoldstart._utils.usage import usage_coordinates
+from skcoldstart._utils.usage import similar_rows, usage_coordinates
 from skcoldstart.factorization._prior import fold_in_around
 
 __all__ = ["FactorQueriesMixin"]
@@ -183,17 +182,9 @@ class FactorQueriesMixin:
         points = self.item_factors_
         if metric == "usage":
             points = usage_coordinates(points, self.user_factors_)
-        lengths = np.linalg.norm(points, axis=1, keepdims=True)
-        points = points / np.where(lengths > 0, lengths, 1)
-        others, cosines = top_n_per_user(
-            LowRankScores(points, points),
-            n,
-            users=queries,
-            exclude=sp.eye_array(len(points), format="csr"),
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
+        return similar_rows(
+            points, n, queries=queries, n_jobs=self.n_jobs, verbose=self.verbose
         )
-        return others, np.minimum(cosines, 1, out=cosines)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "item_factors_")

@@ -1,0 +1,349 @@
+"""Table 1 of the paper: who stands at the ends of a factor."""
+
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.table import Table
+from skcoldstart._utils.topn import check_indices
+from skcoldstart._utils.usage import usage_coordinates
+from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
+from skcoldstart.inspection._style import PALETTE, literal, shorten
+
+__all__ = ["FactorExtremesDisplay"]
+
+NAME_CHARACTERS = 26
+
+
+class FactorExtremesDisplay:
+    """Show the items or artists at the two ends of each factor.
+
+    What a factor means can be read off those who have most of it, positively and
+    negatively. Use `from_estimator` or `from_factors` to make one.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    factors : array-like of int of shape (n_factors,)
+        Which factors, by their column.
+    highest : sequence of n_factors array-like of str
+        Names with the largest values of each factor, largest first.
+    highest_values : sequence of n_factors array-like of float
+        Their values.
+    lowest : sequence of n_factors array-like of str
+        Names with the smallest values, smallest first.
+    lowest_values : sequence of n_factors array-like of float
+        Their values.
+
+    Attributes
+    ----------
+    ax_ : ndarray of shape (n_factors,) of matplotlib Axes
+        One for each factor, after `plot`.
+    figure_ : matplotlib Figure
+        Where they are.
+
+    See Also
+    --------
+    TasteMapDisplay : All factors at once, on a plane.
+    SimilarItemsTable : The neighbours of single items.
+
+    Notes
+    -----
+    A factorization with equal weight on the squares of both sides, as `skcoldstart.WMF`
+    has, fits as well after any rotation of its factors: single columns are then one
+    choice of axes among many, and another seed gives others. ``basis="usage"`` turns
+    them to the principal axes of the predicted usage patterns, which are the same for
+    every rotation, and sorts them by how much of the patterns they explain.
+
+    References
+    ----------
+    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+    recommendation", NIPS 2013, Table 1.
+
+    Examples
+    --------
+    >>> from skcoldstart.inspection import FactorExtremesDisplay
+    >>> display = FactorExtremesDisplay.from_factors(
+    ...     [[3.0], [1.0], [-2.0], [-4.0]], ["Bo", "Bo", "Ada", "Cleo"], n=1)
+    >>> display.table
+    factor  end      rank  name  value
+         0  highest     1  Bo    2.0000
+         0  lowest      1  Cleo  -4.0000
+    """
+
+    def __init__(
+        self,
+        factors: Any,
+        highest: Any,
+        highest_values: Any,
+        lowest: Any,
+        lowest_values: Any,
+    ) -> None:
+        self.factors = factors
+        self.highest = highest
+        self.highest_values = highest_values
+        self.lowest = lowest
+        self.lowest_values = lowest_values
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        *,
+        names: Any = None,
+        factors: Any = 3,
+        n: int = 5,
+        min_items: int = 1,
+        basis: str = "factors",
+    ) -> "FactorExtremesDisplay":
+        """Read the factors of a fitted factorizer or recommender.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
+            ``user_factors_``, also at the end of a Pipeline or inside a search.
+        X : sequence of n_items items, default=None
+            Content to predict the factors from; ``None`` takes those that training
+            items got from their plays.
+        names : array-like of shape (n_items,), default=None
+            As in `from_factors`.
+        factors : int or array-like of int, default=3
+            As in `from_factors`.
+        n : int, default=5
+            As in `from_factors`.
+        min_items : int, default=1
+            As in `from_factors`.
+        basis : {"factors", "usage"}, default="factors"
+            As in `from_factors`.
+
+        Returns
+        -------
+        FactorExtremesDisplay
+            Not yet drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no factors.
+        ValueError
+            As in `from_factors`.
+        """
+        item_factors, user_factors = factors_of(estimator, X)
+        return cls.from_factors(
+            item_factors,
+            names,
+            user_factors=user_factors,
+            factors=factors,
+            n=n,
+            min_items=min_items,
+            basis=basis,
+        )
+
+    @classmethod
+    def from_factors(
+        cls,
+        item_factors: Any,
+        names: Any = None,
+        *,
+        user_factors: Any = None,
+        factors: Any = 3,
+        n: int = 5,
+        min_items: int = 1,
+        basis: str = "factors",
+    ) -> "FactorExtremesDisplay":
+        """Find the ends of factors.
+
+        Parameters
+        ----------
+        item_factors : array-like of shape (n_items, k)
+            Fitted or predicted.
+        names : array-like of shape (n_items,), default=None
+            Name of each item. Items of one name are one: give artists, and the values
+            are means over the items of an artist. Items without a name are left out.
+            ``None`` numbers the items.
+        user_factors : array-like of shape (n_users, k), default=None
+            Needed by ``basis="usage"``; also weighs how much a factor matters.
+        factors : int or array-like of int, default=3
+            Columns to show, or how many at most: those that matter most to the scores,
+            by the norm of their item values times that of their user values.
+        n : int, default=5
+            Names at each end.
+        min_items : int, default=1
+            Leave out names of fewer items, whose means are mostly noise.
+        basis : {"factors", "usage"}, default="factors"
+            Show the factors as they are, or turned to the principal axes of the
+            predicted usage patterns.
+
+        Returns
+        -------
+        FactorExtremesDisplay
+            Not yet drawn. At each end there are half of the names at most, so that
+            no name is at both.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not agree, `factors` are out of range, `basis` is unknown or
+            lacks `user_factors`, or no name has `min_items` items.
+        """
+        values = check_factors(item_factors, input_name="item_factors")
+        if names is None:
+            names = [f"item {i}" for i in range(len(values))]
+        names = check_texts(names, len(values), input_name="names")
+        strength = np.linalg.norm(values, axis=0)
+        if user_factors is not None:
+            user_factors = check_factors(
+                user_factors, input_name="user_factors", like=values
+            )
+            strength = strength * np.linalg.norm(user_factors, axis=0)
+        if basis == "usage":
+            if user_factors is None:
+                raise ValueError('basis="usage" needs user_factors; pass them.')
+            values = _principal_axes(usage_coordinates(values, user_factors))
+            strength = np.linalg.norm(values, axis=0)
+        elif basis != "factors":
+            raise ValueError(f"basis={basis!r}; expected 'factors' or 'usage'.")
+        if n < 1:
+            raise ValueError(f"n={n!r}; expected at least 1 name at each end.")
+
+        distinct, means = _means_by_name(values, names, min_items)
+        chosen = _strongest(strength, factors)
+        n = min(n, max(1, len(distinct) // 2))
+        order = np.argsort(means[:, chosen], axis=0, kind="stable")
+        lowest, highest = order[:n].T, order[::-1][:n].T
+        return cls(
+            factors=chosen,
+            highest=distinct[highest],
+            highest_values=np.array([
+                means[rows, f] for rows, f in zip(highest, chosen, strict=True)
+            ]),
+            lowest=distinct[lowest],
+            lowest_values=np.array([
+                means[rows, f] for rows, f in zip(lowest, chosen, strict=True)
+            ]),
+        )
+
+    @property
+    def table(self) -> Table:
+        """The same as a table: factor, end, rank, name, value.
+
+        A mapping of column names to arrays; ``rows()`` gives dicts, ``to_frame()`` a
+        pandas DataFrame.
+        """
+        return Table.from_rows([
+            {"factor": int(f), "end": end, "rank": rank, "name": name, "value": value}
+            for i, f in enumerate(self.factors)
+            for end, names, values in (
+                ("highest", self.highest[i], self.highest_values[i]),
+                ("lowest", self.lowest[i], self.lowest_values[i]),
+            )
+            for rank, (name, value) in enumerate(zip(names, values, strict=True), 1)
+        ])
+
+    def plot(self, ax: Any = None) -> "FactorExtremesDisplay":
+        """Draw one panel of bars for each factor.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of n_factors Axes, default=None
+            Where to draw; ``None`` makes a figure.
+
+        Returns
+        -------
+        FactorExtremesDisplay
+            This display, with ``ax_`` and ``figure_``.
+
+        Raises
+        ------
+        ValueError
+            If there is not one Axes for each factor.
+        """
+        n_factors = len(self.factors)
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            n_rows = max(
+                len(high) + len(low)
+                for high, low in zip(self.highest, self.lowest, strict=True)
+            )
+            _, ax = plt.subplots(
+                1,
+                n_factors,
+                figsize=(3.5 * n_factors, 0.8 + 0.27 * n_rows),
+                layout="constrained",
+            )
+        self.ax_ = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+        if len(self.ax_) != n_factors:
+            raise ValueError(
+                f"ax holds {len(self.ax_)} Axes but there are {n_factors} factors; "
+                "expected one for each."
+            )
+        self.figure_ = self.ax_[0].figure
+        for i, axes in enumerate(self.ax_):
+            self._draw(axes, i)
+        return self
+
+    def _draw(self, axes: Any, i: int) -> None:
+        values = np.concatenate([self.highest_values[i], self.lowest_values[i][::-1]])
+        names = [*self.highest[i], *self.lowest[i][::-1]]
+        # The two ends are apart by half a row.
+        places = np.arange(len(names), dtype=float)
+        places[len(self.highest[i]) :] += 0.5
+        colours = np.where(values >= 0, PALETTE[0], PALETTE[1])
+        axes.barh(places, values, color=colours, height=0.72)
+        extent = 1.05 * np.abs(values).max() or 1.0
+        for place, value, name in zip(places, values, names, strict=True):
+            side = -1 if value >= 0 else 1  # the half that the bar leaves free
+            axes.text(
+                side * 0.02 * extent,
+                place,
+                literal(shorten(name, NAME_CHARACTERS)),
+                ha="right" if side < 0 else "left",
+                va="center",
+                fontsize=8.5,
+            )
+        axes.axvline(0, color="0.3", linewidth=0.8)
+        axes.set(xlim=(-extent, extent), yticks=[], title=f"factor {self.factors[i]}")
+        axes.invert_yaxis()
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.locator_params(axis="x", nbins=5)
+
+
+def _principal_axes(points: np.ndarray) -> np.ndarray:
+    """Return coordinates on principal axes, strongest first, heavier end positive."""
+    points = points - points.mean(axis=0)
+    _, _, axes = np.linalg.svd(points, full_matrices=False)
+    turned = points @ axes.T
+    signs = np.where(-turned.min(axis=0) > turned.max(axis=0), -1.0, 1.0)
+    return turned * signs.astype(turned.dtype)
+
+
+def _means_by_name(
+    values: np.ndarray, names: np.ndarray, min_items: int
+) -> tuple[np.ndarray, np.ndarray]:
+    distinct, place, counts = np.unique(names, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(distinct), values.shape[1]))
+    np.add.at(sums, place, values)
+    kept = (counts >= min_items) & (distinct != "")
+    if not kept.any():
+        raise ValueError(
+            f"No name has min_items={min_items} items; the most frequent has "
+            f"{counts.max()}. Lower min_items."
+        )
+    return distinct[kept], sums[kept] / counts[kept, None]
+
+
+def _strongest(strength: np.ndarray, factors: Any) -> np.ndarray:
+    k = len(strength)
+    if np.ndim(factors) > 0:
+        return check_indices(factors, k, name="factors")
+    if factors < 1:
+        raise ValueError(
+            f"factors={factors!r}; expected how many to show, at least 1, or a list of "
+            "columns."
+        )
+    return np.argsort(-strength, kind="stable")[:factors]

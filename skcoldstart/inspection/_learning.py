@@ -1,0 +1,214 @@
+"""How a fit went, sweep by sweep or epoch by epoch."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._utils.scores import open_recommender
+from skcoldstart.inspection._style import PALETTE, axes_for
+
+__all__ = ["LearningCurve"]
+
+
+class LearningCurve:
+    """Draw the losses that an estimator recorded while it was fitted.
+
+    Use `from_estimator` for an estimator with a ``history_``, ``loss_history_`` or
+    ``loss_curve_``, or `from_history` for the record itself.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    curves : mapping of str to array-like of shape (n_steps,)
+        Loss after each step, by name; NaN where it was not recorded.
+    step : str, default="epoch"
+        What a step is called.
+    loss : str, default="loss"
+        What the curves show.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the curves are drawn, after `plot`.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    lines_ : list of matplotlib Line2D
+        One for each curve.
+
+    See Also
+    --------
+    skcoldstart.model_selection.learning_curve : Scores for more and more items.
+
+    Examples
+    --------
+    >>> from skcoldstart.inspection import LearningCurve
+    >>> curve = LearningCurve.from_history(
+    ...     [{"epoch": 1, "train_loss": 2.0, "valid_loss": 2.5, "batches": []},
+    ...      {"epoch": 2, "train_loss": 1.0, "valid_loss": 2.2, "batches": []},
+    ...      {"epoch": 3, "train_loss": 0.5, "valid_loss": 2.4, "batches": []}])
+    >>> list(curve.curves), curve.best_step
+    (['train_loss', 'valid_loss'], 2)
+    """
+
+    def __init__(
+        self, curves: Mapping[str, Any], *, step: str = "epoch", loss: str = "loss"
+    ) -> None:
+        self.curves = curves
+        self.step = step
+        self.loss = loss
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> "LearningCurve":
+        """Read what a fitted estimator recorded.
+
+        Parameters
+        ----------
+        estimator : estimator
+            With ``history_`` (a dict for each epoch, as skorch's), ``loss_history_``
+            (`skcoldstart.WMF`) or ``loss_curve_`` (`sklearn.neural_network`), also at
+            the end of a Pipeline or inside a search. Of a
+            `skcoldstart.ColdStartRecommender` it is the regressor's record or, where
+            that has none, the factorizer's; pass ``model.factorizer_`` for the latter.
+
+        Returns
+        -------
+        LearningCurve
+            Not yet drawn.
+
+        Raises
+        ------
+        TypeError
+            If there is no such record.
+        """
+        check_is_fitted(estimator)
+        model, _ = open_recommender(estimator)
+        parts = [model]
+        for name in ("regressor_", "factorizer_"):
+            if hasattr(model, name):
+                parts.append(open_recommender(getattr(model, name))[0])
+        for part in parts:
+            if hasattr(part, "history_"):
+                return cls.from_history(part.history_)
+            if hasattr(part, "loss_history_"):
+                return cls(
+                    {"objective": np.asarray(part.loss_history_, float)},
+                    step="sweep",
+                    loss="objective",
+                )
+            if hasattr(part, "loss_curve_"):
+                return cls({"train_loss": np.asarray(part.loss_curve_, float)})
+        raise TypeError(
+            f"{type(model).__name__} recorded no losses; expected a fitted estimator "
+            "with history_, loss_history_ or loss_curve_."
+        )
+
+    @classmethod
+    def from_history(
+        cls, history: Sequence[Mapping[str, Any]], *, names: Any = None
+    ) -> "LearningCurve":
+        """Read a list of dicts, one for each epoch.
+
+        Parameters
+        ----------
+        history : sequence of n_epochs mapping
+            What was recorded after each epoch; a value that is missing or not a
+            number is NaN.
+        names : sequence of str, default=None
+            Which values to show; ``None`` means those whose name ends in ``loss``.
+
+        Returns
+        -------
+        LearningCurve
+            Not yet drawn.
+
+        Raises
+        ------
+        ValueError
+            If nothing was recorded under these names.
+        """
+        rows = [dict(row) for row in history]
+        recorded = list(dict.fromkeys(key for row in rows for key in row))
+        if names is None:
+            names = [key for key in recorded if str(key).endswith("loss")]
+        curves = {
+            name: np.array([_number(row.get(name)) for row in rows]) for name in names
+        }
+        curves = {name: c for name, c in curves.items() if np.isfinite(c).any()}
+        if not curves:
+            raise ValueError(
+                f"history of {len(rows)} epochs holds no numbers under {list(names)}; "
+                f"it has {recorded}. Pass names."
+            )
+        return cls(curves)
+
+    @property
+    def best_step(self) -> int | None:
+        """Step of the lowest validation loss, from 1; None without one."""
+        for name, values in self.curves.items():
+            values = np.asarray(values, float)
+            if name.startswith("valid") and np.isfinite(values).any():
+                return int(np.nanargmin(values)) + 1
+        return None
+
+    def plot(self, ax: Any = None, *, log: bool | str = "auto") -> "LearningCurve":
+        """Draw the curves, and mark the lowest validation loss.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; ``None`` makes a figure.
+        log : bool or "auto", default="auto"
+            Whether losses are on a logarithmic scale: "auto" where all are positive
+            and the largest is more than ten times the smallest.
+
+        Returns
+        -------
+        LearningCurve
+            This display, with ``ax_``, ``figure_`` and ``lines_``.
+        """
+        from matplotlib.ticker import MaxNLocator
+
+        ax = axes_for(ax, figsize=(5.5, 3.4), layout="constrained")
+        self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
+        curves = {name: np.asarray(v, float) for name, v in self.curves.items()}
+        for i, (name, values) in enumerate(curves.items()):
+            steps = np.arange(1, len(values) + 1)
+            self.lines_ += ax.plot(
+                steps,
+                values,
+                color=PALETTE[i % len(PALETTE)],
+                linestyle=("-", "--", ":", "-.")[i % 4],
+                marker="o" if len(values) <= 40 else None,
+                markersize=4,
+                linewidth=1.8,
+                label=name.replace("_", " "),
+            )
+        values = np.concatenate([v[np.isfinite(v)] for v in curves.values()])
+        if log == "auto":
+            log = values.min() > 0 and values.max() > 10 * values.min()
+        if log:
+            ax.set_yscale("log")
+        best = self.best_step
+        if best is not None:
+            ax.axvline(
+                best,
+                color="0.4",
+                linewidth=1,
+                linestyle=(0, (2, 2)),
+                label=f"best {self.step}: {best}",
+                zorder=0,
+            )
+        ax.set(xlabel=self.step, ylabel=self.loss)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.spines[["top", "right"]].set_visible(False)
+        if len(curves) > 1 or best is not None:
+            ax.legend(frameon=False)
+        return self
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (Real, np.generic)) else np.nan

@@ -1,0 +1,150 @@
+"""The interactive page of a taste map: one file that asks for nothing."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from skcoldstart._utils.atomic import atomic_write
+from skcoldstart.inspection._style import Style
+
+__all__ = ["clip_url", "json_for_html", "write_page"]
+
+UNITS = 100_000  # positions are integers from 0 to this
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    points: np.ndarray,
+    names: np.ndarray,
+    styles: list[Style],
+    style_of_item: np.ndarray,
+    details: Mapping[str, np.ndarray],
+    audio: np.ndarray | None,
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Written whole or not at all.
+    title : str
+        Of the page.
+    points : ndarray of shape (n_items, 2)
+        Positions; items where they are NaN are left out.
+    names : ndarray of shape (n_items,)
+        Names.
+    styles : list of Style
+        Labels and their looks.
+    style_of_item : int ndarray of shape (n_items,)
+        Index of each item's style.
+    details : mapping of str to ndarray of shape (n_items,)
+        More texts.
+    audio : ndarray of shape (n_items,) or None
+        Paths, or None and empty ones.
+    """
+    placed = np.flatnonzero(np.isfinite(points).all(axis=1))
+    folder = Path(path).resolve().parent
+    data = {
+        "title": title,
+        "units": UNITS,
+        **_positions(points[placed]),
+        "names": names[placed].tolist(),
+        "styles": [style._asdict() for style in styles],
+        "style": style_of_item[placed].tolist(),
+        "details": {key: texts[placed].tolist() for key, texts in details.items()},
+        "audio": None
+        if audio is None
+        else [clip_url(audio[i], folder) for i in placed],
+    }
+    template, style, script = (
+        files("skcoldstart.inspection")
+        .joinpath("page", f"taste_map.{suffix}")
+        .read_text("utf-8")
+        for suffix in ("html", "css", "js")
+    )
+    parts = {
+        "TITLE": escape(title),
+        "STYLE": style,
+        "STYLE_HASH": _hash(style),
+        "SCRIPT": script,
+        "SCRIPT_HASH": _hash(script),
+        "DATA": json_for_html(data),
+    }
+    # In one pass, so that nothing inside a part is taken for a place to fill.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+    with atomic_write(path, "w") as file:
+        file.write(page)
+
+
+def json_for_html(value: Any) -> str:
+    r"""Return JSON that may stand inside a script element.
+
+    Parameters
+    ----------
+    value : object
+        Of dicts, lists, str, numbers and None. A lone surrogate, as in the name of a
+        file that is no UTF-8, becomes a question mark.
+
+    Returns
+    -------
+    str
+        JSON without ``<``, ``>``, ``&`` and without the separators U+2028 and U+2029:
+        they are written ``\u003c`` and so on, which mean the same in JSON.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return re.sub(r"[<>&\u2028\u2029]", lambda c: f"\\u{ord(c[0]):04x}", text)
+
+
+def clip_url(path: Any, folder: Path) -> str | None:
+    """Return the link from a page in `folder` to an audio file.
+
+    Parameters
+    ----------
+    path : str, PathLike or None
+        The file; it is taken for a path whatever it looks like.
+    folder : Path
+        Absolute folder of the page.
+
+    Returns
+    -------
+    str or None
+        Relative, beginning with a dot, or a ``file:`` link to another drive; None
+        where there is no file.
+    """
+    if path is None or path != path or path == "":
+        return None
+    absolute = os.path.abspath(os.fsdecode(path))
+    try:
+        relative = os.path.relpath(absolute, folder)
+    except ValueError:  # on another drive than the page
+        return Path(absolute).as_uri()
+    # The leading dot keeps "javascript:x" a file of that name.
+    return "./" + quote(os.fsencode(Path(relative).as_posix()))
+
+
+def _positions(points: np.ndarray) -> dict[str, list[int]]:
+    """Scale to a square of integers, x to the right and y downwards."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    side = float((high - low).max()) or 1.0
+    unit = (points - (low + high) / 2) / side + 0.5
+    x, y = np.rint(unit * UNITS).astype(int).T
+    return {"x": x.tolist(), "y": (UNITS - y).tolist()}
+
+
+def _hash(text: str) -> str:
+    """Return what a content security policy calls an inline block by."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

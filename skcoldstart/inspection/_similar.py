@@ -1,0 +1,295 @@
+"""Table 4 of the paper: the closest tracks, by plays and by content."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._utils.scores import open_recommender
+from skcoldstart._utils.table import Table
+from skcoldstart._utils.topn import check_indices
+from skcoldstart._utils.usage import similar_rows, usage_coordinates
+from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
+
+__all__ = ["SimilarItemsTable"]
+
+FROM_PLAYS, FROM_CONTENT = "from plays", "from content"
+NOBODY = "–"
+
+
+class SimilarItemsTable:
+    """List the items that are closest by usage pattern, by plays and by content.
+
+    Two items are alike if the same users would play them: the cosine of their
+    predicted usage patterns. Factors of plays and factors predicted from content
+    stand side by side. Use `from_estimator` or `from_factors` to make one; printing
+    it, or the end of a notebook cell, shows it.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    queries : array-like of int of shape (n_queries,)
+        Items whose neighbours are listed.
+    neighbors : mapping of str to int array-like of shape (n_queries, n)
+        Closest items by the source of the factors, closest first; -1 where there is
+        none.
+    similarities : mapping of str to array-like of shape (n_queries, n)
+        Their cosines.
+    names : array-like of shape (n_items,)
+        Name of each item.
+
+    See Also
+    --------
+    skcoldstart.WMF.similar_items : Neighbours of many items, as indices.
+    TasteMapDisplay : All items at once.
+
+    Notes
+    -----
+    Cosines need the ``k x k`` matrix of user factors only, not the users: a query
+    costs O(n_items k). An item without plays has no pattern to compare; its list from
+    plays is empty.
+
+    References
+    ----------
+    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+    recommendation", NIPS 2013, Table 4.
+
+    Examples
+    --------
+    >>> from skcoldstart.inspection import SimilarItemsTable
+    >>> SimilarItemsTable.from_factors(
+    ...     [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], [[1.0, 1.0], [0.0, 1.0], [0.2, 1.0]],
+    ...     [[2.0, 0.0], [0.0, 1.0]], queries=[0], n=1, names=["Hold On", "Baby", "Ah"])
+    Hold On
+      from plays   from content
+      Baby  0.998  Ah  0.614
+    """
+
+    def __init__(
+        self,
+        queries: Any,
+        neighbors: Mapping[str, Any],
+        similarities: Mapping[str, Any],
+        names: Any,
+    ) -> None:
+        self.queries = queries
+        self.neighbors = neighbors
+        self.similarities = similarities
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        queries: Any,
+        names: Any = None,
+        n: int = 5,
+    ) -> "SimilarItemsTable":
+        """Compare the factors of plays with those a recommender predicts.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted `skcoldstart.ColdStartRecommender`, also at the end of a Pipeline
+            or inside a search, whose factorizer keeps ``item_factors_`` (`WMF`).
+        X : sequence of n_items items
+            Content: of the training items, or of any others together with `y`.
+        y : {array-like, sparse} of shape (n_items, n_users), default=None
+            Plays of these items, to fold them in; ``None`` means that they are the
+            training items, in their order, whose factors are there.
+        queries : array-like of int or of bool
+            Items to list, by their row in X, or a mask.
+        names : array-like of shape (n_items,), default=None
+            Name of each item; ``None`` numbers them.
+        n : int, default=5
+            Neighbours of each.
+
+        Returns
+        -------
+        SimilarItemsTable
+            Its sources are "from plays" and "from content".
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no such factors.
+        ValueError
+            If `X` and `y` or the training items are not of one length, or as in
+            `from_factors`.
+        """
+        check_is_fitted(estimator)
+        predicted, user_factors = factors_of(estimator, X)
+        if y is None:
+            item_factors, _ = factors_of(estimator)
+            remedy = "; X must be the training items. Pass y for others."
+        else:
+            model, _ = open_recommender(estimator)
+            item_factors = np.asarray(model.factorizer_.transform(y))
+            remedy = "; X and y must have one row per item."
+        if len(item_factors) != len(predicted):
+            raise ValueError(
+                f"X has {len(predicted)} items but there are plays of "
+                f"{len(item_factors)}{remedy}"
+            )
+        return cls.from_factors(
+            item_factors, predicted, user_factors, queries=queries, names=names, n=n
+        )
+
+    @classmethod
+    def from_factors(
+        cls,
+        item_factors: Any,
+        predicted_factors: Any,
+        user_factors: Any,
+        *,
+        queries: Any,
+        names: Any = None,
+        n: int = 5,
+    ) -> "SimilarItemsTable":
+        """Find the closest items by two kinds of factors.
+
+        Parameters
+        ----------
+        item_factors : array-like of shape (n_items, k)
+            From plays.
+        predicted_factors : array-like of shape (n_items, k)
+            From content, in the same basis: for the user factors below. ``None`` lists
+            the neighbours from plays alone.
+        user_factors : array-like of shape (n_users, k)
+            Fitted.
+        queries : array-like of int or of bool
+            Items to list, or a mask of shape (n_items,).
+        names : array-like of shape (n_items,), default=None
+            Name of each item; ``None`` numbers them.
+        n : int, default=5
+            Neighbours of each, at least 1.
+
+        Returns
+        -------
+        SimilarItemsTable
+            Its sources are "from plays" and "from content".
+
+        Raises
+        ------
+        ValueError
+            If shapes do not agree, or queries are out of range.
+        """
+        factors = {FROM_PLAYS: check_factors(item_factors, input_name="item_factors")}
+        like = factors[FROM_PLAYS]
+        if predicted_factors is not None:
+            predicted = check_factors(
+                predicted_factors, input_name="predicted_factors", like=like
+            )
+            if len(predicted) != len(like):
+                raise ValueError(
+                    f"predicted_factors has {len(predicted)} rows but item_factors has "
+                    f"{len(like)}; expected the same items."
+                )
+            factors[FROM_CONTENT] = predicted
+        users = check_factors(user_factors, input_name="user_factors", like=like)
+        if names is None:
+            names = [f"item {i}" for i in range(len(like))]
+        queries = check_indices(np.atleast_1d(queries), len(like), name="queries")
+        neighbors, similarities = {}, {}
+        for source, table in factors.items():
+            points = usage_coordinates(table, users)
+            rows, cosines = similar_rows(points, n, queries=queries)
+            nowhere = ~points[queries].any(axis=1)
+            rows[nowhere], cosines[nowhere] = -1, np.nan
+            neighbors[source] = rows
+            similarities[source] = np.where(rows < 0, np.nan, cosines)
+        return cls(
+            queries,
+            neighbors,
+            similarities,
+            check_texts(names, len(like), input_name="names"),
+        )
+
+    @property
+    def table(self) -> Table:
+        """One row per query and neighbour: query, source, rank, neighbor, similarity.
+
+        A mapping of column names to arrays; ``rows()`` gives dicts, ``to_frame()`` a
+        pandas DataFrame.
+        """
+        return Table.from_rows([
+            {
+                "query": str(self.names[query]),
+                "source": source,
+                "rank": rank,
+                "neighbor": name,
+                "similarity": similarity,
+            }
+            for source in self.neighbors
+            for place, query in enumerate(self.queries)
+            for rank, (name, similarity) in enumerate(self._list(source, place), 1)
+        ])
+
+    def to_frame(self) -> Any:
+        """Return `table` as a pandas DataFrame.
+
+        Returns
+        -------
+        DataFrame
+            One row per query, source and neighbour. Needs pandas.
+        """
+        return self.table.to_frame()
+
+    def _list(self, source: str, place: int) -> list[tuple[str, float]]:
+        return [
+            (str(self.names[row]) if row >= 0 else NOBODY, float(similarity))
+            for row, similarity in zip(
+                self.neighbors[source][place],
+                self.similarities[source][place],
+                strict=True,
+            )
+        ]
+
+    def __repr__(self) -> str:
+        lines = []
+        for place, query in enumerate(self.queries):
+            columns = []
+            for source in self.neighbors:
+                found = self._list(source, place)
+                width = max(len(name) for name, _ in found)
+                cells = [
+                    f"{name:{width}}  {_cosine(similarity):>5}".rstrip()
+                    for name, similarity in found
+                ]
+                width = max(map(len, [source, *cells]))
+                columns.append([f"{cell:{width}}" for cell in [source, *cells]])
+            lines.append(str(self.names[query]))
+            lines += [
+                ("  " + "  ".join(cells)).rstrip()
+                for cells in zip(*columns, strict=True)
+            ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        sources = "".join(
+            f'<th colspan="2">{escape(source)}</th>' for source in self.neighbors
+        )
+        rows = [f"<tr><th>query</th>{sources}</tr>"]
+        for place, query in enumerate(self.queries):
+            lists = [self._list(source, place) for source in self.neighbors]
+            for rank, cells in enumerate(zip(*lists, strict=True)):
+                name = str(self.names[query]) if rank == 0 else ""
+                rows.append(
+                    f"<tr><td>{escape(name)}</td>"
+                    + "".join(
+                        f"<td>{escape(neighbor)}</td><td>{_cosine(similarity)}</td>"
+                        for neighbor, similarity in cells
+                    )
+                    + "</tr>"
+                )
+        return f"<table>{''.join(rows)}</table>"
+
+
+def _cosine(similarity: float) -> str:
+    return "" if np.isnan(similarity) else f"{similarity:.3f}"

@@ -1,0 +1,227 @@
+"""What an item sounds like, as the models see it."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skcoldstart._utils.validation import check_item_sequence
+from skcoldstart.inspection._style import axes_for
+
+__all__ = ["SpectrogramDisplay"]
+
+TICKS_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+class SpectrogramDisplay:
+    """Draw the frames of one item: time to the right, frequency upwards.
+
+    Use `from_estimator` to make one from an extractor and a file or waveform.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    frames : array-like of shape (n_frames, n_features)
+        Mel bands or coefficients of one item, in time.
+    frame_s : float, default=None
+        Seconds from one frame to the next; ``None`` counts frames.
+    frequencies : array-like of shape (n_features,), default=None
+        Centre of each band, in Hz; ``None`` numbers the features.
+    unit : str, default="value"
+        What a value is, for the scale of colours.
+    blocks : mapping of str to int, default=None
+        Where there are no frequencies: names of groups of features and how many each
+        has, from the first feature on. Features are then drawn in their own standard
+        deviations, since coefficients of different order are of different size.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the item is drawn, after `plot`.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    image_ : matplotlib AxesImage
+        The frames.
+
+    See Also
+    --------
+    skcoldstart.MelSpectrogram : Computes mel bands.
+    skcoldstart.MFCCExtractor : Computes coefficients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import MelSpectrogram
+    >>> from skcoldstart.inspection import SpectrogramDisplay
+    >>> tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(22050) / 22050)
+    >>> display = SpectrogramDisplay.from_estimator(MelSpectrogram(), tone)
+    >>> loudest = display.frames.mean(axis=0).argmax()
+    >>> bool(abs(display.frequencies[loudest] - 1000) < 30)
+    True
+    """
+
+    def __init__(
+        self,
+        frames: Any,
+        *,
+        frame_s: float | None = None,
+        frequencies: Any = None,
+        unit: str = "value",
+        blocks: Mapping[str, int] | None = None,
+    ) -> None:
+        self.frames = frames
+        self.frame_s = frame_s
+        self.frequencies = frequencies
+        self.unit = unit
+        self.blocks = blocks
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, item: Any) -> "SpectrogramDisplay":
+        """Extract the frames of one item.
+
+        Parameters
+        ----------
+        estimator : MelSpectrogram or MFCCExtractor
+            Fitted or not; it has nothing to learn.
+        item : str, PathLike or ndarray of shape (n_samples,)
+            One file, or one mono waveform at the extractor's ``sr``.
+
+        Returns
+        -------
+        SpectrogramDisplay
+            Not yet drawn. Bands of a `MelSpectrogram` have frequencies, coefficients
+            of an `MFCCExtractor` numbers.
+
+        Raises
+        ------
+        ValueError
+            If `item` is not one item.
+        AudioReadError
+            If it cannot be read.
+        """
+        if not isinstance(item, (str, bytes, os.PathLike)):
+            check_item_sequence(item, input_name="item")
+            if np.ndim(item) != 1:
+                raise ValueError(
+                    f"item has shape {np.shape(item)}; expected one path or one mono "
+                    "waveform of shape (n_samples,)."
+                )
+            if isinstance(item[0], (str, bytes, os.PathLike)):
+                raise ValueError(
+                    f"item is a sequence of {len(item)} paths; pass one of them."
+                )
+        frames = np.asarray(estimator.fit([item]).transform([item])[0])
+        frame_s = estimator.hop_length / estimator.sr
+        if hasattr(estimator, "n_mfcc"):
+            orders = ("MFCC", "differences", "second differences")
+            blocks = dict.fromkeys(orders[: 1 + estimator.n_deltas], estimator.n_mfcc)
+            return cls(frames, frame_s=frame_s, blocks=blocks)
+        units = {
+            "log": f"log(1 + {getattr(estimator, 'log_scale', 1):g} · power)",
+            "db": "power (dB)",
+            None: "power",
+        }
+        return cls(
+            frames,
+            frame_s=frame_s,
+            frequencies=_mel_centres(estimator),
+            unit=units[estimator.compression],
+        )
+
+    def plot(
+        self, ax: Any = None, *, cmap: str | None = None, colorbar: bool = True
+    ) -> "SpectrogramDisplay":
+        """Draw the frames.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; ``None`` makes a figure.
+        cmap : str, default=None
+            Colours from low to high; ``None`` means "magma", or "RdBu_r" around 0 where
+            there are `blocks`. Both can be read with any colour vision.
+        colorbar : bool, default=True
+            Whether to draw the scale of colours.
+
+        Returns
+        -------
+        SpectrogramDisplay
+            This display, with ``ax_``, ``figure_`` and ``image_``.
+
+        Raises
+        ------
+        ValueError
+            If there are no frames, or `frequencies` or `blocks` are not one per
+            feature.
+        """
+        frames = check_array(np.asarray(self.frames, np.float32), input_name="frames")
+        n_frames, n_features = frames.shape
+        counts = {}
+        if self.frequencies is not None:
+            counts["frequencies"] = len(self.frequencies)
+        if self.blocks is not None:
+            counts["blocks"] = sum(self.blocks.values())
+        for name, count in counts.items():
+            if count != n_features:
+                raise ValueError(
+                    f"{name} counts {count} features but frames have {n_features}; "
+                    "expected one for each."
+                )
+        ax = axes_for(ax, figsize=(7, 3), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        limits = {}
+        if self.blocks is not None:
+            spread = frames.std(axis=0)
+            frames = (frames - frames.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            limits = {"vmin": -3, "vmax": 3}
+        step = 1.0 if self.frame_s is None else self.frame_s
+        self.image_ = ax.imshow(
+            frames.T,
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            # Frame t is centred on t * step.
+            extent=(-0.5 * step, (n_frames - 0.5) * step, -0.5, n_features - 0.5),
+            cmap=cmap or ("magma" if self.blocks is None else "RdBu_r"),
+            **limits,
+        )
+        ax.set_xlabel("frame" if self.frame_s is None else "time (s)")
+        if self.frequencies is not None:
+            _mark_frequencies(ax, np.asarray(self.frequencies, float))
+        elif self.blocks is not None:
+            _mark_blocks(ax, self.blocks)
+        else:
+            ax.set_ylabel("feature")
+        if colorbar:
+            label = self.unit if self.blocks is None else "standard deviations"
+            self.figure_.colorbar(self.image_, ax=ax, label=label, pad=0.02)
+        return self
+
+
+def _mark_frequencies(axes: Any, frequencies: np.ndarray) -> None:
+    shown = [hz for hz in TICKS_HZ if frequencies[0] <= hz <= frequencies[-1]]
+    axes.set_yticks(
+        np.interp(shown, frequencies, np.arange(len(frequencies))),
+        [f"{hz / 1000:g}k" if hz >= 1000 else f"{hz:g}" for hz in shown],
+    )
+    axes.set_ylabel("frequency (Hz)")
+
+
+def _mark_blocks(axes: Any, blocks: Mapping[str, int]) -> None:
+    ends = np.cumsum(list(blocks.values()))
+    middles = ends - np.array(list(blocks.values())) / 2 - 0.5
+    axes.set_yticks(middles, [name.replace(" ", "\n") for name in blocks], fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    for end in ends[:-1]:
+        axes.axhline(end - 0.5, color="black", linewidth=0.8)
+
+
+def _mel_centres(extractor: Any) -> np.ndarray:
+    """Return the peak of each triangular band, in Hz."""
+    from skcoldstart.audio._filters import mel_band_edges
+
+    fmax = extractor.sr / 2 if extractor.fmax is None else extractor.fmax
+    return mel_band_edges(extractor.n_mels, extractor.fmin, fmax)[1:-1]

@@ -1,0 +1,499 @@
+"""Figure 1 of the paper: items on a plane, placed by who would play them."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.topn import check_indices
+from skcoldstart._utils.usage import unit_rows, usage_coordinates
+from skcoldstart.inspection._closeups import (
+    Window,
+    choose_centres,
+    window_around,
+    write_names,
+)
+from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
+from skcoldstart.inspection._page import write_page
+from skcoldstart.inspection._style import GREY, SHAPES, literal, shorten, style_labels
+
+__all__ = ["TasteMapDisplay"]
+
+
+class TasteMapDisplay:
+    """Draw items on a plane, placed by who would play them.
+
+    Items are near each other where the same users are predicted to play them. Use
+    `from_estimator` or `from_factors` to make one; `plot` draws it and `write_html`
+    makes a page to walk around in and listen.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    points : array-like of shape (n_items, 2)
+        Position of each item; NaN for an item that has none, which is not drawn.
+    names : array-like of shape (n_items,), default=None
+        Name of each item, for close-ups and the page; ``None`` numbers them.
+    labels : array-like of shape (n_items,), default=None
+        Genre, tag or other label, for colours. The 21 most frequent get a colour and
+        shape of their own, the others and empty ones are grey.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The map, after `plot`.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    closeups_ : list of matplotlib Axes
+        The close-ups, in the order of their letters.
+
+    See Also
+    --------
+    SimilarItemsTable : The neighbours of single items, exactly.
+    FactorExtremesDisplay : One factor at a time.
+
+    Notes
+    -----
+    Positions are t-SNE [1]_ of the directions of the predicted usage patterns, whose
+    products are cosines; it needs the ``k x k`` matrix of user factors, not the users.
+    It keeps neighbours together: distances between far groups, and their sizes, mean
+    little. An item without a usage pattern, whose factors are all 0, has no position.
+
+    Time is that of `sklearn.manifold.TSNE`, O(n log n): minutes for 50,000 items.
+    Positions from any other embedding may be given to the constructor.
+
+    References
+    ----------
+    .. [1] L. van der Maaten, G. Hinton, "Visualizing data using t-SNE", Journal of
+       Machine Learning Research 9, 2008.
+    .. [2] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+       recommendation", NIPS 2013, Figure 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.inspection import TasteMapDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> genre = np.repeat([0, 1], 30)
+    >>> V = 4 * np.eye(2)[genre] + rng.normal(size=(60, 2))
+    >>> display = TasteMapDisplay.from_factors(
+    ...     V, rng.normal(size=(90, 2)), labels=genre, random_state=0)
+    >>> display.points.shape
+    (60, 2)
+    """
+
+    def __init__(self, points: Any, *, names: Any = None, labels: Any = None) -> None:
+        self.points = points
+        self.names = names
+        self.labels = labels
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        *,
+        names: Any = None,
+        labels: Any = None,
+        perplexity: float = 30.0,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> "TasteMapDisplay":
+        """Place items by the factors of a fitted factorizer or recommender.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
+            ``user_factors_``, also at the end of a Pipeline or inside a search.
+        X : sequence of n_items items, default=None
+            Content to predict the factors from, of items that nobody needs to have
+            played; ``None`` takes the factors that training items got from plays.
+        names : array-like of shape (n_items,), default=None
+            Name of each item; ``None`` numbers them.
+        labels : array-like of shape (n_items,), default=None
+            Genre, tag or other label, for colours.
+        perplexity : float, default=30.0
+            About how many neighbours each item is held to; lowered to a third of the
+            items where there are few.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the embedding.
+        n_jobs : int, default=None
+            Processes that search for neighbours, as in scikit-learn.
+
+        Returns
+        -------
+        TasteMapDisplay
+            Not yet drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no factors.
+        ValueError
+            If names or labels are not one per item.
+        """
+        item_factors, user_factors = factors_of(estimator, X)
+        return cls.from_factors(
+            item_factors,
+            user_factors,
+            names=names,
+            labels=labels,
+            perplexity=perplexity,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+
+    @classmethod
+    def from_factors(
+        cls,
+        item_factors: Any,
+        user_factors: Any,
+        *,
+        names: Any = None,
+        labels: Any = None,
+        perplexity: float = 30.0,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> "TasteMapDisplay":
+        """Place items by their factors.
+
+        Parameters
+        ----------
+        item_factors : array-like of shape (n_items, k)
+            Fitted or predicted.
+        user_factors : array-like of shape (n_users, k)
+            Fitted.
+        names : array-like of shape (n_items,), default=None
+            Name of each item; ``None`` numbers them.
+        labels : array-like of shape (n_items,), default=None
+            Genre, tag or other label, for colours.
+        perplexity : float, default=30.0
+            About how many neighbours each item is held to; lowered to a third of the
+            items where there are few.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the embedding.
+        n_jobs : int, default=None
+            Processes that search for neighbours, as in scikit-learn.
+
+        Returns
+        -------
+        TasteMapDisplay
+            Not yet drawn.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not agree, or fewer than 4 items have a usage pattern.
+        """
+        from sklearn.manifold import TSNE
+
+        factors = check_factors(item_factors, input_name="item_factors")
+        users = check_factors(user_factors, input_name="user_factors", like=factors)
+        n_items = len(factors)
+        names = (
+            None if names is None else check_texts(names, n_items, input_name="names")
+        )
+        if labels is not None:
+            labels = check_texts(labels, n_items, input_name="labels")
+        patterns = usage_coordinates(factors, users)
+        placed = np.flatnonzero(patterns.any(axis=1))
+        if len(placed) < 4:
+            raise ValueError(
+                f"{len(placed)} of {n_items} items have a usage pattern (factors that "
+                "are not all 0); expected at least 4 to draw a map."
+            )
+        points = np.full((n_items, 2), np.nan, np.float32)
+        points[placed] = TSNE(
+            perplexity=min(perplexity, (len(placed) - 1) / 3),
+            random_state=random_state,
+            n_jobs=n_jobs,
+        ).fit_transform(unit_rows(patterns[placed]))
+        return cls(points, names=names, labels=labels)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        closeups: Any = 0,
+        closeup_items: int = 25,
+        legend: bool = True,
+    ) -> "TasteMapDisplay":
+        """Draw the map, and close-ups of parts of it with names.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; ``None`` makes a figure. Close-ups stand to its right,
+            outside of it: leave them as much room as the map has.
+        closeups : int or array-like of int, default=0
+            The items in the middle of each close-up; or how many, whose places are
+            then chosen: where neighbours share a label, one for each label first.
+        closeup_items : int, default=25
+            Items in a close-up, at least.
+        legend : bool, default=True
+            Whether to explain the colours, where there are labels.
+
+        Returns
+        -------
+        TasteMapDisplay
+            This display, with ``ax_``, ``figure_`` and ``closeups_``.
+
+        Raises
+        ------
+        ValueError
+            If positions, names or labels do not agree, no item has a position, or
+            `closeups` is out of range or holds an item without a position.
+        """
+        points, names, labels = self._checked()
+        styles, style_of_item = style_labels(labels, len(points))
+        placed = np.isfinite(points).all(axis=1)
+        if np.ndim(closeups) > 0:
+            centres = check_indices(closeups, len(points), name="closeups").tolist()
+            lost = [i for i in centres if not placed[i]]
+            if lost:
+                raise ValueError(f"Item {lost[0]} of closeups has no position.")
+            n_closeups = len(centres)
+        else:
+            centres, n_closeups = None, int(closeups)
+            if n_closeups < 0:
+                raise ValueError(
+                    f"closeups={closeups!r}; expected how many, or a list of items."
+                )
+        if not placed.any():
+            raise ValueError("No item has a position; there is nothing to draw.")
+
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            figure, ax = plt.subplots(figsize=(12, 6.6) if n_closeups else (6.6, 6.8))
+            explained = legend and labels is not None
+            figure.subplots_adjust(
+                left=0.02,
+                right=0.54 if n_closeups else 0.98,
+                bottom=0.03 + 0.03 * -(-len(styles) // 4) if explained else 0.02,
+                top=0.98,
+            )
+        self.ax_, self.figure_ = ax, ax.figure
+        area = float(np.clip(12000 / placed.sum(), 3, 36))
+        _scatter(ax, points, styles, style_of_item, area)
+        ax.set(xticks=[], yticks=[])
+        ax.set_aspect("equal", "datalim")
+        ax.margins(0.03)
+        ax.spines[:].set_color("0.8")
+        if legend and labels is not None:
+            _draw_legend(ax, styles)
+
+        self.closeups_ = []
+        if n_closeups == 0:
+            return self
+        n_columns = 1 if n_closeups <= 3 else 2
+        n_rows = -(-n_closeups // n_columns)
+        width, height = 0.82 / n_columns, 1.0 / n_rows
+        inner_width, inner_height = width - 0.02, height - 0.03
+        extent = ax.get_window_extent()
+        aspect = inner_width * extent.width / (inner_height * extent.height)
+        if centres is None:
+            centres = choose_centres(
+                points, style_of_item, n_closeups, closeup_items, aspect
+            )
+        for i, centre in enumerate(centres):
+            row, column = divmod(i, n_columns)
+            inset = ax.inset_axes((
+                1.03 + column * width,
+                1.0 - (row + 1) * height + 0.015,
+                inner_width,
+                inner_height,
+            ))
+            window = window_around(points, centre, closeup_items, aspect)
+            letter = chr(ord("a") + i % 26)
+            _mark(ax, window, letter)
+            inside = np.flatnonzero(window.holds(points))
+            middle_first = np.argsort(
+                np.linalg.norm(points[inside] - points[centre], axis=1), kind="stable"
+            )
+            inside = inside[middle_first]
+            inset.set(
+                xlim=(window.x - window.half_width, window.x + window.half_width),
+                ylim=(window.y - window.half_height, window.y + window.half_height),
+                xticks=[],
+                yticks=[],
+            )
+            inset.spines[:].set_color("0.15")
+            _scatter(inset, points[inside], styles, style_of_item[inside], 26.0)
+            shown = inset.text(
+                0.0,
+                1.0,
+                letter,
+                transform=inset.transAxes,
+                fontweight="bold",
+                ha="left",
+                va="top",
+                bbox={"facecolor": "white", "edgecolor": "0.15", "linewidth": 0.8},
+                zorder=6,
+            )
+            write_names(inset, points[inside], names[inside], [shown])
+            self.closeups_.append(inset)
+        return self
+
+    def write_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Taste map",
+        audio: Any = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the map as one page to walk around in: no server, no network.
+
+        Move and zoom with mouse, fingers or keys; point at an item for its name, search
+        names and details, switch labels on and off, click to listen.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file, ``.html``; written whole or not at all.
+        title : str, default="Taste map"
+            Of the page.
+        audio : array-like of shape (n_items,), default=None
+            Audio file of each item, a path; ``None`` or an empty one has none. The page
+            links to files relative to its own folder where it can, so the folder may
+            move as a whole. Files are not opened, and not copied.
+        details : mapping of str to array-like of shape (n_items,), default=None
+            More to show about an item, and to search: artist, year, plays.
+
+        Raises
+        ------
+        ValueError
+            If anything is not one per item.
+        OSError
+            If the file cannot be written.
+
+        Notes
+        -----
+        The page holds positions, names, labels, details and links, and its own
+        programme; about 60 bytes an item and what the texts take. It asks for nothing
+        but the clips, and is forbidden to by its content security policy. Names are
+        data in it and never markup.
+        """
+        points, names, labels = self._checked()
+        n_items = len(points)
+        if not np.isfinite(points).all(axis=1).any():
+            raise ValueError("No item has a position; there is nothing to show.")
+        styles, style_of_item = style_labels(labels, n_items)
+        columns = {
+            str(key): check_texts(values, n_items, input_name=f"details[{key!r}]")
+            for key, values in (details or {}).items()
+        }
+        if audio is not None:
+            audio = np.asarray(audio, dtype=object)
+            if audio.shape != (n_items,):
+                raise ValueError(
+                    f"audio has shape {audio.shape}; expected ({n_items},), one path "
+                    "or None per item."
+                )
+        write_page(
+            path,
+            title=title,
+            points=points,
+            names=names,
+            styles=styles,
+            style_of_item=style_of_item,
+            details=columns,
+            audio=audio,
+        )
+
+    def _checked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return positions, names and labels, one per item."""
+        points = np.asarray(self.points, float)
+        if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+            raise ValueError(
+                f"points has shape {points.shape}; expected (n_items, 2), one position "
+                "per item."
+            )
+        names = self.names
+        if names is None:
+            names = [f"item {i}" for i in range(len(points))]
+        names = check_texts(names, len(points), input_name="names")
+        if self.labels is None:
+            return points, names, None
+        return points, names, check_texts(self.labels, len(points), input_name="labels")
+
+
+def _scatter(
+    axes: Any, points: np.ndarray, styles: list, style_of_item: np.ndarray, area: float
+) -> None:
+    """Draw dots shape by shape, colours mixed, so that no label covers the others."""
+    placed = np.isfinite(points).all(axis=1)
+    points, style_of_item = points[placed], style_of_item[placed]
+    shapes = np.array([style.shape for style in styles])[style_of_item]
+    colours = np.array([style.colour for style in styles])[style_of_item]
+    grey = colours == GREY
+    for layer, chosen in enumerate([grey, *(~grey & (shapes == s) for s in SHAPES)]):
+        if not chosen.any():
+            continue
+        axes.scatter(
+            *points[chosen].T,
+            s=area,
+            c=colours[chosen],
+            marker=shapes[chosen][0],
+            edgecolors="white",
+            linewidths=0.02 * area**0.5 + 0.15,
+            zorder=1.5 + 0.1 * layer,
+            rasterized=len(points) > 5000,
+        )
+
+
+def _draw_legend(axes: Any, styles: list) -> None:
+    from matplotlib.lines import Line2D
+
+    axes.legend(
+        handles=[
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker=style.shape,
+                color=style.colour,
+                label=literal(shorten(style.label, 28)),
+            )
+            for style in styles
+        ],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.005),
+        ncols=min(4, len(styles)),
+        fontsize=8.5,
+        frameon=False,
+        handletextpad=0.2,
+        columnspacing=1.0,
+    )
+
+
+def _mark(axes: Any, window: Window, letter: str) -> None:
+    """Show on the map where a close-up is."""
+    from matplotlib.patches import Rectangle
+
+    corner = window.x - window.half_width, window.y - window.half_height
+    axes.add_patch(
+        Rectangle(
+            corner,
+            2 * window.half_width,
+            2 * window.half_height,
+            fill=False,
+            edgecolor="0.15",
+            linewidth=1.2,
+            zorder=4,
+        )
+    )
+    axes.annotate(
+        letter,
+        (corner[0], window.y + window.half_height),
+        xytext=(0, 1.5),
+        textcoords="offset points",
+        fontweight="bold",
+        ha="left",
+        va="bottom",
+        zorder=5,
+    )

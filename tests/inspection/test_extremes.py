@@ -1,0 +1,157 @@
+"""The ends of factors: hand values, artists' means, turned axes."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ortho_group
+from sklearn.linear_model import Ridge
+
+from skcoldstart import WMF, ColdStartRecommender
+from skcoldstart.inspection import FactorExtremesDisplay
+
+V = np.array([
+    [5.0, 0.0],
+    [3.0, 1.0],
+    [-1.0, 9.0],
+    [-6.0, -8.0],
+    [0.0, 2.0],
+    [1.0, 0.5],
+])
+SONGS = ["a", "b", "c", "d", "e", "f"]
+
+
+def test_ends_of_hand_made_factors():
+    display = FactorExtremesDisplay.from_factors(V, SONGS, factors=[0, 1], n=2)
+    assert display.highest.tolist() == [["a", "b"], ["c", "e"]]
+    assert display.lowest.tolist() == [["d", "c"], ["d", "a"]]
+    assert_allclose(display.highest_values, [[5, 3], [9, 2]])
+    assert_allclose(display.lowest_values, [[-6, -1], [-8, 0]])
+
+
+def test_artists_are_means_of_their_items_and_rare_ones_are_left_out():
+    artists = ["Bo", "Bo", "Ada", "Cleo", "Ada", None]
+    display = FactorExtremesDisplay.from_factors(V, artists, factors=[0], n=1)
+    assert display.highest.tolist() == [["Bo"]]
+    assert_allclose(display.highest_values, [[4.0]])
+    assert display.lowest.tolist() == [["Cleo"]]
+    display = FactorExtremesDisplay.from_factors(
+        V, artists, factors=[0], n=1, min_items=2
+    )
+    assert display.lowest.tolist() == [["Ada"]]
+    assert_allclose(display.lowest_values, [[-0.5]])
+
+
+def test_no_name_is_at_both_ends():
+    display = FactorExtremesDisplay.from_factors(V[:5], SONGS[:5], n=50)
+    for high, low in zip(display.highest, display.lowest, strict=True):
+        assert len(high) == len(low) == 2
+        assert not set(high) & set(low)
+
+
+def test_the_factors_that_matter_most_to_scores_come_first():
+    by_items = FactorExtremesDisplay.from_factors(V, factors=2)
+    assert_array_equal(by_items.factors, [1, 0])
+    users = np.array([[10.0, 0.1], [10.0, 0.2]])
+    weighed = FactorExtremesDisplay.from_factors(V, user_factors=users, factors=1)
+    assert_array_equal(weighed.factors, [0])
+
+
+def test_usage_axes_do_not_depend_on_the_basis_of_the_factors(rng):
+    V, U = rng.normal(size=(40, 4)), rng.normal(size=(60, 4)) * [4, 3, 2, 1]
+    turn = ortho_group.rvs(4, random_state=0)
+    stretch = turn * [1.0, 2.0, 3.0, 4.0]
+    names = [f"song {i}" for i in range(40)]
+    options = {"factors": [0, 1, 2, 3], "basis": "usage", "n": 4}
+    plain = FactorExtremesDisplay.from_factors(V, names, user_factors=U, **options)
+    other = FactorExtremesDisplay.from_factors(
+        V @ stretch, names, user_factors=U @ np.linalg.inv(stretch).T, **options
+    )
+    assert_array_equal(plain.highest, other.highest)
+    assert_allclose(plain.highest_values, other.highest_values, rtol=1e-8)
+    assert_allclose(plain.lowest_values, other.lowest_values, rtol=1e-8)
+
+
+def test_fitted_and_predicted_factors_are_read_from_estimators(rng):
+    X = rng.normal(size=(50, 5))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 40)) - 1))
+    model = ColdStartRecommender(Ridge(), WMF(4, random_state=0)).fit(X, y)
+    names = [f"song {i}" for i in range(50)]
+    for source, X_or_none, factors in (
+        (model, None, model.factorizer_.item_factors_),
+        (model.factorizer_, None, model.factorizer_.item_factors_),
+        (model, X, model.predict_factors(X)),
+    ):
+        display = FactorExtremesDisplay.from_estimator(
+            source, X_or_none, names=names, factors=[2], n=1
+        )
+        assert display.highest[0][0] == names[factors[:, 2].argmax()]
+        assert_allclose(display.lowest_values[0][0], factors[:, 2].min(), rtol=1e-6)
+
+
+def test_table_lists_both_ends_in_order():
+    display = FactorExtremesDisplay.from_factors(V, SONGS, factors=[0], n=2)
+    assert display.table.rows()[-1] == {
+        "factor": 0,
+        "end": "lowest",
+        "rank": 2,
+        "name": "c",
+        "value": -1.0,
+    }
+    assert display.table.to_frame().shape == (4, 5)
+
+
+def test_bars_have_the_values_and_names_stand_as_they_are():
+    names = ["$x^2$", "b", "c", "Ke$ha $", "e", "f"]
+    display = FactorExtremesDisplay.from_factors(V, names, factors=[0, 1], n=2).plot()
+    assert display.figure_ is display.ax_[0].figure
+    widths = [bar.get_width() for bar in display.ax_[0].patches]
+    assert_allclose(widths, [5, 3, -1, -6])
+    display.figure_.draw_without_rendering()  # a formula would fail to parse here
+    assert display.ax_[0].texts[0].get_text() == r"\$x^2\$"
+
+
+def test_plot_draws_on_given_axes_one_for_each_factor():
+    import matplotlib.pyplot as plt
+
+    display = FactorExtremesDisplay.from_factors(V, factors=[0, 1])
+    figure, axes = plt.subplots(1, 2)
+    assert display.plot(axes).figure_ is figure
+    with pytest.raises(ValueError, match=r"1 Axes but there are 2 factors"):
+        display.plot(axes[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": ["a"]}, r"names has shape \(1,\); expected \(6,\)"),
+        ({"factors": [7]}, r"factors holds 7"),
+        ({"factors": 0}, r"at least 1"),
+        ({"basis": "usage"}, r"needs user_factors"),
+        ({"basis": "pca"}, r"expected 'factors' or 'usage'"),
+        ({"min_items": 3}, r"the most frequent has 1"),
+        ({"n": 0}, r"at least 1 name"),
+        ({"user_factors": np.ones((3, 5))}, r"has 5 columns; expected 2"),
+    ],
+)
+def test_what_does_not_fit_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        FactorExtremesDisplay.from_factors(V, **options)
+
+
+def test_one_name_for_all_items_is_a_type_error():
+    with pytest.raises(TypeError, match="single text"):
+        FactorExtremesDisplay.from_factors(V, "abcdef")
+
+
+def test_an_estimator_without_factors_is_a_type_error(rng):
+    from skcoldstart import PopularityRecommender
+    from skcoldstart.inspection import TasteMapDisplay
+
+    y = rng.poisson(1.0, size=(6, 8))
+    popular = PopularityRecommender().fit(np.zeros((6, 1)), y)
+    for display in (FactorExtremesDisplay, TasteMapDisplay):
+        with pytest.raises(TypeError, match="PopularityRecommender keeps no factors"):
+            display.from_estimator(popular)
+    wmf = WMF(2, random_state=0).fit(y)
+    with pytest.raises(TypeError, match="WMF does not predict factors from X"):
+        FactorExtremesDisplay.from_estimator(wmf, np.zeros((6, 1)))

@@ -1,0 +1,180 @@
+"""The map of taste: neighbours stay neighbours, close-ups are readable."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from skcoldstart import WMF
+from skcoldstart.inspection import TasteMapDisplay
+from skcoldstart.inspection._closeups import Window, choose_centres, window_around
+from skcoldstart.inspection._style import GREY, style_labels
+
+
+@pytest.fixture(scope="module")
+def three_tastes():
+    """Items of three kinds that different users play."""
+    rng = np.random.default_rng(0)
+    kind = np.repeat(["rock", "jazz", "pop"], [50, 40, 30])
+    V = 5 * np.eye(3)[np.unique(kind, return_inverse=True)[1]]
+    V += 0.4 * rng.normal(size=V.shape)
+    return V, rng.normal(size=(200, 3)), kind
+
+
+def test_items_of_one_taste_are_neighbours_on_the_map(three_tastes):
+    V, U, kind = three_tastes
+    display = TasteMapDisplay.from_factors(V, U, labels=kind, random_state=0)
+    near = KNeighborsClassifier(6).fit(display.points, kind)
+    assert near.score(display.points, kind) == 1.0
+
+
+def test_the_map_does_not_depend_on_the_length_of_factors(three_tastes):
+    V, U, _ = three_tastes
+    fame = np.random.default_rng(0).uniform(0.5, 50, size=(len(V), 1))
+    plain = TasteMapDisplay.from_factors(V, U, random_state=0).points
+    famous = TasteMapDisplay.from_factors(fame * V, U, random_state=0).points
+    # Chaotic in the last bits, so compare neighbourhoods and not coordinates.
+    same, other = (
+        NearestNeighbors(n_neighbors=10).fit(points).kneighbors(return_distance=False)
+        for points in (plain, famous)
+    )
+    shared = [len(set(a) & set(b)) for a, b in zip(same, other, strict=True)]
+    assert np.mean(shared) > 8
+
+
+def test_an_item_without_plays_keeps_its_row_and_has_no_position():
+    rng = np.random.default_rng(0)
+    y = rng.poisson(0.5, size=(30, 40))
+    y[7] = 0
+    wmf = WMF(4, random_state=0).fit(y)
+    display = TasteMapDisplay.from_estimator(wmf, random_state=0)
+    assert display.points.shape == (30, 2)
+    assert_array_equal(np.flatnonzero(np.isnan(display.points).any(axis=1)), [7])
+    display.plot()
+    drawn = sum(len(c.get_offsets()) for c in display.ax_.collections)
+    assert drawn == 29
+    with pytest.raises(ValueError, match="Item 7 of closeups has no position"):
+        display.plot(closeups=[7])
+
+
+def test_every_item_is_drawn_in_the_colour_of_its_label(three_tastes):
+    from matplotlib.colors import to_hex
+
+    V, _, kind = three_tastes
+    display = TasteMapDisplay(V[:, :2], labels=kind).plot()
+    styles, style_of_item = style_labels(kind, len(kind))
+    (dots,) = display.ax_.collections
+    assert_allclose(dots.get_offsets(), V[:, :2])
+    drawn = [to_hex(c).upper() for c in dots.get_facecolors()]
+    assert drawn == [styles[s].colour for s in style_of_item]
+    texts = display.ax_.get_legend().get_texts()
+    assert [text.get_text() for text in texts] == ["rock", "jazz", "pop"]
+
+
+def test_labels_differ_in_colour_or_shape_and_rare_ones_are_grey():
+    labels = np.array([f"g{i:02d}" for i in range(25) for _ in range(30 - i)] + [""])
+    styles, style_of_item = style_labels(labels, len(labels))
+    assert len({(style.colour, style.shape) for style in styles}) == len(styles) == 22
+    assert [style.label for style in styles[:2]] == ["g00", "g01"]
+    assert styles[-1].label == "other" and styles[-1].colour == GREY
+    assert sum(style.n_items for style in styles) == len(labels)
+    counts = np.bincount(style_of_item)
+    assert counts.tolist() == [style.n_items for style in styles]
+
+
+def test_closeups_show_each_a_label_and_do_not_overlap(three_tastes):
+    V, U, kind = three_tastes
+    display = TasteMapDisplay.from_factors(
+        V,
+        U,
+        labels=kind,
+        names=[f"{k} {i}" for i, k in enumerate(kind)],
+        random_state=0,
+    )
+    chosen = choose_centres(
+        display.points, np.unique(kind, return_inverse=True)[1], 3, 10, 1.5
+    )
+    assert sorted(kind[chosen]) == ["jazz", "pop", "rock"]
+    windows = [window_around(display.points, i, 10, 1.5) for i in chosen]
+    assert not any(a.overlaps(b) for i, a in enumerate(windows) for b in windows[:i])
+    for window in windows:
+        inside = kind[window.holds(display.points)]
+        assert len(inside) >= 10 and len(set(inside)) == 1
+
+
+def test_names_in_closeups_are_inside_and_apart_from_each_other_and_the_dots(
+    three_tastes,
+):
+    V, U, kind = three_tastes
+    names = [f"{k} number {i}, a long title" for i, k in enumerate(kind)]
+    display = TasteMapDisplay.from_factors(
+        V, U, labels=kind, names=names, random_state=0
+    )
+    display.plot(closeups=4, closeup_items=20)
+    display.figure_.draw_without_rendering()
+    assert len(display.closeups_) == 4
+    for axes in display.closeups_:
+        frame = axes.get_window_extent()
+        letter, *texts = [text.get_window_extent() for text in axes.texts]
+        assert len(texts) >= 5
+        dots = axes.transData.transform(
+            np.concatenate([c.get_offsets() for c in axes.collections])
+        )
+        for i, box in enumerate(texts):
+            assert frame.x0 <= box.x0 and box.x1 <= frame.x1
+            assert frame.y0 <= box.y0 and box.y1 <= frame.y1
+            assert not any(box.overlaps(other) for other in [letter, *texts[:i]])
+            assert not any(box.contains(*dot) for dot in dots)
+
+
+def test_a_window_holds_the_items_asked_for():
+    points = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
+    window = window_around(points, 0, 3, aspect=2.0)
+    assert_allclose(window, (0, 0, 2.16, 1.08))
+    assert_array_equal(window.holds(points), [True, True, True, False])
+    assert window.overlaps(Window(3.0, 0.0, 1.0, 1.0))
+    assert not window.overlaps(Window(3.2, 0.0, 1.0, 1.0))
+
+
+def test_same_places_for_all_items_still_make_a_closeup():
+    display = TasteMapDisplay(np.ones((5, 2))).plot(closeups=1)
+    assert len(display.closeups_) == 1
+
+
+def test_names_with_dollars_brackets_and_line_ends_are_drawn_as_they_are():
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    names = ["$a$", "b $_$ c", "{d}", "e\nf", "g%", ""]
+    display = TasteMapDisplay(points, names=names, labels=["$l$"] * 6)
+    display.plot(closeups=[0], closeup_items=6)
+    display.figure_.draw_without_rendering()
+    written = {text.get_text() for text in display.closeups_[0].texts}
+    assert {r"\$a\$", "e f"} <= written
+
+
+def test_map_is_drawn_on_given_axes():
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots()
+    display = TasteMapDisplay(np.eye(4, 2)).plot(ax)
+    assert display.ax_ is ax and display.figure_ is figure
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": np.ones((3, 3))}, r"expected \(n_items, 2\)"),
+        ({"names": ["a"]}, r"names has shape \(1,\)"),
+        ({"labels": ["a"]}, r"labels has shape \(1,\)"),
+        ({"points": np.full((3, 2), np.nan)}, "No item has a position"),
+    ],
+)
+def test_what_does_not_fit_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        TasteMapDisplay(**{"points": np.ones((3, 2))} | options).plot()
+
+
+def test_too_few_items_for_a_map_are_said():
+    with pytest.raises(ValueError, match="1 of 3 items have a usage pattern"):
+        TasteMapDisplay.from_factors(np.eye(3)[:, :1], np.ones((4, 1)))
+    with pytest.raises(ValueError, match="closeups=-1"):
+        TasteMapDisplay(np.ones((3, 2))).plot(closeups=-1)
