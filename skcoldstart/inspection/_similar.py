@@ -65,7 +65,7 @@ class SimilarItemsTable:
     ...     [[2.0, 0.0], [0.0, 1.0]], queries=[0], n=1, names=["Hold On", "Baby", "Ah"])
     Hold On
       from plays   from content
-      Baby  0.998  Ah  0.614
+      Baby  0.998  Ah  0.747
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from skcoldstart.inspection._style import axes_for
 
 __all__ = ["SpectrogramDisplay"]
 
-TICKS_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)
+TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
 
 
 class SpectrogramDisplay:

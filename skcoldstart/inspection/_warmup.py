@@ -106,8 +106,9 @@ class WarmupDisplay:
         update : callable, default=None
             ``update(recommender, X, plays)`` returns item factors of shape (n_items, k)
             from content, as it reaches the fitted recommender, and the plays so far.
-            ``None`` means the recommender's own method ``update(X, plays)`` and, where
-            it has none, no such curve.
+            ``None`` means the recommender's own ``update``, as
+            `skcoldstart.ColdStartRecommender` has it with `skcoldstart.WMF`, and where
+            there is none, no such curve.
         random_state : int, RandomState instance or None, default=0
             Seed of the order of plays.
 
@@ -136,10 +137,6 @@ class WarmupDisplay:
                 f"n_plays={n_plays!r}; expected different numbers of at least 0."
             )
         plays = check_play_counts(y, n_items=count_items(X))
-        if update is None and hasattr(open_recommender(estimator)[0], "update"):
-            update = _own_update
-        known = [ONLY_CONTENT, ONLY_PLAYS] + [BOTH] * (update is not None)
-        scores: dict[str, list[list[float]]] = {name: [] for name in known}
 
         def splits(n: int) -> Any:
             splitter = WarmupSplit(
@@ -155,6 +152,10 @@ class WarmupDisplay:
             clone(estimator).fit(_safe_indexing(X, s.train), s.fitted[s.train])
             for s in splits(points[0])
         ]
+        if update is None and _can_update(open_recommender(models[0])[0]):
+            update = _own_update
+        known = [ONLY_CONTENT, ONLY_PLAYS] + [BOTH] * (update is not None)
+        scores: dict[str, list[list[float]]] = {name: [] for name in known}
         for n in points:
             found: dict[str, list[float]] = {name: [] for name in known}
             for fitted, split in zip(models, splits(n), strict=True):
@@ -249,6 +250,12 @@ class WarmupDisplay:
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)
         return self
+
+
+def _can_update(model: Any) -> bool:
+    return hasattr(model, "update") and hasattr(
+        model.factorizer_, "transform_with_prior"
+    )
 
 
 def _own_update(model: Any, X: Any, plays: Any) -> Any:

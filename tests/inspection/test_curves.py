@@ -1,0 +1,207 @@
+"""Curves of losses, of spectra, and of the first plays of an item."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.decomposition import NMF
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import WMF, ColdStartRecommender, MelSpectrogram, MFCCExtractor
+from skcoldstart.inspection import LearningCurve, SpectrogramDisplay, WarmupDisplay
+from skcoldstart.metrics import mean_auc
+from skcoldstart.model_selection import WarmupSplit
+
+SECOND = np.arange(22050) / 22050
+
+
+@pytest.fixture
+def items(rng):
+    X = rng.normal(size=(80, 5))
+    return X, sparse.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(5, 60)) - 1)))
+
+
+def test_losses_of_wmf_are_drawn_sweep_by_sweep(items):
+    wmf = WMF(4, random_state=0).fit(items[1])
+    curve = LearningCurve.from_estimator(wmf).plot()
+    (line,) = curve.lines_
+    assert_array_equal(line.get_xdata(), np.arange(1, wmf.n_iter_ + 1))
+    assert_allclose(line.get_ydata(), wmf.loss_history_)
+    assert curve.ax_.get_xlabel() == "sweep" and curve.best_step is None
+
+
+def test_the_regressor_s_record_comes_before_the_factorizer_s(items):
+    X, y = items
+    net = MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, random_state=0)
+    with pytest.warns(UserWarning, match="iterations"):
+        model = ColdStartRecommender(
+            make_pipeline(StandardScaler(), net), WMF(3, random_state=0)
+        ).fit(X, y)
+    outer = make_pipeline(StandardScaler(), model)
+    outer.__sklearn_is_fitted__ = lambda: True
+    for source in (model, outer):
+        curve = LearningCurve.from_estimator(source)
+        fitted = model.regressor_[-1]
+        assert_allclose(curve.curves["train_loss"], fitted.loss_curve_)
+    plain = ColdStartRecommender(Ridge(), WMF(3, random_state=0)).fit(X, y)
+    curve = LearningCurve.from_estimator(plain)
+    assert_allclose(curve.curves["objective"], plain.factorizer_.loss_history_)
+
+
+def test_history_may_lack_values_and_hold_other_things():
+    history = [
+        {"epoch": 1, "train_loss": np.float32(3), "valid_loss": None, "dur": 0.1},
+        {"epoch": 2, "train_loss": 2.0, "valid_loss": 5.0, "batches": [{}]},
+        {"epoch": 3, "train_loss": 1.5, "valid_loss": 4.0, "train_loss_best": True},
+        {"epoch": 4, "valid_loss": float("nan")},
+    ]
+    curve = LearningCurve.from_history(history)
+    assert list(curve.curves) == ["train_loss", "valid_loss"]
+    assert_allclose(curve.curves["train_loss"], [3, 2, 1.5, np.nan])
+    assert curve.best_step == 3
+    curve.plot()
+    texts = [text.get_text() for text in curve.ax_.get_legend().get_texts()]
+    assert texts == ["train loss", "valid loss", "best epoch: 3"]
+    seconds = LearningCurve.from_history(history, names=["dur"])
+    assert_allclose(seconds.curves["dur"], [0.1, np.nan, np.nan, np.nan])
+
+
+def test_losses_over_several_decades_are_on_a_logarithmic_scale():
+    assert LearningCurve({"loss": [100.0, 1.0]}).plot().ax_.get_yscale() == "log"
+    assert LearningCurve({"loss": [100.0, 50.0]}).plot().ax_.get_yscale() == "linear"
+    assert LearningCurve({"loss": [100.0, -1.0]}).plot().ax_.get_yscale() == "linear"
+
+
+def test_an_estimator_without_a_record_is_said(items):
+    with pytest.raises(TypeError, match="Ridge recorded no losses"):
+        LearningCurve.from_estimator(Ridge().fit(*np.ones((2, 3, 1))))
+    with pytest.raises(ValueError, match=r"it has \['epoch'\]"):
+        LearningCurve.from_history([{"epoch": 1}])
+
+
+@pytest.mark.parametrize("hz", [300, 1000, 5000])
+def test_a_tone_is_drawn_at_its_time_and_frequency(hz):
+    tone = np.where(SECOND < 0.5, 0.0, np.sin(2 * np.pi * hz * SECOND))
+    display = SpectrogramDisplay.from_estimator(MelSpectrogram(), tone).plot()
+    drawn = np.asarray(display.image_.get_array())
+    left, right, bottom, top = display.image_.get_extent()
+    n_bands, n_frames = drawn.shape
+    assert (bottom, top) == (-0.5, n_bands - 0.5)
+    step = (right - left) / n_frames
+    assert_allclose(step, 512 / 22050)
+    band, frame = np.unravel_index(drawn.argmax(), drawn.shape)
+    assert left + (frame + 0.5) * step >= 0.5 - 2 * step
+    width = np.diff(display.frequencies)[min(band, n_bands - 2)]
+    assert abs(display.frequencies[band] - hz) <= width
+    # The ticks lie where the bands of their frequencies are.
+    for place, label in zip(
+        display.ax_.get_yticks(), display.ax_.get_yticklabels(), strict=True
+    ):
+        text = label.get_text()
+        named = float(text.removesuffix("k")) * (1000 if text.endswith("k") else 1)
+        assert_allclose(
+            np.interp(place, np.arange(n_bands), display.frequencies), named
+        )
+
+
+def test_coefficients_are_drawn_in_their_standard_deviations(rng):
+    noise = rng.normal(size=22050) * np.linspace(0.01, 0.5, 22050)
+    display = SpectrogramDisplay.from_estimator(MFCCExtractor(), noise).plot()
+    drawn = np.asarray(display.image_.get_array())
+    assert_allclose(drawn.mean(axis=1), 0, atol=1e-4)
+    assert_allclose(drawn.std(axis=1), 1, atol=1e-3)
+    labels = [text.get_text() for text in display.ax_.get_yticklabels()]
+    assert labels == ["MFCC", "differences", "second\ndifferences"]
+    assert_allclose(display.ax_.get_yticks(), [6, 19, 32])
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (np.zeros((2, 100)), r"shape \(2, 100\)"),
+        (["a.wav", "b.wav"], "sequence of 2 paths"),
+    ],
+)
+def test_more_than_one_item_is_said(item, message):
+    with pytest.raises(ValueError, match=message):
+        SpectrogramDisplay.from_estimator(MelSpectrogram(), item)
+
+
+def test_frames_and_their_names_must_fit():
+    with pytest.raises(ValueError, match=r"frequencies counts 2 features but .* 3"):
+        SpectrogramDisplay(np.ones((4, 3)), frequencies=[100, 200]).plot()
+    with pytest.raises(ValueError, match="0 sample"):
+        SpectrogramDisplay(np.ones((0, 3))).plot()
+
+
+def test_warmup_scores_are_those_of_the_long_way(items):
+    X, y = items
+    model = ColdStartRecommender(Ridge(), WMF(4, random_state=0))
+    display = WarmupDisplay.from_estimator(
+        model, X, y, n_plays=[0, 2, 5], metric="auc", cv=3
+    )
+    assert list(display.scores) == ["content only", "plays only", "content and plays"]
+    for point, n in enumerate([0, 2, 5]):
+        for fold, s in enumerate(WarmupSplit(n, held_out_after=5, cv=3).split(X, y)):
+            fitted = model.fit(X[s.train], s.fitted[s.train])
+            revealed, held_out = s.revealed[s.test], s.held_out[s.test]
+            ways = {
+                "content only": fitted.predict_factors(X[s.test]),
+                "plays only": fitted.factorizer_.transform(revealed),
+                "content and plays": fitted.update(X[s.test], revealed),
+            }
+            for known, factors in ways.items():
+                score = display.scores[known][point, fold]
+                if (n, known) == (0, "plays only"):
+                    assert np.isnan(score)
+                    continue
+                expected = mean_auc(
+                    held_out, factors @ fitted.user_factors_.T, exclude=revealed
+                )
+                assert_allclose(score, expected, rtol=1e-5)
+
+
+def test_with_nothing_revealed_the_update_is_the_prediction(items):
+    X, y = items
+    model = make_pipeline(
+        StandardScaler(), ColdStartRecommender(Ridge(), WMF(4, random_state=0))
+    )
+    display = WarmupDisplay.from_estimator(model, X, y, n_plays=[0, 3], cv=2)
+    assert_allclose(
+        display.scores["content and plays"][0], display.scores["content only"][0]
+    )
+    rows = display.table.rows()
+    assert [row["n_plays"] for row in rows] == [0, 3, 3, 0, 3]
+    assert_allclose(rows[0]["ndcg@20"], display.scores["content only"][0].mean())
+    display.plot()
+    assert [line.get_label() for line in display.lines_] == list(display.scores)
+    assert_allclose(display.lines_[0].get_xdata(), [0, 3])
+
+
+def test_own_update_and_factorizers_without_one(items):
+    X, y = items
+    model = ColdStartRecommender(Ridge(), NMF(4, random_state=0, max_iter=500))
+    plain = WarmupDisplay.from_estimator(model, X, y, n_plays=[1], cv=2)
+    assert list(plain.scores) == ["content only", "plays only"]
+    mixed = WarmupDisplay.from_estimator(
+        model,
+        X,
+        y,
+        n_plays=[1],
+        cv=2,
+        update=lambda fitted, X, plays: fitted.predict_factors(X),
+    )
+    assert_allclose(mixed.scores["content and plays"], mixed.scores["content only"])
+
+
+def test_points_that_leave_nothing_to_score_are_said(items):
+    X, y = items
+    model = ColdStartRecommender(Ridge(), WMF(4, random_state=0))
+    with pytest.raises(ValueError, match="lower the largest of n_plays"):
+        WarmupDisplay.from_estimator(model, X, y, n_plays=[60], cv=2)
+    for wrong in ([1, 1], [-1, 2]):
+        with pytest.raises(ValueError, match="different numbers"):
+            WarmupDisplay.from_estimator(model, X, y, n_plays=wrong)
