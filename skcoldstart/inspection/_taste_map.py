@@ -230,7 +230,8 @@ class TasteMapDisplay:
             outside of it: leave them as much room as the map has.
         closeups : int or array-like of int, default=0
             The items in the middle of each close-up; or how many, whose places are
-            then chosen: where neighbours share a label, one for each label first.
+            then chosen: where neighbours share a label, one for each label first,
+            and fewer where they would overlap.
         closeup_items : int, default=25
             Items in a close-up, at least.
         legend : bool, default=True

@@ -110,9 +110,9 @@ def test_names_in_closeups_are_inside_and_apart_from_each_other_and_the_dots(
     display = TasteMapDisplay.from_factors(
         V, U, labels=kind, names=names, random_state=0
     )
-    display.plot(closeups=4, closeup_items=20)
+    display.plot(closeups=3, closeup_items=20)
     display.figure_.draw_without_rendering()
-    assert len(display.closeups_) == 4
+    assert len(display.closeups_) == 3
     for axes in display.closeups_:
         frame = axes.get_window_extent()
         letter, *texts = [text.get_window_extent() for text in axes.texts]
