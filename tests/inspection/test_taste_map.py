@@ -21,17 +21,24 @@ def three_tastes():
     return V, rng.normal(size=(200, 3)), kind
 
 
-def test_items_of_one_taste_are_neighbours_on_the_map(three_tastes):
+@pytest.fixture(scope="module")
+def placed(three_tastes):
+    """Their map."""
     V, U, kind = three_tastes
-    display = TasteMapDisplay.from_factors(V, U, labels=kind, random_state=0)
-    near = KNeighborsClassifier(6).fit(display.points, kind)
-    assert near.score(display.points, kind) == 1.0
+    names = [f"{k} number {i}, a long title" for i, k in enumerate(kind)]
+    return TasteMapDisplay.from_factors(V, U, labels=kind, names=names, random_state=0)
 
 
-def test_the_map_does_not_depend_on_the_length_of_factors(three_tastes):
+def test_items_of_one_taste_are_neighbours_on_the_map(placed):
+    near = KNeighborsClassifier(6).fit(placed.points, placed.labels)
+    assert near.score(placed.points, placed.labels) == 1.0
+
+
+@pytest.mark.slow
+def test_the_map_does_not_depend_on_the_length_of_factors(three_tastes, placed):
     V, U, _ = three_tastes
     fame = np.random.default_rng(0).uniform(0.5, 50, size=(len(V), 1))
-    plain = TasteMapDisplay.from_factors(V, U, random_state=0).points
+    plain = placed.points
     famous = TasteMapDisplay.from_factors(fame * V, U, random_state=0).points
     # Chaotic in the last bits, so compare neighbourhoods and not coordinates.
     same, other = (
@@ -82,15 +89,8 @@ def test_labels_differ_in_colour_or_shape_and_rare_ones_are_grey():
     assert counts.tolist() == [style.n_items for style in styles]
 
 
-def test_closeups_show_each_a_label_and_do_not_overlap(three_tastes):
-    V, U, kind = three_tastes
-    display = TasteMapDisplay.from_factors(
-        V,
-        U,
-        labels=kind,
-        names=[f"{k} {i}" for i, k in enumerate(kind)],
-        random_state=0,
-    )
+def test_closeups_show_each_a_label_and_do_not_overlap(placed):
+    display, kind = placed, placed.labels
     chosen = choose_centres(
         display.points, np.unique(kind, return_inverse=True)[1], 3, 10, 1.5
     )
@@ -102,14 +102,8 @@ def test_closeups_show_each_a_label_and_do_not_overlap(three_tastes):
         assert len(inside) >= 10 and len(set(inside)) == 1
 
 
-def test_names_in_closeups_are_inside_and_apart_from_each_other_and_the_dots(
-    three_tastes,
-):
-    V, U, kind = three_tastes
-    names = [f"{k} number {i}, a long title" for i, k in enumerate(kind)]
-    display = TasteMapDisplay.from_factors(
-        V, U, labels=kind, names=names, random_state=0
-    )
+def test_names_in_closeups_are_inside_and_apart_from_each_other_and_the_dots(placed):
+    display = placed
     display.plot(closeups=3, closeup_items=20)
     display.figure_.draw_without_rendering()
     assert len(display.closeups_) == 3
