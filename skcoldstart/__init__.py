@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BagOfWords": "codebook",
+    "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
     "ContentProfileRecommender": "compose",
     "MFCCExtractor": "audio",
@@ -36,6 +37,7 @@ _SUBPACKAGES = (
     "inspection",
     "metrics",
     "model_selection",
+    "neural",
     "persistence",
     "similarity",
 )

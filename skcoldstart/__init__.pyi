@@ -6,6 +6,7 @@ from skcoldstart import factorization as factorization
 from skcoldstart import inspection as inspection
 from skcoldstart import metrics as metrics
 from skcoldstart import model_selection as model_selection
+from skcoldstart import neural as neural
 from skcoldstart import persistence as persistence
 from skcoldstart import similarity as similarity
 from skcoldstart._ragged import RaggedArray as RaggedArray
@@ -21,6 +22,7 @@ from skcoldstart.compose import RandomRecommender as RandomRecommender
 from skcoldstart.factorization import WMF as WMF
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer
 from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
+from skcoldstart.neural import CNNFactorRegressor as CNNFactorRegressor
 from skcoldstart.persistence import load_model as load_model
 from skcoldstart.persistence import save_model as save_model
 from skcoldstart.similarity import MLRSimilarity as MLRSimilarity

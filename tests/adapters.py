@@ -14,10 +14,12 @@ from sklearn.utils.validation import validate_data
 import skcoldstart
 from skcoldstart import (
     BagOfWords,
+    CNNFactorRegressor,
     MelSpectrogram,
     MFCCExtractor,
     MLRSimilarity,
     OracleRecommender,
+    RaggedArray,
     VectorQuantizer,
 )
 
@@ -114,3 +116,25 @@ class MLROfPlays(MLRSimilarity):
         tags.target_tags.single_output = False
         tags.target_tags.positive_only = True
         return tags
+
+
+class CNNFactorRegressorOfRows(CNNFactorRegressor):
+    """A network of rows read as items of three equal frames: a 3-D array in fit."""
+
+    def fit(self, X, y):
+        super().fit(self._cube(X, reset=True), y)
+        validate_data(self, X, skip_check_array=True)  # the cube has no column names
+        return self
+
+    def partial_fit(self, X, y):
+        reset = not hasattr(self, "net_")
+        super().partial_fit(list(self._cube(X, reset=reset)), y)
+        validate_data(self, X, skip_check_array=True)
+        return self
+
+    def predict(self, X):
+        return super().predict(RaggedArray.from_sequence(self._cube(X, reset=False)))
+
+    def _cube(self, X, reset):
+        table = validate_data(self, X, reset=reset)
+        return np.repeat(table[:, np.newaxis], 3, axis=1)

@@ -36,6 +36,10 @@ HOMES = {
     "h5py": {"datasets"},
 }
 HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
+# Folders of modules that name heavy packages at their top, and are themselves imported
+# only when used.
+LATE = {PACKAGE / "neural" / "_torch"}
+LATE_NAMES = ("skcoldstart.neural._torch",)
 KERNEL_IMPORTS = {
     *("math", "operator", "typing"),
     *("llvmlite", "numba", "numpy", "skcoldstart"),
@@ -80,10 +84,15 @@ def test_heavy_packages_have_one_home_and_load_when_used(path):
         root = name.split(".")[0]
         if root in HOMES:
             assert room_of(path) in HOMES[root], f"line {node.lineno}: {root}"
+        if path.parent in LATE or id(node) not in top_level:
+            continue
         if root in HEAVY and root != "numba":
-            assert room_of(path) == "_kernels" or id(node) not in top_level, (
+            assert room_of(path) == "_kernels", (
                 f"line {node.lineno}: {root} is imported before it is used"
             )
+        assert not name.startswith(LATE_NAMES), (
+            f"line {node.lineno}: {name} is imported before it is used"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import (
 
 from skcoldstart import (
     WMF,
+    CNNFactorRegressor,
     ColdStartRecommender,
     ContentProfileRecommender,
     MLRSimilarity,
@@ -26,6 +27,16 @@ from skcoldstart.compose import ContentKNNRecommender
 from tests import adapters
 
 _SHORT_CLIPS = {"n_fft": 32, "hop_length": 16, "n_mels": 8}
+_SMALL_NET = {
+    "n_filters": (8,),
+    "hidden": (16,),
+    "window": 4,
+    "max_epochs": 25,
+    "lr": 0.03,
+    "validation_fraction": 0,
+    "device": "cpu",
+    "random_state": 0,
+}
 _WMF = WMF(n_components=2, max_iter=5, random_state=0)
 
 # How many checks are executed on each; a tag that excuses an estimator shows here.
@@ -45,6 +56,8 @@ N_CHECKS = [
     (adapters.BagOfWordsOfRows(weighting="tfidf"), 45),
     (adapters.MelSpectrogramOfRows(**_SHORT_CLIPS), 44),
     (adapters.MFCCExtractorOfRows(**_SHORT_CLIPS, n_mfcc=4), 44),
+    (CNNFactorRegressor(**_SMALL_NET), 52),
+    (adapters.CNNFactorRegressorOfRows(**_SMALL_NET), 52),
 ]
 ESTIMATORS = [estimator for estimator, _ in N_CHECKS]
 

@@ -30,6 +30,7 @@ from skcoldstart._utils.sk import (
 from skcoldstart._utils.user_names import check_user_names
 from skcoldstart._utils.validation import check_play_counts, count_items
 from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._usage import usage_parameters
 from skcoldstart.factorization import WMF
 
 __all__ = ["ColdStartRecommender"]
@@ -105,7 +106,10 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     and the scorers read the same scores in blocks of users.
 
     With metadata routing off, parameters of `fit` go to the regressor; with routing
-    on they go where they were requested.
+    on they go where they were requested. A regressor whose `fit` has the parameters
+    ``user_factors`` and ``usage``, such as `CNNFactorRegressor`, is given the factors
+    of all users and the confidences of the plays, also at the end of a Pipeline or
+    inside a search.
 
     References
     ----------
@@ -192,7 +196,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             fit_params = _check_method_params(X, fit_params, indices=played)
             X, factors = _safe_indexing(X, played), factors[played]
         self.regressor_ = self._cloned_regressor()
-        self.regressor_.fit(X, factors, **fit_params)
+        own_params = usage_parameters(self.regressor_, self, plays, played)
+        self.regressor_.fit(X, factors, **own_params | fit_params)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
         elif hasattr(self, "feature_names_in_"):

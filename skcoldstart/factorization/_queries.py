@@ -10,6 +10,8 @@ from skcoldstart._utils.scores import LowRankScores
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.topn import check_indices, top_n_per_user
 from skcoldstart._utils.usage import similar_rows, usage_coordinates
+from skcoldstart._utils.validation import check_play_counts
+from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._prior import fold_in_around
 
 __all__ = ["FactorQueriesMixin"]
@@ -25,6 +27,36 @@ class FactorQueriesMixin:
     user_factors_: np.ndarray
     n_jobs: int | None
     verbose: int
+    confidence: str
+    alpha: float
+    epsilon: float
+    dtype: Any
+
+    def confidences(self, Y: Any) -> sp.csr_array:
+        """Return how much each play counts in the objective.
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts of any items by any users.
+
+        Returns
+        -------
+        csr_array of shape (n_items, n_users)
+            Confidence of each pair that was played, at least 1. Pairs that are not
+            stored have confidence 1.
+        """
+        plays = check_play_counts(Y, input_name="Y")
+        weights = confidence_weights(
+            plays.data,
+            confidence=self.confidence,
+            alpha=self.alpha,
+            epsilon=self.epsilon,
+            dtype=np.dtype(self.dtype),
+        )
+        return sp.csr_array(
+            (1 + weights, plays.indices, plays.indptr), shape=plays.shape
+        )
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Return the scores of all users for items, from their factors.

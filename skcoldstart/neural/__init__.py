@@ -1,0 +1,9 @@
+"""Spectrograms to item factors: the paper's convolutional network.
+
+torch and skorch are loaded when a network is fitted or used, never before.
+"""
+
+from skcoldstart.neural._regressor import CNNFactorRegressor
+from skcoldstart.neural._usage import UserFactors
+
+__all__ = ["CNNFactorRegressor", "UserFactors"]

@@ -1,0 +1,62 @@
+"""Targets in the units that the network learns in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["TargetScale"]
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """An affine map from what the network puts out to item factors.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_outputs,)
+        Target of an item of which nothing is known.
+    scale : ndarray of shape (n_outputs,)
+        What one unit of each output is worth.
+    unit_norm : bool
+        Whether each target is scaled to unit norm before anything else.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    unit_norm: bool
+
+    @classmethod
+    def learn(cls, targets: np.ndarray, scaling: str) -> "TargetScale":
+        """Learn the map from targets.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_items, n_outputs)
+            Item factors.
+        scaling : {"raw", "unit", "factor"}
+            With "factor" every output counts alike; otherwise all share one unit, so
+            that the squared error is that of the factors.
+
+        Returns
+        -------
+        TargetScale
+            The map.
+        """
+        unit_norm = scaling == "unit"
+        targets = _normalized(targets) if unit_norm else targets
+        mean = targets.mean(axis=0, dtype=np.float64)
+        deviation = np.sqrt(np.mean((targets - mean) ** 2, axis=0))
+        if scaling != "factor":
+            deviation[:] = np.sqrt(np.mean(deviation**2))
+        tiny = deviation <= 1e-7 * np.abs(mean).max(initial=0.0)
+        return cls(mean, np.where(tiny, 1.0, deviation), unit_norm)
+
+    def to_network(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets in the units of the network, float32."""
+        targets = _normalized(targets) if self.unit_norm else targets
+        return ((targets - self.mean) / self.scale).astype(np.float32)
+
+
+def _normalized(targets: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(targets, axis=1, keepdims=True)
+    return targets / np.where(norms > 0, norms, 1)

@@ -1,0 +1,1 @@
+"""What needs torch and skorch; imported only when a network is fitted or loaded."""

@@ -1,0 +1,268 @@
+"""What a network is trained to make small.
+
+An objective does its part in two steps: `batch` picks, with NumPy and in any thread,
+what it needs to know of some items; calling the objective with outputs and that gives
+a loss on the device of the outputs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+
+from skcoldstart.neural._targets import TargetScale
+
+__all__ = [
+    "GramError",
+    "Objective",
+    "SampledSoftmax",
+    "SquaredError",
+    "WeightedPredictionError",
+    "make_objective",
+    "weighted_prediction_error",
+]
+
+GRAM_ROWS = 8192
+
+
+class Objective:
+    """Base of all: outputs of the network to item factors, tensors to a device.
+
+    Parameters
+    ----------
+    scale : TargetScale
+        From outputs to item factors.
+    device : torch.device
+        Where losses are computed.
+    """
+
+    def __init__(self, scale: TargetScale, device: Any) -> None:
+        self._scale = scale
+        self._device = device
+        self._unit = self._put(scale.scale)
+        self._mean = self._put(scale.mean)
+
+    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Return what `__call__` needs to know of some items, on the CPU."""
+        raise NotImplementedError
+
+    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        """Return the loss of outputs of shape (n_items, n_outputs)."""
+        raise NotImplementedError
+
+    def _factors(self, outputs: torch.Tensor) -> torch.Tensor:
+        return outputs * self._unit + self._mean
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=self._device)
+
+
+class SquaredError(Objective):
+    """Mean squared error of outputs in their own units: 1 for the mean target."""
+
+    def __init__(self, scale: TargetScale, device: Any, targets: np.ndarray) -> None:
+        super().__init__(scale, device)
+        self._targets = torch.from_numpy(scale.to_network(targets))
+
+    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Return targets of shape (n_items, n_outputs)."""
+        return (self._targets[torch.from_numpy(items)],)
+
+    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        """Return the mean over items and outputs."""
+        return (outputs - batch[0]).square().mean()
+
+
+class GramError(SquaredError):
+    r"""Squared error where the users are: :math:`(y - y')^T X^T X (y - y')`.
+
+    Divided by its value for the mean target.
+    """
+
+    def __init__(
+        self,
+        scale: TargetScale,
+        device: Any,
+        targets: np.ndarray,
+        user_factors: np.ndarray,
+    ) -> None:
+        super().__init__(scale, device, targets)
+        # In coordinates in which the metric is the identity the error is a plain one.
+        # Eigenvectors serve singular matrices too.
+        spectrum, vectors = np.linalg.eigh(gram_matrix(user_factors))
+        root = vectors * np.sqrt(np.maximum(spectrum, 0))
+        root *= scale.scale[:, np.newaxis]
+        far = scale.to_network(targets).astype(np.float64) @ root
+        mean_error = np.square(far).sum(axis=1).mean()
+        self._root = self._put(root / np.sqrt(mean_error or 1.0))
+
+    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        """Return the mean over items."""
+        return ((outputs - batch[0]) @ self._root).square().sum(1).mean()
+
+
+class _UsageObjective(Objective):
+    """Objectives of the users who played an item, and of those who did not."""
+
+    def __init__(
+        self, scale: TargetScale, device: Any, user_factors: np.ndarray, usage: Any
+    ) -> None:
+        super().__init__(scale, device)
+        self._users = self._put(user_factors)
+        self._indptr = usage.indptr.astype(np.int64)
+        self._columns = usage.indices
+        self._confidences = usage.data
+
+    def _entries(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return places of the stored entries of items, and how many each has."""
+        starts, counts = self._indptr[items], np.diff(self._indptr)[items]
+        ends = np.cumsum(counts)
+        shift = np.repeat(starts - (ends - counts), counts)
+        return np.arange(len(shift)) + shift, counts
+
+
+class WeightedPredictionError(_UsageObjective):
+    r"""Weighted error of predicted plays over all users, eq. 5 of the paper.
+
+    Divided by its value for items that are predicted to be played by nobody.
+    """
+
+    def __init__(
+        self, scale: TargetScale, device: Any, user_factors: np.ndarray, usage: Any
+    ) -> None:
+        super().__init__(scale, device, user_factors, usage)
+        self._gram = self._put(gram_matrix(user_factors))
+        self._per_item = float(usage.data.sum(dtype=np.float64)) / usage.shape[0]
+
+    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Return users, confidences and number of plays of items."""
+        entries, counts = self._entries(items)
+        return (
+            torch.from_numpy(self._columns[entries].astype(np.int64)),
+            torch.from_numpy(self._confidences[entries].astype(np.float32)),
+            torch.from_numpy(counts),
+        )
+
+    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        """Return the mean over items."""
+        loss = weighted_prediction_error(
+            self._factors(outputs), self._users, self._gram, *batch
+        )
+        return loss / (len(outputs) * self._per_item)
+
+
+class SampledSoftmax(_UsageObjective):
+    r"""Negative log-likelihood of a user's item among items they did not play.
+
+    For each play of item i by user u in a batch,
+    :math:`\log(1 + \sum_j \exp((s_{uj} - s_{ui}) / \tau))` over the items j of the
+    batch that u did not play, with :math:`s_{ui} = x_u^T y'_i`: the order of new items
+    for a user, which is what recommendation is measured by.
+    """
+
+    def __init__(
+        self,
+        scale: TargetScale,
+        device: Any,
+        user_factors: np.ndarray,
+        usage: Any,
+        temperature: float,
+    ) -> None:
+        super().__init__(scale, device, user_factors, usage)
+        self._temperature = temperature
+
+    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Return the users of a batch and its plays as (place of user, row of item)."""
+        entries, counts = self._entries(items)
+        users, places = np.unique(self._columns[entries], return_inverse=True)
+        rows = np.repeat(np.arange(len(items)), counts)
+        parts = (users.astype(np.int64), places.astype(np.int64), rows)
+        return tuple(map(torch.from_numpy, parts))
+
+    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        """Return the mean over plays."""
+        users, places, rows = batch
+        if not len(rows):
+            return outputs.sum() * 0
+        scores = self._users[users] @ self._factors(outputs).T / self._temperature
+        played = torch.zeros_like(scores, dtype=torch.bool)
+        played[places, rows] = True
+        # Not -inf, whose logarithm of sums has no gradient where all is played.
+        others = scores.masked_fill(played, -1e30).logsumexp(dim=1)
+        return torch.nn.functional.softplus(
+            others[places] - scores[places, rows]
+        ).mean()
+
+
+class _WeightedPredictionError(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        factors: torch.Tensor,
+        user_factors: torch.Tensor,
+        gram: torch.Tensor,
+        users: torch.Tensor,
+        confidences: torch.Tensor,
+        counts: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the loss; its gradient is kept for `backward`."""
+        # With p = 0 and c = 1 for whoever did not play, eq. 5 for one item is
+        #   y'G y' + sum over players of c (1 - s)^2 - s^2,   G = X'X, s = x_u . y'
+        # and its gradient 2 [G y' + sum over players of ((c - 1) s - c) x_u].
+        rows = torch.repeat_interleave(
+            torch.arange(len(factors), device=factors.device),
+            counts,
+            output_size=len(users),
+        )
+        near = user_factors[users]
+        scores = (near * factors[rows]).sum(1)
+        everywhere = factors @ gram
+        pull = ((confidences - 1) * scores - confidences)[:, None] * near
+        gradient = everywhere + torch.zeros_like(factors).index_add_(0, rows, pull)
+        ctx.save_for_backward(2 * gradient)
+        observed = confidences * (1 - scores).square() - scores.square()
+        total = (everywhere * factors).sum(dtype=torch.float64)
+        return (total + observed.sum(dtype=torch.float64)).to(factors.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+        """Return the gradient by the factors."""
+        (gradient,) = ctx.saved_tensors
+        return grad * gradient, None, None, None, None, None
+
+
+weighted_prediction_error: Callable[..., torch.Tensor] = _WeightedPredictionError.apply
+
+
+def gram_matrix(user_factors: np.ndarray) -> np.ndarray:
+    """Return X'X in float64, in blocks of users."""
+    gram = np.zeros((user_factors.shape[1],) * 2)
+    for start in range(0, len(user_factors), GRAM_ROWS):
+        block = user_factors[start : start + GRAM_ROWS].astype(np.float64)
+        gram += block.T @ block
+    return gram
+
+
+def make_objective(
+    name: str,
+    scale: TargetScale,
+    device: Any,
+    *,
+    targets: np.ndarray,
+    user_factors: np.ndarray | None,
+    usage: Any,
+    temperature: float,
+) -> Objective:
+    """Return the objective of a name, with what it needs."""
+    if name == "mse":
+        return SquaredError(scale, device, targets)
+    if user_factors is None:
+        raise ValueError(f"objective={name!r} needs user_factors.")
+    if name == "gram":
+        return GramError(scale, device, targets, user_factors)
+    if name == "wpe":
+        return WeightedPredictionError(scale, device, user_factors, usage)
+    return SampledSoftmax(scale, device, user_factors, usage, temperature)

@@ -1,0 +1,243 @@
+"""From checked data and parameters to a trained net, and from a net to factors."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from skcoldstart.neural._targets import TargetScale
+from skcoldstart.neural._torch.architectures import (
+    ARCHITECTURES,
+    SpectrogramNet,
+    smallest_window,
+)
+from skcoldstart.neural._torch.callbacks import make_callbacks
+from skcoldstart.neural._torch.loading import (
+    ResidentReader,
+    WindowBatches,
+    n_readers,
+    prediction_batches,
+)
+from skcoldstart.neural._torch.net import FactorNet, resolve_device, seeded
+from skcoldstart.neural._torch.objectives import make_objective
+from skcoldstart.neural._windows import FrameReader, frame_moments
+
+# Rounding depends on the shape of a batch. It is always the same, filled up if need be,
+# so that a prediction depends on nothing but the item.
+PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
+
+__all__ = ["TrainingSet", "build_net", "predict_outputs", "train_net"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Checked data of one fit; all arrays have one entry per item of X.
+
+    Attributes
+    ----------
+    frames : RaggedArray or LazySequence
+        Frames of all items.
+    n_frames : ndarray of shape (n_items,)
+        Their numbers.
+    n_features : int
+        Features of a frame.
+    targets : ndarray of shape (n_items, n_outputs)
+        Item factors.
+    scale : TargetScale
+        Units of the targets.
+    user_factors : ndarray of shape (n_users, n_outputs) or None
+        What the objective needs of users.
+    usage : csr_array of shape (n_items, n_users) or None
+        What it needs of plays.
+    train, held_out : ndarray of int
+        Items to learn from and to stop by, none of them empty.
+    """
+
+    frames: Any
+    n_frames: np.ndarray
+    n_features: int
+    targets: np.ndarray
+    scale: TargetScale
+    user_factors: np.ndarray | None
+    usage: Any
+    train: np.ndarray
+    held_out: np.ndarray
+
+
+def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
+    """Return a net with fresh weights.
+
+    Parameters
+    ----------
+    params : CNNFactorRegressor
+        Read, never changed.
+    data : TrainingSet
+        Gives sizes and the moments of the bands.
+    seed : int
+        Draws the weights.
+
+    Returns
+    -------
+    FactorNet
+        Initialised, on its device.
+    """
+    device = resolve_device(params.device)
+    mean, deviation = np.zeros(data.n_features), np.ones(data.n_features)
+    if params.standardize:
+        mean, deviation = frame_moments(data.frames, data.train)
+    optimizers = {
+        "adamw": (torch.optim.AdamW, {}),
+        "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    }
+    optimizer, options = optimizers[params.optimizer]
+    net = FactorNet(
+        SpectrogramNet,
+        module__network=_network(params),
+        module__n_outputs=data.targets.shape[1],
+        module__mean=mean.tolist(),
+        module__deviation=deviation.tolist(),
+        precision=_precision(params.precision, device),
+        optimizer=optimizer,
+        optimizer__weight_decay=params.weight_decay,
+        **{f"optimizer__{name}": value for name, value in options.items()},
+        lr=params.lr,
+        max_epochs=params.max_epochs,
+        batch_size=params.batch_size,
+        train_split=None,
+        device=str(device),
+        compile=params.compile,
+        verbose=0,
+    )
+    with seeded(seed, device):
+        net.initialize()
+    return net
+
+
+def train_net(
+    net: FactorNet, params: Any, data: TrainingSet, seed: int, epochs: int
+) -> None:
+    """Train a net for some more passes over the data.
+
+    Parameters
+    ----------
+    net : FactorNet
+        Changed in place.
+    params : CNNFactorRegressor
+        Read, never changed.
+    data : TrainingSet
+        What to learn from.
+    seed : int
+        Draws windows, order and dropout.
+    epochs : int
+        Passes at most.
+    """
+    device = torch.device(net.device)
+    objective = make_objective(
+        params.objective,
+        data.scale,
+        device,
+        targets=data.targets,
+        user_factors=data.user_factors,
+        usage=data.usage,
+        temperature=params.temperature,
+    )
+    reader = _reader(params, data, device)
+    resident = isinstance(reader, ResidentReader)
+    batches = partial(
+        WindowBatches,
+        reader,
+        n_frames=data.n_frames,
+        objective=objective,
+        window=params.window,
+        batch_size=params.batch_size,
+        seed=seed,
+        n_threads=0 if resident else n_readers(params.n_jobs, device),
+        device=device,
+    )
+    held_out = batches(items=data.held_out, shuffle=False)
+    net.callbacks = make_callbacks(
+        lr_schedule=params.lr_schedule,
+        n_epochs=epochs,
+        patience=params.patience,
+        has_validation=len(held_out) > 0,
+        verbose=params.verbose,
+        callbacks=params.callbacks,
+    )
+    net.initialize_callbacks()
+    with seeded(seed + len(net.history), device):
+        net.train(
+            batches(items=data.train, shuffle=True),
+            held_out if len(held_out) else None,
+            epochs,
+        )
+
+
+def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.ndarray:
+    """Return the mean output over the consecutive windows of each item.
+
+    Parameters
+    ----------
+    net : FactorNet
+        A trained net.
+    X : RaggedArray or LazySequence
+        Frames.
+    n_features : int
+        Features of a frame.
+    window : int
+        Frames of a window.
+
+    Returns
+    -------
+    ndarray of shape (n_items, n_outputs)
+        Float64; 0 for an item without frames.
+    """
+    batch_size = PREDICTION_BATCH.get(torch.device(net.device).type, 64)
+    sums = np.zeros((len(X), net.module__n_outputs))
+    n_windows = np.zeros(len(X), np.int64)
+    for owners, windows in prediction_batches(
+        X, n_features, window=window, batch_size=batch_size
+    ):
+        np.add.at(sums, owners, net.outputs(windows)[: len(owners)])
+        np.add.at(n_windows, owners, 1)
+    return sums / np.maximum(n_windows, 1)[:, np.newaxis]
+
+
+def _network(params: Any) -> Any:
+    """Return the factory of the network between input and output."""
+    if callable(params.architecture):
+        return params.architecture
+    n_layers = len(params.n_filters)
+    needed = smallest_window(params.architecture, n_layers)
+    if params.window < needed:
+        raise ValueError(
+            f"window={params.window} frames are too few for {params.architecture!r} "
+            f"with {n_layers} convolutional layers, which need {needed}. Use longer "
+            "windows or fewer n_filters."
+        )
+    return partial(
+        ARCHITECTURES[params.architecture],
+        window=params.window,
+        n_filters=tuple(params.n_filters),
+        hidden=tuple(params.hidden),
+        dropout=params.dropout,
+        batch_norm=params.batch_norm,
+    )
+
+
+def _precision(precision: str, device: torch.device) -> str:
+    if precision != "auto":
+        return precision
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bfloat16" if half else "float32"
+
+
+def _reader(params: Any, data: TrainingSet, device: torch.device) -> Any:
+    storage = params.device_storage
+    if storage == "auto":
+        n_bytes = 2 * int(data.n_frames.sum()) * data.n_features
+        storage = ResidentReader.choose(n_bytes, device)
+    if storage == "host":
+        return FrameReader(data.frames, data.n_features)
+    return ResidentReader(data.frames, data.n_frames, data.n_features, storage, device)

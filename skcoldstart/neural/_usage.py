@@ -1,0 +1,130 @@
+"""Who played what, as the objectives that are measured on users need it."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from skcoldstart._utils.validation import check_play_counts
+
+__all__ = ["UserFactors", "check_usage"]
+
+
+class UserFactors:
+    """User factors that travel whole through pipelines, searches and `clone`.
+
+    scikit-learn's searches slice every parameter of `fit` that is as long as `X`. The
+    factors of users have nothing to do with the rows of `X`, and must stay whole also
+    where there happen to be as many users as items.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    array : array-like of shape (n_users, k)
+        Factors of all users.
+
+    Attributes
+    ----------
+    array : ndarray of shape (n_users, k)
+        The same, not copied where it is an array.
+
+    See Also
+    --------
+    skcoldstart.CNNFactorRegressor : Takes it as ``user_factors``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import clone
+    >>> from skcoldstart.neural import UserFactors
+    >>> factors = UserFactors(np.ones((3, 2)))
+    >>> factors
+    UserFactors(3 users x 2)
+    >>> clone(factors) is factors
+    True
+    """
+
+    # No length, no shape, no __array__: that is what keeps it from being sliced.
+
+    def __init__(self, array: Any) -> None:
+        self.array = np.asarray(array)
+
+    def __sklearn_clone__(self) -> "UserFactors":
+        return self
+
+    def __repr__(self) -> str:
+        return f"UserFactors({' x '.join(map(str, self.array.shape))})".replace(
+            " x", " users x", 1
+        )
+
+
+def check_usage(
+    user_factors: Any, usage: Any, *, objective: str, n_items: int, n_outputs: int
+) -> tuple[np.ndarray | None, sp.csr_array | None]:
+    """Validate what an objective needs beside the targets.
+
+    Parameters
+    ----------
+    user_factors : UserFactors, array-like of shape (n_users, k) or None
+        Factors of all users.
+    usage : {array-like, sparse} of shape (n_items, n_users) or None
+        Confidences of the pairs that were played.
+    objective : str
+        "mse" needs neither, "gram" needs `user_factors`, others both.
+    n_items, n_outputs : int
+        Shape of the targets.
+
+    Returns
+    -------
+    user_factors : ndarray of shape (n_users, k) or None
+        ``None`` where the objective has no use for it.
+    usage : csr_array of shape (n_items, n_users) or None
+        Likewise.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or does not fit.
+    """
+    needed = {"mse": (), "gram": ("user_factors",)}.get(
+        objective, ("user_factors", "usage")
+    )
+    given = {"user_factors": user_factors, "usage": usage}
+    missing = [name for name in needed if given[name] is None]
+    if missing:
+        raise ValueError(
+            f"objective={objective!r} needs {' and '.join(missing)}, which fit was not "
+            "given. ColdStartRecommender hands them over; otherwise pass them to fit."
+        )
+    if "user_factors" not in needed:
+        return None, None
+    if isinstance(user_factors, UserFactors):
+        user_factors = user_factors.array
+    factors = check_array(
+        user_factors, dtype=[np.float32, np.float64], input_name="user_factors"
+    )
+    if factors.shape[1] != n_outputs:
+        raise ValueError(
+            f"user_factors has {factors.shape[1]} columns but y has {n_outputs}; both "
+            "must hold one column per factor."
+        )
+    if "usage" not in needed:
+        return factors, None
+    confidences = check_play_counts(usage, n_items=n_items, input_name="usage")
+    if confidences.shape[1] != len(factors):
+        raise ValueError(
+            f"usage has {confidences.shape[1]} users but user_factors has "
+            f"{len(factors)}; expected one column of usage per row of user_factors. "
+            "A search slices arrays that are as long as X: wrap the factors in "
+            "skcoldstart.neural.UserFactors to keep them whole."
+        )
+    if confidences.nnz == 0:
+        raise ValueError("usage holds no plays; at least one is needed.")
+    if confidences.data.min() < 1:
+        raise ValueError(
+            f"usage holds {confidences.data.min():g}; stored entries are confidences "
+            "of played pairs, at least 1 as that of a pair that was not played."
+        )
+    return factors, confidences

@@ -1,0 +1,428 @@
+"""CNNFactorRegressor as a citizen of scikit-learn."""
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+
+from skcoldstart import CNNFactorRegressor, RaggedArray
+from skcoldstart._ragged import LazySequence
+from skcoldstart.neural import _regressor
+from tests.neural.conftest import SMALL
+
+
+def small(**params):
+    return CNNFactorRegressor(**SMALL | params)
+
+
+@pytest.mark.slow
+def test_learns_what_can_be_heard(rng):
+    # Means of bands in noise: known to a linear model, here through windows.
+    factors = rng.normal(size=(300, 3))
+    mixing = rng.normal(size=(3, 6))
+    clips = [
+        (row @ mixing + rng.normal(size=(n, 6))).astype(np.float32)
+        for row, n in zip(factors, rng.integers(20, 60, 300), strict=True)
+    ]
+    model = small(max_epochs=40, hidden=(32,)).fit(clips[:250], factors[:250])
+    assert model.score(clips[250:], factors[250:]) > 0.8
+
+
+@pytest.mark.slow
+def test_hears_the_order_of_frames(rng):
+    """What a bag of frames cannot tell: the same frames, rising or falling."""
+    rising = rng.random(400) < 0.5
+    clips = []
+    for up in rising:
+        ramp = np.tile(np.linspace(-1, 1, 8), 8)[rng.integers(8) :]
+        clips.append((ramp if up else -ramp)[:, None].astype(np.float32))
+    y = np.where(rising, 1.0, -1.0)
+    model = small(max_epochs=30, n_filters=(16,)).fit(clips[:320], y[:320])
+    assert np.mean((model.predict(clips[320:]) > 0) == rising[320:]) > 0.95
+
+
+def test_prediction_is_the_mean_over_consecutive_windows(clips):
+    frames, factors = clips
+    model = small().fit(frames, factors)
+    long = np.concatenate(frames[:2])[:40]
+    parts = [long[:16], long[16:32], long[24:]]
+    with torch.inference_mode():
+        outputs = model.net_.module_(torch.tensor(np.stack(parts))).numpy()
+    scale = model._scale
+    assert_allclose(
+        model.predict([long])[0],
+        outputs.mean(axis=0) * scale.scale + scale.mean,
+        rtol=1e-5,
+    )
+    assert_allclose(model.predict([long]), model.predict(parts).mean(0)[None], 1e-5)
+
+
+def test_short_clips_are_filled_up_with_zeros(clips):
+    frames, factors = clips
+    model = small().fit(frames, factors)
+    short = frames[0][:9]
+    padded = np.concatenate([short, np.zeros((7, 6), np.float32)])
+    assert_array_equal(model.predict([short]), model.predict([padded]))
+
+
+def test_all_forms_of_frames_give_the_same_network(rng):
+    cube = rng.normal(size=(12, 20, 6)).astype(np.float32)
+    y = cube.mean(axis=1)[:, :2]
+    listed = list(cube)
+    objects = np.empty(12, dtype=object)
+    objects[:] = listed
+    forms = [cube, listed, objects, RaggedArray.from_sequence(cube)]
+    forms.append(LazySequence(lambda item: item, listed))
+    expected = small().fit(cube, y).predict(cube)
+    for X in forms:
+        model = small().fit(X, y)
+        assert model.n_features_in_ == 6
+        assert_array_equal(model.predict(X), expected)
+
+
+def test_rows_are_items_of_one_frame(rng):
+    X = rng.normal(size=(30, 6))
+    y = X[:, :2]
+    a = small().fit(X, y)
+    b = small().fit(list(X[:, np.newaxis]), y)
+    assert_array_equal(a.predict(X), b.predict(X[:, np.newaxis]))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 5, -1])
+def test_a_seed_gives_the_same_bits_for_any_number_of_readers(n_jobs, clips):
+    frames, factors = clips
+    params = {"dropout": 0.5, "batch_size": 8}
+    expected = small(**params).fit(frames, factors).predict(frames)
+    again = small(**params, n_jobs=n_jobs).fit(frames, factors).predict(frames)
+    assert_array_equal(again, expected)
+    other = small(**params, random_state=1).fit(frames, factors).predict(frames)
+    assert np.abs(other - expected).max() > 1e-3
+
+
+def test_random_state_none_draws_anew_and_generators_go_on(clips):
+    frames, factors = clips
+    rng = np.random.RandomState(0)
+    model = small(random_state=rng)
+    first = model.fit(frames, factors).predict(frames)
+    assert np.abs(model.fit(frames, factors).predict(frames) - first).max() > 1e-4
+
+
+def test_the_global_random_state_of_torch_is_left_alone(clips):
+    frames, factors = clips
+    state = torch.random.get_rng_state()
+    small(dropout=0.5, n_jobs=2).fit(frames, factors).predict(frames)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_predictions_do_not_depend_on_company(clips):
+    frames, factors = clips
+    model = small(n_filters=(8, 16), window=30).fit(frames, factors)
+    together = model.predict(frames)
+    alone = np.concatenate([model.predict([clip]) for clip in frames])
+    order = np.random.default_rng(0).permutation(len(frames))
+    shuffled = model.predict([frames[i] for i in order])
+    assert_array_equal(alone, together)
+    assert_array_equal(shuffled, together[order])
+
+
+def test_items_without_frames_are_skipped_and_given_the_mean(clips):
+    frames, factors = clips
+    empty = np.empty((0, 6), np.float32)
+    model = small(validation_fraction=0).fit(frames, factors)
+    with_empty = small(validation_fraction=0).fit(
+        [*frames, empty], np.vstack([factors, np.full(3, 1e3, np.float32)])
+    )
+    assert_array_equal(with_empty.predict(frames), model.predict(frames))
+    assert_allclose(with_empty.predict([empty])[0], factors.mean(axis=0), rtol=1e-6)
+    assert_allclose(with_empty.target_mean_, factors.mean(axis=0), rtol=1e-6)
+    both = with_empty.predict([empty, frames[0], empty])
+    assert_array_equal(both[[0, 2]], with_empty.predict([empty, empty]))
+    assert_array_equal(both[1], model.predict(frames[:1])[0])
+
+
+def test_all_items_without_frames_are_refused():
+    with pytest.raises(ValueError, match="at least one must have some"):
+        small().fit([np.empty((0, 6)), np.empty((0, 6))], np.ones((2, 1)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_predictions_have_the_precision_and_axes_of_the_targets(dtype, clips):
+    frames, factors = clips
+    table = small().fit(frames, factors[:, :1].astype(dtype)).predict(frames)
+    line = small().fit(frames, factors[:, 0].astype(dtype)).predict(frames)
+    assert table.dtype == line.dtype == dtype
+    assert table.shape == (40, 1)
+    assert_array_equal(table[:, 0], line)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_nan_is_refused_wherever_it_is(lazy, clips):
+    frames, factors = clips
+    wrap = (lambda clips: LazySequence(np.asarray, clips)) if lazy else list
+    model = small().fit(wrap(frames), factors)
+    spoilt = [clip.copy() for clip in frames]
+    spoilt[17][3, 2] = np.nan
+    for action in (small().fit, lambda X, y: model.predict(X)):
+        with pytest.raises(ValueError, match=r"NaN or infinity: item 17, frame 3"):
+            action(wrap(spoilt), factors)
+    wrong = factors.copy()
+    wrong[4, 1] = np.inf
+    with pytest.raises(ValueError, match="Input y contains infinity"):
+        small().fit(frames, wrong)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X, y: (X, y[:-1]), "y has 39 rows but X has 40 items"),
+        (lambda X, y: (X, y.T), r"users as rows \(y.T\)"),
+        (lambda X, y: (X, None), "target y is None"),
+        (lambda X, y: ([*X[:-1], X[-1][:, :4]], y), "Item 39 has shape"),
+    ],
+)
+def test_data_that_do_not_fit_are_explained(spoil, message, clips):
+    with pytest.raises(ValueError, match=message):
+        small().fit(*spoil(*clips))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"window": 6, "n_filters": (8, 8)}, "6 frames are too few for 'spotify2014'"),
+        ({"n_filters": ()}, "n_filters"),
+        ({"hidden": (0,)}, "hidden"),
+        ({"device": "cuda:77"}, "finds no such device"),
+        ({"device": "abacus"}, "finds no such device"),
+        ({"objective": "wpe"}, "needs user_factors and usage"),
+        ({"objective": "gram"}, "needs user_factors, which"),
+        ({"architecture": "alexnet"}, "architecture"),
+        ({"lr": 1e30, "optimizer": "sgd"}, "The loss became"),
+    ],
+)
+def test_parameters_that_cannot_work_are_explained(params, message, clips):
+    with pytest.raises(ValueError, match=message):
+        small(**params).fit(*clips)
+
+
+def test_predict_wants_the_bands_of_fit(clips):
+    frames, factors = clips
+    model = small().fit(frames, factors)
+    with pytest.raises(ValueError, match="4 features per frame, but 6"):
+        model.predict([clip[:, :4] for clip in frames])
+
+
+@pytest.mark.slow
+def test_pickles_and_clones(clips, tmp_path):
+    frames, factors = clips
+    model = small().fit(frames, factors)
+    expected = model.predict(frames)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(frames), expected)
+    fresh = clone(model)
+    assert not hasattr(fresh, "net_")
+    assert_array_equal(fresh.fit(frames, factors).predict(frames), expected)
+    joblib.dump((model, frames, expected), tmp_path / "model")
+    code = (
+        "import joblib, numpy, sys; model, X, y = joblib.load(sys.argv[1]); "
+        "numpy.testing.assert_array_equal(model.predict(X), y)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "model"], check=True)
+
+
+def test_a_fitted_net_holds_neither_data_nor_users(clips, rng):
+    frames, factors = clips
+    users = rng.normal(size=(20_000, 3)).astype(np.float32)
+    usage = (rng.random((40, 20_000)) < 0.01).astype(float)
+    model = small(objective="wpe").fit(frames, factors, user_factors=users, usage=usage)
+    assert len(pickle.dumps(model)) < 50_000 < users.nbytes
+
+
+@pytest.mark.slow
+def test_ends_a_pipeline_in_a_search(clips):
+    frames, factors = clips
+    X = RaggedArray.from_sequence(frames)
+    search = GridSearchCV(
+        make_pipeline("passthrough", small()),
+        {"cnnfactorregressor__lr": [1e-3, 1e-2]},
+        cv=GroupKFold(2),
+        n_jobs=2,
+    )
+    search.fit(X, factors, groups=np.arange(40) // 2)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(X).shape == (40, 3)
+
+
+def test_warm_start_goes_on_where_the_last_fit_stopped(clips):
+    frames, factors = clips
+    params = {"validation_fraction": 0, "lr_schedule": "constant"}
+    whole = small(**params, max_epochs=6).fit(frames, factors)
+    model = small(**params, max_epochs=3, warm_start=True).fit(frames, factors)
+    model.fit(frames, factors)
+    assert model.n_iter_ == 6
+    # Windows, order and moments of the optimizer go on; without dropout nothing
+    # else is drawn.
+    assert_array_equal(model.predict(frames), whole.predict(frames))
+    with pytest.raises(ValueError, match=r"2 columns but the network has 3"):
+        model.fit(frames, factors[:, :2])
+
+
+def test_fit_without_warm_start_forgets(clips):
+    frames, factors = clips
+    model = small().fit([clip[:, :4] for clip in frames], factors[:, :2])
+    again = model.fit(frames, factors).predict(frames)
+    assert_array_equal(again, small().fit(frames, factors).predict(frames))
+
+
+def test_partial_fit_makes_one_pass(clips):
+    frames, factors = clips
+    params = {"validation_fraction": 0, "lr_schedule": "constant"}
+    model = small(**params)
+    for _ in range(3):
+        model.partial_fit(frames, factors)
+    assert model.n_iter_ == 3
+    whole = small(**params, max_epochs=3).fit(frames, factors)
+    assert_array_equal(model.predict(frames), whole.predict(frames))
+
+
+def test_early_stopping_keeps_the_best_pass(clips):
+    frames, _ = clips
+    noise = np.random.default_rng(0).normal(size=(40, 3))
+    params = {"max_epochs": 200, "patience": 4, "lr_schedule": "constant"}
+    model = small(**params).fit(frames, noise)
+    losses = np.array(model.history_[:, "valid_loss"])
+    assert model.n_iter_ < 200
+    assert len(losses) - 1 - np.argmin(losses) >= 4
+    # Training only up to the best pass ends with the same network.
+    best = small(**params | {"max_epochs": int(np.argmin(losses)) + 1})
+    assert_array_equal(best.fit(frames, noise).predict(frames), model.predict(frames))
+
+
+def test_groups_are_held_out_whole(clips, monkeypatch):
+    frames, factors = clips
+    groups = np.repeat(np.arange(10), 4)
+    seen = []
+    hold_out = _regressor.hold_out
+    monkeypatch.setattr(
+        _regressor, "hold_out", lambda *a: seen.append(hold_out(*a)) or seen[-1]
+    )
+    small(validation_fraction=0.3).fit(frames, factors, groups=groups)
+    train, held_out = seen[0]
+    assert len(set(groups[held_out])) == 3
+    assert not set(groups[train]) & set(groups[held_out])
+    assert len(train) + len(held_out) == 40
+    with pytest.raises(ValueError, match="one group per item"):
+        small().fit(frames, factors, groups=groups[:-1])
+    with pytest.raises(ValueError, match="at least two groups"):
+        small().fit(frames, factors, groups=np.zeros(40))
+
+
+def test_a_module_of_ones_own(clips):
+    frames, _ = clips
+
+    class Linear(torch.nn.Module):
+        def __init__(self, n_features, n_outputs):
+            super().__init__()
+            self.dense = torch.nn.Linear(n_features, n_outputs)
+
+        def forward(self, windows):
+            return self.dense(windows.mean(dim=1))
+
+    plain = {"validation_fraction": 0, "lr_schedule": "cosine", "max_epochs": 300}
+    model = small(architecture=Linear, window=5, lr=0.03, **plain)
+    same_length = [clip[:5] for clip in frames]
+    y = np.array([clip.mean(axis=0)[:3] for clip in same_length])
+    model.fit(same_length, y)
+    assert_allclose(model.predict(same_length), y, atol=0.05)
+
+
+def test_a_bar_shows_losses(clips, capsys):
+    small(verbose=1).fit(*clips)
+    shown = capsys.readouterr()
+    assert "CNNFactorRegressor" in shown.err
+    assert "train=" in shown.err
+    assert "held_out=" in shown.err
+    assert shown.out == ""
+    small().fit(*clips)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_goes_through_and_a_warm_start_keeps_what_is_learnt(clips):
+    from skorch.callbacks import Callback
+
+    class Interrupt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt
+
+    model = small(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*clips)
+    assert not hasattr(model, "net_")
+    model.set_params(warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*clips)
+    assert model.n_iter_ == 2
+    assert model.fit(*clips).n_iter_ == 6
+
+
+def test_callbacks_of_skorch_work_in_either_loop(clips):
+    from skorch.callbacks import Callback, EarlyStopping
+
+    class Count(Callback):
+        n = 0
+
+        def on_batch_end(self, net, training=False, **kwargs):
+            Count.n += training
+
+    frames, factors = clips
+    lean = small(batch_size=9).fit(frames, factors)
+    stock = small(batch_size=9, callbacks=[("count", Count())]).fit(frames, factors)
+    assert Count.n == 4 * 4
+    assert_array_equal(stock.predict(frames), lean.predict(frames))
+    assert_allclose(
+        stock.history_[:, "train_loss"], lean.history_[:, "train_loss"], rtol=1e-6
+    )
+    stopping = EarlyStopping("train_loss", patience=2, threshold=10.0, sink=print)
+    stopped = small(callbacks=[stopping], max_epochs=50).fit(frames, factors)
+    assert stopped.n_iter_ < 50
+
+
+@pytest.mark.slow
+def test_missing_extra_is_named():
+    code = (
+        "import sys\n"
+        "class NotInstalled:\n"
+        "    def find_spec(self, name, *args):\n"
+        "        if name == 'torch':\n"
+        "            raise ModuleNotFoundError('No torch', name='torch')\n"
+        "sys.meta_path.insert(0, NotInstalled())\n"
+        "import numpy as np\n"
+        "from skcoldstart import CNNFactorRegressor\n"
+        "model = CNNFactorRegressor(window=8)\n"
+        "try:\n"
+        "    model.fit(np.ones((4, 3, 2)), np.ones((4, 1)))\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install skcoldstart[neural]" in done.stdout
+
+
+@pytest.mark.slow
+def test_torch_is_loaded_when_it_is_used_and_not_before():
+    code = (
+        "import sys\n"
+        "from skcoldstart import CNNFactorRegressor\n"
+        "CNNFactorRegressor().get_params()\n"
+        "assert 'torch' not in sys.modules and 'skorch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
