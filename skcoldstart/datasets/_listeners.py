@@ -147,7 +147,14 @@ def draw_plays(
         block = slice(start, start + CHUNK)
         keys = user_latent[block] @ item_latent.T + np.log(popularity)
         keys += rng.gumbel(size=keys.shape)
-        chosen = np.argsort(-keys, axis=1, kind="stable")[:, : sizes[block].max()]
+        chosen = _largest(keys, int(sizes[block].max()))
         songs.append(chosen[np.arange(chosen.shape[1]) < sizes[block, None]])
     plays = sp.coo_array((counts, (np.concatenate(songs), users)), (n_songs, n_users))
     return sp.csr_array(plays)
+
+
+def _largest(keys: np.ndarray, n: int) -> np.ndarray:
+    """Return where the n largest keys of each row are, the largest first."""
+    some = np.argpartition(-keys, n - 1, axis=1)[:, :n]
+    order = np.argsort(-np.take_along_axis(keys, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)

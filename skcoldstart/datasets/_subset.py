@@ -17,10 +17,17 @@ ITEM_FIELDS = frozenset(
         "item_ids track_ids artist_ids artists artist_names titles releases genres "
         "release_dates years duration_s tempo loudness_db key mode time_signature "
         "artist_familiarity artist_hotttnesss song_hotttnesss groups is_new paths "
-        "waveforms frames pitches start_s X words item_latent item_tags popularity"
+        "waveforms frames pitches start_s X words item_latent item_tags popularity "
+        "tag_probabilities true_item_factors"
     ).split()
 )
-NAMES = frozenset("tags terms vocabulary genre_names tag_names sr".split())
+USER_FIELDS = frozenset("user_ids user_latent user_tastes true_user_factors".split())
+NAMES = frozenset(
+    (
+        "tags terms vocabulary genre_names tag_names tag_is_audible "
+        "factor_is_audible sr"
+    ).split()
+)
 
 
 @validate_params(
@@ -85,7 +92,7 @@ def make_subset(
     users were chosen.
 
     Of a Bunch, names, identifiers, content and groups of items are cut by items, and
-    what begins with ``user_`` by users. Names of columns and the sampling rate are
+    those of users by users. Names of columns and the sampling rate are
     kept; what else it has, such as counts of lines and numbered pairs, would no longer
     be true and is left out.
 
@@ -126,7 +133,7 @@ def make_subset(
     for name, values in whole.items():
         if name in ITEM_FIELDS:
             cut[name] = _take(values, item_idx, n_all_items, name)
-        elif name.startswith("user_"):
+        elif name in USER_FIELDS:
             cut[name] = _take(values, user_idx, n_all_users, name)
     kept = sp.csr_array(chosen[:, user_idx])
     if counts.dtype != getattr(whole["plays"], "dtype", counts.dtype):

@@ -1,0 +1,177 @@
+"""Millions of play counts from text to a sparse matrix: time, peak memory, same matrix.
+
+    python benchmarks/bench_loaders.py [--lines 5000000] [--rounds 3] [--packed]
+
+Writes a file in the form of the Taste Profile (users of 40 hexadecimal digits whose
+lines follow each other, songs of 18 characters by power law) and reads it with
+``load_taste_profile``, with pandas (``read_csv``, ``factorize`` and ``csr_array``, also
+with its pyarrow engine where that is installed), and, as the limit, by counting its
+newlines in NumPy. Every reading is a fresh process, in turns; compiled code is warmed
+on a small file first, the file itself lies in the page cache. Peak memory is that of
+the process, less what it had after its imports. ``--packed`` reads gzip instead.
+
+All readings must give the same names and the same matrix.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+N_SONGS = 384_546
+LINES_A_USER = 47  # of the Taste Profile: 48,373,586 lines, 1,019,318 users
+
+
+def write_triplets(path, n_lines, seed=0):
+    """Write about n_lines triplets; return how many."""
+    rng = np.random.default_rng(seed)
+    n_songs = min(N_SONGS, max(100, n_lines // 10))
+    songs = np.array([f"SO{rng.integers(16**8):08X}12A{i:05X}" for i in range(n_songs)])
+    share = np.cumsum((np.arange(n_songs) + 4.0) ** -0.85)
+    share /= share[-1]
+    n_written = 0
+    with open(path, "w") as file:
+        while n_written < n_lines:
+            size = int(np.clip(rng.lognormal(np.log(LINES_A_USER) - 0.5, 1.0), 5, 4000))
+            chosen = np.unique(np.searchsorted(share, rng.random(size)))
+            counts = np.floor((1.0 - rng.random(len(chosen))) ** (-1 / 1.5)).astype(int)
+            user = rng.bytes(20).hex()
+            file.writelines(
+                f"{user}\t{song}\t{count}\n"
+                for song, count in zip(
+                    songs[rng.permutation(chosen)], counts, strict=True
+                )
+            )
+            n_written += len(chosen)
+    return n_written
+
+
+def ours(path):
+    from skcoldstart.datasets import load_taste_profile
+
+    taste = load_taste_profile(path)
+    return taste.plays, taste.item_ids, taste.user_ids
+
+
+def by_pandas(path, engine):
+    import pandas as pd
+    import scipy.sparse as sp
+
+    table = pd.read_csv(
+        path, sep="\t", names=["user", "song", "plays"], header=None, engine=engine
+    )
+    item, item_ids = pd.factorize(table.song, sort=True)
+    user, user_ids = pd.factorize(table.user, sort=True)
+    plays = sp.csr_array((table.plays.to_numpy(np.float32), (item, user)))
+    plays.sort_indices()
+    return plays, np.asarray(item_ids, dtype=str), np.asarray(user_ids, dtype=str)
+
+
+def newlines(path):
+    opener = gzip.open if path.suffix == ".gz" else open
+    n_lines = 0
+    with opener(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            n_lines += int((np.frombuffer(chunk, np.uint8) == 10).sum())
+    return None
+
+
+READERS = {
+    "load_taste_profile": ours,
+    "pandas": lambda path: by_pandas(path, "c"),
+    "pandas, pyarrow": lambda path: by_pandas(path, "pyarrow"),
+    "counting newlines": newlines,
+}
+
+
+def measure(name, path, small):
+    """Read in this process; print seconds, peak memory in bytes and a checksum."""
+    read = READERS[name]
+    read(small)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, start_cpu = time.perf_counter(), time.process_time()
+    found = read(path)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    check = 0
+    if found is not None:
+        plays, item_ids, user_ids = found
+        for part in (plays.indptr, plays.indices):
+            check = zlib.crc32(part.astype(np.int64), check)
+        check = zlib.crc32(plays.data.astype(np.float32), check)
+        check = zlib.crc32("\n".join([*item_ids, *user_ids]).encode(), check)
+    print(json.dumps([seconds, cpu, peak * 1024, check]))
+
+
+def in_a_process(name, path, small):
+    command = [sys.executable, __file__, "--measure", name, str(path), str(small)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(out)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--packed", action="store_true", help="read gzip")
+    parser.add_argument("--folder", type=Path, help="where to write the file")
+    parser.add_argument("--alone", action="store_true", help="without pandas")
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        name, path, small = options.measure
+        measure(name, Path(path), Path(small))
+        return
+    packages = ["numpy", "scipy", "pandas", "numba"]
+    packages += ["pyarrow"] * (find_spec("pyarrow") is not None)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs; "
+        + ", ".join(f"{name} {version(name)}" for name in packages)
+    )
+    names = ["load_taste_profile", "counting newlines"]
+    if not options.alone:
+        names[1:1] = ["pandas", *["pandas, pyarrow"] * ("pyarrow" in packages)]
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        path, small = Path(folder, "triplets.txt"), Path(folder, "small.txt")
+        n_lines = write_triplets(path, options.lines)
+        write_triplets(small, 1000)
+        size = path.stat().st_size
+        print(f"{n_lines} lines, {size / 1e6:.0f} MB")
+        if options.packed:
+            packed = path.with_suffix(".txt.gz")
+            with open(path, "rb") as source, gzip.open(packed, "wb", 1) as target:
+                shutil.copyfileobj(source, target, 1 << 22)
+            path = packed
+        found = {name: [] for name in names}
+        for _ in range(options.rounds):
+            for name in names:
+                found[name].append(in_a_process(name, path, small))
+    base = np.median([row[0] for row in found[names[0]]])
+    checks = {
+        row[3] for name in names if name != "counting newlines" for row in found[name]
+    }
+    print(f"{'':22}{'s':>8}{'CPU s':>8}{'M lines/s':>11}{'B a line':>10}{'ratio':>8}")
+    for name in names:
+        seconds, cpu, peak, _ = np.median(found[name], axis=0)
+        print(
+            f"{name:22}{seconds:8.2f}{cpu:8.2f}{n_lines / seconds / 1e6:11.2f}"
+            f"{peak / n_lines:10.1f}{seconds / base:8.2f}"
+        )
+    print("same matrix and names" if len(checks) == 1 else "MATRICES DIFFER")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What is written about invented songs: their tags and the day of their release."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Tags", "draw_release_dates", "draw_tags"]
+
+LAST_DAY = np.datetime64("2012-12-31", "D")
+YEAR = 365.25
+STYLE_TAGS = (("bright", "dark"), ("fast", "slow"), ("loud drums", "soft drums"))
+SCENE_TAGS = (
+    ("north", "south"),
+    ("city", "country"),
+    ("day", "night"),
+    ("summer", "winter"),
+)
+SLOPE, OFFSET = 3.0, 0.7  # a word is even odds at 0.7 standard deviations
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Words, how likely a song bears each, and those that it bears."""
+
+    names: np.ndarray  # (n_tags,)
+    is_audible: np.ndarray  # (n_tags,), whether the audio decides
+    probabilities: np.ndarray  # (n_songs, n_tags)
+    borne: np.ndarray  # (n_songs, n_tags), bool
+
+
+def draw_tags(
+    genre_names: list[str],
+    style: np.ndarray,
+    scene: np.ndarray,
+    popularity: np.ndarray,
+    rng: np.random.Generator,
+) -> Tags:
+    """Tag songs by what they are, by where they belong, and by their fame.
+
+    Parameters
+    ----------
+    genre_names : list of n_songs str
+        Such as "rising bells": a structure and a family.
+    style : ndarray of shape (n_songs, 3)
+        Brightness, pace and weight of the drums, in standard deviations.
+    scene : ndarray of shape (n_songs, 4)
+        What cannot be heard, in standard deviations.
+    popularity : ndarray of shape (n_songs,)
+        Shares of attention.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Tags
+        The words of families come first, then structures, style, scene, fame.
+    """
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    words = np.array([name.split() for name in genre_names])
+    for place, likely, unlikely in ((1, 0.9, 0.02), (0, 0.7, 0.05)):
+        for word in dict.fromkeys(words[:, place].tolist()):
+            names.append(word)
+            columns.append(np.where(words[:, place] == word, likely, unlikely))
+    for pairs, values in ((STYLE_TAGS, style), (SCENE_TAGS, scene)):
+        for (high, low), value in zip(pairs, values.T, strict=True):
+            names += [high, low]
+            columns += [_logistic(value), _logistic(-value)]
+    n_audible = len(names) - 2 * len(SCENE_TAGS)
+    rank = np.argsort(np.argsort(popularity)) / max(1, len(popularity) - 1)
+    names += ["favourite", "seen live"]
+    columns += [0.05 + 0.4 * rank**2, np.full(len(rank), 0.1)]
+    probabilities = np.column_stack(columns)
+    return Tags(
+        np.array(names),
+        np.arange(len(names)) < n_audible,
+        probabilities,
+        rng.random(probabilities.shape) < probabilities,
+    )
+
+
+def _logistic(value: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-SLOPE * (value - OFFSET)))
+
+
+def draw_release_dates(
+    artists: np.ndarray,
+    genre_of_artist: np.ndarray,
+    n_genres: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw careers around the heyday of a genre, and songs along careers.
+
+    Parameters
+    ----------
+    artists : ndarray of shape (n_songs,)
+        Artist of each song.
+    genre_of_artist : ndarray of shape (n_artists,)
+        Genre of each artist.
+    n_genres : int
+        Number of genres.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (n_songs,), datetime64[D]
+        Days, the last one the 31st of December, 2012.
+    """
+    heyday = rng.uniform(5.0, 40.0, n_genres)  # years before the last day
+    debut = heyday[genre_of_artist] + rng.normal(0.0, 6.0, len(genre_of_artist))
+    debut = np.clip(debut, 1.0, 60.0)
+    career = rng.exponential(6.0, len(artists))
+    years_ago = np.maximum(debut[artists] - career, rng.random(len(artists)))
+    return LAST_DAY - np.floor(years_ago * YEAR).astype("timedelta64[D]")
