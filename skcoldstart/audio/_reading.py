@@ -339,8 +339,8 @@ def _ogg_has_end(name: bytes | str) -> bool:
 
 def _is_pcm16(file: Any) -> bool:
     """Tell whether integers are faster to read and average to the same samples."""
-    is_wave = file.format in {"WAV", "WAVEX"} and file.subtype == "PCM_16"
-    return is_wave and file.channels <= 2
+    is_lossless = file.format in {"WAV", "WAVEX", "FLAC"}
+    return is_lossless and file.subtype == "PCM_16" and file.channels <= 2
 
 
 def _mix_down(samples: np.ndarray, is_final: bool) -> np.ndarray:
