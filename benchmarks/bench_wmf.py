@@ -176,16 +176,15 @@ ENGINES = {"ours": Ours, "plain": Plain, "implicit": Implicit, "irspack": Irspac
 
 
 def timed(call):
-    time.sleep(0.02)  # until the idle threads of others have ceased to spin
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    return timed_both(call)[0]
 
 
 def timed_both(call):
     """Seconds on the clock, and of processor time over all threads."""
-    start = time.process_time()
-    return timed(call), time.process_time() - start
+    time.sleep(0.02)  # until the idle threads of others have ceased to spin
+    start, busy = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - start, time.process_time() - busy
 
 
 def sgemm_peak(n_threads):
