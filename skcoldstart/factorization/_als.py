@@ -43,7 +43,7 @@ class Solver(Protocol):
         ...
 
     def penalty(self, rows: Rows, factors: Any) -> float:
-        """Return ``sum_i penalty_i ||a_i||^2``."""
+        """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
         ...
 
     def objective(

@@ -210,14 +210,16 @@ class CPUSolver:
         return solve
 
     def penalty(self, rows: Rows, factors: np.ndarray) -> float:
-        """Return ``sum_i penalty_i ||a_i||^2``, in float64."""
+        """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
         last_fixed, squares = self._squares
         if factors is last_fixed and rows.reg_exponent == 0:
             without_entries = factors[rows.penalties == 0].astype(np.float64)
             return rows.reg * (
                 squares - float(np.vdot(without_entries, without_entries))
             )
+        return self._exact_penalty(rows, factors)
 
+    def _exact_penalty(self, rows: Rows, factors: np.ndarray) -> float:
         def of_block(block: slice) -> float:
             part = factors[block]
             squares = np.einsum("ij,ij->i", part, part, dtype=np.float64)
@@ -245,7 +247,7 @@ class CPUSolver:
         everywhere = np.vdot(
             gram_matrix(V, self._run, np.float64), gram_matrix(U, self._run, np.float64)
         )
-        penalties = self.penalty(by_item, V) + self.penalty(by_user, U)
+        penalties = self._exact_penalty(by_item, V) + self._exact_penalty(by_user, U)
         return sum(observed) + everywhere + penalties
 
 

@@ -399,6 +399,12 @@ def test_unfitted_estimator_says_so(plays):
             call(WMF())
 
 
+@pytest.mark.parametrize("n_components", [3, 16])
+def test_final_objective_is_the_exact_one(plays, n_components):
+    wmf = WMF(n_components, random_state=0).fit(plays)
+    assert wmf.loss_ == wmf.loss_history_[-1] == wmf.loss(plays)
+
+
 def test_plays_of_other_items_have_no_loss(plays):
     with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted to 40"):
         WMF(2).fit(plays).loss(plays[:20])
