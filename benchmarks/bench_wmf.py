@@ -4,7 +4,7 @@
     python benchmarks/bench_wmf.py --size M --rank 64 --seeds 0 --long 80
     python benchmarks/bench_wmf.py --size M --rank 128 --seeds 0 --peers plain --long 80
     python benchmarks/bench_wmf.py --size S --rank 400 --what sweep
-    python benchmarks/bench_wmf.py --what memory scaling recommend
+    python benchmarks/bench_wmf.py --what memory scaling recommend solvers
 
 All minimise ``sum c (p - x'y)^2 + reg (|X|^2 + |Y|^2)`` over all pairs, with log
 confidence, alpha = 2, epsilon = 1e-6, reg = 10, and three steps of conjugate gradients
@@ -69,7 +69,8 @@ class Ours:
     def __init__(self, problem, n_threads):
         self.problem = problem
         self.context = worker_threads(n_threads)
-        self.solver = CPUSolver(self.context.__enter__(), "cg", problem.rank)
+        self.run = self.context.__enter__()
+        self.solver = CPUSolver(self.run, "cg", problem.rank)
         self.V, self.U = self.solver.put(problem.V), self.solver.put(problem.U)
         self.n_sweeps = 0
 
@@ -318,6 +319,32 @@ def bench_projection(measured, peak):
     )
 
 
+def bench_solvers(plays):
+    """Processor time of the item half of a sweep and of a fold-in, by each solver."""
+
+    def seconds(ours, method, *, accurate):
+        solver = CPUSolver(ours.run, method, ours.problem.rank)
+        V, rows = ours.V.copy(), ours.problem.by_item
+        return min(
+            timed_both(lambda: solver.half(rows, V, ours.U, accurate=accurate))[1]
+            for _ in range(4)
+        )
+
+    for rank in (4, 8, 16, 32, 64, 128):
+        ours = Ours(Problem(plays, rank, 0), 1)
+        for _ in range(3):
+            ours.sweep()
+        half, fold_in = (
+            seconds(ours, "cholesky", accurate=accurate)
+            / seconds(ours, "cg", accurate=accurate)
+            for accurate in (False, True)
+        )
+        print(
+            f"  rank {rank:3d}  time of Cholesky in that of conjugate gradients: "
+            f"half a sweep {half:.2f}, fold-in {fold_in:.2f}"
+        )
+
+
 def bench_recommend(problem, n_threads):
     from implicit.cpu.als import AlternatingLeastSquares
 
@@ -366,7 +393,9 @@ def main():
         "--what",
         nargs="+",
         default=["sweep", "convergence"],
-        choices=["sweep", "convergence", "memory", "scaling", "recommend"],
+        choices=[
+            *("sweep", "convergence", "memory", "scaling", "recommend", "solvers"),
+        ],
     )
     parser.add_argument("--memory-of", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--plays", help=argparse.SUPPRESS)
@@ -417,6 +446,8 @@ def main():
                 )
         if "scaling" in arguments.what:
             bench_scaling(arguments.threads)
+        if "solvers" in arguments.what:
+            bench_solvers(make_plays(*SIZES[arguments.size], 0))
     if "memory" in arguments.what:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "plays.npz")
