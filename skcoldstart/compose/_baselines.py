@@ -296,7 +296,8 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
     The mean over played items of cos(x_j, x_i) is the product of the unit vector of
     item j with the mean of the played unit vectors, so no item-item table is made:
     O(n_items n_features) per user, n_users n_features memory. Items without content
-    (all zeros) have similarity 0 to everything. It uses no popularity.
+    (all zeros) have similarity 0 to everything, and so has a user without a play in
+    `fit` to all items. It uses no popularity.
 
     Examples
     --------

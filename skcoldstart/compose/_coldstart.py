@@ -97,7 +97,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     holds out rows.
 
     Items of the training set without a single play have no factors to learn from; the
-    regressor is not fitted on them.
+    regressor is not fitted on them. A user without a play in `fit` has factors of zero
+    from `WMF`: all items score 0 and tie, so that the user's AUC is 1/2.
 
     Once new items are played, `update` joins their plays with their content; refit to
     teach both models from them.

@@ -64,7 +64,8 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
     .. math:: score(u, i) = \frac{\sum_{j \in N(i)} s_{ij} w_{uj}}
         {\sum_{j \in N(i)} s_{ij}} .
 
-    Of equal cosines the lower training item counts. The search is exact and costs
+    Of equal cosines the lower training item counts. A user without a play in `fit`
+    scores 0 for all items. The search is exact and costs
     O(n_items n_train n_features) time and 256 n_train numbers a thread; scores are
     products of sparse tables and are never held for all items and users unless
     `predict` is asked for them.

@@ -1,0 +1,133 @@
+"""Searches and cross-validation of scikit-learn, with sparse plays and our scorers."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from sklearn import config_context
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import make_recommendation_scorer, recommendation_scorer
+from skcoldstart.metrics import mean_auc
+from skcoldstart.model_selection import cross_val_score, cross_validate
+from tests.stubs import LinearRecommender
+
+AUC = make_recommendation_scorer("auc")
+GRID = {"alpha": [1e-2, 1.0, 1e2, 1e5]}
+CV = GroupKFold(3)
+
+
+@pytest.fixture
+def catalog(rng):
+    X = rng.normal(size=(96, 5))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 40)) - 1))
+    return X, y, np.arange(96) // 4
+
+
+def by_hand(X, y, groups, alpha, exclude=None):
+    """Return the AUC of each fold."""
+    return [
+        mean_auc(
+            y[test],
+            LinearRecommender(alpha).fit(X[train], y[train]).predict(X[test]),
+            exclude=None if exclude is None else exclude[test],
+        )
+        for train, test in CV.split(X, y, groups)
+    ]
+
+
+@pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
+@pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
+def test_search_with_groups_scores_each_fold_as_by_hand(search, container, catalog):
+    X, y, groups = catalog
+    options = {"n_iter": 4, "random_state": 0} if search is RandomizedSearchCV else {}
+    found = search(LinearRecommender(), GRID, scoring=AUC, cv=CV, **options).fit(
+        X, container(y), groups=groups
+    )
+    for i, parameters in enumerate(found.cv_results_["params"]):
+        folds = [found.cv_results_[f"split{f}_test_score"][i] for f in range(3)]
+        assert_array_equal(folds, by_hand(X, y, groups, parameters["alpha"]))
+    assert found.score(X, y) == AUC(found.best_estimator_, X, y)
+
+
+@pytest.mark.parametrize("search", [HalvingGridSearchCV, HalvingRandomSearchCV])
+def test_halving_on_sparse_plays_chooses_as_on_dense_ones(search, catalog):
+    X, y, groups = catalog
+    chosen = []
+    for plays in (sp.csr_array(y), y):
+        halving = search(
+            LinearRecommender(),
+            GRID,
+            scoring=AUC,
+            cv=CV,
+            min_resources=24,
+            factor=2,
+            random_state=0,
+        ).fit(X, plays, groups=groups)
+        assert halving.n_iterations_ > 1
+        assert np.isfinite(halving.cv_results_["mean_test_score"]).all()
+        chosen.append((halving.best_params_, halving.best_score_))
+    assert chosen[0] == chosen[1]
+    assert chosen[0][0]["alpha"] < 1e5
+
+
+def test_several_metrics_and_refit_by_one_of_them(catalog):
+    X, y, groups = catalog
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), LinearRecommender()),
+        {"linearrecommender__alpha": GRID["alpha"]},
+        scoring=recommendation_scorer,
+        refit="map",
+        cv=CV,
+    ).fit(X, sp.csr_array(y), groups=groups)
+    best = np.argmax(search.cv_results_["mean_test_map"])
+    assert search.best_index_ == best
+    assert search.score(X, y) == recommendation_scorer(search, X, y)["map"]
+
+
+def test_exclusions_are_routed_and_cut_to_each_fold(catalog, rng):
+    X, y, groups = catalog
+    exclude = sp.csr_array((rng.random(y.shape) < 0.3) & (y == 0))
+    expected = by_hand(X, y, groups, 1.0, exclude)
+    assert expected != by_hand(X, y, groups, 1.0)
+    with config_context(enable_metadata_routing=True):
+        params = {"groups": groups, "exclude": exclude}
+        options = {"scoring": AUC, "cv": CV}
+        scores = cross_val_score(
+            LinearRecommender(), X, sp.csr_array(y), params=params, **options
+        )
+        results = cross_validate(
+            LinearRecommender(), X, sp.csr_array(y), params=params, **options
+        )
+        search = GridSearchCV(LinearRecommender(), {"alpha": [1.0]}, **options)
+        search.fit(X, sp.csr_array(y), **params)
+    assert_array_equal(scores, expected)
+    assert_array_equal(results["test_score"], expected)
+    assert search.best_score_ == np.mean(expected)
+
+
+def test_sampled_users_are_the_same_for_every_candidate_and_process(catalog):
+    X, y, groups = catalog
+    y = sp.csr_array(y)
+
+    def found(n_jobs=None, **options):
+        scoring = make_recommendation_scorer("auc", users=10, **options)
+        grid = {"alpha": [1.0, 1.0, 1e3]}
+        search = GridSearchCV(
+            LinearRecommender(), grid, scoring=scoring, cv=CV, n_jobs=n_jobs
+        )
+        return search.fit(X, y, groups=groups).cv_results_["mean_test_score"]
+
+    first = found()
+    assert first[0] == first[1] != first[2]
+    assert_array_equal(found(n_jobs=2), first)
+    assert (found(random_state=1) != first).any()
