@@ -14,10 +14,9 @@ __all__ = [
     "OUT_OF_BYTES",
     "OUT_OF_ROOM",
     "PADDING",
-    "count_pairs",
+    "copy_names",
     "read_triplets",
     "rehash",
-    "scatter_pairs",
 ]
 
 OUT_OF_BYTES, OUT_OF_ROOM, GROW_USERS, GROW_SONGS, BAD_LINE = range(5)
@@ -27,6 +26,8 @@ MOST_DIGITS = 9
 _TAB, _NEWLINE, _RETURN, _ZERO = 9, 10, 13, 48
 _HIGH = np.uint64(0x8080808080808080)
 _SPACES = np.uint64(0x2020202020202020)
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
+_HEAD, _ALIGNMENT = 5, 8  # a record: number in 4 bytes, length in one, the name
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -92,34 +93,39 @@ def _same(buffer, start, stop, arena, first):
 
 @njit(inline="always")
 def _code_of(buffer, start, stop, names, n_names):
-    """Return the number of a name, a new one if need be, or -1 if there is no room."""
-    hashes, codes, arena, ends = names
-    value = _hash(buffer, start, stop)
-    last_slot = np.uint64(len(codes) - 1)
+    """Return the number of a name, a new one if need be, or -1 if there is no room.
+
+    A slot and a record are one cache line each, mostly, however large the table is.
+    """
+    slots, arena, starts = names
+    value = _hash(buffer, start, stop) >> _HALF
+    last_slot = np.uint64(len(slots) - 1)
+    length = stop - start
     slot = value & last_slot
-    while codes[slot] >= 0:
-        if hashes[slot] == value:
-            code = codes[slot]
-            first = ends[code]
-            if ends[code + 1] - first == stop - start and _same(
-                buffer, start, stop, arena, first
+    while slots[slot] != 0:
+        if slots[slot] >> _HALF == value:
+            place = _ALIGNMENT * np.int64((slots[slot] & _LOW_HALF) - np.uint64(1))
+            if arena[place + 4] == length and _same(
+                buffer, start, stop, arena, place + _HEAD
             ):
-                return code
+                return np.int64(_word(arena, place) & _LOW_HALF)
         slot = (slot + np.uint64(1)) & last_slot
     code = n_names[0]
-    first = ends[code]
-    length = stop - start
+    place = starts[code]
+    after = place + (_HEAD + length + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
     if (
-        2 * (code + 1) > len(codes)
-        or code + 2 > len(ends)
-        or first + length + PADDING > len(arena)
+        2 * (code + 1) > len(slots)
+        or code + 2 > len(starts)
+        or after + PADDING > len(arena)
     ):
-        return -1
+        return np.int64(-1)
+    for i in range(4):
+        arena[place + i] = np.uint8((code >> (8 * i)) & 255)
+    arena[place + 4] = np.uint8(length)
     for i in range(length):
-        arena[first + i] = buffer[start + i]
-    ends[code + 1] = first + length
-    hashes[slot] = value
-    codes[slot] = code
+        arena[place + _HEAD + i] = buffer[start + i]
+    starts[code + 1] = after
+    slots[slot] = (value << _HALF) | np.uint64(place // _ALIGNMENT + 1)
     n_names[0] = code + 1
     return code
 
@@ -138,9 +144,9 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
     start, stop : int
         The first byte to read, at the beginning of a line, and the end.
     users, songs : tuple of arrays, IN and OUT
-        Hash of each slot (a power of two of them, uint64), number of the name in it
-        (int32, -1 where there is none), the names' bytes (uint8) and where they begin
-        and end (int64).
+        Slots of a hash table (a power of two of them, uint64; 0, or half of a hash
+        above the place of a record, in units of 8 bytes, plus 1), records (uint8;
+        number of the name, its length, its bytes), and where records begin (int64).
     n_users, n_songs : ndarray of shape (1,), int64, IN and OUT
         How many names there are.
     out : tuple of three ndarray of shape (n,), int32, OUT
@@ -170,12 +176,12 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
         # Lines of one user mostly follow each other.
         known = False
         if user >= 0:
-            first = users[3][user]
-            end = position + users[3][user + 1] - first
+            place = users[2][user]
+            end = position + users[1][place + 4]
             known = (
                 end < stop
                 and buffer[end] == _TAB
-                and _same(buffer, position, end, users[2], first)
+                and _same(buffer, position, end, users[1], place + _HEAD)
             )
         if not known:
             end = _field_end(buffer, position, stop)
@@ -218,7 +224,7 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
             return BAD_LINE, position, n_out, n_lines
 
         if not known:
-            user = np.int64(_code_of(buffer, position, end, users, n_users))
+            user = _code_of(buffer, position, end, users, n_users)
             if user < 0:
                 return GROW_USERS, position, n_out, n_lines
         song = _code_of(buffer, song_at, song_end, songs, n_songs)
@@ -233,66 +239,38 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
 
 
 @njit(cache=True, nogil=True)
-def rehash(hashes, codes, new_hashes, new_codes):
+def rehash(slots, new_slots):
     """Move the names of a hash table to a larger one.
 
     Parameters
     ----------
-    hashes, codes : ndarray of shape (n_slots,), uint64 and int32, IN
+    slots : ndarray of shape (n_slots,), uint64, IN
         The old slots.
-    new_hashes, new_codes : ndarray of shape (n_new_slots,), uint64 and int32, OUT
-        The new ones, a power of two; codes are -1.
+    new_slots : ndarray of shape (n_new_slots,), uint64, OUT
+        The new ones, a power of two; all are 0.
     """
-    last_slot = np.uint64(len(new_codes) - 1)
-    for old in range(len(codes)):
-        if codes[old] >= 0:
-            slot = hashes[old] & last_slot
-            while new_codes[slot] >= 0:
+    last_slot = np.uint64(len(new_slots) - 1)
+    for entry in slots:
+        if entry != 0:
+            slot = (entry >> _HALF) & last_slot
+            while new_slots[slot] != 0:
                 slot = (slot + np.uint64(1)) & last_slot
-            new_hashes[slot] = hashes[old]
-            new_codes[slot] = codes[old]
+            new_slots[slot] = entry
 
 
 @njit(cache=True, nogil=True)
-def count_pairs(users, songs, rank_of_user, rank_of_song, lengths):
-    """Count the songs of every user.
+def copy_names(arena, starts, out):
+    """Copy names out of their records.
 
     Parameters
     ----------
-    users, songs : ndarray of shape (n,), int32, IN
-        Pairs, by the numbers of their names.
-    rank_of_user, rank_of_song : ndarray, int32, IN
-        Where a name goes; -1 drops its pairs.
-    lengths : ndarray of shape (n_ranks,), int64, OUT
-        Number of pairs of each user, added to.
+    arena : ndarray of shape (n_bytes,), uint8, IN
+        Records.
+    starts : ndarray of shape (n_names,), int64, IN
+        Where they begin.
+    out : ndarray of shape (n_names, longest), uint8, OUT
+        Names; what lies behind them is left as it is.
     """
-    for i in range(len(users)):
-        rank = rank_of_user[users[i]]
-        if rank >= 0 and rank_of_song[songs[i]] >= 0:
-            lengths[rank] += 1
-
-
-@njit(cache=True, nogil=True)
-def scatter_pairs(
-    users, songs, counts, rank_of_user, rank_of_song, cursors, indices, data
-):
-    """Put pairs where their user's entries go in a compressed matrix.
-
-    Parameters
-    ----------
-    users, songs, counts : ndarray of shape (n,), int32, IN
-        Pairs, by the numbers of their names, and their counts.
-    rank_of_user, rank_of_song : ndarray, int32, IN
-        Where a name goes; -1 drops its pairs.
-    cursors : ndarray of shape (n_ranks,), int64, IN and OUT
-        Where the next entry of each user goes.
-    indices, data : ndarray of shape (n_entries,), OUT
-        Songs and counts, in no order within a user.
-    """
-    for i in range(len(users)):
-        user, song = rank_of_user[users[i]], rank_of_song[songs[i]]
-        if user >= 0 and song >= 0:
-            place = cursors[user]
-            cursors[user] = place + 1
-            indices[place] = song
-            data[place] = counts[i]
+    for i in range(len(starts)):
+        for j in range(arena[starts[i] + 4]):
+            out[i, j] = arena[starts[i] + _HEAD + j]

@@ -116,6 +116,11 @@ def make_subset(
            [3]])
     """
     whole = plays if isinstance(plays, dict) else Bunch(plays=plays)
+    if "plays" not in whole:
+        raise ValueError(
+            f"plays is a mapping of {', '.join(map(repr, whole)) or 'nothing'}; "
+            "expected one with 'plays', such as a loader returns."
+        )
     counts = check_play_counts(whole["plays"], input_name="plays")
     n_all_items, n_all_users = counts.shape
     rng = check_random_state(random_state)

@@ -24,46 +24,39 @@ EXPECTED = (
 
 
 class _Names:
-    """Names in the order of their first appearance, in a hash table."""
+    """Names in the order of their first appearance, in a hash table of records."""
 
     def __init__(self, n_names: int = 1 << 10) -> None:
-        self.hashes = np.empty(2 * n_names, np.uint64)
-        self.codes = np.full(2 * n_names, -1, np.int32)
+        self.slots = np.zeros(2 * n_names, np.uint64)
         self.arena = np.zeros(48 * n_names, np.uint8)
-        self.ends = np.zeros(n_names + 1, np.int64)
+        self.starts = np.zeros(n_names + 1, np.int64)
         self.count = np.zeros(1, np.int64)
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        return self.hashes, self.codes, self.arena, self.ends
+        return self.slots, self.arena, self.starts
 
     def grow(self) -> None:
         """Double the room, for names of their mean length so far and more."""
         from skcoldstart._kernels.triplets import rehash
 
-        hashes = np.empty(2 * len(self.hashes), np.uint64)
-        codes = np.full(2 * len(self.codes), -1, np.int32)
-        rehash(self.hashes, self.codes, hashes, codes)
-        self.hashes, self.codes = hashes, codes
-        self.ends = np.pad(self.ends, (0, len(self.ends)))
-        used = int(self.ends[self.count[0]])
-        room = max(2 * used, len(self.arena)) + 1024
-        arena = np.zeros(room, np.uint8)
+        slots = np.zeros(2 * len(self.slots), np.uint64)
+        rehash(self.slots, slots)
+        self.slots = slots
+        self.starts = np.pad(self.starts, (0, len(self.starts)))
+        used = int(self.starts[self.count[0]])
+        arena = np.zeros(max(2 * used, len(self.arena)) + 1024, np.uint8)
         arena[:used] = self.arena[:used]
         self.arena = arena
 
     def to_array(self) -> np.ndarray:
         """Return the names as an array of bytes."""
-        n_names = int(self.count[0])
-        ends = self.ends[: n_names + 1]
-        names = np.zeros(n_names, f"S{max(1, int(np.diff(ends).max(initial=1)))}")
-        letters = names.view(np.uint8).reshape(n_names, names.itemsize)
-        for first in range(0, n_names, 1 << 16):
-            some = slice(first, first + (1 << 16))
-            lengths = np.diff(ends[first : first + (1 << 16) + 1])
-            taken = np.arange(letters.shape[1]) < lengths[:, None]
-            start, stop = ends[first], ends[min(first + (1 << 16), n_names)]
-            letters[some][taken] = self.arena[start:stop]
+        from skcoldstart._kernels.triplets import copy_names
+
+        starts = self.starts[: self.count[0]]
+        longest = int(self.arena[starts + 4].max(initial=1))
+        names = np.zeros(len(starts), f"S{longest}")
+        copy_names(self.arena, starts, names.view(np.uint8).reshape(-1, longest))
         return names
 
 
@@ -177,7 +170,7 @@ class Triplets:
         n_duplicates : int
             Pairs that were added to others.
         """
-        from skcoldstart._kernels.triplets import count_pairs, scatter_pairs
+        from skcoldstart._kernels.pairs import count_pairs, scatter_pairs
 
         ranks = (rank_of_user, rank_of_song)
         n_users, n_songs = (int(rank.max(initial=-1)) + 1 for rank in ranks)
@@ -310,6 +303,10 @@ def decode(names: np.ndarray, path: Any) -> np.ndarray:
     ValueError
         If one is not in UTF-8.
     """
+    try:
+        return names.astype(str)  # quick, where all of it is ASCII
+    except UnicodeDecodeError:
+        pass
     try:
         return np.char.decode(names, "utf-8")
     except UnicodeDecodeError as error:
