@@ -21,8 +21,8 @@ def plain_reading(text):
     """Read triplets line by line; return counts by song and user."""
     counts = Counter()
     for line in text.split("\n"):
-        if line.strip():
-            user, song, plays = line.strip().split("\t")
+        if line.strip("\r"):
+            user, song, plays = line.strip("\r").split("\t")
             counts[song, user] += int(plays)
     return counts
 
