@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcoldstart._recommender import check_training_plays
+from skcoldstart._utils.user_names import record_user_names
 from skcoldstart._utils.validation import check_one_row_per_item
 
 __all__ = [
@@ -28,6 +29,7 @@ def check_target(
     estimator: Any, y: Any, relevance: Any, n_items: int
 ) -> tuple[sp.csr_array | None, np.ndarray | None]:
     """Return plays or labels, whichever y holds."""
+    record_user_names(estimator, None)  # forget those of an earlier fit
     if y is None:
         if relevance is None:
             raise ValueError(

@@ -11,6 +11,7 @@ from skcoldstart import (
     WMF,
     ColdStartRecommender,
     ContentProfileRecommender,
+    MLRSimilarity,
     OracleRecommender,
     PopularityRecommender,
     RandomRecommender,
@@ -109,3 +110,10 @@ def test_users_named_only_in_part_are_refused(catalog):
     X, y = catalog
     with pytest.raises(TypeError, match="string"):
         ContentProfileRecommender().fit(X, y.rename(columns={"ann": 0}))
+
+
+def test_a_fit_to_labels_forgets_users(catalog):
+    X, y = catalog
+    model = MLRSimilarity(diagonal=True, C=1e3).fit(X, y)
+    assert model.user_names_in_.tolist() == NAMES
+    assert not hasattr(model.fit(X, np.arange(30) % 3), "user_names_in_")
