@@ -315,9 +315,12 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if not self.warm_start:
             for name in [name for name in vars(self) if name.endswith("_")]:
                 delattr(self, name)
-        return self._learn(
+        self._learn(
             X, y, user_factors, usage, groups, self.validation_fraction, self.max_epochs
         )
+        if not self.warm_start:
+            self.net_.forget_training()
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

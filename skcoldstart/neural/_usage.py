@@ -112,7 +112,12 @@ def check_usage(
         )
     if "usage" not in needed:
         return factors, None
-    confidences = check_play_counts(usage, n_items=n_items, input_name="usage")
+    confidences = check_play_counts(usage, input_name="usage")
+    if confidences.shape[0] != n_items:
+        raise ValueError(
+            f"usage has {confidences.shape[0]} rows but X has {n_items} items; expected"
+            " one row per item and one column per user."
+        )
     if confidences.shape[1] != len(factors):
         raise ValueError(
             f"usage has {confidences.shape[1]} users but user_factors has "

@@ -426,3 +426,27 @@ def test_torch_is_loaded_when_it_is_used_and_not_before():
         "assert 'torch' not in sys.modules and 'skorch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_moments_of_the_optimizer_are_kept_only_to_go_on(clips):
+    model = small().fit(*clips)
+    assert not model.net_.optimizer_.state
+    assert small(warm_start=True).fit(*clips).net_.optimizer_.state
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda U, C: (U[:, :2], C), "2 columns but y has 3"),
+        (lambda U, C: (U[:-1], C), "UserFactors to keep them whole"),
+        (lambda U, C: (U, C[:-1]), "usage has 39 rows but X has 40"),
+        (lambda U, C: (U, C * 0), "holds no plays"),
+        (lambda U, C: (U, C / 9), "at least 1"),
+        (lambda U, C: (U, -C), "Negative values"),
+    ],
+)
+def test_usage_that_does_not_fit_is_explained(spoil, message, clips, rng):
+    users, usage = rng.normal(size=(9, 3)), np.ones((40, 9))
+    users, usage = spoil(users, usage)
+    with pytest.raises(ValueError, match=message):
+        small(objective="wpe").fit(*clips, user_factors=users, usage=usage)

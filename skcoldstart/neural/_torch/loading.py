@@ -11,7 +11,6 @@ import torch
 
 from skcoldstart.neural._torch.objectives import Objective
 from skcoldstart.neural._windows import (
-    FrameReader,
     iter_frames,
     prediction_starts,
     training_starts,
@@ -196,14 +195,14 @@ class ResidentReader:
         dtype = torch.float16 if storage == "float16" else torch.uint8
         self._values = torch.empty(shape, dtype=dtype, device=device)
         for item, frames in iter_frames(X, n_features):
+            if not len(frames):
+                continue
             if storage == "uint8":
-                frames = np.rint((frames - low) / step).astype(np.uint8)
-            part = np.ascontiguousarray(frames, dtype=None)
+                part = np.rint((frames - low) / step).astype(np.uint8)
+            else:
+                part = _to_half(frames, item)
             stop = self._starts[item + 1]
-            if len(part):
-                self._values[self._starts[item] : stop] = torch.from_numpy(
-                    part if part.flags.writeable else part.copy()
-                ).to(device)
+            self._values[self._starts[item] : stop] = torch.from_numpy(part).to(device)
 
     @staticmethod
     def choose(n_bytes_of_float16: int, device: torch.device) -> str:
@@ -226,6 +225,17 @@ class ResidentReader:
         if self._step is not None:
             windows = windows * self._step + self._low
         return windows * inside[:, :, None]
+
+
+def _to_half(frames: np.ndarray, item: int) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        half = frames.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ValueError(
+            f"Item {item} of X holds values as large as {np.abs(frames).max():.3g}, "
+            "which float16 cannot hold. Use device_storage='uint8' or 'host'."
+        )
+    return half
 
 
 def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
@@ -278,7 +288,3 @@ def prediction_batches(
     if owners:
         buffer[len(owners) :] = 0
         yield np.array(owners), buffer
-
-
-# FrameReader is what reads for those that are not resident.
-Reader = FrameReader | ResidentReader
