@@ -77,6 +77,8 @@ html_theme_options = {
 html_sidebars = {
     "index": [],
     "quickstart": [],
+    "comparison": [],
+    "faq": [],
     "glossary": [],
     "whats_new": [],
 }
