@@ -6,20 +6,23 @@ from skcoldstart.similarity._objective import RankingObjective
 
 __all__ = ["lower_bound"]
 
-N_PLANES = 16
+N_SAMPLES = 8  # planes around the factor
 RADII = (1e-3, 1e-2)  # of the samples, relative to the factor
+N_ROUNDS = 24  # each adds a plane and directions
+N_DIRECTIONS = 4  # found in a round
+ENOUGH = 1e-3  # share of the objective that is close enough
 
 
 def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
     r"""Bound the least objective of any metric from below.
 
-    Planes of the mean hinge at several metrics, mixed, give a plane with loss
-    :math:`\Delta` and slope :math:`\Psi`, below the mean hinge everywhere. With the
-    trace, no metric costs less than
-    :math:`C\Delta / \max(1, d C \lambda_{\max}(\Psi))`; with the Frobenius norm, than
-    the largest :math:`C s \Delta - d C^2 s^2 \lVert\Psi_+\rVert^2 / 2`,
-    :math:`0 \le s \le 1`. Gradients are sampled around L and mixed into the shortest
-    one, since at a kink none of them alone is short.
+    Planes of the mean hinge at several metrics around W = L'L, mixed in shares
+    :math:`a_t \ge 0, \sum a_t \le 1`, give a plane with loss :math:`\Delta` and slope
+    :math:`\Psi` that is below the mean hinge everywhere, since hinges are not
+    negative. Then no metric costs less than :math:`C\Delta`, if
+    :math:`\lambda_{\max}(\Psi) \le 1 / (d C)` for the trace, or than
+    :math:`C \Delta - d C^2 \lVert\Psi_+\rVert^2 / 2` for the Frobenius norm. Shares are
+    chosen to make that largest: at a kink no single plane will do.
 
     Parameters
     ----------
@@ -28,51 +31,117 @@ def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
     L : ndarray of shape (n_components, n_features) or (n_features,)
         A factor, best at or near the minimum.
     seed : int
-        Of the samples.
+        Of the metrics around it.
 
     Returns
     -------
     float
         A lower bound, at least 0.
-
-    References
-    ----------
-    J. Burke, A. Lewis, M. Overton, "A robust gradient sampling algorithm for
-    nonsmooth, nonconvex optimization", SIAM Journal on Optimization 15(3), 2005.
     """
-    from scipy.optimize import nnls
-
     rng = np.random.default_rng(seed)
     size = np.sqrt(np.mean(L**2))
-    losses, slopes, gradients, bounds = [], [], [], []
-    _, of_penalty = objective.penalty(L)
-    for sample in range(N_PLANES):
-        radius = RADII[sample % len(RADII)] * size if sample else 0.0
-        loss, slope = objective.plane(L + radius * rng.standard_normal(L.shape))
-        losses.append(loss)
-        slopes.append(slope)
-        pull = L * slope if L.ndim == 1 else L @ slope
-        gradients.append((of_penalty - 2 * objective.C * pull).ravel())
-        bounds.append(_bound(objective, loss, slope))
-    table = np.array(gradients)
-    scale = max(np.abs(table).max(), 1e-300)
-    # Non-negative least squares, with a heavy equation that shares add up to 1.
-    system = np.vstack([table.T / scale, np.full(len(table), 1e3)])
-    target = np.r_[np.zeros(system.shape[0] - 1), 1e3]
-    q, r = np.linalg.qr(system)
-    shares, _ = nnls(r, q.T @ target)
-    shares /= shares.sum()
-    slope = np.tensordot(shares, np.array(slopes), axes=1)
-    bounds.append(_bound(objective, float(shares @ losses), slope))
-    return max(0.0, *bounds)
-
-
-def _bound(objective: RankingObjective, loss: float, slope: np.ndarray) -> float:
-    """Return the least objective that the plane of a mean hinge allows."""
-    d, C = objective.X.shape[1], objective.C
-    spectrum = slope if slope.ndim == 1 else np.linalg.eigvalsh(slope)
+    planes = [objective.plane(L)]
+    for sample in range(N_SAMPLES):
+        radius = RADII[sample % len(RADII)] * size
+        planes.append(objective.plane(L + radius * rng.standard_normal(L.shape)))
     if objective.regularizer == "trace":
-        return C * loss / max(1.0, d * C * float(spectrum.max()))
-    size = d * C * float((np.maximum(spectrum, 0.0) ** 2).sum())
-    share = 1.0 if size <= loss else loss / size
-    return C * share * (loss - 0.5 * size * share)
+        return objective.C * _bound_by_trace(objective, L, planes)
+    return objective.C * _bound_by_norm(objective, planes)
+
+
+def _bound_by_trace(
+    objective: RankingObjective, L: np.ndarray, planes: list[tuple[float, np.ndarray]]
+) -> float:
+    """Return the largest loss of a mix without an eigenvalue above 1 / (d C).
+
+    A linear program over planes and directions; its multipliers are the metric that
+    is best by them, and the next plane is taken half-way between that one and L.
+    """
+    from scipy.optimize import linprog
+
+    weight = objective.X.shape[1] * objective.C
+    target = objective.value(L, objective.queries) / objective.C
+    directions: list[np.ndarray] = []
+    best = 0.0
+    for _ in range(N_ROUNDS):
+        losses = np.array([loss for loss, _ in planes])
+        slopes = np.array([slope for _, slope in planes])
+        cuts = [np.ones(len(planes))]
+        cuts += [weight * _along(slopes, v) for v in directions]
+        program = linprog(-losses, A_ub=np.array(cuts), b_ub=np.ones(len(cuts)))
+        values, leading = _leading(np.tensordot(program.x, slopes, axes=1))
+        excess = max(1.0, weight * values[0])
+        best = max(best, float(program.x @ losses) / excess)
+        if target - best <= ENOUGH * target:
+            break
+        multipliers = weight * np.maximum(-program.ineqlin.marginals[1:], 0.0)
+        planes.append(objective.plane(_half_way(L, multipliers, directions)))
+        directions += list(leading)
+    return best
+
+
+def _half_way(
+    L: np.ndarray, multipliers: np.ndarray, directions: list[np.ndarray]
+) -> np.ndarray:
+    """Return a factor of the mean of L'L and the metric of weighted directions."""
+    rows = np.array([
+        np.sqrt(m) * v for m, v in zip(multipliers, directions, strict=True) if m > 0
+    ])
+    if L.ndim == 1:
+        return np.sqrt(0.5 * (L**2 + (rows**2).sum(axis=0)))
+    return np.sqrt(0.5) * (np.vstack([L, rows]) if len(rows) else L)
+
+
+def _leading(slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest eigenvalues, falling, and their directions as rows."""
+    if slope.ndim == 1:
+        places = np.argsort(-slope)[:N_DIRECTIONS]
+        return slope[places], np.eye(len(slope))[places]
+    values, vectors = np.linalg.eigh(slope)
+    return values[::-1][:N_DIRECTIONS], vectors[:, ::-1].T[:N_DIRECTIONS]
+
+
+def _along(slopes: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return v' Psi_t v of each slope."""
+    return slopes @ v**2 if slopes.ndim == 2 else (slopes @ v) @ v
+
+
+def _bound_by_norm(
+    objective: RankingObjective, planes: list[tuple[float, np.ndarray]]
+) -> float:
+    """Return the largest loss of a mix less d C / 2 times the square of its slope."""
+    from scipy.optimize import minimize
+
+    weight = objective.X.shape[1] * objective.C
+    losses = np.array([loss for loss, _ in planes])
+    slopes = np.array([slope for _, slope in planes])
+
+    def negated(shares: np.ndarray) -> tuple[float, np.ndarray]:
+        part = _positive(np.tensordot(shares, slopes, axes=1))
+        value = shares @ losses - 0.5 * weight * (part**2).sum()
+        inner = np.tensordot(slopes, part, axes=part.ndim)
+        return -value, weight * inner - losses
+
+    result = minimize(
+        negated,
+        np.full(len(losses), 1.0 / len(losses)),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, 1)] * len(losses),
+        constraints={
+            "type": "ineq",
+            "fun": lambda shares: 1.0 - shares.sum(),
+            "jac": lambda shares: -np.ones_like(shares),
+        },
+    )
+    shares = np.maximum(result.x, 0.0)
+    shares /= max(1.0, shares.sum())
+    return max(0.0, -negated(shares)[0])
+
+
+def _positive(slope: np.ndarray) -> np.ndarray:
+    """Return the part of a slope with positive eigenvalues."""
+    if slope.ndim == 1:
+        return np.maximum(slope, 0.0)
+    values, vectors = np.linalg.eigh(slope)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T
