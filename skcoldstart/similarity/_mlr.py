@@ -122,7 +122,7 @@ class MLRSimilarity(
         The exact objective, over all queries.
     duality_gap_ : float
         `objective_` less a lower bound of that of any (diagonal) metric; NaN where it
-        was not computed, after "sgd" or with more than 1024 features.
+        was not computed, after "sgd" or with more than 512 features.
     n_iter_ : int
         Iterations made, or passes.
     n_features_in_ : int

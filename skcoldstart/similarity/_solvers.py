@@ -167,7 +167,10 @@ def minimize_sgd(
     queries = rng.permutation(objective.queries)
     n_held = min(int(VALIDATION_SHARE * len(queries)), MAX_VALIDATION)
     held, queries = (queries[:n_held], queries[n_held:]) if n_held else (queries,) * 2
-    rate = STEP * np.sqrt(np.mean(L**2))
+    # Of the start, or of one in which the mean squared distance is 1: from a smaller
+    # one, as is best where the isotropic metric helps little, the way is longer.
+    spread = 2.0 * embed(objective.X, L).var(axis=0).sum()
+    rate = STEP * np.sqrt(np.mean(L**2) * max(1.0, 1.0 / max(spread, 1e-300)))
     best, best_value = L, objective.value(L, held)
     first, second = np.zeros_like(L), np.zeros_like(L)
     n_steps = n_stale = n_passes = 0

@@ -18,7 +18,7 @@ from skcoldstart.similarity._solvers import (
 __all__ = ["Trained", "train", "unit_of"]
 
 LBFGS_SCORES = 5_000_000  # queries times items up to which "auto" is "lbfgs"
-CERTIFIED_FEATURES = 1024  # up to which a bound costs less than the minimisation
+CERTIFIED_FEATURES = 512  # up to which a bound costs less than the minimisation
 STACKLEVEL = 4  # train, fit, the wrapper of fit, the user
 
 
@@ -99,16 +99,17 @@ def train(
             )
     value = objective.value(L, objective.queries)
     nothing = objective.value(np.zeros_like(L), objective.queries)
+    bound = np.nan
+    if solver == "lbfgs" and objective.X.shape[1] <= CERTIFIED_FEATURES:
+        bound = lower_bound(objective, L, seed)
     if value >= nothing * (1 - 1e-12):
         warnings.warn(
             f"The metric collapsed to 0: with C={objective.C} none that was found is "
             f"worth its penalty (objective {value:.6g}, and {nothing:.6g} without a "
-            "metric), and all similarities are 0. Raise C.",
+            "metric), and all similarities are 0. To get one, raise C, or choose "
+            "loss='auc', which asks least of the first ranks.",
             UserWarning,
             stacklevel=STACKLEVEL,
         )
         L, value = np.zeros_like(L), nothing
-    gap = np.nan
-    if solver == "lbfgs" and objective.X.shape[1] <= CERTIFIED_FEATURES:
-        gap = value - lower_bound(objective, L, seed)
-    return Trained(L, value, gap, n_iter)
+    return Trained(L, value, value - bound, n_iter)

@@ -23,7 +23,7 @@ SIMILARITIES = {
 
 
 def fitted(world, **options):
-    defaults = {"max_iter": 30, "tol": 1e-2, "random_state": 0}
+    defaults = {"C": 100.0, "tol": 1e-2, "random_state": 0}
     return MLRSimilarity(**(defaults | options)).fit(world.X, world.y)
 
 
@@ -57,7 +57,7 @@ def test_learning_ranks_better_than_content_as_it_is(world):
 def test_scores_are_mean_similarities_to_played_items(similarity, world):
     y = world.y.toarray()
     y[:, 4] = 0
-    model = MLRSimilarity(3, similarity=similarity, max_iter=5, tol=0.1)
+    model = MLRSimilarity(3, C=100.0, similarity=similarity, tol=0.1)
     model.fit(world.X[:80], y[:80])
     new = world.X[80:]
     mapped, known = (
@@ -91,7 +91,7 @@ def test_metric_is_that_of_the_map_in_the_units_of_the_content(world):
 
 def test_units_and_origin_of_the_content_do_not_matter(world):
     model = fitted(world)
-    moved = MLRSimilarity(max_iter=30, tol=1e-2).fit(64 * world.X + 5, world.y)
+    moved = MLRSimilarity(C=100.0, tol=1e-2).fit(64 * world.X + 5, world.y)
     assert_allclose(moved.objective_, model.objective_, rtol=1e-3)
     assert_allclose(
         64**2 * moved.get_mahalanobis_matrix(),
@@ -111,7 +111,7 @@ def test_without_scale_the_penalty_is_in_the_units_of_the_content(world):
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
 def test_the_container_of_plays_does_not_matter(container, world):
     model = fitted(world)
-    other = MLRSimilarity(max_iter=30, tol=1e-2, random_state=0).fit(
+    other = MLRSimilarity(C=100.0, tol=1e-2, random_state=0).fit(
         world.X, container(world.y.toarray())
     )
     assert_array_equal(other.components_, model.components_)
@@ -125,12 +125,12 @@ def test_precision_of_the_content_matters_little(world):
 
 
 def fitted_to(X, y, **options):
-    return MLRSimilarity(max_iter=10, tol=0.1, random_state=0, **options).fit(X, y)
+    return MLRSimilarity(C=100.0, tol=0.1, random_state=0, **options).fit(X, y)
 
 
 @pytest.mark.parametrize("name", ["precision", "ndcg"])
-def test_losses_at_k_have_a_short_name(name, world):
-    short, long = (fitted(world, loss=loss, k=4) for loss in (name, f"{name}@k"))
+def test_losses_at_k_have_a_short_name(name, wine):
+    short, long = (fitted_to(*wine, loss=loss, k=4) for loss in (name, f"{name}@k"))
     assert_array_equal(short.components_, long.components_)
 
 
@@ -168,7 +168,7 @@ def test_score_of_labels_is_the_mean_average_precision_of_each_row(wine):
 
 def test_relevance_decides_and_plays_are_kept_for_scores(world):
     table = sp.csr_array(np.abs(np.subtract.outer(*[np.arange(120)] * 2)) <= 2)
-    model = MLRSimilarity(max_iter=10, tol=0.1)
+    model = MLRSimilarity(tol=0.1)
     alone = model.fit(world.X, relevance=table).components_
     assert not hasattr(model, "predict")
     assert_array_equal(model.relevant_counts_[[0, 1, 60]], [2, 3, 4])
@@ -178,7 +178,7 @@ def test_relevance_decides_and_plays_are_kept_for_scores(world):
 
 
 def test_an_artist_s_own_items_are_not_relevant(world):
-    model = MLRSimilarity(n_relevant=200, max_iter=2, tol=1.0)
+    model = MLRSimilarity(n_relevant=200, tol=1.0)
     of_all = model.fit(world.X, world.y).relevant_counts_
     others = model.fit(world.X, world.y, groups=world.artists).relevant_counts_
     shared = (world.y @ world.y.T).toarray() > 0
@@ -214,7 +214,7 @@ def test_items_that_do_not_differ_are_ranked_by_nothing(world):
 def test_a_metric_not_worth_its_penalty_collapses_with_a_warning(
     similarity, solver, world
 ):
-    with pytest.warns(UserWarning, match=r"collapsed.*Raise C"):
+    with pytest.warns(UserWarning, match=r"collapsed.*raise C"):
         model = fitted(world, C=1e-3, similarity=similarity, solver=solver)
     assert_array_equal(model.components_, 0)
     assert_array_equal(model.predict(world.X), 0)
@@ -257,16 +257,16 @@ def test_iterations_that_do_not_suffice_are_reported(world):
         MLRSimilarity(max_iter=2).fit(world.X, world.y)
 
 
-def test_the_start_of_low_rank_is_the_leading_components(world, monkeypatch):
+def test_the_start_of_low_rank_is_the_leading_components(wine, monkeypatch):
     monkeypatch.setattr(
         _solvers, "minimize_lbfgs", lambda objective, L, **_: (L, 1, True)
     )
     monkeypatch.setattr(
         "skcoldstart.similarity._training.minimize_lbfgs", _solvers.minimize_lbfgs
     )
-    centred = world.X - world.X.mean(axis=0)
-    leading = np.linalg.svd(centred, full_matrices=False)[2][:3]
-    L = MLRSimilarity(3).fit(world.X, world.y).components_
+    X, y = wine
+    leading = np.linalg.svd(X, full_matrices=False)[2][:3]
+    L = MLRSimilarity(3).fit(X, y).components_
     assert_allclose(L @ leading.T @ leading, L, atol=1e-12)
     assert_allclose(L @ L.T, (L[0] @ L[0]) * np.eye(3), atol=1e-12)
 
@@ -280,7 +280,7 @@ def test_interruption_leaves_blas_as_it_was(world, monkeypatch):
     old = model.components_
     monkeypatch.setattr("skcoldstart.similarity._training.minimize_lbfgs", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        model.set_params(C=1.0).fit(world.X, world.y)
+        model.set_params(C=50.0).fit(world.X, world.y)
     assert threadpool_info() == before
     assert model.components_ is old
 
@@ -337,7 +337,7 @@ def test_parameters_that_do_not_fit_are_named(options, message, world):
 def test_nothing_is_warned_about_in_an_ordinary_fit(world):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MLRSimilarity().fit(world.X, world.y).recommend(world.X)
+        MLRSimilarity(C=100.0).fit(world.X, world.y).recommend(world.X)
 
 
 def test_an_unfitted_estimator_says_so(world):

@@ -125,7 +125,7 @@ def test_no_metric_is_better_than_the_bound(regularizer, diagonal, wine, rng):
     best = np.diag(model.components_) if diagonal else model.components_
     bound = lower_bound(objective, best, seed=0)
     assert_allclose(model.objective_, objective(best)[0], rtol=1e-12)
-    assert 0 <= model.duality_gap_ <= 0.02 * model.objective_
+    assert 0 <= model.duality_gap_ <= 0.005 * model.objective_
     for _ in range(20):
         other = best + 0.1 * rng.normal(size=best.shape) * np.abs(best).mean()
         assert objective(other)[0] >= bound
@@ -135,7 +135,7 @@ def test_no_metric_is_better_than_the_bound(regularizer, diagonal, wine, rng):
 def test_any_number_of_threads_gives_the_same_bits(world, monkeypatch):
     monkeypatch.setattr(_objective, "BLOCK_SCORES", 2000)
     models = [
-        MLRSimilarity(n_jobs=n_jobs, max_iter=15, tol=0.1).fit(world.X, world.y)
+        MLRSimilarity(C=100.0, n_jobs=n_jobs, tol=0.1).fit(world.X, world.y)
         for n_jobs in (1, 2, None)
     ]
     for model in models[1:]:

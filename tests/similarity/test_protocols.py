@@ -22,7 +22,7 @@ from skcoldstart.model_selection import cross_validate
 
 
 def quick(**options):
-    return MLRSimilarity(**({"max_iter": 10, "tol": 0.1, "random_state": 0} | options))
+    return MLRSimilarity(**({"C": 100.0, "tol": 0.1, "random_state": 0} | options))
 
 
 @pytest.mark.slow
