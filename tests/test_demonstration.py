@@ -8,9 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from skcoldstart import datasets
+from skcoldstart import RaggedArray, datasets
 from skcoldstart.__main__ import main
 from skcoldstart._demonstration import _experiment
 from skcoldstart._demonstration._picture import found_shares
@@ -71,7 +72,10 @@ def read_table(path):
 def test_own_files_end_in_a_table_a_picture_and_recommendations(own, tmp_path, capsys):
     assert main(arguments(own, tmp_path / "a")) == 0
     printed, progress = capsys.readouterr()
-    for system in ("random", "linear regression", "multilayer perceptron", "upper"):
+    for system in (
+        *("random", "metric learning", "linear regression"),
+        *("multilayer perceptron", "upper bound"),
+    ):
         assert system in printed
     assert "MFCCExtractor" in progress
     assert (tmp_path / "a" / "demonstration.png").read_bytes()[:4] == b"\x89PNG"
@@ -172,6 +176,21 @@ def test_unreadable_audio_is_explained(own, tmp_path, capsys):
     assert "None of the 36 audio files can be used" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_songs_without_common_listeners_leave_out_the_metric(rng):
+    frames = rng.normal(size=(24, 30, 3)).astype(np.float32)
+    experiment = _experiment.run(
+        RaggedArray.from_sequence(frames),
+        sp.csr_array(np.eye(24)),
+        np.arange(24) // 2,
+        n_codewords=5,
+        seed=0,
+        verbose=0,
+    )
+    assert "metric learning" not in experiment.models
+    assert len(experiment.scores) == 4
+
+
 def test_too_few_songs_are_refused(rng):
     frames = np.ones((4, 5, 3))
     with pytest.raises(_experiment.DemonstrationError, match=r"at least 8 songs in 4"):
@@ -183,8 +202,6 @@ def test_too_few_songs_are_refused(rng):
 def test_found_shares_enclose_the_auc(rng):
     scores = rng.normal(size=(200, 40))
     plays = (rng.random((200, 40)) < 0.1).astype(float)
-    import scipy.sparse as sp
-
     shares = found_shares(DenseScores(scores), sp.csr_array(plays))
     assert shares[-1] == 1.0
     assert np.all(np.diff(shares) >= 0)

@@ -27,6 +27,7 @@ from skcoldstart.compose import (
 )
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import bootstrap_interval, make_recommendation_scorer
+from skcoldstart.similarity import MLRSimilarity
 
 __all__ = [
     "DemonstrationError",
@@ -37,7 +38,7 @@ __all__ = [
     "run",
 ]
 
-CONTENT_SYSTEMS = ("linear regression", "multilayer perceptron")
+CONTENT_SYSTEMS = ("metric learning", "linear regression", "multilayer perceptron")
 TEST_SHARE = 0.25
 METRICS = ("map@500", "auc")
 
@@ -166,10 +167,12 @@ def run(
         warnings.catch_warnings(),
         one_blas_thread(),  # the same table on any machine, busy or not
         progress_bar(
-            _systems(wmf, max(1, min(n_codewords, n_frames // 10)), seed, cache),
+            _systems(
+                plays[train], wmf, max(1, min(n_codewords, n_frames // 10)), seed, cache
+            ),
             description="Systems",
             verbose=verbose,
-            total=4,
+            total=len(CONTENT_SYSTEMS) + 2,
             unit="system",
         ) as systems,
     ):
@@ -179,8 +182,9 @@ def run(
             content = plays if isinstance(system, OracleRecommender) else frames
             models[name] = system.fit(content[train], plays[train])
             sources[name] = score_source(system, content[test])
-        for name in CONTENT_SYSTEMS:
-            models[name].set_params(memory=None)
+        for model in models.values():
+            if isinstance(model, Pipeline):
+                model.set_params(memory=None)
     scores, n_scored = _evaluate(models, frames, plays, test)
     return Experiment(train, test, scores, n_scored, sources, models)
 
@@ -207,8 +211,12 @@ def refit(model: Pipeline, frames: Any, plays: Any) -> Pipeline:
         return clone(model).fit(frames, plays)
 
 
-def _systems(wmf: WMF, n_codewords: int, seed: int, cache: str) -> Any:
-    """Yield the rows of the table; both content systems share a cached codebook."""
+def _systems(plays: Any, wmf: WMF, n_codewords: int, seed: int, cache: str) -> Any:
+    """Yield the rows of the table; content systems share a cached codebook.
+
+    A metric can be learnt only where two songs have a listener in common.
+    """
+    yield "random", RandomRecommender(random_state=seed)
     perceptron = MLPRegressor(
         hidden_layer_sizes=(1000,),
         alpha=10.0,
@@ -216,10 +224,16 @@ def _systems(wmf: WMF, n_codewords: int, seed: int, cache: str) -> Any:
         max_iter=60,
         random_state=seed,
     )
-    yield "random", RandomRecommender(random_state=seed)
-    for name, regressor in zip(
-        CONTENT_SYSTEMS, (LinearRegression(), perceptron), strict=True
-    ):
+    n_relevant = min(10, plays.shape[0] // 4)
+    metric = MLRSimilarity(n_relevant=n_relevant, random_state=seed)
+    heads = (
+        metric,
+        ColdStartRecommender(LinearRegression(), wmf),
+        ColdStartRecommender(perceptron, wmf),
+    )
+    for name, head in zip(CONTENT_SYSTEMS, heads, strict=True):
+        if head is metric and plays.astype(bool).sum(axis=0).max() < 2:
+            continue
         yield (
             name,
             make_pipeline(
@@ -227,7 +241,7 @@ def _systems(wmf: WMF, n_codewords: int, seed: int, cache: str) -> Any:
                 BagOfWords(n_codewords),
                 StandardScaler(),
                 PCA(0.95),
-                ColdStartRecommender(regressor, wmf),
+                head,
                 memory=cache,
             ),
         )

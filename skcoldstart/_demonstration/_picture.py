@@ -14,8 +14,9 @@ __all__ = ["found_shares", "save_picture"]
 
 COLOURS = {
     "random": "#8c8c8c",
-    CONTENT_SYSTEMS[0]: "#3b75af",
-    CONTENT_SYSTEMS[1]: "#c8503c",
+    CONTENT_SYSTEMS[0]: "#8064a2",
+    CONTENT_SYSTEMS[1]: "#3b75af",
+    CONTENT_SYSTEMS[2]: "#c8503c",
     "upper bound": "#3a923a",
 }
 GRID = np.linspace(0.0, 1.0, 101)
