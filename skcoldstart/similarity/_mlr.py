@@ -91,7 +91,8 @@ class MLRSimilarity(
     max_iter : int, default=200
         Iterations of L-BFGS, or passes over the queries, at most.
     tol : float, default=1e-4
-        Share of the objective that must be gained to go on.
+        Share of the objective that must be gained to go on; "sgd" asks for ten times
+        as much of a pass.
     batch_size : int, default=512
         Queries of one step of "sgd".
     random_state : int, RandomState instance or None, default=None

@@ -14,9 +14,10 @@ START_QUERIES = 256  # that judge them
 N_CORRECTIONS = 20
 N_RESTARTS = 3
 BETAS = (0.9, 0.99)
-STEP = 0.1  # of the root mean square of the starting factor
+STEP = 0.3  # of the root mean square of the starting factor
 DECAY = 0.3  # of the step after a pass that did not help
 PATIENCE = 3  # passes in a row that do not help, until the end
+WORTH_A_PASS = 10.0  # times tol, the share of the objective that helps
 VALIDATION_SHARE = 0.1
 MAX_VALIDATION = 1024
 
@@ -151,7 +152,8 @@ def minimize_sgd(
     max_iter : int
         Passes over the queries at most.
     tol : float
-        Share of the objective of held-out queries that a pass must gain to count.
+        A pass counts if it takes ten times this share off the objective of held-out
+        queries.
     rng : numpy Generator
         Draws what is held out and the order of the others.
     bar : tqdm
@@ -172,6 +174,7 @@ def minimize_sgd(
     spread = 2.0 * embed(objective.X, L).var(axis=0).sum()
     rate = STEP * np.sqrt(np.mean(L**2) * max(1.0, 1.0 / max(spread, 1e-300)))
     best, best_value = L, objective.value(L, held)
+    worth = WORTH_A_PASS * tol
     first, second = np.zeros_like(L), np.zeros_like(L)
     n_steps = n_stale = n_passes = 0
     while n_passes < max_iter and n_stale < PATIENCE:
@@ -192,7 +195,7 @@ def minimize_sgd(
         bar.set_postfix(held_out=f"{value:.6g}", refresh=False)
         bar.update()
         n_passes += 1
-        n_stale = 0 if best_value - value > tol * best_value else n_stale + 1
+        n_stale = 0 if best_value - value > worth * best_value else n_stale + 1
         if value < best_value:
             best, best_value = mean, value
         rate *= DECAY if n_stale else 1.0
