@@ -96,8 +96,8 @@ class MLRSimilarity(
     batch_size : int, default=512
         Queries of one step of "sgd".
     random_state : int, RandomState instance or None, default=None
-        Draws batches and held-out queries of "sgd". Pass an int for reproducible
-        results.
+        Draws batches and held-out queries of "sgd", and the metrics around the result
+        by which the gap is bounded. Pass an int for reproducible results.
     n_jobs : int, default=None
         Threads; ``None`` means all that are available. Any number gives the same bits.
     verbose : int, default=0
