@@ -196,6 +196,8 @@ class SimilarItemsTable:
         if names is None:
             names = [f"item {i}" for i in range(len(like))]
         queries = check_indices(np.atleast_1d(queries), len(like), name="queries")
+        if not len(queries):
+            raise ValueError("queries is empty; expected at least one item to list.")
         neighbors, similarities = {}, {}
         for source, table in factors.items():
             points = usage_coordinates(table, users)

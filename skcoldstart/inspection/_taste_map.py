@@ -9,14 +9,14 @@ import numpy as np
 from skcoldstart._utils.topn import check_indices
 from skcoldstart._utils.usage import unit_rows, usage_coordinates
 from skcoldstart.inspection._closeups import (
-    Window,
     choose_centres,
     window_around,
     write_names,
 )
+from skcoldstart.inspection._drawing import draw_dots, draw_legend, mark_window
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 from skcoldstart.inspection._page import write_page
-from skcoldstart.inspection._style import GREY, SHAPES, literal, shorten, style_labels
+from skcoldstart.inspection._style import style_labels
 
 __all__ = ["TasteMapDisplay"]
 
@@ -279,13 +279,13 @@ class TasteMapDisplay:
             )
         self.ax_, self.figure_ = ax, ax.figure
         area = float(np.clip(12000 / placed.sum(), 3, 36))
-        _scatter(ax, points, styles, style_of_item, area)
+        draw_dots(ax, points, styles, style_of_item, area)
         ax.set(xticks=[], yticks=[])
         ax.set_aspect("equal", "datalim")
         ax.margins(0.03)
         ax.spines[:].set_color("0.8")
         if legend and labels is not None:
-            _draw_legend(ax, styles)
+            draw_legend(ax, styles)
 
         self.closeups_ = []
         if n_closeups == 0:
@@ -310,7 +310,7 @@ class TasteMapDisplay:
             ))
             window = window_around(points, centre, closeup_items, aspect)
             letter = chr(ord("a") + i % 26)
-            _mark(ax, window, letter)
+            mark_window(ax, window, letter)
             inside = np.flatnonzero(window.holds(points))
             middle_first = np.argsort(
                 np.linalg.norm(points[inside] - points[centre], axis=1), kind="stable"
@@ -323,7 +323,7 @@ class TasteMapDisplay:
                 yticks=[],
             )
             inset.spines[:].set_color("0.15")
-            _scatter(inset, points[inside], styles, style_of_item[inside], 26.0)
+            draw_dots(inset, points[inside], styles, style_of_item[inside], 26.0)
             shown = inset.text(
                 0.0,
                 1.0,
@@ -421,80 +421,3 @@ class TasteMapDisplay:
         if self.labels is None:
             return points, names, None
         return points, names, check_texts(self.labels, len(points), input_name="labels")
-
-
-def _scatter(
-    axes: Any, points: np.ndarray, styles: list, style_of_item: np.ndarray, area: float
-) -> None:
-    """Draw dots shape by shape, colours mixed, so that no label covers the others."""
-    placed = np.isfinite(points).all(axis=1)
-    points, style_of_item = points[placed], style_of_item[placed]
-    shapes = np.array([style.shape for style in styles])[style_of_item]
-    colours = np.array([style.colour for style in styles])[style_of_item]
-    grey = colours == GREY
-    for layer, chosen in enumerate([grey, *(~grey & (shapes == s) for s in SHAPES)]):
-        if not chosen.any():
-            continue
-        axes.scatter(
-            *points[chosen].T,
-            s=area,
-            c=colours[chosen],
-            marker=shapes[chosen][0],
-            edgecolors="white",
-            linewidths=0.02 * area**0.5 + 0.15,
-            zorder=1.5 + 0.1 * layer,
-            rasterized=len(points) > 5000,
-        )
-
-
-def _draw_legend(axes: Any, styles: list) -> None:
-    from matplotlib.lines import Line2D
-
-    axes.legend(
-        handles=[
-            Line2D(
-                [],
-                [],
-                linestyle="",
-                marker=style.shape,
-                color=style.colour,
-                label=literal(shorten(style.label, 28)),
-            )
-            for style in styles
-        ],
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.005),
-        ncols=min(4, len(styles)),
-        fontsize=8.5,
-        frameon=False,
-        handletextpad=0.2,
-        columnspacing=1.0,
-    )
-
-
-def _mark(axes: Any, window: Window, letter: str) -> None:
-    """Show on the map where a close-up is."""
-    from matplotlib.patches import Rectangle
-
-    corner = window.x - window.half_width, window.y - window.half_height
-    axes.add_patch(
-        Rectangle(
-            corner,
-            2 * window.half_width,
-            2 * window.half_height,
-            fill=False,
-            edgecolor="0.15",
-            linewidth=1.2,
-            zorder=4,
-        )
-    )
-    axes.annotate(
-        letter,
-        (corner[0], window.y + window.half_height),
-        xytext=(0, 1.5),
-        textcoords="offset points",
-        fontweight="bold",
-        ha="left",
-        va="bottom",
-        zorder=5,
-    )

@@ -98,6 +98,7 @@ def test_text_html_and_frame_hold_the_names_as_they_are():
     ("options", "message"),
     [
         ({"queries": [9]}, "queries holds 9 but there are 3"),
+        ({"queries": []}, "queries is empty"),
         ({"predicted_factors": np.ones((2, 2))}, "expected the same items"),
         ({"predicted_factors": np.ones((3, 4))}, "has 4 columns; expected 2"),
         ({"user_factors": np.ones((5, 3))}, "has 3 columns; expected 2"),
