@@ -1,13 +1,8 @@
 """The classes that a file may name; nothing is imported by a name from a file."""
 
 from functools import cache
-from typing import Any
 
-__all__ = ["known_classes", "not_kept"]
-
-# The version, which the whole file has, and what only a continued fit needs.
-_NOT_KEPT = {"_sklearn_version"}
-_NOT_KEPT_OF = {"MLPRegressor": {"_optimizer", "_random_state"}}
+__all__ = ["known_classes"]
 
 
 @cache
@@ -58,10 +53,12 @@ def known_classes() -> dict[str, type]:
         RandomRecommender,
     )
     from skcoldstart.factorization import WMF
+    from skcoldstart.neural import CNNFactorRegressor
     from skcoldstart.similarity import MLRSimilarity
 
     classes = [
         *(MelSpectrogram, MFCCExtractor, BagOfWords, VectorQuantizer, WMF),
+        CNNFactorRegressor,
         *(ColdStartRecommender, ContentKNNRecommender, ContentProfileRecommender),
         *(MLRSimilarity, OracleRecommender, PopularityRecommender, RandomRecommender),
         *(TransformedTargetRegressor, NMF, PCA, IncrementalPCA, TruncatedSVD),
@@ -73,8 +70,3 @@ def known_classes() -> dict[str, type]:
         *(StandardScaler, GaussianRandomProjection, SparseRandomProjection),
     ]
     return {cls.__name__: cls for cls in classes}
-
-
-def not_kept(estimator: Any) -> set[str]:
-    """Return the attributes of an estimator that a file leaves out."""
-    return _NOT_KEPT | _NOT_KEPT_OF.get(type(estimator).__name__, set())

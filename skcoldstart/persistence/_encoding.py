@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from skcoldstart._ragged import RaggedArray
-from skcoldstart.persistence._classes import known_classes, not_kept
+from skcoldstart.persistence._classes import known_classes
+from skcoldstart.persistence._states import estimator_from, state_of
 
 __all__ = ["Decoder", "Encoder"]
 
@@ -104,9 +105,9 @@ class Encoder:
                 "joblib.dump for others, and load such files only if you trust their "
                 "author."
             )
-        state: Any = estimator.__getstate__()
-        kept = {k: v for k, v in state.items() if k not in not_kept(estimator)}
-        return _tagged("estimator", name=name, state=self._pairs(kept, where))
+        return _tagged(
+            "estimator", name=name, state=self._pairs(state_of(estimator), where)
+        )
 
     def _pairs(self, items: dict, where: str) -> list[list[Any]]:
         return [
@@ -235,9 +236,7 @@ class Decoder:
     def _make_estimator(self, name: str, state: list) -> Any:
         if name not in known_classes():
             raise ValueError(f"unknown class {name!r}")
-        estimator: Any = object.__new__(known_classes()[name])
-        vars(estimator).update(self._make_dict(state))
-        return estimator
+        return estimator_from(known_classes()[name], self._make_dict(state))
 
 
 def _tagged(kind: str, **content: Any) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         TypeError,
         KeyError,
         AttributeError,
-        RecursionError,
+        RuntimeError,
     ) as reason:
         raise ValueError(
             f"{os.fspath(path)!r} is not a whole file of save_model: {reason}. Get it "

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skcoldstart import (
     WMF,
     BagOfWords,
+    CNNFactorRegressor,
     ColdStartRecommender,
     ContentProfileRecommender,
     MFCCExtractor,
@@ -35,6 +36,7 @@ from skcoldstart import (
 )
 from skcoldstart.compose import ContentKNNRecommender
 from skcoldstart.persistence._classes import known_classes
+from tests.adapters import public_estimators
 
 _WMF = WMF(3, random_state=0)
 
@@ -119,6 +121,35 @@ def test_every_kind_of_estimator_survives(world, path, rng):
     extractor = MFCCExtractor().fit(waveform)
     again = roundtrip(extractor, path)
     assert_array_equal(again.transform(waveform)[0], extractor.transform(waveform)[0])
+
+
+@pytest.mark.slow
+def test_networks_predict_the_same_bits(path, rng):
+    frames = [rng.normal(size=(n, 6)).astype("f4") for n in (30, 0, 41, 25, 33, 28)]
+    plays = rng.poisson(1.0, (6, 12))
+    network = CNNFactorRegressor(
+        **{"window": 16, "n_filters": (8,), "hidden": (16,), "batch_norm": True},
+        **{"max_epochs": 3, "validation_fraction": 0, "random_state": 0},
+    )
+    model = ColdStartRecommender(network, WMF(3, random_state=0)).fit(frames, plays)
+    again = roundtrip(model, path)
+    assert_array_equal(again.predict(frames), model.predict(frames))
+    before, after = model.regressor_, again.regressor_
+    assert after.history_[:, "train_loss"] == before.history_[:, "train_loss"]
+    assert after.net_.history is after.history_
+    # It goes on to learn, and a network without training is saved too.
+    after.partial_fit(frames, rng.normal(size=(6, 3)))
+    assert roundtrip(network, path).get_params() == network.get_params()
+
+
+def test_a_network_of_code_is_refused(path):
+    network = CNNFactorRegressor(architecture=lambda n_features, n_outputs: None)
+    with pytest.raises(TypeError, match=r"CNNFactorRegressor\.architecture is a "):
+        save_model(network, path)
+
+
+def test_every_public_estimator_is_known():
+    assert set(public_estimators()) <= set(known_classes().values())
 
 
 def test_parameters_of_every_kind_survive(path):

@@ -28,7 +28,7 @@ from skcoldstart.neural._windows import FrameReader, frame_moments
 # so that a prediction depends on nothing but the item.
 PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
 
-__all__ = ["TrainingSet", "build_net", "predict_outputs", "train_net"]
+__all__ = ["TrainingSet", "build_net", "predict_outputs", "restore_net", "train_net"]
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,48 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
     FactorNet
         Initialised, on its device.
     """
-    device = resolve_device(params.device)
     mean, deviation = np.zeros(data.n_features), np.ones(data.n_features)
     if params.standardize:
         mean, deviation = frame_moments(data.frames, data.train)
+    return _new_net(params, data.targets.shape[1], mean, deviation, seed)
+
+
+def restore_net(
+    params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
+) -> FactorNet:
+    """Return a net with weights of another of the same parameters.
+
+    Parameters
+    ----------
+    params : CNNFactorRegressor
+        Read, never changed.
+    n_features, n_outputs : int
+        Sizes of the other net.
+    weights : dict of str to ndarray
+        The state of its module.
+
+    Returns
+    -------
+    FactorNet
+        Initialised, on its device.
+
+    Raises
+    ------
+    RuntimeError
+        If the weights are not those of such a net.
+    """
+    # Moments of the bands are among the weights.
+    net = _new_net(params, n_outputs, np.zeros(n_features), np.ones(n_features), 0)
+    net.module_.load_state_dict({
+        name: torch.from_numpy(array) for name, array in weights.items()
+    })
+    return net
+
+
+def _new_net(
+    params: Any, n_outputs: int, mean: np.ndarray, deviation: np.ndarray, seed: int
+) -> FactorNet:
+    device = resolve_device(params.device)
     optimizers = {
         "adamw": (torch.optim.AdamW, {}),
         "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
@@ -95,7 +133,7 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
     net = FactorNet(
         SpectrogramNet,
         module__network=_network(params),
-        module__n_outputs=data.targets.shape[1],
+        module__n_outputs=n_outputs,
         module__mean=mean.tolist(),
         module__deviation=deviation.tolist(),
         precision=_precision(params.precision, device),

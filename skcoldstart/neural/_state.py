@@ -1,0 +1,56 @@
+"""A fitted network as plain data, and back."""
+
+from typing import Any
+
+from skcoldstart.neural._inputs import import_training
+from skcoldstart.neural._targets import TargetScale
+
+__all__ = ["network_from_plain_state", "plain_state"]
+
+
+def plain_state(regressor: Any) -> dict[str, Any]:
+    """Return the attributes of a regressor, its network as arrays.
+
+    Parameters
+    ----------
+    regressor : CNNFactorRegressor
+        Fitted or not.
+
+    Returns
+    -------
+    dict
+        Attributes as they are, but for the net, its history and the target scale.
+    """
+    state = dict(vars(regressor))
+    if "net_" in state:
+        net, scale = state.pop("net_"), state["_scale"]
+        weights = net.module_.state_dict()
+        state["net_"] = {n: w.cpu().numpy().copy() for n, w in weights.items()}
+        state["history_"] = [dict(row) for row in state["history_"]]
+        state["_scale"] = dict(vars(scale))
+    return state
+
+
+def network_from_plain_state(regressor: Any, state: dict[str, Any]) -> None:
+    """Give a regressor the attributes that `plain_state` returned.
+
+    Parameters
+    ----------
+    regressor : CNNFactorRegressor
+        Without attributes yet.
+    state : dict
+        Result of `plain_state`.
+    """
+    vars(regressor).update(state)
+    if "net_" in state:
+        from skorch.history import History
+
+        regressor._scale = TargetScale(**state["_scale"])
+        regressor.history_ = History(state["history_"])
+        regressor.net_ = import_training().restore_net(
+            regressor,
+            regressor.n_features_in_,
+            len(regressor.target_mean_),
+            state["net_"],
+        )
+        regressor.net_.history_ = regressor.history_
