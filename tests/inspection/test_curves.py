@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.decomposition import NMF
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import WMF, ColdStartRecommender, MelSpectrogram, MFCCExtractor
 from skcoldstart.inspection import LearningCurve, SpectrogramDisplay, WarmupDisplay
-from skcoldstart.metrics import mean_auc
-from skcoldstart.model_selection import WarmupSplit
+from skcoldstart.model_selection import warmup_curve
 
 SECOND = np.arange(22050) / 22050
 
@@ -137,71 +136,37 @@ def test_frames_and_their_names_must_fit():
         SpectrogramDisplay(np.ones((0, 3))).plot()
 
 
-def test_warmup_scores_are_those_of_the_long_way(items):
-    X, y = items
-    model = ColdStartRecommender(Ridge(), WMF(4, random_state=0))
-    display = WarmupDisplay.from_estimator(
-        model, X, y, n_plays=[0, 2, 5], metric="auc", cv=3
-    )
-    assert list(display.scores) == ["content only", "plays only", "content and plays"]
-    for point, n in enumerate([0, 2, 5]):
-        for fold, s in enumerate(WarmupSplit(n, held_out_after=5, cv=3).split(X, y)):
-            fitted = model.fit(X[s.train], s.fitted[s.train])
-            revealed, held_out = s.revealed[s.test], s.held_out[s.test]
-            ways = {
-                "content only": fitted.predict_factors(X[s.test]),
-                "plays only": fitted.factorizer_.transform(revealed),
-                "content and plays": fitted.update(X[s.test], revealed),
-            }
-            for known, factors in ways.items():
-                score = display.scores[known][point, fold]
-                if (n, known) == (0, "plays only"):
-                    assert np.isnan(score)
-                    continue
-                expected = mean_auc(
-                    held_out, factors @ fitted.user_factors_.T, exclude=revealed
-                )
-                assert_allclose(score, expected, rtol=1e-5)
-
-
-def test_with_nothing_revealed_the_update_is_the_prediction(items):
+def test_first_plays_are_drawn_as_they_were_measured(items):
     X, y = items
     model = make_pipeline(
         StandardScaler(), ColdStartRecommender(Ridge(), WMF(4, random_state=0))
     )
-    display = WarmupDisplay.from_estimator(model, X, y, n_plays=[0, 3], cv=2)
-    assert_allclose(
-        display.scores["content and plays"][0], display.scores["content only"][0]
-    )
-    rows = display.table.rows()
-    assert [row["n_plays"] for row in rows] == [0, 3, 3, 0, 3]
-    assert_allclose(rows[0]["ndcg@20"], display.scores["content only"][0].mean())
-    display.plot()
-    assert [line.get_label() for line in display.lines_] == list(display.scores)
-    assert_allclose(display.lines_[0].get_xdata(), [0, 3])
+    options = {"n_plays": [0, 2, 5], "cv": GroupKFold(2), "groups": np.arange(80) // 2}
+    display = WarmupDisplay.from_estimator(model, X, y, metric="auc", **options).plot()
+    table = warmup_curve(model, X, y, metrics="auc", **options)
+    names = ["content only", "plays only", "content and plays"]
+    assert [line.get_label() for line in display.lines_] == names
+    for line, name in zip(display.lines_, names, strict=True):
+        own = table["system"] == name
+        assert_array_equal(line.get_xdata(), table["n_plays"][own])
+        assert_array_equal(line.get_ydata(), table["mean"][own])
+    bands = [band.get_paths()[0].vertices for band in display.ax_.collections]
+    assert_allclose(bands[0][:, 1].min(), table["low"][:3].min())
+    assert_allclose(bands[0][:, 1].max(), table["high"][:3].max())
+    assert display.ax_.get_ylabel() == "auc on later plays"
 
 
-def test_own_update_and_factorizers_without_one(items):
-    X, y = items
-    model = ColdStartRecommender(Ridge(), NMF(4, random_state=0, max_iter=500))
-    plain = WarmupDisplay.from_estimator(model, X, y, n_plays=[1], cv=2)
-    assert list(plain.scores) == ["content only", "plays only"]
-    mixed = WarmupDisplay.from_estimator(
-        model,
-        X,
-        y,
-        n_plays=[1],
-        cv=2,
-        update=lambda fitted, X, plays: fitted.predict_factors(X),
-    )
-    assert_allclose(mixed.scores["content and plays"], mixed.scores["content only"])
-
-
-def test_points_that_leave_nothing_to_score_are_said(items):
-    X, y = items
-    model = ColdStartRecommender(Ridge(), WMF(4, random_state=0))
-    with pytest.raises(ValueError, match="lower the largest of n_plays"):
-        WarmupDisplay.from_estimator(model, X, y, n_plays=[60], cv=2)
-    for wrong in ([1, 1], [-1, 2]):
-        with pytest.raises(ValueError, match="different numbers"):
-            WarmupDisplay.from_estimator(model, X, y, n_plays=wrong)
+def test_one_metric_of_a_table_is_drawn_in_the_order_of_plays():
+    table = {
+        "system": ["a", "a", "a"],
+        "n_plays": [5, 1, 1],
+        "metric": ["auc", "auc", "map"],
+        "mean": [0.7, 0.6, 0.1],
+        "low": [0.6, 0.5, 0.0],
+        "high": [0.8, 0.7, 0.2],
+    }
+    (line,) = WarmupDisplay(table).plot().lines_
+    assert_array_equal(line.get_xdata(), [1, 5])
+    assert_array_equal(line.get_ydata(), [0.6, 0.7])
+    with pytest.raises(ValueError, match="no metric 'mrr'; it has: auc, map"):
+        WarmupDisplay(table, metric="mrr").plot()
