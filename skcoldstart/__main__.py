@@ -186,13 +186,12 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
 
     verbose = int(not options.quiet)
     try:
-        frames, usable = extract(catalog, n_jobs=options.jobs, verbose=verbose)
+        songs, usable = extract(catalog, n_jobs=options.jobs, verbose=verbose)
         played = usable[~catalog.is_new[usable]]
         new = usable[catalog.is_new[usable]]
-        heard, plays = frames[played], catalog.plays[played]
+        heard = songs[played]
         experiment = run(
             heard,
-            plays,
             np.asarray(catalog.groups)[played],
             n_codewords=options.n_codewords,
             seed=options.seed,
@@ -204,34 +203,40 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
     recommendations = options.out / "recommendations.tsv"
     labels = None if genres is None else np.asarray(genres)[played]
     try:
-        save_picture(picture, experiment, heard, plays, labels)
+        save_picture(picture, experiment, heard, labels)
         if len(new):
-            model, chosen = refit(experiment.best, heard, plays), new
+            model, chosen = refit(experiment, heard), new
             what = f"{len(new)} songs without plays"
         else:
-            model, chosen = experiment.best, played[experiment.test]
+            model, chosen = experiment.best_model, played[experiment.test]
             what = f"the {len(chosen)} songs held out, by a model that never saw them"
         write_recommendations(
             recommendations,
             catalog.item_ids[chosen],
             catalog.user_ids,
             model,
-            frames[chosen],
+            getattr(songs[chosen], experiment.best.reads),
             n=N_LISTENERS,
         )
     except OSError as error:
         raise _UserError(f"cannot write to {options.out}: {error}") from error
     groups = np.asarray(catalog.groups)[played]
     print(
-        f"{len(played)} songs in {len(set(groups))} groups, {plays.shape[1]} users, "
-        f"{plays.nnz} counts.\nLearnt from {len(experiment.train)} songs; "
+        f"{len(played)} songs in {len(set(groups))} groups, "
+        f"{heard.plays.shape[1]} users, {heard.plays.nnz} counts.\n"
+        f"Learnt from {len(experiment.train)} songs; "
         f"{len(experiment.test)} songs of other groups ranked for "
         f"{experiment.n_users_scored} users who play some of them.\n"
     )
     names = catalog.item_ids[played]
     print(table(experiment))
+    for system in experiment.left_out:
+        print(
+            f"{system.name:<24}not run: {system.needs} is not installed "
+            "(pip install skcoldstart[neural])"
+        )
     print()
-    print(listeners_of_a_song(experiment, heard, plays, names, catalog.user_ids))
+    print(listeners_of_a_song(experiment, heard, names, catalog.user_ids))
 
     print(f"\n{picture}: the picture")
     print(f"{recommendations}: first listeners of {what}")

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from skcoldstart import RaggedArray, datasets
 from skcoldstart.__main__ import main
 from skcoldstart._demonstration import _experiment
 from skcoldstart._demonstration._picture import found_shares
+from skcoldstart._demonstration._systems import SYSTEMS, Songs, System
 from skcoldstart._utils.scores import DenseScores
 from skcoldstart.metrics import mean_auc
 
@@ -72,11 +74,8 @@ def read_table(path):
 def test_own_files_end_in_a_table_a_picture_and_recommendations(own, tmp_path, capsys):
     assert main(arguments(own, tmp_path / "a")) == 0
     printed, progress = capsys.readouterr()
-    for system in (
-        *("random", "metric learning", "linear regression"),
-        *("multilayer perceptron", "upper bound"),
-    ):
-        assert system in printed
+    for system in SYSTEMS:
+        assert re.search(rf"^{system.name} +\d", printed, re.MULTILINE)
     assert "MFCCExtractor" in progress
     assert (tmp_path / "a" / "demonstration.png").read_bytes()[:4] == b"\x89PNG"
     rows = read_table(tmp_path / "a" / "recommendations.tsv")
@@ -96,6 +95,17 @@ def test_own_files_end_in_a_table_a_picture_and_recommendations(own, tmp_path, c
     assert (tmp_path / "b" / "recommendations.tsv").read_bytes() == (
         tmp_path / "a" / "recommendations.tsv"
     ).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_system_whose_package_is_missing_is_left_out_and_named(
+    own, tmp_path, capsys, monkeypatch
+):
+    known = [system for system in SYSTEMS if system.needs is None]
+    missing = System("oracle bone", "k", "mel", None, needs="not_a_package")
+    monkeypatch.setattr(_experiment, "SYSTEMS", (*known, missing))
+    assert main(arguments(own, tmp_path / "a", "--quiet")) == 0
+    assert "oracle bone             not run: not_a_package" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -142,8 +152,6 @@ def test_a_wrong_command_line_is_explained(own, tmp_path, capsys, spoil, message
 def test_a_table_that_cannot_be_used_is_explained_without_a_traceback(
     own, tmp_path, capsys, table, message
 ):
-    import re
-
     path = tmp_path / "plays.tsv"
     path.write_text(table)
     code = main(["--plays", str(path), "--audio", str(own / "audio"), "--quiet"])
@@ -176,27 +184,25 @@ def test_unreadable_audio_is_explained(own, tmp_path, capsys):
     assert "None of the 36 audio files can be used" in capsys.readouterr().err
 
 
+def test_too_few_songs_are_refused(rng):
+    songs = Songs(np.ones((4, 5, 3)), np.ones((4, 5, 2)), np.eye(4))
+    with pytest.raises(_experiment.DemonstrationError, match=r"at least 8 songs in 4"):
+        _experiment.run(songs, np.arange(4), n_codewords=2, seed=0, verbose=0)
+
+
 @pytest.mark.slow
 def test_songs_without_common_listeners_leave_out_the_metric(rng):
     frames = rng.normal(size=(24, 30, 3)).astype(np.float32)
+    frames = RaggedArray.from_sequence(frames)
     experiment = _experiment.run(
-        RaggedArray.from_sequence(frames),
-        sp.csr_array(np.eye(24)),
+        Songs(frames, frames, sp.csr_array(np.eye(24))),
         np.arange(24) // 2,
         n_codewords=5,
         seed=0,
         verbose=0,
     )
     assert "metric learning" not in experiment.models
-    assert len(experiment.scores) == 4
-
-
-def test_too_few_songs_are_refused(rng):
-    frames = np.ones((4, 5, 3))
-    with pytest.raises(_experiment.DemonstrationError, match=r"at least 8 songs in 4"):
-        _experiment.run(
-            frames, np.eye(4), np.arange(4), n_codewords=2, seed=0, verbose=0
-        )
+    assert len(experiment.scores) == len(SYSTEMS) - 1
 
 
 def test_found_shares_enclose_the_auc(rng):

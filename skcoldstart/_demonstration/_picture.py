@@ -6,19 +6,18 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from skcoldstart._demonstration._experiment import CONTENT_SYSTEMS, Experiment
+from skcoldstart._demonstration._experiment import Experiment
+from skcoldstart._demonstration._systems import (
+    COLOURS,
+    Songs,
+    item_factors,
+    user_factors,
+)
 from skcoldstart._utils.atomic import atomic_write
 from skcoldstart._utils.usage import usage_coordinates
 
 __all__ = ["found_shares", "save_picture"]
 
-COLOURS = {
-    "random": "#8c8c8c",
-    CONTENT_SYSTEMS[0]: "#8064a2",
-    CONTENT_SYSTEMS[1]: "#3b75af",
-    CONTENT_SYSTEMS[2]: "#c8503c",
-    "upper bound": "#3a923a",
-}
 GRID = np.linspace(0.0, 1.0, 101)
 
 
@@ -52,9 +51,7 @@ def found_shares(source: Any, plays: Any) -> np.ndarray:
     return found / n_users
 
 
-def save_picture(
-    path: Path, experiment: Experiment, frames: Any, plays: Any, labels: Any
-) -> None:
+def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) -> None:
     """Draw the picture and write it as PNG.
 
     Parameters
@@ -63,10 +60,8 @@ def save_picture(
         Written whole or not at all.
     experiment : Experiment
         What was measured.
-    frames : RaggedArray of n_items
-        Frames of all songs.
-    plays : csr_array of shape (n_items, n_users)
-        Play counts.
+    songs : Songs
+        All songs.
     labels : ndarray of shape (n_items,) or None
         Genre of each song, for colours.
     """
@@ -76,9 +71,9 @@ def save_picture(
     figure = Figure(figsize=(13.5, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     found, bars, taste = figure.subplots(1, 3, width_ratios=[1.1, 1.0, 1.2])
-    _draw_found(found, experiment, plays[experiment.test])
+    _draw_found(found, experiment, songs.plays[experiment.test])
     _draw_scores(bars, experiment)
-    _draw_map(taste, experiment, frames, labels)
+    _draw_map(taste, experiment, songs, labels)
     with atomic_write(path) as file:
         figure.savefig(file, dpi=100, format="png")
 
@@ -134,12 +129,12 @@ def _draw_scores(axes: Any, experiment: Experiment) -> None:
     )
 
 
-def _draw_map(axes: Any, experiment: Experiment, frames: Any, labels: Any) -> None:
+def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> None:
     from sklearn.manifold import TSNE
 
-    model = experiment.best
-    factors = model[-1].predict_factors(model[:-1].transform(frames))
-    patterns = usage_coordinates(factors, np.asarray(model[-1].user_factors_))
+    model = experiment.best_model
+    factors = item_factors(model, getattr(songs, experiment.best.reads))
+    patterns = usage_coordinates(factors, np.asarray(user_factors(model)))
     patterns = normalize(patterns - patterns.mean(axis=0))
     points = TSNE(
         perplexity=min(30.0, (len(patterns) - 1) / 3), random_state=0

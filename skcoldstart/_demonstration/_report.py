@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._demonstration._experiment import Experiment
+from skcoldstart._demonstration._systems import Songs, item_factors, user_factors
 from skcoldstart._utils.atomic import atomic_write
 
 __all__ = ["listeners_of_a_song", "ranked_listeners", "table", "write_recommendations"]
@@ -71,7 +72,7 @@ def ranked_listeners(
 
 
 def listeners_of_a_song(
-    experiment: Experiment, frames: Any, plays: Any, names: np.ndarray, users: Any
+    experiment: Experiment, songs: Songs, names: np.ndarray, users: Any
 ) -> str:
     """Show whom the best content system expects to like a held-out song.
 
@@ -79,10 +80,8 @@ def listeners_of_a_song(
     ----------
     experiment : Experiment
         What was measured.
-    frames : RaggedArray of n_items
-        Frames of all songs.
-    plays : csr_array of shape (n_items, n_users)
-        Play counts, to say who really played the song.
+    songs : Songs
+        All songs; their plays say who really played one.
     names : ndarray of shape (n_items,)
         Names of songs.
     users : ndarray of shape (n_users,)
@@ -93,15 +92,15 @@ def listeners_of_a_song(
     str
         The five first listeners of the most played song that was held out.
     """
-    n_listeners = np.diff(plays.indptr)[experiment.test]
+    n_listeners = np.diff(songs.plays.indptr)[experiment.test]
     song = int(experiment.test[np.argmax(n_listeners)])
-    model = experiment.best
-    factors = model[-1].predict_factors(model[:-1].transform(frames[[song]]))
-    best, scores = next(ranked_listeners(factors, model[-1].user_factors_, 5))
-    counts = plays[[song]].toarray().ravel()
+    model = experiment.best_model
+    factors = item_factors(model, getattr(songs[[song]], experiment.best.reads))
+    best, scores = next(ranked_listeners(factors, user_factors(model), 5))
+    counts = songs.plays[[song]].toarray().ravel()
     lines = [
         f"First listeners for '{names[song]}', which no system has seen "
-        f"({n_listeners.max()} of {plays.shape[1]} users really play it):"
+        f"({n_listeners.max()} of {songs.plays.shape[1]} users really play it):"
     ]
     for rank, (user, score) in enumerate(zip(best, scores, strict=True), start=1):
         truth = f"plays it {counts[user]:.0f} times" if counts[user] else "does not"
@@ -122,18 +121,18 @@ def write_recommendations(
         Names of the songs to recommend.
     users : ndarray of shape (n_users,)
         Names of users.
-    model : Pipeline
-        Fitted content system.
+    model : estimator
+        A fitted system that recommends.
     frames : RaggedArray of n_items
-        Frames of the songs.
+        What it reads of the songs.
     n : int
         Listeners per song.
     """
-    factors = model[-1].predict_factors(model[:-1].transform(frames))
+    factors = item_factors(model, frames)
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["song", "rank", "listener", "score"])
-        ranked = ranked_listeners(factors, model[-1].user_factors_, n)
+        ranked = ranked_listeners(factors, user_factors(model), n)
         for song, (best, scores) in zip(songs, ranked, strict=True):
             for rank, (user, score) in enumerate(
                 zip(best, scores, strict=True), start=1

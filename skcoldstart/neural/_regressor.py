@@ -463,6 +463,10 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 validate_data(self, table, skip_check_array=True, reset=False)
         return check_frames(X, n_features=self.n_features_in_)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # An interrupted fit leaves numbers of features behind, but no network.
+        return hasattr(self, "net_")
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
