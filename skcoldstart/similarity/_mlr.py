@@ -107,10 +107,9 @@ class MLRSimilarity(
     ----------
     components_ : ndarray of shape (n_components, n_features)
         The map L; the metric is W = L'L.
-    user_factors_ : ndarray of shape (n_users, n_components) or
-            (n_users, n_components + 2)
-        Mean of the items that each user played, as it enters scores; only where y
-        held plays.
+    user_factors_ : ndarray of shape (n_users, k)
+        Mean of the items that each user played, as it enters scores: k is
+        n_components, and 2 more with "neg_sqeuclidean"; only where y held plays.
     n_users_ : int
         Number of users, the columns of y; only where y held plays.
     user_names_in_ : ndarray of shape (`n_users_`,)
