@@ -19,12 +19,14 @@ out. Learning curves go to FOLDER/learning_curves.png.
 import argparse
 import platform
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.neural_network import MLPRegressor
@@ -90,7 +92,9 @@ def systems(n_train, seed):
     """Yield name, estimator and what it reads."""
     wmf = WMF(min(30, n_train), random_state=seed)
     yield "random", RandomRecommender(random_state=seed), "mfcc"
-    perceptron = MLPRegressor((1000,), alpha=10.0, max_iter=60, random_state=seed)
+    perceptron = MLPRegressor(
+        hidden_layer_sizes=(1000,), alpha=10.0, max_iter=60, random_state=seed
+    )
     for name, regressor in (("ridge", Ridge(100.0)), ("perceptron", perceptron)):
         yield (
             f"bag of words, {name}",
@@ -212,6 +216,8 @@ def draw(path, curves):
 
 def main():
     args = parse_arguments()
+    # The perceptron trains for a fixed number of passes, by intention.
+    warnings.simplefilter("ignore", ConvergenceWarning)
     print(
         f"skcoldstart {skcoldstart.__version__}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads, Python {platform.python_version()}"

@@ -164,5 +164,5 @@ def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> N
             columnspacing=0.8,
         )
     axes.set(xticks=[], yticks=[])
-    axes.set_title("Who will play it, predicted from sound (large: new)")
+    axes.set_title("Who will play it, by its sound (large: new)")
     axes.spines[:].set_color("#cccccc")
