@@ -209,8 +209,9 @@ def draw(path, curves):
             epochs = np.arange(1, len(history) + 1)
             axes.plot(epochs, history[:, "train_loss"], f"C{i}", label=f"seed {i}")
             axes.plot(epochs, history[:, "valid_loss"], f"C{i}--")
-        axes.set(title=name, xlabel="pass", yscale="log")
-    axes.legend(frameon=False, title="dashed: held out")
+        axes.set(title=name, xlabel="pass")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, title="dashed: held out", loc="outside right center")
     figure.savefig(path, dpi=100)
 
 
