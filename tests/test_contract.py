@@ -27,6 +27,7 @@ from sklearn.utils.estimator_checks import check_param_validation
 from skcoldstart import (
     WMF,
     BagOfWords,
+    CNNFactorRegressor,
     ColdStartRecommender,
     ContentProfileRecommender,
     MelSpectrogram,
@@ -53,6 +54,7 @@ class Case:
     estimator: BaseEstimator
     content: str
     learns_from_plays: bool = False
+    learns_factors: bool = False
 
     @property
     def name(self):
@@ -63,6 +65,10 @@ class Case:
         return hasattr(self.estimator, "transform")
 
     @property
+    def recommends(self):
+        return hasattr(self.estimator, "recommend") and not self.transforms
+
+    @property
     def tabular(self):
         return not self.transforms or hasattr(self.estimator, "get_feature_names_out")
 
@@ -70,6 +76,8 @@ class Case:
         """Return X and y of N_ITEMS; y is None where the estimator needs none."""
         rng = np.random.default_rng(seed)
         X = _MAKERS[self.content](rng)
+        if self.learns_factors:
+            return X, rng.normal(size=(N_ITEMS, 3))
         return X, _plays(rng) if self.learns_from_plays else None
 
     def fitted(self, seed=0):
@@ -131,6 +139,14 @@ CASES = [
     Case(PopularityRecommender(), "table", learns_from_plays=True),
     Case(ContentKNNRecommender(5), "table", learns_from_plays=True),
     Case(RandomRecommender(5, random_state=0), "table", learns_from_plays=True),
+    Case(
+        CNNFactorRegressor(
+            **{"architecture": "nips2013", "window": 24, "n_filters": (4, 4)},
+            **{"hidden": (8,), "max_epochs": 2, "device": "cpu", "random_state": 0},
+        ),
+        "frames",
+        learns_factors=True,
+    ),
 ]
 
 
@@ -279,10 +295,10 @@ def test_results_follow_the_order_of_the_items(case):
     ids=["list", "tuple", "object array", "RaggedArray", "LazySequence"],
 )
 def test_the_container_of_the_items_does_not_matter(case, container):
-    X, _ = case.data()
+    X, y = case.data()
     items = container(list(X))
-    estimator = clone(case.estimator).fit(items)
-    assert_same_bits(estimator.transform(items), case.fitted().transform(X))
+    estimator = clone(case.estimator).fit(items, y)
+    assert_same_bits(case.apply(estimator, items), case.apply(case.fitted(), X))
 
 
 @cases()
@@ -359,7 +375,7 @@ def test_nothing_is_predicted_before_fit(case):
     X, y = case.data()
     estimator = clone(case.estimator)
     asked = [lambda: case.apply(estimator, X)]
-    if not case.transforms:
+    if case.recommends:
         asked += [
             lambda: estimator.predict_factors(X),
             lambda: estimator.recommend(X),
@@ -395,7 +411,7 @@ def test_nan_plays_are_refused(case):
         clone(case.estimator).fit(X, y)
 
 
-@cases(lambda case: not case.transforms)
+@cases(lambda case: case.recommends)
 def test_score_raises_where_a_scorer_gives_nan(case):
     X, _ = case.data()
     other_users = sp.csr_array(np.ones((N_ITEMS, N_USERS + 1)))
@@ -562,7 +578,7 @@ def test_global_state_is_left_as_it_was(case, two_threads):
     estimator = clone(case.estimator)
     estimator.set_params(**dict.fromkeys(_n_jobs_of(case), 1)).fit(X, y)
     case.apply(estimator, X)
-    if not case.transforms:
+    if case.recommends:
         estimator.recommend(X, n=2)
         estimator.score(X, X if y is None else y)
     assert _global_state() == before
