@@ -16,6 +16,7 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, Shuffl
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
+import skcoldstart
 from skcoldstart._utils.atomic import atomic_write
 from skcoldstart.metrics import LowRankScores, ranking_report
 
@@ -48,12 +49,14 @@ class Record:
     folder : Path
         Where the files are.
     settings : dict
-        What the results depend on; those of other settings are computed anew.
+        What the results depend on, beside the version of the library; those of other
+        settings are computed anew.
     """
 
     def __init__(self, folder, settings):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        settings = {"skcoldstart": skcoldstart.__version__, **settings}
         self.settings = json.loads(json.dumps(settings))
 
     def get(self, words, compute, *args):

@@ -93,18 +93,19 @@ class World:
         }
         record = paper.Record(folder, settings)
         path = folder / "world.joblib"
-        wanted = {**WORLDS[size], "duration_s": DURATION_S}
         if path.exists():
             made, *parts = joblib.load(path)
-            if made == wanted:
+            if made == record.settings:
                 return cls(size, seed, *parts, record)
-        print(f"  {folder.name}: rendering {wanted['n_songs']} songs", flush=True)
-        catalog = make_music_catalog(**wanted, random_state=seed)
+        print(f"  {folder.name}: rendering songs", flush=True)
+        catalog = make_music_catalog(
+            **WORLDS[size], duration_s=DURATION_S, random_state=seed
+        )
         waveforms = catalog.pop("waveforms")
         mfcc = MFCCExtractor().fit_transform(waveforms)
         mel = MelSpectrogram(dtype="float16").fit_transform(waveforms)
         with atomic_path(path) as written:
-            joblib.dump((wanted, catalog, mfcc, mel), written)
+            joblib.dump((record.settings, catalog, mfcc, mel), written)
         return cls(size, seed, catalog, mfcc, mel, record)
 
     @property
