@@ -1,7 +1,8 @@
 """Libraries of articles: citeulike-a and citeulike-t, in the forms they come in."""
 
 import os
-import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,25 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._files import check_regular_file, open_bytes, read_lines
+from skcoldstart.datasets._files import (
+    check_regular_file,
+    named_damage,
+    open_bytes,
+    read_lines,
+)
 
 __all__ = ["load_citeulike"]
 
 MATRICES = ("users_x_items.npz", "items_x_words.npz")
 VOCABULARIES = ("vocabulary.dat", "vocab.dat")
+_NO_MATLAB_FILE = (
+    IndexError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 
 def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
@@ -24,8 +38,9 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
     ----------
     path : str or PathLike
         A folder with ``users.dat`` (line u: how many articles user u keeps, then
-        their numbers from 0) or ``users_x_items.npz`` (a SciPy matrix), and, as far
-        as they are there: ``items.dat`` (the same, seen from the articles),
+        their numbers from 0; an empty line is a user of none) or
+        ``users_x_items.npz`` (a SciPy matrix), and, as far as they are there:
+        ``items.dat`` (the same, seen from the articles),
         ``mult.dat`` (line i: how many different words article i has, then
         ``word:count``) or ``items_x_words.npz``; ``vocabulary.dat`` or ``vocab.dat``;
         ``feat-vae.mat`` (features of the text); ``cold_split`` with ``train.csv``,
@@ -160,31 +175,42 @@ def _plays(folder: Path, n_items: int | None) -> sp.csr_array:
 def _matrix(path: Path) -> Any:
     check_regular_file(path)
     try:
-        return sp.load_npz(path)
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        with named_damage(path):
+            return sp.load_npz(path)
+    except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{path} is not a sparse matrix of SciPy: {error}") from error
 
 
 def _lists(path: Path) -> list[list[int]]:
     """Read lines of a number and as many numbers."""
     rows = []
-    with open_bytes(path) as file:
-        for number, line in read_lines(file, path):
-            fields = line.split()
-            if not all(field.isascii() and field.isdigit() for field in fields):
-                raise ValueError(
-                    f"{path}, line {number}: {line[:80]!r}; expected whole numbers."
-                )
-            size, *members = map(int, fields or ["0"])
-            if size != len(members):
-                raise ValueError(
-                    f"{path}, line {number} begins with {size} and has {len(members)} "
-                    "more numbers; expected as many."
-                )
-            rows.append(members)
+    for number, fields in _rows(path):
+        if not all(field.isascii() and field.isdigit() for field in fields):
+            line = " ".join(fields)
+            raise ValueError(
+                f"{path}, line {number}: {line[:80]!r}; expected whole numbers."
+            )
+        size, *members = map(int, fields)
+        if size != len(members):
+            raise ValueError(
+                f"{path}, line {number} begins with {size} and has {len(members)} "
+                "more numbers; expected as many."
+            )
+        rows.append(members)
     if not rows:
         raise ValueError(f"{path} is empty; expected a line for each row.")
     return rows
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of each line; an empty one counts nothing."""
+    following = 1
+    with open_bytes(path) as file:
+        for number, line in read_lines(file, path):
+            # Passed over, it would shift the rows below.
+            yield from ((empty, ["0"]) for empty in range(following, number))
+            yield number, line.split() or ["0"]
+            following = number + 1
 
 
 def _indicator(rows: list[list[int]], width: int | None, path: Path) -> sp.csr_array:
@@ -210,23 +236,21 @@ def _words(folder: Path) -> sp.csr_array | None:
     if not path.exists():
         return None
     indptr, indices, counts = [0], [], []
-    with open_bytes(path) as file:
-        for number, line in read_lines(file, path):
-            size, *pairs = line.split()
-            for pair in pairs:
-                word, _, count = pair.partition(":")
-                if not (word.isdigit() and count.isdigit()):
-                    raise ValueError(
-                        f"{path}, line {number}: {pair[:40]!r}; expected word:count."
-                    )
-                indices.append(int(word))
-                counts.append(int(count))
-            if size != str(len(pairs)):
+    for number, (size, *pairs) in _rows(path):
+        for pair in pairs:
+            word, _, count = pair.partition(":")
+            if not (pair.isascii() and word.isdigit() and count.isdigit()):
                 raise ValueError(
-                    f"{path}, line {number} begins with {size[:20]} and has "
-                    f"{len(pairs)} words; expected as many."
+                    f"{path}, line {number}: {pair[:40]!r}; expected word:count."
                 )
-            indptr.append(len(indices))
+            indices.append(int(word))
+            counts.append(int(count))
+        if size != str(len(pairs)):
+            raise ValueError(
+                f"{path}, line {number} begins with {size[:20]} and has "
+                f"{len(pairs)} words; expected as many."
+            )
+        indptr.append(len(indices))
     width = max(indices, default=-1) + 1
     width = max(width, len(_vocabulary(folder, None) or []))
     return sp.csr_array(
@@ -262,7 +286,7 @@ def _features(folder: Path) -> np.ndarray | None:
         features = scipy.io.loadmat(path, variable_names=["feat"])["feat"]
     except KeyError as error:
         raise ValueError(f"{path} has no variable 'feat'.") from error
-    except (ValueError, TypeError, OSError, NotImplementedError) as error:
+    except (scipy.io.matlab.MatReadError, *_NO_MATLAB_FILE) as error:
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
     features = np.asarray(features, dtype=np.float64)
     if features.ndim != 2 or not np.isfinite(features).all():

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["check_regular_file", "open_bytes", "read_lines"]
+__all__ = ["check_regular_file", "named_damage", "open_bytes", "read_lines"]
 
 LONGEST_LINE = 1 << 22
 _OPENERS: dict[bytes, Callable[..., Any]] = {
@@ -21,7 +21,14 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ\x00": lzma.open,
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+_DAMAGE = (
+    EOFError,
+    NotImplementedError,  # a zip archive whose header asks for what nobody does
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def check_regular_file(path: str | os.PathLike[str]) -> Path:
@@ -53,6 +60,33 @@ def check_regular_file(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
+def named_damage(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the archive whose damage is noticed inside the block.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The archive.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    ValueError
+        In place of what the readers of archives raise.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path} is a damaged or incomplete archive ({error}); fetch it again."
+        ) from error
+
+
+@contextmanager
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a file, decompressing what its first bytes say is compressed.
 
@@ -76,28 +110,25 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     with open(place, "rb") as file:
         head = file.read(6)
     try:
-        if head.startswith(_ZIP):
-            with zipfile.ZipFile(place) as archive:
-                names = [info for info in archive.infolist() if not info.is_dir()]
-                if len(names) != 1:
-                    raise ValueError(
-                        f"{path} is an archive of {len(names)} files; expected one. "
-                        "Extract the right one and pass its path."
-                    )
-                with archive.open(names[0]) as member:
-                    yield member
-            return
-        for magic, opener in _OPENERS.items():
-            if head.startswith(magic):
-                with opener(place) as file:
-                    yield file
+        with named_damage(path):
+            if head.startswith(_ZIP):
+                with zipfile.ZipFile(place) as archive:
+                    names = [info for info in archive.infolist() if not info.is_dir()]
+                    if len(names) != 1:
+                        raise ValueError(
+                            f"{path} is an archive of {len(names)} files; expected "
+                            "one. Extract the right one and pass its path."
+                        )
+                    with archive.open(names[0]) as member:
+                        yield member
                 return
-        with open(place, "rb") as file:
-            yield file
-    except _DAMAGE as error:
-        raise ValueError(
-            f"{path} is a damaged or incomplete archive ({error}); fetch it again."
-        ) from error
+            for magic, opener in _OPENERS.items():
+                if head.startswith(magic):
+                    with opener(place) as file:
+                        yield file
+                    return
+            with open(place, "rb") as file:
+                yield file
     except OSError as error:
         if error.errno is None and "Invalid data stream" in str(error):  # bzip2
             raise ValueError(

@@ -3,7 +3,6 @@
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._files import check_regular_file, read_lines
+from skcoldstart.datasets._files import check_regular_file, named_damage, read_lines
 
 __all__ = ["load_hetrec"]
 
@@ -172,16 +171,14 @@ def _open(path: str | os.PathLike[str], name: str, stack: ExitStack) -> IO[bytes
         return stack.enter_context(open(check_regular_file(file), "rb"))
     if not zipfile.is_zipfile(check_regular_file(place)):
         raise ValueError(f"{path} is neither a folder nor a whole zip archive.")
-    archive = stack.enter_context(zipfile.ZipFile(place))
-    members = [n for n in archive.namelist() if Path(n).name == f"{name}.dat"]
-    if len(members) != 1:
-        raise ValueError(
-            f"{path} has {len(members)} files {name}.dat; expected {_expected()}."
-        )
-    try:
+    with named_damage(path):
+        archive = stack.enter_context(zipfile.ZipFile(place))
+        members = [n for n in archive.namelist() if Path(n).name == f"{name}.dat"]
+        if len(members) != 1:
+            raise ValueError(
+                f"{path} has {len(members)} files {name}.dat; expected {_expected()}."
+            )
         return io.BytesIO(archive.read(members[0]))
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is a damaged archive: {error}.") from error
 
 
 def _expected() -> str:

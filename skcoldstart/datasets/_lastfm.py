@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
-from skcoldstart.datasets._files import check_regular_file
+from skcoldstart.datasets._files import check_regular_file, named_damage
 from skcoldstart.datasets._sqlite import Database, open_database
 from skcoldstart.datasets._tags import rows_by_name, tag_table, take_rows
 
@@ -145,7 +145,7 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
             path, ((name, Path(name).read_bytes) for name in files), len(files), verbose
         )
     if zipfile.is_zipfile(check_regular_file(place)):
-        with zipfile.ZipFile(place) as archive:
+        with named_damage(path), zipfile.ZipFile(place) as archive:
             members = [
                 info
                 for info in archive.infolist()
@@ -162,10 +162,7 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
                 (f"{path}: {info.filename}", lambda info=info: archive.read(info))
                 for info in members
             )
-            try:
-                return _from_json(path, contents, len(members), verbose)
-            except (zipfile.BadZipFile, EOFError) as error:
-                raise ValueError(f"{path} is a damaged archive: {error}.") from error
+            return _from_json(path, contents, len(members), verbose)
     with open_database(place) as database:
         return _from_database(database)
 

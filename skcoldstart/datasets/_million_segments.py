@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 from skcoldstart._ragged import RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
-from skcoldstart.datasets._files import check_regular_file
+from skcoldstart.datasets._files import check_regular_file, named_damage
 from skcoldstart.datasets._hdf5 import is_hdf5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets._million_songs import rows_of
 
@@ -358,7 +358,7 @@ def _finite(values: np.ndarray, dtype: str, what: str) -> np.ndarray:
 def _from_npz(
     path: Path, songs: Iterable[str] | None, pitches: bool, dtype: str
 ) -> Bunch:
-    with np.load(path, allow_pickle=False) as archive:
+    with named_damage(path), np.load(path, allow_pickle=False) as archive:
         needed = ["song_id", "timbre", "offsets", *(["pitches"] if pitches else [])]
         missing = [name for name in needed if name not in archive]
         if missing:
@@ -371,7 +371,7 @@ def _from_npz(
                 name: archive[name]
                 for name in {*needed, "start", "track_id"} & set(archive)
             }
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
     item_ids = arrays["song_id"].astype(str)
     offsets = arrays["offsets"]

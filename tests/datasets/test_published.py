@@ -142,6 +142,17 @@ def test_articles_that_nobody_keeps_are_rows_all_the_same(tmp_path):
     assert_array_equal(articles.plays.toarray(), Y)
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "\r"])
+def test_empty_lines_of_lists_are_rows_of_nothing(tmp_path, nothing):
+    (tmp_path / "users.dat").write_text(f"1 1\n{nothing}\n2 1 2\n")
+    (tmp_path / "mult.dat").write_text(f"{nothing}\n1 0:3\n{nothing}\n2 0:1 1:4\n")
+    articles = load_citeulike(tmp_path)
+    assert_array_equal(
+        articles.plays.toarray(), [[0, 0, 0], [1, 0, 1], [0, 0, 1], [0, 0, 0]]
+    )
+    assert_array_equal(articles.words.toarray(), [[0, 0], [3, 0], [0, 0], [1, 4]])
+
+
 def cold_split(folder, test=(1, 2)):
     place = folder / "cold_split"
     place.mkdir()
@@ -199,17 +210,51 @@ def test_faulty_splits_are_named(tmp_path, file, text, message):
         ),
         ("users.dat", "", r"users\.dat is empty"),
         ("mult.dat", "1 0-3\n", r"line 1: '0-3'; expected word:count"),
+        ("mult.dat", "1 ²:3\n", r"line 1: '²:3'; expected word:count"),
         ("mult.dat", "2 0:3\n", r"line 1 begins with 2 and has 1 words"),
         ("mult.dat", "1 0:3\n", r"words of 1 items and users of 4"),
         ("vocabulary.dat", "one\n", r"has 1 words and the articles 3"),
         ("users_x_items.npz", "PK", r"not a sparse matrix of SciPy"),
         ("feat-vae.mat", "x" * 200, r"cannot be read as a MATLAB file"),
+        ("feat-vae.mat", "", r"cannot be read as a MATLAB file: .* empty"),
     ],
 )
 def test_faulty_files_of_citeulike_are_named(tmp_path, file, text, message):
-    (citeulike_lists(tmp_path) / file).write_text(text)
+    (citeulike_lists(tmp_path) / file).write_text(text, "utf-8")
     with pytest.raises(ValueError, match=message):
         load_citeulike(tmp_path)
+
+
+def overwritten(content):
+    """Return an archive whose compressed bytes are none."""
+    start = 30 + int.from_bytes(content[26:28], "little") + 20
+    return content[:start] + b"\xff" * 20 + content[start + 20 :]
+
+
+def test_damaged_matrices_and_features_are_named(tmp_path):
+    path = citeulike_matrices(tmp_path) / "users_x_items.npz"
+    whole = path.read_bytes()
+    path.write_bytes(overwritten(whole))
+    with pytest.raises(ValueError, match=r"users_x_items\.npz is .*not a sparse"):
+        load_citeulike(tmp_path)
+    path.write_bytes(whole)
+    features = tmp_path / "feat-vae.mat"
+    scipy.io.savemat(features, {"feat": np.ones((4, 9))}, do_compression=True)
+    content = features.read_bytes()
+    features.write_bytes(content[:-8] + bytes(8))
+    with pytest.raises(ValueError, match=r"feat-vae\.mat cannot be read as a MATLAB"):
+        load_citeulike(tmp_path)
+
+
+def test_damaged_archive_of_hetrec_is_named(tmp_path):
+    path = hetrec_archive(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(overwritten(whole))
+    with pytest.raises(ValueError, match=r"hetrec\.zip is a damaged or incomplete arc"):
+        load_hetrec(path)
+    path.write_bytes(whole.replace(b"PK\x01\x02", b"PK\x01\x03"))
+    with pytest.raises(ValueError, match=r"hetrec\.zip is a damaged or incomplete arc"):
+        load_hetrec(path)
 
 
 def test_folder_without_users_is_refused(tmp_path):

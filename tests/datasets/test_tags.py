@@ -156,6 +156,22 @@ def test_faulty_json_is_named(tmp_path, text):
         load_lastfm_tags(tmp_path)
 
 
+def test_damaged_archives_of_tracks_are_named(tmp_path):
+    track = json.dumps({"track_id": "TR1", "tags": [["rock", "100"]] * 500})
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("TR1.json", track)
+    content = bytearray(whole.read_bytes())
+    start = 30 + len("TR1.json")  # of the compressed bytes, behind the local header
+    content[start : start + 8] = b"\xff" * 8
+    path = tmp_path / "tags.zip"
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"tags\.zip is a damaged or incomplete archive"
+    ):
+        load_lastfm_tags(path)
+
+
 def test_folder_without_tracks_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"has no JSON files"):
         load_lastfm_tags(tmp_path)
