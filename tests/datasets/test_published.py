@@ -216,7 +216,7 @@ def test_faulty_splits_are_named(tmp_path, file, text, message):
         ("vocabulary.dat", "one\n", r"has 1 words and the articles 3"),
         ("users_x_items.npz", "PK", r"not a sparse matrix of SciPy"),
         ("feat-vae.mat", "x" * 200, r"cannot be read as a MATLAB file"),
-        ("feat-vae.mat", "", r"cannot be read as a MATLAB file: .* empty"),
+        ("feat-vae.mat", "", r"cannot be read as a MATLAB file: .* truncated"),
     ],
 )
 def test_faulty_files_of_citeulike_are_named(tmp_path, file, text, message):
