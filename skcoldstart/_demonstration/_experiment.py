@@ -18,6 +18,7 @@ from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio import MelSpectrogram, MFCCExtractor
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import bootstrap_interval, make_recommendation_scorer
+from skcoldstart.neural._threads import one_torch_thread
 
 __all__ = [
     "DemonstrationError",
@@ -160,6 +161,7 @@ def run(
         tempfile.TemporaryDirectory() as cache,
         warnings.catch_warnings(),
         one_blas_thread(),  # the same table on any machine, busy or not
+        one_torch_thread(),
         progress_bar(
             available, description="Systems", verbose=verbose, unit="system"
         ) as systems,
@@ -202,7 +204,7 @@ def refit(experiment: Experiment, songs: Songs) -> Any:
     estimator
         A fitted clone.
     """
-    with warnings.catch_warnings(), one_blas_thread():
+    with warnings.catch_warnings(), one_blas_thread(), one_torch_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         X = getattr(songs, experiment.best.reads)
         return clone(experiment.best_model).fit(X, songs.plays)
