@@ -95,26 +95,40 @@ def count_items(X: Any, *, input_name: str = "X") -> int:
     return n_items
 
 
-def check_one_row_per_item(shape: tuple[int, ...], n_items: int) -> None:
-    """Refuse plays that have another number of rows than X has items.
+def check_one_row_per_item(
+    shape: tuple[int, ...],
+    n_items: int,
+    *,
+    input_name: str = "y",
+    columns: str = " and one column per user",
+) -> None:
+    """Refuse a table that has another number of rows than X has items.
 
     Parameters
     ----------
     shape : tuple of int
-        Shape of y.
+        Shape of the table.
     n_items : int
         Number of items in X.
+    input_name : str, default="y"
+        Name used in messages.
+    columns : str, default=" and one column per user"
+        What else the message says of the shape.
 
     Raises
     ------
     ValueError
-        If the numbers differ; if y looks transposed, the message says so.
+        If the numbers differ; if the table looks transposed, the message says so.
     """
     if shape[0] != n_items:
-        hint = " Did you pass users as rows (y.T)?" if n_items in shape[1:] else ""
+        hint = (
+            f" Did you pass users as rows ({input_name}.T)?"
+            if n_items in shape[1:]
+            else ""
+        )
         raise ValueError(
-            f"y has {shape[0]} rows but X has {n_items} items; y must have one row "
-            f"per item and one column per user.{hint}"
+            f"{input_name} has {shape[0]} rows but X has {n_items} items; {input_name} "
+            f"must have one row per item{columns}.{hint}"
         )
 
 
@@ -143,9 +157,13 @@ def check_play_counts(
     Raises
     ------
     ValueError
-        If `y` is not 2-D, holds NaN, infinite, negative or complex counts, has no
-        rows or columns, or has another number of rows than `n_items`.
+        If `y` is missing or not 2-D, holds NaN, infinite, negative or complex counts,
+        has no rows or columns, or has another number of rows than `n_items`.
     """
+    if y is None:
+        raise ValueError(
+            f"{input_name} is None; pass play counts of shape (n_items, n_users)."
+        )
     if not hasattr(y, "shape"):
         y = np.asarray(y)
     shape = y.shape
@@ -160,7 +178,7 @@ def check_play_counts(
             "per user."
         )
     if n_items is not None and len(shape) == 2:
-        check_one_row_per_item(shape, n_items)
+        check_one_row_per_item(shape, n_items, input_name=input_name)
     is_sparse = sp.issparse(y)
     if is_sparse and y.dtype.kind in "iub":
         # Adding up duplicates in a narrow integer would wrap around.

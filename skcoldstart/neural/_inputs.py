@@ -65,7 +65,8 @@ def check_targets(y: Any, n_items: int) -> tuple[np.ndarray, bool]:
         y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y"
     )
     if targets.shape[0] != n_items:
-        check_one_row_per_item(targets.shape, n_items)
+        columns = " and one column per factor"
+        check_one_row_per_item(targets.shape, n_items, columns=columns)
     one_output = targets.ndim == 1
     return targets.reshape(n_items, -1), one_output
 
@@ -145,8 +146,8 @@ def hold_out(
     n_groups = len(set(own.tolist()))
     if n_groups < 2:
         raise ValueError(
-            f"groups of the items with frames are all {own[0]!r}; at least two groups "
-            "are needed to hold one out. Use validation_fraction=0."
+            f"groups of the items with frames are all {own.tolist()[0]!r}; at least "
+            "two groups are needed to hold one out. Use validation_fraction=0."
         )
     n_held_out = min(max(1, round(fraction * n_groups)), n_groups - 1)
     splitter = GroupShuffleSplit(1, test_size=n_held_out, random_state=rng)

@@ -397,6 +397,12 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"{len(self.target_mean_)} outputs; expected as many. Use "
                 "warm_start=False for another number."
             )
+        if known and self.window != self._window:
+            raise ValueError(
+                f"window={self.window} but the network was trained on windows of "
+                f"{self._window} frames; expected the same. Use warm_start=False for "
+                "another length."
+            )
         user_factors, usage = check_usage(
             user_factors,
             usage,

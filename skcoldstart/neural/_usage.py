@@ -96,7 +96,9 @@ def check_usage(
     if missing:
         raise ValueError(
             f"objective={objective!r} needs {' and '.join(missing)}, which fit was not "
-            "given. ColdStartRecommender hands them over; otherwise pass them to fit."
+            "given. ColdStartRecommender hands them over where the regressor predicts "
+            "its factors and the factorizer decodes linearly, as WMF does: not behind "
+            "TransformedTargetRegressor, nor with PCA. Otherwise pass them to fit."
         )
     if "user_factors" not in needed:
         return None, None

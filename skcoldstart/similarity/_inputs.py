@@ -46,7 +46,7 @@ def check_target(
 def check_labels(y: Any, n_items: int) -> np.ndarray:
     """Return class labels as codes from 0."""
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-    check_one_row_per_item(y.shape, n_items)
+    check_one_row_per_item(y.shape, n_items, columns="")
     check_classification_targets(y)
     return np.unique(y, return_inverse=True)[1]
 
@@ -61,6 +61,7 @@ def check_groups(groups: Any, n_items: int) -> np.ndarray:
             f"groups has shape {groups.shape} but X has {n_items} items; expected one "
             "group for each item."
         )
+    groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
     return np.unique(groups, return_inverse=True)[1].astype(np.int32)
 
 

@@ -100,8 +100,10 @@ def test_malformed_plays_are_refused(world, model):
     X, y = world
     with pytest.raises(ValueError, match="y_new has 199 columns but fit saw 200 users"):
         model.update(X[100:], y[100:, :199])
-    with pytest.raises(ValueError, match="one row per item"):
+    with pytest.raises(ValueError, match=r"y_new must have one row per item"):
         model.update(X[100:], y[100:].T)
+    with pytest.raises(ValueError, match="y_new is None; pass play counts"):
+        model.update(X[100:], None)
     with pytest.raises(ValueError, match="Negative values in data passed to y_new"):
         model.update(X[100:], -y[100:])
 

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
+from torch import nn
 
 from skcoldstart import CNNFactorRegressor, RaggedArray
 from skcoldstart._ragged import LazySequence
@@ -183,7 +184,10 @@ def test_nan_is_refused_wherever_it_is(lazy, clips):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda X, y: (X, y[:-1]), "y has 39 rows but X has 40 items"),
+        (
+            lambda X, y: (X, y[:-1]),
+            "y has 39 rows but X has 40 items.*one column per factor",
+        ),
         (lambda X, y: (X, y.T), r"users as rows \(y.T\)"),
         (lambda X, y: (X, None), "target y is None"),
         (lambda X, y: ([*X[:-1], X[-1][:, :4]], y), "Item 39 has shape"),
@@ -204,6 +208,12 @@ def test_data_that_do_not_fit_are_explained(spoil, message, clips):
         ({"device": "abacus"}, "finds no such device"),
         ({"objective": "wpe"}, "needs user_factors and usage"),
         ({"objective": "gram"}, "needs user_factors, which"),
+        ({"objective": "gram"}, "nor with PCA"),
+        ({"architecture": lambda bands, _: nn.Linear(bands, 1)}, "maps windows"),
+        (
+            {"architecture": lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(96, 1))},
+            r"to \(2, 1\); expected \(2, 3\)",
+        ),
         ({"architecture": "alexnet"}, "architecture"),
         ({"lr": 1e30, "optimizer": "sgd"}, "The loss became"),
     ],
@@ -272,6 +282,45 @@ def test_warm_start_goes_on_where_the_last_fit_stopped(clips):
     assert_array_equal(model.predict(frames), whole.predict(frames))
     with pytest.raises(ValueError, match=r"2 columns but the network has 3"):
         model.fit(frames, factors[:, :2])
+
+
+def test_warm_start_learns_at_the_rate_that_is_set_now(clips):
+    frames, factors = clips
+    model = small(warm_start=True, validation_fraction=0).fit(frames, factors)
+    model.set_params(lr=1e-9, weight_decay=0, lr_schedule="constant")
+    before = model.predict(frames)
+    assert_allclose(model.fit(frames, factors).predict(frames), before, atol=1e-5)
+    assert model.history_[-1, "lr"] == 1e-9
+
+
+def test_warm_start_refuses_windows_of_another_length(clips):
+    model = small(warm_start=True).fit(*clips)
+    with pytest.raises(ValueError, match=r"window=6 but .* windows of 16 frames"):
+        model.set_params(window=6).fit(*clips)
+
+
+def test_an_architecture_that_makes_no_module_is_refused(clips):
+    with pytest.raises(
+        TypeError, match="architecture returned a int; expected a torch"
+    ):
+        small(architecture=lambda n_features, n_outputs: 3).fit(*clips)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("objective", ["wpe", "gram", "ranking"])
+def test_read_only_user_factors_are_as_good_as_others(objective, clips, rng):
+    frames, factors = clips
+    users = rng.normal(size=(7, 3)).astype(np.float32)
+    usage = (rng.random((40, 7)) < 0.4).astype(float)
+    locked = users.copy()
+    locked.flags.writeable = False  # as in a worker of a search
+    first, second = (
+        small(objective=objective)
+        .fit(frames, factors, user_factors=given, usage=usage)
+        .predict(frames)
+        for given in (users, locked)
+    )
+    assert_array_equal(first, second)
 
 
 def test_fit_without_warm_start_forgets(clips):

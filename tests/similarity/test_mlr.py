@@ -310,6 +310,7 @@ def test_relevance_of_a_fold_is_refused_with_the_reason(rng):
         ({"y": np.linspace(0, 1, 120)}, "label type"),
         ({"y": None}, "requires y"),
         ({"groups": np.zeros(5)}, r"groups has shape \(5,\)"),
+        ({"groups": np.full(120, np.nan)}, "groups contains NaN"),
         ({"relevance": np.full((120, 120), np.inf)}, "infinity"),
     ],
 )

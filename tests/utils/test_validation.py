@@ -94,6 +94,7 @@ def test_counts_become_floating_point(dtype):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
+        (None, r"y is None; pass play counts of shape \(n_items, n_users\)"),
         (np.ones(4), r"has shape \(4,\); expected a 2-D table"),
         (np.array([[1.0, np.nan]]), "NaN"),
         (np.array([[1.0, np.inf]]), "infinity"),

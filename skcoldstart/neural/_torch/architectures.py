@@ -35,6 +35,12 @@ class SpectrogramNet(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network(len(mean), n_outputs)
+        if not isinstance(self.network, nn.Module):
+            raise TypeError(
+                f"architecture returned a {type(self.network).__name__}; expected a "
+                "torch.nn.Module. Pass a class of modules, or a function that takes "
+                "(n_features, n_outputs) and makes one."
+            )
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer(
             "inverse_deviation", 1 / torch.tensor(deviation, dtype=torch.float32)

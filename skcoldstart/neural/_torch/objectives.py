@@ -56,7 +56,9 @@ class Objective:
         return outputs * self._unit + self._mean
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=self._device)
+        # torch warns of arrays that it could not write to, such as memory maps.
+        writable = np.require(array, np.float32, "W")
+        return torch.as_tensor(writable, device=self._device)
 
 
 class SquaredError(Objective):

@@ -150,7 +150,20 @@ def _new_net(
     )
     with seeded(seed, device):
         net.initialize()
+    if callable(params.architecture):
+        _check_outputs(net, (2, params.window, len(mean)), (2, n_outputs))
     return net
+
+
+def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
+    """Refuse a network whose outputs would be broadcast against the targets."""
+    got = net.outputs(np.zeros(given, np.float32)).shape
+    if got != expected:
+        raise ValueError(
+            f"The network of architecture maps windows of shape {given} to {got}; "
+            f"expected {expected}: (n_windows, window, n_features) to (n_windows, "
+            "n_outputs)."
+        )
 
 
 def train_net(
@@ -195,6 +208,10 @@ def train_net(
         device=device,
     )
     held_out = batches(items=data.held_out, shuffle=False)
+    # After a warm start they may not be those that the net was built with.
+    net.lr = params.lr
+    for group in net.optimizer_.param_groups:
+        group["weight_decay"] = params.weight_decay
     net.callbacks = make_callbacks(
         lr_schedule=params.lr_schedule,
         n_epochs=epochs,
