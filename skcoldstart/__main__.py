@@ -2,10 +2,13 @@
 
 import argparse
 import io
+import os
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--groups needs --plays and --audio")
     if not 0 <= options.seed < 2**32:
         parser.error(f"--seed must be from 0 to 2**32 - 1, got {options.seed}")
+    if options.jobs == 0:
+        parser.error("--jobs must not be 0: N workers, or -1 for all processors")
     try:
         if options.plays is None:
             _invented_music(options)
@@ -122,13 +127,29 @@ def _positive(text: str) -> int:
     return number
 
 
+@contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """Make a temporary folder, and remove it in the end."""
+    folder = tempfile.mkdtemp()
+    try:
+        yield folder
+    finally:
+        # After Ctrl-C, workers finish the songs that they have begun, into the folder
+        # that is being emptied.
+        for _ in range(100):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.05)
+
+
 def _invented_music(options: argparse.Namespace) -> None:
     from skcoldstart.datasets import make_music_catalog
 
     started = time.perf_counter()
     _make_folder(options.out)
     verbose = int(not options.quiet)
-    with tempfile.TemporaryDirectory() as folder:
+    with _scratch_folder() as folder:
         catalog = make_music_catalog(
             folder,
             n_songs=640,

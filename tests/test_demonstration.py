@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,6 +133,7 @@ def test_invented_music_needs_no_arguments(tmp_path, capsys, monkeypatch):
         (lambda own: own[4:], "--groups needs --plays"),
         (lambda own: [*own, "--n-codewords", "0"], "0 is not at least 1"),
         (lambda own: [*own, "--seed", "-1"], "--seed must be from 0"),
+        (lambda own: [*own, "--jobs", "0"], "--jobs must not be 0"),
     ],
 )
 def test_a_wrong_command_line_is_explained(own, tmp_path, capsys, spoil, message):
@@ -232,6 +235,26 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     assert b"Traceback" not in error
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(tmp_path / "out") == []
+
+
+def test_ctrl_c_removes_a_song_written_during_the_clean_up(tmp_path, monkeypatch):
+    remove = os.rmdir
+    late = []
+
+    def interrupted(folder, **_):
+        late.append(Path(folder, "song.wav"))
+        raise KeyboardInterrupt
+
+    def write_then_remove(folder, **options):
+        if late:
+            late.pop().write_bytes(b"sound")
+        remove(folder, **options)
+
+    monkeypatch.setattr(os, "rmdir", write_then_remove)
+    monkeypatch.setattr(datasets, "make_music_catalog", interrupted)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert main(["--quiet", "--out", str(tmp_path / "out")]) == 130
+    assert os.listdir(tmp_path) == ["out"]
 
 
 @pytest.mark.slow
