@@ -24,7 +24,8 @@ class ReleaseDateSplit(BaseCrossValidator):
         items each, never within a date; split i trains on the first i periods and
         tests on the next.
     cutoffs : array-like of dates, default=None
-        Rising dates that replace `n_splits`: split i trains on items released before
+        Rising dates, of the kind of `groups` or as text where those are `datetime64`,
+        that replace `n_splits`: split i trains on items released before
         ``cutoffs[i]`` and tests on those released from then until ``cutoffs[i + 1]``.
 
     See Also
@@ -94,7 +95,7 @@ class ReleaseDateSplit(BaseCrossValidator):
         if self.cutoffs is None:
             period = self._periods(dates)
         else:
-            cutoffs = np.asarray(self.cutoffs)
+            cutoffs = self._cutoffs_like(dates)
             if cutoffs.ndim != 1 or not (cutoffs[:-1] < cutoffs[1:]).all():
                 raise ValueError(f"cutoffs={self.cutoffs!r}; expected dates that rise.")
             period = np.searchsorted(cutoffs, dates, side="right")
@@ -149,6 +150,23 @@ class ReleaseDateSplit(BaseCrossValidator):
                 "and groups."
             )
         return dates
+
+    def _cutoffs_like(self, dates: np.ndarray) -> np.ndarray:
+        """Return the cutoffs as what compares with the dates."""
+        cutoffs = np.asarray(self.cutoffs)
+        kinds = {dates.dtype.kind, cutoffs.dtype.kind}
+        try:
+            if dates.dtype.kind == "M" and cutoffs.dtype.kind in "UO":
+                return cutoffs.astype("datetime64")
+            if kinds <= set("buif") or len(kinds) == 1 or "O" in kinds:
+                np.searchsorted(cutoffs, dates[:1])
+                return cutoffs
+        except (TypeError, ValueError):
+            pass
+        raise ValueError(
+            f"cutoffs={self.cutoffs!r} cannot be compared with dates such as "
+            f"{dates[0]}; expected the same kind."
+        )
 
     def _periods(self, dates: np.ndarray) -> np.ndarray:
         n_periods = self.get_n_splits() + 1

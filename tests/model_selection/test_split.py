@@ -1,5 +1,6 @@
 """Splits by date, by users, and by plays: what they hold out and what they refuse."""
 
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from skcoldstart.model_selection import (
 )
 from tests.stubs import FactorRecommender
 
+DAYS = np.datetime64("2001-01-01") + np.arange(8)
 PLAY_SPLITTERS = [WarmupSplit(2, cv=3), UserColdKFold(3), DoubleColdSplit(3)]
 
 
@@ -91,6 +93,17 @@ def test_cutoffs_are_the_first_days_of_test_periods():
     assert splitter.get_n_splits() == 2
 
 
+def test_cutoffs_in_text_cut_dates_of_days_and_of_years():
+    dates = np.array(["2001-01-01", "2002-05-01", "2002-04-30"], "datetime64[D]")
+    for text in ("2002-05-01", np.datetime64("2002-05-01"), date(2002, 5, 1)):
+        ((train, test),) = ReleaseDateSplit(cutoffs=[text]).split(dates, groups=dates)
+        assert_array_equal(train, [0, 2])
+        assert_array_equal(test, [1])
+    years = dates.astype("datetime64[Y]")
+    ((train, test),) = ReleaseDateSplit(cutoffs=["2002"]).split(years, groups=years)
+    assert_array_equal(train, [0])
+
+
 @pytest.mark.parametrize("routing", [False, True])
 def test_dates_travel_as_groups_through_a_search(routing, catalog):
     X, y = catalog
@@ -119,6 +132,13 @@ def test_dates_travel_as_groups_through_a_search(routing, catalog):
         (ReleaseDateSplit(), [1] * 4 + [2] * 4, "2 different release dates; .* 6"),
         (ReleaseDateSplit(cutoffs=[3, 2]), np.arange(8), "dates that rise"),
         (ReleaseDateSplit(cutoffs=[9]), np.arange(8), "range of dates, 0 to 7"),
+        (
+            ReleaseDateSplit(cutoffs=["3"]),
+            np.arange(8),
+            "compared with dates such as 0",
+        ),
+        (ReleaseDateSplit(cutoffs=[2005]), DAYS, "compared with dates such as 2001-"),
+        (ReleaseDateSplit(cutoffs=["May"]), DAYS, "compared with dates such as 2001-"),
         (ReleaseDateSplit(0), np.arange(8), "n_splits == 0"),
     ],
 )
