@@ -101,7 +101,8 @@ class MelSpectrogram(AudioExtractor, auto_wrap_output_keys=None):  # type: ignor
     Files are decoded by libsndfile (WAV, FLAC, OGG, OPUS, MP3 and more), their
     channels averaged and resampled by soxr, to the very samples of
     ``librosa.load(path, sr=sr)``. A file whose rate is below `sr` has empty upper
-    bands. What a truncated file still holds is used, with a warning.
+    bands. What a truncated file still holds is used, with a warning; a FLAC file cut
+    short is bad for its decoder, unless ``salvage=True``.
 
     Time is linear in the length of the audio. Memory is the result, the decoded
     samples of one item per worker and, with several workers, the frames of 32 items
