@@ -23,6 +23,12 @@ from skcoldstart.neural._windows import count_frames
 
 __all__ = ["CNNFactorRegressor"]
 
+# A fitted network keeps these, whatever `set_params` says of the next.
+NETWORK_PARAMS = (
+    *("architecture", "window", "n_filters"),
+    *("hidden", "dropout", "batch_norm"),
+)
+
 
 class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Predict item factors from spectrograms with a convolutional network.
@@ -74,7 +80,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         An interrupted fit then keeps what it has learnt.
     random_state : int, RandomState instance or None, default=None
         Draws weights, windows, order, dropout and the items held out. An int gives the
-        same network on the same machine for any `n_jobs`.
+        same network on the same machine for any `n_jobs`, as long as torch has as many
+        threads (`torch.get_num_threads`; workers of a search have fewer).
     verbose : int, default=0
         Show a progress bar with the losses.
     batch_norm : bool, default=False
@@ -436,7 +443,11 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             train=train,
             held_out=held_out,
         )
-        net = self.net_ if known else training.build_net(self, data, seed)
+        if known:
+            net = self.net_
+        else:
+            net = training.build_net(self, data, seed)
+            self._built_with = {name: getattr(self, name) for name in NETWORK_PARAMS}
         try:
             training.train_net(net, self, data, seed, epochs)
         except KeyboardInterrupt:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sklearn.base import clone
+
 from skcoldstart.neural._inputs import import_training
 from skcoldstart.neural._targets import TargetScale
 
@@ -48,7 +50,7 @@ def network_from_plain_state(regressor: Any, state: dict[str, Any]) -> None:
         regressor._scale = TargetScale(**state["_scale"])
         regressor.history_ = History(state["history_"])
         regressor.net_ = import_training().restore_net(
-            regressor,
+            clone(regressor).set_params(**regressor._built_with),
             regressor.n_features_in_,
             len(regressor.target_mean_),
             state["net_"],

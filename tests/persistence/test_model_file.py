@@ -142,6 +142,18 @@ def test_networks_predict_the_same_bits(path, rng):
     assert roundtrip(network, path).get_params() == network.get_params()
 
 
+def test_a_network_is_that_of_fit_whatever_was_set_since(path, rng):
+    frames = rng.normal(size=(6, 9, 5)).astype("f4")
+    network = CNNFactorRegressor(
+        **{"architecture": "shortchunk", "window": 4, "n_filters": (6,)},
+        **{"hidden": (6,), "max_epochs": 1, "device": "cpu", "random_state": 0},
+    ).fit(frames, rng.normal(size=(6, 2)))
+    network.set_params(architecture="nips2013", window=60, hidden=(9,))
+    again = roundtrip(network, path)
+    assert_array_equal(again.predict(frames), network.predict(frames))
+    assert again.get_params() == network.get_params()
+
+
 def test_a_network_of_code_is_refused(path):
     network = CNNFactorRegressor(architecture=lambda n_features, n_outputs: None)
     with pytest.raises(TypeError, match=r"CNNFactorRegressor\.architecture is a "):
