@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import sklearn.model_selection
 
-from skcoldstart.metrics import make_recommendation_scorer
 from skcoldstart.model_selection._validation import (
+    as_scorer,
     check_items_and_plays,
     check_splits_rows,
 )
@@ -43,8 +43,9 @@ def learning_curve(
         Content.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
-    scoring : callable, default=None
-        A scorer that returns a float; ``None`` means mAP@500.
+    scoring : str or callable, default=None
+        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
+        ``None`` means mAP@500.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     **options : dict
@@ -92,7 +93,7 @@ def learning_curve(
     """
     check_items_and_plays(X, y)
     check_splits_rows(cv)
-    scoring = make_recommendation_scorer("map@500") if scoring is None else scoring
+    scoring = as_scorer("map@500" if scoring is None else scoring)
     return _learning_curve(estimator, X, y, scoring=scoring, cv=cv, **options)
 
 
@@ -125,8 +126,9 @@ def validation_curve(
         Name of the parameter, such as ``factorizer__n_components``.
     param_range : array-like of shape (n_values,)
         Its values.
-    scoring : callable, default=None
-        A scorer that returns a float; ``None`` means mAP@500.
+    scoring : str or callable, default=None
+        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
+        ``None`` means mAP@500.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     **options : dict
@@ -163,7 +165,7 @@ def validation_curve(
     """
     check_items_and_plays(X, y)
     check_splits_rows(cv)
-    scoring = make_recommendation_scorer("map@500") if scoring is None else scoring
+    scoring = as_scorer("map@500" if scoring is None else scoring)
     return _validation_curve(
         estimator,
         X,

@@ -57,7 +57,9 @@ def cross_validate(
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for splitters that use it.
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
-        As in scikit-learn. The default gives ``test_map`` (mAP@500) and ``test_auc``.
+        A name or names as in `skcoldstart.make_recommendation_scorer`, such as
+        "ndcg@10"; anything else as in scikit-learn. The default gives ``test_map``
+        (mAP@500) and ``test_auc``.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     n_jobs : int, default=None
@@ -124,7 +126,7 @@ def cross_validate(
         X,
         y,
         groups=groups,
-        scoring=scoring,
+        scoring=as_scorer(scoring),
         cv=cv,
         n_jobs=n_jobs,
         verbose=verbose,
@@ -157,8 +159,9 @@ def cross_val_score(
         Content.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
-    scoring : callable, default=None
-        A scorer that returns a float; ``None`` means mAP@500.
+    scoring : str or callable, default=None
+        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
+        ``None`` means mAP@500.
     **options : dict
         ``groups``, ``cv``, ``n_jobs``, ``verbose``, ``params``, ``pre_dispatch`` and
         ``error_score`` of `cross_validate`.
@@ -177,8 +180,7 @@ def cross_val_score(
     --------
     cross_validate : Several metrics, times and more.
     """
-    if scoring is None:
-        scoring = make_recommendation_scorer("map@500")
+    scoring = "map@500" if scoring is None else scoring
     results = cross_validate(estimator, X, y, scoring=scoring, **options)
     if "test_score" not in results:
         names = [key[5:] for key in results if key.startswith("test_")]
@@ -187,6 +189,28 @@ def cross_val_score(
             "number. Use cross_validate, or make_recommendation_scorer with one name."
         )
     return results["test_score"]
+
+
+def as_scorer(scoring: Any) -> Any:
+    """Make a scorer of names of ranking metrics; leave anything else as it is.
+
+    Parameters
+    ----------
+    scoring : object
+        Whatever scikit-learn takes, or such names.
+
+    Returns
+    -------
+    object
+        What scikit-learn takes.
+    """
+    names = [scoring] if isinstance(scoring, str) else scoring
+    if not (isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)):
+        return scoring
+    try:
+        return make_recommendation_scorer(scoring)
+    except ValueError:  # scikit-learn's own names, or its message about them
+        return scoring
 
 
 def check_items_and_plays(X: Any, y: Any) -> None:

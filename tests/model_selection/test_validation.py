@@ -3,6 +3,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -14,7 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import RaggedArray, make_recommendation_scorer, recommendation_scorer
-from skcoldstart.model_selection import cross_val_score, cross_validate
+from skcoldstart.model_selection import (
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+)
 from tests.stubs import FactorRecommender, LinearRecommender, SequenceRecommender
 
 SPARSE = [sp.csr_matrix, sp.csr_array, sp.csc_array, sp.coo_array, sp.coo_matrix]
@@ -134,6 +139,28 @@ def test_sparse_content_and_data_frames_are_content(catalog):
     results = cross_validate(FromSparse(), sp.csr_array(X), y, cv=3)
     expected = cross_validate(LinearRecommender(), X, y, cv=3)["test_map"]
     assert_allclose(results["test_map"], expected, rtol=1e-12)
+
+
+def test_metrics_go_by_their_names(catalog):
+    X, y, _ = catalog
+    model, plays = FactorRecommender(), sp.csr_array(y)
+    expected = cross_val_score(
+        model, X, plays, cv=3, scoring=make_recommendation_scorer("ndcg@10")
+    )
+    assert_array_equal(
+        cross_val_score(model, X, plays, cv=3, scoring="ndcg@10"), expected
+    )
+    several = cross_validate(model, X, plays, cv=3, scoring=["ndcg@10", "recall@5"])
+    assert_array_equal(several["test_ndcg"], expected)
+    assert "test_recall" in several
+    _, _, test_scores = learning_curve(
+        model, X, plays, cv=3, scoring="ndcg@10", train_sizes=[1.0]
+    )
+    assert_array_equal(test_scores[0], expected)
+    with pytest.raises(ValueError, match="nonsense"):
+        cross_validate(model, X, plays, scoring="nonsense")
+    # What is no ranking metric is scikit-learn's.
+    assert "test_r2" in cross_validate(LinearRegression(), X, y, cv=3, scoring=["r2"])
 
 
 def test_a_search_inside_a_validation(catalog):
