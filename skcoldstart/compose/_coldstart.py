@@ -4,6 +4,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
@@ -195,7 +196,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         fit_params = routed.regressor.fit
         if len(played) < n_items:
             fit_params = _check_method_params(X, fit_params, indices=played)
-            X, factors = _safe_indexing(X, played), factors[played]
+            rows = X.tocsr() if sp.issparse(X) else X  # not every format has rows
+            X, factors = _safe_indexing(rows, played), factors[played]
         self.regressor_ = self._cloned_regressor()
         own_params = usage_parameters(self.regressor_, self, plays, played)
         self.regressor_.fit(X, factors, **own_params | fit_params)

@@ -178,6 +178,17 @@ def test_items_without_plays_do_not_teach_the_regressor(world):
     assert_array_equal(weights, (np.arange(65.0) + 1)[played])
 
 
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "bsr", "dia", "lil"])
+def test_sparse_content_of_any_format_may_have_items_without_plays(form, world):
+    X, y = world
+    silent = sp.csr_array(np.vstack([y[:60].toarray(), np.zeros((5, y.shape[1]))]))
+    regressor = Ridge(fit_intercept=False, solver="cholesky")
+    model = ColdStartRecommender(regressor, WMF(4, random_state=0))
+    expected = clone(model).fit(X[:65], silent).predict(X[65:])
+    content = sp.csr_matrix(X[:65]).asformat(form)
+    assert_allclose(model.fit(content, silent).predict(X[65:]), expected, rtol=1e-5)
+
+
 def test_normalized_factors_have_unit_length(world):
     X, y = world
     wmf = WMF(n_components=4, random_state=0)
