@@ -11,7 +11,13 @@ from sklearn.utils import check_array
 
 from skcoldstart._utils.validation import check_one_row_per_item
 
-__all__ = ["check_layer_sizes", "check_targets", "hold_out", "import_training"]
+__all__ = [
+    "check_layer_sizes",
+    "check_same_network",
+    "check_targets",
+    "hold_out",
+    "import_training",
+]
 
 
 def import_training() -> ModuleType:
@@ -95,6 +101,30 @@ def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> Non
             f"{name}={sizes!r}; expected a tuple of layer widths, integers >= 1, such "
             "as (256, 512)."
         )
+
+
+def check_same_network(params: Any, built_with: dict[str, Any]) -> None:
+    """Refuse to go on with a network that other parameters ask for.
+
+    Parameters
+    ----------
+    params : CNNFactorRegressor
+        Parameters of now.
+    built_with : dict of str to object
+        Those that its network was built with.
+
+    Raises
+    ------
+    ValueError
+        If one differs.
+    """
+    for name, before in built_with.items():
+        now = getattr(params, name)
+        if not np.array_equal(now, before):
+            raise ValueError(
+                f"{name}={now!r} but the network was built with {before!r}; expected "
+                "the same. Use warm_start=False for another network."
+            )
 
 
 def hold_out(

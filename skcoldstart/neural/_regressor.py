@@ -13,6 +13,7 @@ from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart._utils.validation import check_frames
 from skcoldstart.neural._inputs import (
     check_layer_sizes,
+    check_same_network,
     check_targets,
     hold_out,
     import_training,
@@ -27,6 +28,7 @@ __all__ = ["CNNFactorRegressor"]
 NETWORK_PARAMS = (
     *("architecture", "window", "n_filters"),
     *("hidden", "dropout", "batch_norm"),
+    *("standardize", "target_scaling", "optimizer", "precision", "compile"),
 )
 
 
@@ -404,12 +406,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"{len(self.target_mean_)} outputs; expected as many. Use "
                 "warm_start=False for another number."
             )
-        if known and self.window != self._window:
-            raise ValueError(
-                f"window={self.window} but the network was trained on windows of "
-                f"{self._window} frames; expected the same. Use warm_start=False for "
-                "another length."
-            )
+        if known:
+            check_same_network(self, self._built_with)
         user_factors, usage = check_usage(
             user_factors,
             usage,
@@ -447,7 +445,9 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             net = self.net_
         else:
             net = training.build_net(self, data, seed)
-            self._built_with = {name: getattr(self, name) for name in NETWORK_PARAMS}
+            self._built_with: dict[str, Any] = {
+                name: getattr(self, name) for name in NETWORK_PARAMS
+            }
         try:
             training.train_net(net, self, data, seed, epochs)
         except KeyboardInterrupt:

@@ -293,10 +293,30 @@ def test_warm_start_learns_at_the_rate_that_is_set_now(clips):
     assert model.history_[-1, "lr"] == 1e-9
 
 
-def test_warm_start_refuses_windows_of_another_length(clips):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("window", 6),
+        ("n_filters", (5, 5)),
+        ("hidden", [7]),
+        ("architecture", "shortchunk"),
+        ("batch_norm", True),
+        ("optimizer", "sgd"),
+        ("target_scaling", "unit"),
+    ],
+)
+def test_warm_start_refuses_another_network(clips, name, value):
     model = small(warm_start=True).fit(*clips)
-    with pytest.raises(ValueError, match=r"window=6 but .* windows of 16 frames"):
-        model.set_params(window=6).fit(*clips)
+    model.set_params(**{name: value})
+    with pytest.raises(ValueError, match=f"{name}=.* but the network was built with"):
+        model.fit(*clips)
+
+
+def test_warm_start_goes_on_with_the_same_widths_in_another_container(clips):
+    model = small(warm_start=True).fit(*clips)
+    n_before = model.n_iter_
+    model.set_params(n_filters=np.array(model.n_filters)).fit(*clips)
+    assert model.n_iter_ > n_before
 
 
 def test_an_architecture_that_makes_no_module_is_refused(clips):
