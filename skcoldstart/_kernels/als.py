@@ -13,7 +13,7 @@ problem whose cost does not depend on the number of columns.
 
 import numpy as np
 
-from skcoldstart._kernels.vectors import VECTOR_BYTES, load, splat, store, total
+from skcoldstart._kernels.vectors import lanes_of, load, splat, store, total
 from skcoldstart._kernels.weighted_rows import accumulate, jit
 
 NEAR_CACHE_BYTES = 1 << 18  # what stays in a core's own cache from pass to pass
@@ -34,6 +34,7 @@ def solve_rows(
     omega,
     work,
     A,
+    held,
 ):
     """Move rows towards their minimum by conjugate gradients; return the objective.
 
@@ -65,6 +66,8 @@ def solve_rows(
         Scratch.
     A : ndarray of shape (end - begin, n_dims)  # INOUT
         Row factors; a row without entries becomes 0.
+    held : tuple of int or None
+        From `weighted_rows.held_of`, for rows of Z.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def solve_rows(
     """
     zero, one = Z.dtype.type(0), Z.dtype.type(1)
     zeros = splat(zero)
-    lanes = VECTOR_BYTES // Z.itemsize
+    lanes = lanes_of(Z)
     n_dims = Z.shape[1]
     r, p, q, m, inverse = work[0], work[1], work[2], work[3], work[4]
     n_stored = indptr[end]
@@ -100,7 +103,7 @@ def solve_rows(
         far = (last - first) * n_dims * Z.itemsize > NEAR_CACHE_BYTES
         value = np.float64(total(dot))
         value += accumulate(
-            Z, indices, weights, first, last, a, one, -one, r, True, n_stored
+            Z, indices, weights, first, last, a, one, -one, r, True, n_stored, held
         )
         dot = zeros
         for j in range(0, n_dims, lanes):
@@ -120,11 +123,10 @@ def solve_rows(
                 mx = load(m, j) * x
                 dot = dot + mx * x
                 store(q, j, mx)
-            curvature = total(dot) + Z.dtype.type(
-                accumulate(
-                    Z, indices, weights, first, last, p, zero, one, q, far, n_stored
-                )
+            seen = accumulate(
+                Z, indices, weights, first, last, p, zero, one, q, far, n_stored, held
             )
+            curvature = total(dot) + Z.dtype.type(seen)
             length = rho / curvature
             gain += length * rho
             move, taken = splat(Z.dtype.type(omega) * length), splat(length)

@@ -7,7 +7,7 @@ within one of them is written too and never counts.
 import numpy as np
 
 from skcoldstart._kernels.vectors import (
-    VECTOR_BYTES,
+    lanes_of,
     load,
     load_row,
     splat,
@@ -20,7 +20,7 @@ from skcoldstart._kernels.weighted_rows import accumulate, inlined, jit
 @inlined
 def _fill_system(Z, indices, weights, begin, end, m, H):
     """Write ``diag(m) + sum_n w_n z_n z_n'`` to `H`, four entries at a time."""
-    lanes = VECTOR_BYTES // Z.itemsize
+    lanes = lanes_of(Z)
     n_dims = Z.shape[1]
     zero = splat(Z.dtype.type(0))
     for i in range(n_dims):
@@ -53,7 +53,7 @@ def _fill_system(Z, indices, weights, begin, end, m, H):
 @inlined
 def _factorize(H, inverse):
     """Replace H by U with ``U'U = H``, row by row; keep the inverse diagonal."""
-    lanes = VECTOR_BYTES // H.itemsize
+    lanes = lanes_of(H)
     n_dims = len(H)
     zero = splat(H.dtype.type(0))
     for i in range(n_dims):
@@ -80,7 +80,7 @@ def _factorize(H, inverse):
 @inlined
 def _solve(U, inverse, y, x):
     """Solve ``U'U x = y``; y is used up."""
-    lanes = VECTOR_BYTES // U.itemsize
+    lanes = lanes_of(U)
     n_dims = len(U)
     zero = splat(U.dtype.type(0))
     for k in range(n_dims):
@@ -133,11 +133,12 @@ def solve_rows_exactly(
             r[j] = -m[j] * a[j]
             value -= r[j] * a[j]
         value += accumulate(
-            Z, indices, weights, first, last, a, one, -one, r, True, indptr[end]
+            Z, indices, weights, first, last, a, one, -one, r, True, indptr[end], None
         )
         _fill_system(Z, indices, weights, first, last, m, H)
         _factorize(H, inverse)
-        left[:] = r
+        for j in range(n_dims):
+            left[j] = r[j]
         _solve(H, inverse, left, step)
         gain = 0.0
         for j in range(n_dims):

@@ -3,8 +3,17 @@
 import numba
 import numpy as np
 
+from skcoldstart._kernels.held_rows import (
+    add_row,
+    add_rows,
+    ask_for,
+    dot,
+    dots,
+    load_held,
+    store_held,
+)
 from skcoldstart._kernels.vectors import (
-    VECTOR_BYTES,
+    lanes_of,
     load,
     load_four,
     load_row,
@@ -21,30 +30,115 @@ from skcoldstart._kernels.vectors import (
 # time only, so the same machine gives the same bits.
 FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 LOOKAHEAD = 16  # entries between the one at work and the one asked for
+MOST_HELD = 8  # vectors of a row that is held in registers, twice; measured
 
-jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-inlined = numba.njit(nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+# No "nrt": these kernels make no arrays, and to count the references of those they are
+# given, in each pass over a row, cost as much as the pass where rows are short.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST, "_nrt": False}
+jit = numba.njit(cache=True, **_OPTIONS)
+inlined = numba.njit(forceinline=True, **_OPTIONS)
+
+
+def held_of(Z):
+    """Return what tells kernels how many vectors a row of Z has, None for many."""
+    n_vectors = Z.shape[1] // lanes_of(Z)
+    return (0,) * n_vectors if n_vectors <= MOST_HELD else None
 
 
 @inlined
 def accumulate(
-    Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored
+    Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored, held
 ):
     """Add the entries of one row to `out`; return their share of a quadratic form.
 
     With ``t_n = z_n'vector``, ``out += sum_n (base (1 + w_n) + slope w_n t_n) z_n``
-    and the result is ``sum_n t_n (w_n t_n - 2 base (1 + w_n))``. Four entries at a
-    time: each element of `vector` and `out` is loaded once for four rows of Z. `far`
-    says that these are not in a near cache; then those of later entries, of the next
-    row too, are asked for ahead.
+    and the result is ``sum_n t_n (w_n t_n - 2 base (1 + w_n))``. `far` says that the
+    rows of Z are not in a near cache; then those of later entries, of the next row
+    too, are asked for ahead. `held` is from `held_of`.
     """
-    if Z.shape[1] * Z.itemsize == 4 * VECTOR_BYTES:
-        return _accumulate_in_registers(
+    if held is None:
+        return _accumulate_from_memory(
             Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored
         )
-    lanes = VECTOR_BYTES // Z.itemsize
+    add = _accumulate_by_fours if len(held) == 4 else _accumulate_by_vectors
+    return add(
+        Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored, held
+    )
+
+
+@inlined
+def _accumulate_by_vectors(
+    Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored, held
+):
+    """Take as many entries at a time as a vector has numbers; read rows twice."""
+    lanes = lanes_of(Z)
+    value = splat(Z.dtype.type(0))
+    x, q = load_held(vector, held), load_held(out, held)
+    n = begin
+    while n + lanes <= end:
+        asking = far and n + LOOKAHEAD + lanes <= n_stored
+        t = dots(Z, indices, n, x, LOOKAHEAD if asking else 0)
+        c, share = _weigh(t, load(weights, n), base, slope)
+        value = value + share
+        q = add_rows(q, c, Z, indices, n)
+        n += lanes
+    rest, q = _add_rest(
+        Z, indices, weights, n, end, x, base, slope, q, far, n_stored, held
+    )
+    store_held(out, q)
+    return rest + np.float64(total(value))
+
+
+@inlined
+def _accumulate_by_fours(
+    Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored, held
+):
+    """Take four entries of four vectors at a time: as many as registers can keep."""
+    value = splat_four(Z.dtype.type(0))
+    x, q = load_held(vector, held), load_held(out, held)
+    n = begin
+    while n + 4 <= end:
+        if far and n + LOOKAHEAD + 4 <= n_stored:
+            for k in range(n + LOOKAHEAD, n + LOOKAHEAD + 4):
+                ask_for(Z, indices[k], held)
+        z0 = load_held(Z[np.intp(indices[n])], held)
+        z1 = load_held(Z[np.intp(indices[n + 1])], held)
+        z2 = load_held(Z[np.intp(indices[n + 2])], held)
+        z3 = load_held(Z[np.intp(indices[n + 3])], held)
+        t = totals(_dot(z0, x), _dot(z1, x), _dot(z2, x), _dot(z3, x))
+        c, share = _weigh(t, load_four(weights, n), base, slope)
+        value = value + share
+        c0, c1, c2, c3 = splats(c)
+        q = _plus(_plus(q, c0, z0), c1, z1)
+        q = _plus(_plus(q, c2, z2), c3, z3)
+        n += 4
+    rest, q = _add_rest(
+        Z, indices, weights, n, end, x, base, slope, q, far, n_stored, held
+    )
+    store_held(out, q)
+    return rest + np.float64(total(value))
+
+
+@inlined
+def _add_rest(Z, indices, weights, begin, end, x, base, slope, q, far, n_stored, held):
+    """Return the share of entries taken one by one, and q with them."""
+    value = 0.0
+    for n in range(begin, end):
+        if far and n + LOOKAHEAD < n_stored:
+            ask_for(Z, indices[n + LOOKAHEAD], held)
+        c, share = _weigh(total(dot(Z, indices[n], x)), weights[n], base, slope)
+        value += share
+        q = add_row(q, c, Z, indices[n])
+    return value, q
+
+
+@inlined
+def _accumulate_from_memory(
+    Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored
+):
+    """Take four entries of any length at a time, for each part of `vector`, `out`."""
+    lanes = lanes_of(Z)
     n_dims = Z.shape[1]
-    bases, slopes = splat_four(base), splat_four(slope)
     zero = splat(Z.dtype.type(0))
     value = splat_four(Z.dtype.type(0))
     n = begin
@@ -67,10 +161,8 @@ def accumulate(
                 prefetch(Z, f2, j)
                 prefetch(Z, f3, j)
         t = totals(t0, t1, t2, t3)
-        w = load_four(weights, n)
-        ones = bases * w + bases
-        value = value + t * (w * t - (ones + ones))
-        c = slopes * (w * t) + ones
+        c, share = _weigh(t, load_four(weights, n), base, slope)
+        value = value + share
         c0, c1, c2, c3 = splats(c)
         for j in range(0, n_dims, lanes):
             even = load_row(Z, r0, j) * c0 + load(out, j)
@@ -82,13 +174,11 @@ def accumulate(
     rest = np.float64(total(value))
     while n < end:
         row = np.intp(indices[n])
-        dot = zero
+        t0 = zero
         for j in range(0, n_dims, lanes):
-            dot = dot + load_row(Z, row, j) * load(vector, j)
-        t_n = total(dot)
-        ones_n = base * weights[n] + base
-        rest += t_n * (weights[n] * t_n - (ones_n + ones_n))
-        c_n = splat(slope * (weights[n] * t_n) + ones_n)
+            t0 = t0 + load_row(Z, row, j) * load(vector, j)
+        c_n, share_n = _weigh(total(t0), weights[n], base, slope)
+        rest += share_n
         for j in range(0, n_dims, lanes):
             store(out, j, load_row(Z, row, j) * c_n + load(out, j))
         n += 1
@@ -96,66 +186,13 @@ def accumulate(
 
 
 @inlined
-def _accumulate_in_registers(
-    Z, indices, weights, begin, end, vector, base, slope, out, far, n_stored
-):
-    """Do as `accumulate` for rows of four vectors, each read once."""
-    lanes = VECTOR_BYTES // Z.itemsize
-    bases, slopes = splat_four(base), splat_four(slope)
-    value = splat_four(Z.dtype.type(0))
-    x, q = _four_vectors(vector), _four_vectors(out)
-    n = begin
-    while n + 4 <= end:
-        if far and n + LOOKAHEAD + 4 <= n_stored:
-            _prefetch(Z, np.intp(indices[n + LOOKAHEAD]))
-            _prefetch(Z, np.intp(indices[n + LOOKAHEAD + 1]))
-            _prefetch(Z, np.intp(indices[n + LOOKAHEAD + 2]))
-            _prefetch(Z, np.intp(indices[n + LOOKAHEAD + 3]))
-        z0 = _row_of_four(Z, np.intp(indices[n]))
-        z1 = _row_of_four(Z, np.intp(indices[n + 1]))
-        z2 = _row_of_four(Z, np.intp(indices[n + 2]))
-        z3 = _row_of_four(Z, np.intp(indices[n + 3]))
-        t = totals(_dot(z0, x), _dot(z1, x), _dot(z2, x), _dot(z3, x))
-        w = load_four(weights, n)
-        ones = bases * w + bases
-        value = value + t * (w * t - (ones + ones))
-        c0, c1, c2, c3 = splats(slopes * (w * t) + ones)
-        q = _plus(_plus(q, c0, z0), c1, z1)
-        q = _plus(_plus(q, c2, z2), c3, z3)
-        n += 4
-    rest = np.float64(total(value))
-    while n < end:
-        z0 = _row_of_four(Z, np.intp(indices[n]))
-        t_n = total(_dot(z0, x))
-        ones_n = base * weights[n] + base
-        rest += t_n * (weights[n] * t_n - (ones_n + ones_n))
-        q = _plus(q, splat(slope * (weights[n] * t_n) + ones_n), z0)
-        n += 1
-    for k in range(4):
-        store(out, k * lanes, q[k])
-    return rest
-
-
-@inlined
-def _four_vectors(array):
-    lanes = VECTOR_BYTES // array.itemsize
-    return (
-        load(array, 0),
-        load(array, lanes),
-        load(array, 2 * lanes),
-        load(array, 3 * lanes),
-    )
-
-
-@inlined
-def _row_of_four(Z, row):
-    lanes = VECTOR_BYTES // Z.itemsize
-    return (
-        load_row(Z, row, 0),
-        load_row(Z, row, lanes),
-        load_row(Z, row, 2 * lanes),
-        load_row(Z, row, 3 * lanes),
-    )
+def _weigh(t, w, base, slope):
+    """Return coefficient and share of entries, side by side or of one."""
+    weighted = w * t
+    if base == 0:
+        return weighted * slope, weighted * t
+    ones = w * base + base
+    return weighted * slope + ones, t * (weighted - (ones + ones))
 
 
 @inlined
@@ -166,12 +203,3 @@ def _dot(z, x):
 @inlined
 def _plus(q, c, z):
     return (q[0] + c * z[0], q[1] + c * z[1], q[2] + c * z[2], q[3] + c * z[3])
-
-
-@inlined
-def _prefetch(Z, row):
-    lanes = VECTOR_BYTES // Z.itemsize
-    prefetch(Z, row, 0)
-    prefetch(Z, row, lanes)
-    prefetch(Z, row, 2 * lanes)
-    prefetch(Z, row, 3 * lanes)

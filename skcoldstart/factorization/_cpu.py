@@ -27,7 +27,7 @@ class Basis:
     A row of factors a becomes ``a @ into`` and comes back by ``@ outof.T``; a fixed row
     b becomes ``b @ outof``, so that products stay what they were. The dense part
     ``B'B + penalty_i I`` is then ``diag(spectrum + penalties[i])``. Where `triangular`,
-    `into` is a lower and `outof` an upper triangle.
+    `into` is a lower and `outof` an upper triangle. Padding of rows is not touched.
     """
 
     into: np.ndarray
@@ -51,11 +51,12 @@ class Basis:
     def _multiply(
         self, factors: np.ndarray, matrix: np.ndarray, out: np.ndarray, *, lower: bool
     ) -> None:
-        n_dims = len(matrix)
-        if not self.triangular or n_dims < 2 * TRIANGLE_COLUMNS:
+        n_components = len(matrix)
+        factors, out = factors[:, :n_components], out[:, :n_components]
+        if not self.triangular or n_components < 2 * TRIANGLE_COLUMNS:
             np.matmul(factors, matrix, out=out)
             return
-        for first in range(0, n_dims, TRIANGLE_COLUMNS):
+        for first in range(0, n_components, TRIANGLE_COLUMNS):
             columns = slice(first, first + TRIANGLE_COLUMNS)
             rows = slice(first, None) if lower else slice(columns.stop)
             np.matmul(factors[:, rows], matrix[rows, columns], out=out[:, columns])
@@ -151,10 +152,8 @@ class CPUSolver:
         return kept
 
     def _basis(self, rows: Rows, B: np.ndarray) -> Basis:
-        inside = slice(self._n_components)
-        gram = gram_matrix(B, self._run)[inside, inside]
+        gram = gram_matrix(B[:, : self._n_components], self._run)
         self._squares = (B, float(np.trace(gram)))
-        into, outof = np.zeros((2, B.shape[1], B.shape[1]), B.dtype)
         spectrum = np.zeros(B.shape[1], B.dtype)
         if rows.reg_exponent == 0:
             # One penalty for all rows: whitened, the dense part is the identity.
@@ -163,18 +162,18 @@ class CPUSolver:
                 root = np.linalg.cholesky(gram)
             except np.linalg.LinAlgError:
                 raise _singular(rows, B.dtype) from None
-            into[inside, inside] = root
             inverse, _ = scipy.linalg.lapack.dtrtri(root, lower=1)
-            outof[inside, inside] = inverse.T
+            into, outof = root, inverse.T
             penalties = np.ones(rows.n_rows)
         else:
-            sizes, into[inside, inside] = np.linalg.eigh(gram)
+            sizes, into = np.linalg.eigh(gram)
             if sizes[0] + rows.reg <= 0:  # no row has a smaller penalty
                 raise _singular(rows, B.dtype)
-            spectrum[inside] = np.maximum(sizes, 0)
+            spectrum[: self._n_components] = np.maximum(sizes, 0)
             outof, penalties = into, rows.penalties
+        dense = (np.ascontiguousarray(matrix, B.dtype) for matrix in (into, outof))
         return Basis(
-            into, outof, spectrum, penalties.astype(B.dtype), rows.reg_exponent == 0
+            *dense, spectrum, penalties.astype(B.dtype), rows.reg_exponent == 0
         )
 
     def _row_solver(
@@ -199,13 +198,16 @@ class CPUSolver:
 
         else:
             from skcoldstart._kernels.als import solve_rows
+            from skcoldstart._kernels.weighted_rows import held_of
 
+            held = held_of(Z)
             n_steps = 2 * n_dims + 20 if accurate else N_STEPS
             tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
 
             def solve(begin: int, end: int, block: np.ndarray) -> float:
                 work = self._scratch("work", 5, Z)
-                return solve_rows(*system, begin, end, n_steps, tol, omega, work, block)
+                how = (n_steps, tol, omega, work)
+                return solve_rows(*system, begin, end, *how, block, held)
 
         return solve
 
@@ -274,9 +276,9 @@ def gram_matrix(factors: np.ndarray, run: ThreadMap, dtype: Any = None) -> np.nd
 
 
 def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
-    """Return an array not yet filled whose first row begins at a cache line."""
+    """Return an array of zeros whose first row begins at a cache line."""
     size = np.dtype(dtype).itemsize
-    raw = np.empty(n_rows * n_dims + CACHE_LINE // size, dtype)
+    raw = np.zeros(n_rows * n_dims + CACHE_LINE // size, dtype)
     start = -raw.ctypes.data % CACHE_LINE // size
     return raw[start : start + n_rows * n_dims].reshape(n_rows, n_dims)
 
@@ -286,5 +288,4 @@ def pad(factors: np.ndarray) -> np.ndarray:
     n_rows, n_components = factors.shape
     padded = aligned(n_rows, LANES * -(-n_components // LANES), factors.dtype)
     padded[:, :n_components] = factors
-    padded[:, n_components:] = 0
     return padded

@@ -13,7 +13,7 @@ from skcoldstart.factorization._rows import Rows
 from tests.references import wmf as reference
 
 SOLVERS = ["cg", "cholesky"]
-RANKS = [1, 7, 20, 33]
+RANKS = [1, 7, 20, 33, 70]
 
 
 def random_plays(rng, shape=(60, 45), density=0.15):
