@@ -4,7 +4,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -147,7 +147,7 @@ def worker_threads(n_jobs: int | None) -> Iterator[ThreadMap]:
         if n_threads == 1:
             yield lambda function, items: list(map(function, items))
             return
-        with ThreadPoolExecutor(n_threads) as pool:
+        with ThreadPoolExecutor(n_threads - 1) as pool:
             yield lambda function, items: _run(pool, n_threads, function, items)
 
 
@@ -159,8 +159,9 @@ def _run(
 ) -> list[Any]:
     """Let each thread take the next item until there is none; return the results.
 
-    A future for each thread, and not for each item, since small items cost less than
-    a future does.
+    The calling thread is one of them, and has begun when the others wake up. A future
+    for each of these, and not for each item, since small items cost less than a future
+    does.
     """
     waiting = deque(enumerate(items))
     results: list[Any] = [None] * len(waiting)
@@ -177,8 +178,11 @@ def _run(
                 waiting.clear()
                 raise
 
-    threads = [pool.submit(work) for _ in range(min(n_threads, len(waiting)))]
+    threads: list[Future[None]] = []
     try:
+        for _ in range(min(n_threads, len(waiting)) - 1):
+            threads.append(pool.submit(work))
+        work()
         for thread in threads:
             thread.result()
     finally:

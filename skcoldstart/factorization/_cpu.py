@@ -171,9 +171,12 @@ class CPUSolver:
                 raise _singular(rows, B.dtype)
             spectrum[: self._n_components] = np.maximum(sizes, 0)
             outof, penalties = into, rows.penalties
-        dense = (np.ascontiguousarray(matrix, B.dtype) for matrix in (into, outof))
         return Basis(
-            *dense, spectrum, penalties.astype(B.dtype), rows.reg_exponent == 0
+            np.ascontiguousarray(into, B.dtype),
+            np.ascontiguousarray(outof, B.dtype),
+            spectrum,
+            penalties.astype(B.dtype),
+            rows.reg_exponent == 0,
         )
 
     def _row_solver(
