@@ -3,9 +3,9 @@
     python benchmarks/bench_wmf_gpu.py --size M --rank 128
     python benchmarks/bench_wmf_gpu.py --size T --rank 400 --no-cpu   # Taste Profile
 
-Needs torch with CUDA. Both start from the same factors; sweeps are timed with the
-device idle before and after. Size T has the users, items and pairs of the Taste Profile
-and takes some 10 GB of memory to draw.
+Needs torch with CUDA. Plays are drawn on the device. Both start from the same factors;
+sweeps are timed with the device idle before and after. Size T has the users, items and
+pairs of the Taste Profile.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import statistics
 import numpy as np
 import torch
 from bench_wmf import Ours, Problem, sgemm_peak, sweep_flops, timed
-from plays import SIZES, make_plays
+from plays import SIZES
+from plays_on_device import draw_plays
 
 from skcoldstart._utils.threads import n_kernel_threads
 from skcoldstart.factorization._als import fold_in, relaxation
@@ -37,6 +38,18 @@ class OnDevice:
         self.n_sweeps += 1
 
 
+def device_peak():
+    """Return what products of large float32 matrices make a second, without TF32."""
+    a = torch.ones((8192, 8192), device="cuda")
+
+    def multiply():
+        torch.mm(a, a)
+        torch.cuda.synchronize()
+
+    multiply()
+    return 2 * len(a) ** 3 / min(timed(multiply) for _ in range(5))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=[*SIZES, "T"], default="M")
@@ -47,20 +60,23 @@ def main():
     if not torch.cuda.is_available():
         parser.error(f"torch {torch.__version__} finds no CUDA device")
     size = SIZES.get(arguments.size, TASTE_PROFILE)
-    problem = Problem(make_plays(*size, 0), arguments.rank, 0)
+    problem = Problem(draw_plays(*size, 0, "cuda"), arguments.rank, 0)
     print(
         f"{torch.cuda.get_device_name()}, torch {torch.__version__}; "
         f"{arguments.size}, rank {arguments.rank}, {problem.weights.nnz} pairs"
     )
+    torch.cuda.reset_peak_memory_stats()
     with TorchSolver.on_cuda("cg", arguments.rank) as solver:
         model = OnDevice(problem, solver)
         model.sweep()
         seconds = [timed(model.sweep) for _ in range(arguments.sweeps)]
         median = statistics.median(seconds)
+        memory = torch.cuda.max_memory_allocated() / 2**30
+        rate = sweep_flops(problem) / median
         print(
             f"  GPU sweep median {median:.3f} s, minimum {min(seconds):.3f} s, "
-            f"{sweep_flops(problem) / median / 1e12:.2f} TFLOP/s, peak memory "
-            f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
+            f"{rate / 1e12:.2f} TFLOP/s, {rate / device_peak():.0%} of measured "
+            f"float32 products, peak memory {memory:.1f} GiB"
         )
         U = solver.get(model.U)
         finish = timed(lambda: fold_in(problem.by_item, U, solver))

@@ -18,9 +18,12 @@ N_GENRES = 40
 GENRES_PER_USER = 3
 
 
-def make_plays(n_users, n_items, n_pairs, seed):
-    """Return play counts, items x users, as float32 CSR of about n_pairs entries."""
-    rng = np.random.default_rng(seed)
+def draw_tastes(n_users, n_items, n_pairs, rng):
+    """Return what plays are drawn from.
+
+    That is the cumulated shares of items in each genre's plays, and for each user how
+    often to draw, the genres liked, and their cumulated shares.
+    """
     popularity = (rng.permutation(n_items) + 4.0) ** -0.85
     taste = popularity * (rng.gamma(0.15, size=(N_GENRES, n_items)) + 0.004)
     taste = np.cumsum(taste / taste.sum(axis=1, keepdims=True), axis=1)
@@ -29,9 +32,17 @@ def make_plays(n_users, n_items, n_pairs, seed):
     activity = rng.lognormal(0, 0.9, n_users)
     n_draws = 1.3 * n_pairs * activity / activity.sum()
     n_draws = np.clip(np.rint(n_draws), 5, n_items // 3).astype(np.int64)
-    user = np.repeat(np.arange(n_users), n_draws)
     likes = rng.choice(N_GENRES, (n_users, GENRES_PER_USER), p=genre_sizes)
     shares = np.cumsum(rng.dirichlet([1.5, 0.8, 0.4], n_users), axis=1)
+    return taste, n_draws, likes, shares
+
+
+def make_plays(n_users, n_items, n_pairs, seed):
+    """Return play counts, items x users, as float32 CSR of about n_pairs entries."""
+    rng = np.random.default_rng(seed)
+    taste, n_draws, likes, shares = draw_tastes(n_users, n_items, n_pairs, rng)
+
+    user = np.repeat(np.arange(n_users), n_draws)
     slot = (rng.random(len(user))[:, None] > shares[user, :-1]).sum(axis=1)
     genre = likes[user, slot]
     explores = rng.random(len(user)) < 0.05

@@ -8,7 +8,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._utils.scores import score_source
 from skcoldstart._utils.topn import top_n_per_user
-from skcoldstart._utils.user_names import check_user_names, record_user_names
+from skcoldstart._utils.user_names import (
+    check_user_names,
+    record_user_names,
+    users_by_name,
+)
 from skcoldstart._utils.validation import check_play_counts
 
 __all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
@@ -116,8 +120,9 @@ class RecommenderMixin:
             Candidates, in the form given to `fit`.
         n : int, default=10
             Items per user.
-        users : array-like of int or bool, default=None
-            Users to recommend to; ``None`` means all, in order.
+        users : array-like of int, bool or str, default=None
+            Users to recommend to: indices, a mask of shape (n_users,), or names of
+            ``user_names_in_``; ``None`` means all, in order.
         exclude : {array-like, sparse} of shape (n_items, n_users), default=None
             Pairs never to recommend are non-zero, such as known plays of the
             candidates.
@@ -132,11 +137,13 @@ class RecommenderMixin:
         Raises
         ------
         ValueError
-            If `n` is below 1, `users` are out of range, `exclude` has another shape
-            than (n_items, n_users) or other users than in `fit`, or scores are NaN.
+            If `n` is below 1, `users` are out of range or unknown, `exclude` has
+            another shape than (n_items, n_users) or other users than in `fit`, or
+            scores are NaN.
         """
         check_is_fitted(self)
         check_user_names(self, exclude, input_name="exclude")
+        users = users_by_name(self, users)
         return top_n_per_user(score_source(self, X), n, users=users, exclude=exclude)
 
     def score(self, X: Any, y: Any) -> float:

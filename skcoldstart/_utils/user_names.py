@@ -7,7 +7,7 @@ import numpy as np
 from skcoldstart._utils.scores import open_recommender
 from skcoldstart._utils.sk import _get_feature_names
 
-__all__ = ["check_user_names", "record_user_names"]
+__all__ = ["check_user_names", "record_user_names", "users_by_name"]
 
 _SHOWN = 5
 
@@ -72,6 +72,45 @@ def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None
             f"They are in another order; pass {input_name}[recommender.user_names_in_]."
         )
     raise ValueError(message)
+
+
+def users_by_name(recommender: Any, users: Any) -> Any:
+    """Return indices in place of names of users, anything else as it is.
+
+    Parameters
+    ----------
+    recommender : estimator
+        Fitted.
+    users : array-like or None
+        A choice of users.
+
+    Returns
+    -------
+    int64 ndarray of shape (n_selected_users,), or `users`
+        Where they stand in fit.
+
+    Raises
+    ------
+    ValueError
+        If one was not seen in fit, or fit saw no names.
+    """
+    chosen = np.asarray(users, dtype=object)
+    named = [isinstance(user, str) for user in chosen.ravel()]
+    if chosen.ndim != 1 or not named or not all(named):
+        return users
+    known = getattr(recommender, "user_names_in_", None)
+    if known is None:  # a factorizer, to which users are columns as of any estimator
+        known = getattr(recommender, "feature_names_in_", None)
+    if known is None:
+        raise ValueError(
+            f"users holds names, such as {chosen[0]!r}, but fit was given plays whose "
+            "users have none; pass indices, or fit on a DataFrame, a column per user."
+        )
+    place = {name: column for column, name in enumerate(known)}
+    unknown = [name for name in chosen if name not in place]
+    if unknown:
+        raise ValueError(f"users holds {_some(np.array(unknown))}, not seen in fit.")
+    return np.array([place[name] for name in chosen], dtype=np.int64)
 
 
 def _some(names: np.ndarray) -> str:

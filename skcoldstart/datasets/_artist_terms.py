@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skcoldstart._utils.sk import Interval, validate_params
-from skcoldstart.datasets._sqlite import is_sqlite, open_database
+from skcoldstart.datasets._files import begins_with
+from skcoldstart.datasets._sqlite import SQLITE, open_database
 from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets._tags import rows_by_name, tag_table, take_rows
 
@@ -93,7 +94,7 @@ def load_artist_terms(
            [0., 1., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    pairs = _from_sqlite(path) if is_sqlite(path) else _from_table(path)
+    pairs = _from_sqlite(path) if begins_with(path, SQLITE) else _from_table(path)
     artist_code: dict[str, int] = {}
     term_code: dict[str, int] = {}
     rows, columns, weights = [], [], []

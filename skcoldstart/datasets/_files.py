@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["check_regular_file", "named_damage", "open_bytes", "read_lines"]
+__all__ = [
+    "begins_with",
+    "check_regular_file",
+    "named_damage",
+    "open_bytes",
+    "read_lines",
+]
 
 LONGEST_LINE = 1 << 22
 _OPENERS: dict[bytes, Callable[..., Any]] = {
@@ -59,9 +65,35 @@ def check_regular_file(path: str | os.PathLike[str]) -> Path:
     return place
 
 
+def begins_with(path: str | os.PathLike[str], magic: bytes) -> bool:
+    """Tell a file's format by its first bytes.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+    magic : bytes
+        What files of the format begin with.
+
+    Returns
+    -------
+    bool
+        Whether this one does.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    ValueError
+        If it is no regular file.
+    """
+    with open(check_regular_file(path), "rb") as file:
+        return file.read(len(magic)) == magic
+
+
 @contextmanager
 def named_damage(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Name the archive whose damage is noticed inside the block.
+    """Name the archive whose damage, or encryption, is noticed inside the block.
 
     Parameters
     ----------
@@ -83,6 +115,12 @@ def named_damage(path: str | os.PathLike[str]) -> Iterator[None]:
     except _DAMAGE as error:
         raise ValueError(
             f"{path} is a damaged or incomplete archive ({error}); fetch it again."
+        ) from error
+    except RuntimeError as error:
+        if "encrypted" not in str(error):
+            raise
+        raise ValueError(
+            f"{path} is an encrypted archive; extract it and pass what is inside."
         ) from error
 
 

@@ -7,28 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.datasets._files import check_regular_file
+from skcoldstart.datasets._files import begins_with
 
-__all__ = ["is_hdf5", "open_hdf5", "require_dataset", "texts"]
+__all__ = ["HDF5", "open_hdf5", "require_dataset", "texts"]
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-
-
-def is_hdf5(path: str | os.PathLike[str]) -> bool:
-    """Tell by its first bytes whether a file is in HDF5.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file.
-
-    Returns
-    -------
-    bool
-        Whether it begins like one.
-    """
-    with open(check_regular_file(path), "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+HDF5 = b"\x89HDF\r\n\x1a\n"  # what its files begin with
 
 
 @contextmanager
@@ -60,7 +43,7 @@ def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
             f"Reading {path} needs h5py. Install it with "
             "`pip install skcoldstart[hdf5]`."
         ) from error
-    if not is_hdf5(path):
+    if not begins_with(path, HDF5):
         raise ValueError(f"{path} is not an HDF5 file.")
     try:
         with h5py.File(path, "r", locking=False) as file:

@@ -16,8 +16,8 @@ from sklearn.utils import Bunch
 from skcoldstart._ragged import RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
-from skcoldstart.datasets._files import check_regular_file, named_damage
-from skcoldstart.datasets._hdf5 import is_hdf5, open_hdf5, require_dataset, texts
+from skcoldstart.datasets._files import begins_with, check_regular_file, named_damage
+from skcoldstart.datasets._hdf5 import HDF5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets._million_songs import rows_of
 
 __all__ = ["load_msd_segments"]
@@ -160,7 +160,7 @@ def load_msd_segments(
         check_regular_file(place)
         if zipfile.is_zipfile(place):
             return _from_npz(place, songs, pitches, dtype)
-        if not is_hdf5(place):
+        if not begins_with(place, HDF5):
             raise ValueError(
                 f"{path} is neither an HDF5 file nor a whole NumPy archive (.npz)."
             )

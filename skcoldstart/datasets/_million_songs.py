@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skcoldstart.datasets._audio_files import some
-from skcoldstart.datasets._hdf5 import is_hdf5, open_hdf5, require_dataset, texts
-from skcoldstart.datasets._sqlite import is_sqlite, open_database
+from skcoldstart.datasets._files import begins_with
+from skcoldstart.datasets._hdf5 import HDF5, open_hdf5, require_dataset, texts
+from skcoldstart.datasets._sqlite import SQLITE, open_database
 from skcoldstart.datasets._tables import read_records
 
 __all__ = ["load_msd_songs", "rows_of"]
@@ -136,9 +137,9 @@ def load_msd_songs(
     >>> known.item_ids.tolist(), known.tempo
     (['SO2', 'SO1'], array([ nan, 92.2]))
     """
-    if is_hdf5(path):
+    if begins_with(path, HDF5):
         columns = _from_hdf5(path)
-    elif is_sqlite(path):
+    elif begins_with(path, SQLITE):
         columns = _from_sqlite(path)
     else:
         columns = _from_table(path)

@@ -9,29 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.datasets._files import check_regular_file
+from skcoldstart.datasets._files import begins_with, check_regular_file
 
-__all__ = ["Database", "is_sqlite", "open_database"]
+__all__ = ["SQLITE", "Database", "open_database"]
 
-MAGIC = b"SQLite format 3\0"
+SQLITE = b"SQLite format 3\0"  # what its files begin with
 ROWS = 1 << 15
-
-
-def is_sqlite(path: str | os.PathLike[str]) -> bool:
-    """Tell by its first bytes whether a file is a SQLite database.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file.
-
-    Returns
-    -------
-    bool
-        Whether it begins like one.
-    """
-    with open(check_regular_file(path), "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
 
 
 class Database:
@@ -165,7 +148,7 @@ def open_database(path: str | os.PathLike[str]) -> Iterator[Database]:
         If the file is no SQLite database or is damaged, also where this is noticed
         later, inside the block.
     """
-    if not is_sqlite(path):
+    if not begins_with(path, SQLITE):
         raise ValueError(f"{path} is not a SQLite database.")
     uri = check_regular_file(path).resolve().as_uri() + "?mode=ro"
     connection = sqlite3.connect(uri, uri=True)

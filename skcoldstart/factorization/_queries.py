@@ -11,6 +11,7 @@ from skcoldstart._utils.scores import LowRankScores
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.topn import check_indices, top_n_per_user
 from skcoldstart._utils.usage import similar_rows, usage_coordinates
+from skcoldstart._utils.user_names import users_by_name
 from skcoldstart._utils.validation import check_play_counts
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._prior import fold_in_around
@@ -159,8 +160,9 @@ class FactorQueriesMixin:
         ----------
         n : int, default=10
             Items per user.
-        users : array-like of int or of bool, default=None
-            Indices of users or a mask of shape (n_users,); ``None`` means all.
+        users : array-like of int, of bool or of str, default=None
+            Indices of users, a mask of shape (n_users,), or names of
+            ``feature_names_in_``; ``None`` means all.
         exclude : {array-like, sparse} of shape (n_items, n_users), default=None
             Pairs that are not zero are never recommended, the plays of `fit` say.
 
@@ -175,7 +177,7 @@ class FactorQueriesMixin:
         return top_n_per_user(
             LowRankScores(self.item_factors_, self.user_factors_),
             n,
-            users=users,
+            users=users_by_name(self, users),
             exclude=exclude,
             n_jobs=self.n_jobs,
             verbose=self.verbose,

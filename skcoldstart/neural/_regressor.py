@@ -217,7 +217,11 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "device_storage": [StrOptions({"auto", "host", "float16", "uint8"})],
         "compile": ["boolean"],
         "callbacks": [list, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
     }
 
     def __init__(

@@ -79,6 +79,18 @@ def test_compressed_files_are_known_by_their_first_bytes(write, pack):
     assert counts_of(taste) == plain_reading(LINES)
 
 
+def test_an_encrypted_archive_is_named(tmp_path):
+    path = tmp_path / "train_triplets.txt.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train_triplets.txt", "u1\tSO1\t3\n")
+    data = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(header) + flags] |= 1  # says that a password is needed
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"txt\.zip is an encrypted archive; extract"):
+        load_taste_profile(path)
+
+
 def test_zip_archive_of_one_file_is_read_and_of_two_refused(tmp_path):
     path = tmp_path / "train_triplets.txt.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

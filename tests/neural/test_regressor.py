@@ -206,6 +206,8 @@ def test_data_that_do_not_fit_are_explained(spoil, message, clips):
         ({"hidden": (0,)}, "hidden"),
         ({"device": "cuda:77"}, "finds no such device"),
         ({"device": "abacus"}, "finds no such device"),
+        ({"device": "meta"}, "finds no such device"),
+        ({"n_jobs": 0}, "n_jobs"),
         ({"objective": "wpe"}, "needs user_factors and usage"),
         ({"objective": "gram"}, "needs user_factors, which"),
         ({"objective": "gram"}, "nor with PCA"),
@@ -221,6 +223,12 @@ def test_data_that_do_not_fit_are_explained(spoil, message, clips):
 def test_parameters_that_cannot_work_are_explained(params, message, clips):
     with pytest.raises(ValueError, match=message):
         small(**params).fit(*clips)
+
+
+@pytest.mark.parametrize("callback", ["checkpoint", ("name", 3)])
+def test_what_is_no_callback_is_refused(callback, clips):
+    with pytest.raises(TypeError, match="expected skorch callbacks"):
+        small(callbacks=[callback]).fit(*clips)
 
 
 def test_predict_wants_the_bands_of_fit(clips):

@@ -54,6 +54,32 @@ def test_reordered_users_are_refused_with_the_remedy(recommender, catalog):
         recommender.recommend(X[20:], n=2, exclude=backwards[20:])
 
 
+@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
+def test_users_are_chosen_by_name(recommender, catalog):
+    X, y = catalog
+    recommender.fit(X[:20], y[:20])
+    for chosen in (["gus", "ann"], np.array(["gus", "ann"]), pd.Index(["gus", "ann"])):
+        for found, expected in zip(
+            recommender.recommend(X[20:], n=3, users=chosen),
+            recommender.recommend(X[20:], n=3, users=[6, 0]),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="users holds 'zoe', not seen in fit"):
+        recommender.recommend(X[20:], n=3, users=["ann", "zoe"])
+    recommender.fit(X[:20], y[:20].to_numpy())
+    with pytest.raises(ValueError, match="users holds names, such as 'ann', but fit"):
+        recommender.recommend(X[20:], n=3, users=["ann"])
+
+
+def test_a_factorizer_knows_its_columns_by_name(catalog):
+    _, y = catalog
+    model = WMF(2, random_state=0).fit(y)
+    np.testing.assert_array_equal(
+        model.recommend(3, users=["hal"])[0], model.recommend(3, users=[7])[0]
+    )
+
+
 def test_plays_to_be_folded_in_are_compared_too(catalog):
     X, y = catalog
     model = ColdStartRecommender(factorizer=WMF(2, random_state=0)).fit(X[:20], y[:20])

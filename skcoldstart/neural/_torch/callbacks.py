@@ -143,7 +143,19 @@ def make_callbacks(
     -------
     list of callbacks
         In the order in which they are called.
+
+    Raises
+    ------
+    TypeError
+        If one of the user's is no callback.
     """
+    for callback in callbacks or []:
+        named = isinstance(callback, tuple) and len(callback) == 2
+        if not isinstance(callback[1] if named else callback, Callback):
+            raise TypeError(
+                f"callbacks holds {callback!r}; expected skorch callbacks, or pairs of "
+                "a name and a callback."
+            )
     monitor = "valid_loss" if has_validation else "train_loss"
     n_bad = max(1, (patience or 12) // 3)
     made: list[Any] = [

@@ -167,7 +167,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        torch.empty(1, device=resolved).cpu()  # which "meta" cannot
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"device={device!r} but torch {torch.__version__} finds no such device; "
