@@ -11,6 +11,7 @@ from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skcoldstart._utils import threads
 from skcoldstart._utils.threads import (
+    map_in_threads,
     n_kernel_threads,
     one_blas_thread,
     worker_threads,
@@ -116,3 +117,58 @@ def test_workers_come_to_rest_before_an_error_is_raised(error):
         at_rest = len(seen)
         assert run(str, [7]) == ["7"]
     assert len(seen) == at_rest < 1000
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_results_come_in_the_order_of_items(n_threads):
+    def work(item):
+        time.sleep(0.002 * (item % 3))
+        return item
+
+    assert list(map_in_threads(work, range(40), n_threads)) == list(range(40))
+    assert list(map_in_threads(work, iter(()), n_threads)) == []
+
+
+def test_the_calling_thread_is_one_of_the_workers():
+    both_at_work = threading.Barrier(2, timeout=10)
+    workers = set()
+
+    def work(_):
+        both_at_work.wait()
+        workers.add(threading.current_thread())
+
+    with worker_threads(2) as run:
+        run(work, range(6))
+    assert len(workers) == 2
+    assert threading.current_thread() in workers
+
+
+def test_results_are_handed_over_while_others_wait():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        time.sleep(0.002)
+
+    results = map_in_threads(work, range(1000), 2)
+    next(results)
+    results.close()
+    n_begun = len(begun)
+    time.sleep(0.01)
+    assert len(begun) == n_begun < 1000
+
+
+@pytest.mark.parametrize("failing_thread", ["calling", "other"])
+def test_an_error_of_any_thread_is_raised(failing_thread):
+    both_at_work = threading.Barrier(2, timeout=10)
+    caller = threading.current_thread()
+
+    def work(item):
+        if item < 2:
+            both_at_work.wait()
+            if (threading.current_thread() is caller) == (failing_thread == "calling"):
+                raise ValueError("of this item")
+        time.sleep(0.001)
+
+    with worker_threads(2) as run, pytest.raises(ValueError, match="of this item"):
+        run(work, range(10_000))

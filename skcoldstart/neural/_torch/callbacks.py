@@ -151,7 +151,9 @@ def make_callbacks(
     """
     for callback in callbacks or []:
         named = isinstance(callback, tuple) and len(callback) == 2
-        if not isinstance(callback[1] if named else callback, Callback):
+        kind = callback[1] if named else callback
+        kind = kind if isinstance(kind, type) else type(kind)  # skorch takes both
+        if not issubclass(kind, Callback):
             raise TypeError(
                 f"callbacks holds {callback!r}; expected skorch callbacks, or pairs of "
                 "a name and a callback."
