@@ -143,7 +143,7 @@ class RecommenderMixin:
         """
         check_is_fitted(self)
         check_user_names(self, exclude, input_name="exclude")
-        users = users_by_name(self, users)
+        users = users_by_name(users, getattr(self, "user_names_in_", None))
         return top_n_per_user(score_source(self, X), n, users=users, exclude=exclude)
 
     def score(self, X: Any, y: Any) -> float:

@@ -74,15 +74,15 @@ def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None
     raise ValueError(message)
 
 
-def users_by_name(recommender: Any, users: Any) -> Any:
+def users_by_name(users: Any, names: np.ndarray | None) -> Any:
     """Return indices in place of names of users, anything else as it is.
 
     Parameters
     ----------
-    recommender : estimator
-        Fitted.
     users : array-like or None
         A choice of users.
+    names : ndarray of shape (n_users,) or None
+        Names of the users of fit, where it was given some.
 
     Returns
     -------
@@ -94,19 +94,18 @@ def users_by_name(recommender: Any, users: Any) -> Any:
     ValueError
         If one was not seen in fit, or fit saw no names.
     """
+    if isinstance(users, np.ndarray) and users.dtype.kind in "iub":
+        return users
     chosen = np.asarray(users, dtype=object)
     named = [isinstance(user, str) for user in chosen.ravel()]
     if chosen.ndim != 1 or not named or not all(named):
         return users
-    known = getattr(recommender, "user_names_in_", None)
-    if known is None:  # a factorizer, to which users are columns as of any estimator
-        known = getattr(recommender, "feature_names_in_", None)
-    if known is None:
+    if names is None:
         raise ValueError(
             f"users holds names, such as {chosen[0]!r}, but fit was given plays whose "
             "users have none; pass indices, or fit on a DataFrame, a column per user."
         )
-    place = {name: column for column, name in enumerate(known)}
+    place = {name: column for column, name in enumerate(names)}
     unknown = [name for name in chosen if name not in place]
     if unknown:
         raise ValueError(f"users holds {_some(np.array(unknown))}, not seen in fit.")

@@ -174,10 +174,11 @@ class FactorQueriesMixin:
             Their scores; -inf where there is no item.
         """
         check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)  # columns of Y
         return top_n_per_user(
             LowRankScores(self.item_factors_, self.user_factors_),
             n,
-            users=users_by_name(self, users),
+            users=users_by_name(users, names),
             exclude=exclude,
             n_jobs=self.n_jobs,
             verbose=self.verbose,

@@ -17,11 +17,11 @@ from skcoldstart._kernels.held_rows import (
 )
 from skcoldstart._kernels.vectors import VECTOR_BYTES, load, store, total
 from skcoldstart._kernels.weighted_rows import (
+    FAST,
     LOOKAHEAD,
     MOST_HELD,
     accumulate,
     held_of,
-    jit,
 )
 
 
@@ -106,7 +106,7 @@ def test_numbers_of_another_type_are_refused(dtypes):
         read(np.ones(16, dtypes[0]), (0, 0), np.ones(16, dtypes[1]))
 
 
-@jit
+@njit(fastmath=FAST)  # without a cache, which would not see a change of the kernel
 def _pass(Z, indices, weights, begin, end, vector, base, slope, out, far, held):
     return accumulate(
         *(Z, indices, weights, begin, end, vector),

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 from torch import nn
 
 from skcoldstart import CNNFactorRegressor, RaggedArray
@@ -225,7 +226,7 @@ def test_parameters_that_cannot_work_are_explained(params, message, clips):
         small(**params).fit(*clips)
 
 
-@pytest.mark.parametrize("callback", ["checkpoint", ("name", 3)])
+@pytest.mark.parametrize("callback", ["checkpoint", ("name", 3), (3, Callback())])
 def test_what_is_no_callback_is_refused(callback, clips):
     with pytest.raises(TypeError, match="expected skorch callbacks"):
         small(callbacks=[callback]).fit(*clips)
@@ -432,8 +433,6 @@ def test_a_bar_shows_losses(clips, capsys):
 
 
 def test_an_interrupt_goes_through_and_a_warm_start_keeps_what_is_learnt(clips):
-    from skorch.callbacks import Callback
-
     class Interrupt(Callback):
         def on_epoch_end(self, net, **kwargs):
             if len(net.history) == 2:
@@ -452,7 +451,7 @@ def test_an_interrupt_goes_through_and_a_warm_start_keeps_what_is_learnt(clips):
 
 
 def test_callbacks_of_skorch_work_in_either_loop(clips):
-    from skorch.callbacks import Callback, EarlyStopping
+    from skorch.callbacks import EarlyStopping
 
     class Count(Callback):
         n = 0

@@ -72,6 +72,16 @@ def test_users_are_chosen_by_name(recommender, catalog):
         recommender.recommend(X[20:], n=3, users=["ann"])
 
 
+@pytest.mark.parametrize("recommender", RECOMMENDERS[:3], ids=by_class)
+def test_columns_of_content_are_no_users(recommender, catalog):
+    X, y = catalog
+    X = pd.DataFrame(X, columns=["tempo", "key", "loud", "dur"])
+    recommender.fit(X, y.to_numpy())
+    for name in ("key", "ann"):
+        with pytest.raises(ValueError, match="plays whose users have none"):
+            recommender.recommend(X, n=2, users=[name])
+
+
 def test_a_factorizer_knows_its_columns_by_name(catalog):
     _, y = catalog
     model = WMF(2, random_state=0).fit(y)

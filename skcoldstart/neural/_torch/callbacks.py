@@ -150,7 +150,11 @@ def make_callbacks(
         If one of the user's is no callback.
     """
     for callback in callbacks or []:
-        named = isinstance(callback, tuple) and len(callback) == 2
+        named = (
+            isinstance(callback, tuple)
+            and len(callback) == 2
+            and isinstance(callback[0], str)
+        )
         kind = callback[1] if named else callback
         kind = kind if isinstance(kind, type) else type(kind)  # skorch takes both
         if not issubclass(kind, Callback):
