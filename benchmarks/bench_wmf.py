@@ -377,8 +377,8 @@ def bench_solvers(plays):
 def bench_recommend(problem, n_threads):
     from implicit.cpu.als import AlternatingLeastSquares
 
-    from skcoldstart._utils.scores import LowRankScores
-    from skcoldstart._utils.topn import top_n_per_user
+    from skcoldstart._scores.sources import LowRankScores
+    from skcoldstart._scores.top_n import top_n_per_user
 
     ours = Ours(problem, n_threads)
     for _ in range(5):

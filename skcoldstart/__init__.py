@@ -19,7 +19,7 @@ _HOME = {
     "MelSpectrogram": "audio",
     "OracleRecommender": "compose",
     "PopularityRecommender": "compose",
-    "RaggedArray": "_ragged",
+    "RaggedArray": "_sequences.ragged",
     "RandomRecommender": "compose",
     "VectorQuantizer": "codebook",
     "WMF": "factorization",

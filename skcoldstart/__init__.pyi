@@ -9,7 +9,7 @@ from skcoldstart import model_selection as model_selection
 from skcoldstart import neural as neural
 from skcoldstart import persistence as persistence
 from skcoldstart import similarity as similarity
-from skcoldstart._ragged import RaggedArray as RaggedArray
+from skcoldstart._sequences.ragged import RaggedArray as RaggedArray
 from skcoldstart.audio import MelSpectrogram as MelSpectrogram
 from skcoldstart.audio import MFCCExtractor as MFCCExtractor
 from skcoldstart.codebook import BagOfWords as BagOfWords

@@ -80,18 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demonstration and return the exit status.
-
-    Parameters
-    ----------
-    arguments : sequence of str, default=None
-        The command line without the program; ``None`` means that of the process.
-
-    Returns
-    -------
-    int
-        0, or 2 if the files given cannot be used, or 130 if interrupted.
-    """
+    """Run the demonstration and return the exit status."""
     parser = make_parser()
     options = parser.parse_args(arguments)
     if (options.plays is None) != (options.audio is None):

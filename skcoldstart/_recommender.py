@@ -6,14 +6,14 @@ import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._utils.scores import score_source
-from skcoldstart._utils.topn import top_n_per_user
-from skcoldstart._utils.user_names import (
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.sources import score_source
+from skcoldstart._scores.top_n import top_n_per_user
+from skcoldstart._scores.user_names import (
     check_user_names,
     record_user_names,
     users_by_name,
 )
-from skcoldstart._utils.validation import check_play_counts
 
 __all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
 
@@ -23,26 +23,7 @@ def check_training_plays(
 ) -> Any:
     """Validate the plays a recommender is fitted on, and remember names of users.
 
-    Parameters
-    ----------
-    recommender : estimator
-        Named in messages.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts.
-    n_items : int
-        Items in X.
-    input_name : str, default="y"
-        Name used in messages.
-
-    Returns
-    -------
-    csr_array of shape (n_items, n_users)
-        Canonical play counts with at least one play.
-
-    Raises
-    ------
-    ValueError
-        If `y` is missing, malformed or holds no play at all.
+    Shapes: `y` (n_items, n_users) -> (n_items, n_users).
     """
     name = type(recommender).__name__
     if y is None:
@@ -63,17 +44,7 @@ def check_training_plays(
 def weigh_plays(plays: Any, weighting: str) -> Any:
     """Turn play counts into weights.
 
-    Parameters
-    ----------
-    plays : csr_array of shape (n_items, n_users)
-        Play counts, none of them a stored zero.
-    weighting : {"binary", "log", "count"}
-        1 for a play, log(1 + plays), or plays.
-
-    Returns
-    -------
-    csr_array of shape (n_items, n_users)
-        A copy.
+    Shapes: `plays` (n_items, n_users) -> (n_items, n_users).
     """
     weights = plays.copy()
     if weighting == "binary":

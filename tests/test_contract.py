@@ -40,7 +40,7 @@ from skcoldstart import (
     VectorQuantizer,
     recommendation_scorer,
 )
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.compose import ContentKNNRecommender
 from tests.adapters import public_estimators
 

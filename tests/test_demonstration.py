@@ -19,7 +19,7 @@ from skcoldstart.__main__ import main
 from skcoldstart._demonstration import _experiment
 from skcoldstart._demonstration._picture import found_shares
 from skcoldstart._demonstration._systems import SYSTEMS, Songs, System
-from skcoldstart._utils.scores import DenseScores
+from skcoldstart._scores.sources import DenseScores
 from skcoldstart.metrics import mean_auc
 
 SMALL = {"n_songs": 36, "n_artists": 12, "n_genres": 2, "n_users": 30}

@@ -12,8 +12,8 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import Pipeline
 
 from skcoldstart._demonstration._systems import SYSTEMS, Setting, Songs, System
+from skcoldstart._scores.sources import ScoreSource, score_source
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart._utils.scores import ScoreSource, score_source
 from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio import MelSpectrogram, MFCCExtractor
 from skcoldstart.factorization import WMF
@@ -77,26 +77,7 @@ class Experiment:
 def extract(catalog: Any, *, n_jobs: int, verbose: int) -> tuple[Songs, np.ndarray]:
     """Compute frames of the catalogue's files.
 
-    Parameters
-    ----------
-    catalog : Bunch
-        Has ``paths`` and ``plays``.
-    n_jobs : int
-        Workers.
-    verbose : int
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    songs : Songs
-        Frames and plays; files that cannot be read have no frames.
-    usable : ndarray of shape (n_usable,)
-        Items with frames.
-
-    Raises
-    ------
-    DemonstrationError
-        If no file can be used.
+    Shapes: -> `usable` (n_usable,).
     """
     options: dict[str, Any] = {"n_jobs": n_jobs, "verbose": verbose}
     extractor = MFCCExtractor(on_error="warn", **options)
@@ -119,28 +100,7 @@ def run(
 ) -> Experiment:
     """Hold out a quarter of the groups and rank their songs by each system.
 
-    Parameters
-    ----------
-    songs : Songs
-        Songs that somebody played.
-    groups : ndarray of shape (n_items,)
-        Artists; none is in both halves.
-    n_codewords : int
-        Size of the codebook; lowered where the songs have too few frames.
-    seed : int
-        Seed of the split and of every system.
-    verbose : int
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    Experiment
-        Scores of all systems on the same songs.
-
-    Raises
-    ------
-    DemonstrationError
-        If there are too few songs or groups to hold some out.
+    Shapes: `groups` (n_items,).
     """
     if len(set(groups)) < 4 or len(groups) < 8:
         raise DemonstrationError(
@@ -190,20 +150,7 @@ def run(
 
 
 def refit(experiment: Experiment, songs: Songs) -> Any:
-    """Fit the best system of an experiment on all songs with plays.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        What was measured.
-    songs : Songs
-        Songs with plays.
-
-    Returns
-    -------
-    estimator
-        A fitted clone.
-    """
+    """Fit the best system of an experiment on all songs with plays."""
     with warnings.catch_warnings(), one_blas_thread(), one_torch_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         X = getattr(songs, experiment.best.reads)

@@ -13,8 +13,8 @@ from skcoldstart._demonstration._systems import (
     item_factors,
     user_factors,
 )
+from skcoldstart._scores.usage import usage_coordinates
 from skcoldstart._utils.atomic import atomic_write
-from skcoldstart._utils.usage import usage_coordinates
 
 __all__ = ["found_shares", "save_picture"]
 
@@ -24,18 +24,7 @@ GRID = np.linspace(0.0, 1.0, 101)
 def found_shares(source: Any, plays: Any) -> np.ndarray:
     """Return how much of a user's music is found within the first songs.
 
-    Parameters
-    ----------
-    source : ScoreSource
-        Scores of the held-out songs.
-    plays : csr_array of shape (n_items, n_users)
-        Plays of these songs.
-
-    Returns
-    -------
-    ndarray of shape (101,)
-        Mean over users of the share of played songs among the first 0 %, 1 %, ...,
-        100 % of their list. Ties are in song order.
+    Shapes: `plays` (n_items, n_users) -> (101,).
     """
     by_user = plays.T.tocsr()
     found = np.zeros(len(GRID))
@@ -54,16 +43,7 @@ def found_shares(source: Any, plays: Any) -> np.ndarray:
 def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) -> None:
     """Draw the picture and write it as PNG.
 
-    Parameters
-    ----------
-    path : Path
-        Written whole or not at all.
-    experiment : Experiment
-        What was measured.
-    songs : Songs
-        All songs.
-    labels : ndarray of shape (n_items,) or None
-        Genre of each song, for colours.
+    Shapes: `labels` (n_items,).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

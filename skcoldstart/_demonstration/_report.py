@@ -15,18 +15,7 @@ __all__ = ["listeners_of_a_song", "ranked_listeners", "table", "write_recommenda
 
 
 def table(experiment: Experiment) -> str:
-    """Format the scores in the form of the paper's Table 2.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        What was measured.
-
-    Returns
-    -------
-    str
-        One line per system.
-    """
+    """Format the scores in the form of the paper's Table 2."""
     lines = [
         f"{'system':<24}{'mAP@500':>9}  {'95 % interval':<18}{'AUC':>7}  "
         f"{'95 % interval':<18}",
@@ -49,21 +38,8 @@ def ranked_listeners(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rank the listeners of each song, one song at a time.
 
-    Parameters
-    ----------
-    factors : ndarray of shape (n_items, k)
-        Predicted item factors.
-    user_factors : ndarray of shape (n_users, k)
-        User factors.
-    n : int
-        Listeners per song.
-
-    Yields
-    ------
-    users : ndarray of shape (min(n, n_users),)
-        Best first; of equal scores the lower index first.
-    scores : ndarray of shape (min(n, n_users),)
-        Their scores.
+    Shapes: `factors` (n_items, k), `user_factors` (n_users, k) -> `users` (min(n,
+    n_users),), `scores` (min(n, n_users),).
     """
     for row in factors:
         scores = user_factors @ row
@@ -76,21 +52,7 @@ def listeners_of_a_song(
 ) -> str:
     """Show whom the best content system expects to like a held-out song.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        What was measured.
-    songs : Songs
-        All songs; their plays say who really played one.
-    names : ndarray of shape (n_items,)
-        Names of songs.
-    users : ndarray of shape (n_users,)
-        Names of users.
-
-    Returns
-    -------
-    str
-        The five first listeners of the most played song that was held out.
+    Shapes: `names` (n_items,), `users` (n_users,).
     """
     n_listeners = np.diff(songs.plays.indptr)[experiment.test]
     song = int(experiment.test[np.argmax(n_listeners)])
@@ -113,20 +75,7 @@ def write_recommendations(
 ) -> None:
     """Write the first listeners of songs to a tab-separated file.
 
-    Parameters
-    ----------
-    path : Path
-        Written whole or not at all.
-    songs : sequence of n_items str
-        Names of the songs to recommend.
-    users : ndarray of shape (n_users,)
-        Names of users.
-    model : estimator
-        A fitted system that recommends.
-    frames : RaggedArray of n_items
-        What it reads of the songs.
-    n : int
-        Listeners per song.
+    Shapes: `users` (n_users,).
     """
     factors = item_factors(model, frames)
     with atomic_write(path, "w") as file:

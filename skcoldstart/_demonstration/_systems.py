@@ -36,12 +36,7 @@ __all__ = [
 class Songs:
     """What is known of songs; indexing with positions selects some.
 
-    Attributes
-    ----------
-    mfcc, mel : RaggedArray of n_items
-        Frames.
-    plays : csr_array of shape (n_items, n_users)
-        Play counts.
+    Shapes: `plays` (n_items, n_users).
     """
 
     mfcc: Any
@@ -68,25 +63,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class System:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name : str
-        As printed.
-    colour : str
-        In the picture.
-    reads : {"mfcc", "mel", "plays"}
-        Attribute of `Songs` that is its X.
-    make : callable
-        Takes a `Setting` and returns the unfitted estimator, or None where the plays
-        do not allow it.
-    recommends : bool
-        Whether it has item factors from sound alone, so that it may recommend songs
-        without plays.
-    needs : str or None
-        Package of an extra without which it is left out.
-    """
+    """One row of the table."""
 
     name: str
     colour: str

@@ -38,42 +38,14 @@ def solve_rows(
 ):
     """Move rows towards their minimum by conjugate gradients; return the objective.
 
+    Shapes: `Z` (n_columns, n_dims), `spectrum` (n_dims,), `work` (5, n_dims), `A` (end
+    - begin, n_dims).
+
     Row i solves ``(diag(m) + Z_i'W Z_i) a = Z_i'(1 + w)`` (eq. 4 of Hu et al., 2008,
     in coordinates that make its dense part diagonal), from where A stands, with
     diag(m) as preconditioner, and moves `omega` times the step found. The step d of
     conjugate gradients minimises the objective along d, so that no omega between 0
     and 2 can raise it.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_columns, n_dims)  # IN
-        Fixed factors; n_dims is a multiple of the vector width.
-    indptr, indices, weights : int64, int32 and float ndarrays  # IN
-        Stored entries of all rows (CSR); weights are confidences minus one.
-    spectrum : ndarray of shape (n_dims,)  # IN
-    penalties : ndarray of shape (n_rows,)  # IN
-        Above zero.
-    begin, end : int
-        Rows to solve.
-    n_steps : int
-        Steps at most.
-    tol : float
-        Stop when the residual is `tol` times what it was, in the norm of
-        1 / diag(m).
-    omega : float
-        Relaxation, between 0 and 2; 1 takes the step as it is.
-    work : ndarray of shape (5, n_dims)
-        Scratch.
-    A : ndarray of shape (end - begin, n_dims)  # INOUT
-        Row factors; a row without entries becomes 0.
-    held : tuple of int or None
-        From `weighted_rows.held_of`, for rows of Z.
-
-    Returns
-    -------
-    float
-        Sum over the rows of their objective after the move, without the constant
-        ``sum_n (1 + w_n)``.
     """
     zero, one = Z.dtype.type(0), Z.dtype.type(1)
     zeros = splat(zero)
@@ -150,19 +122,7 @@ def solve_rows(
 def observed_objective(A, B, indptr, indices, weights, begin, end):
     """Return the part of the objective that stored entries add, in float64.
 
-    Parameters
-    ----------
-    A : ndarray of shape (n_rows, n_components)  # IN
-    B : ndarray of shape (n_columns, n_components)  # IN
-    indptr, indices, weights : int64, int32 and float ndarrays  # IN
-        Stored entries (CSR); weights are confidences minus one.
-    begin, end : int
-        Rows to sum over.
-
-    Returns
-    -------
-    float
-        ``sum_n [(1 + w_n)(1 - s_n)^2 - s_n^2]`` with ``s_n = a_i'b_n``.
+    Shapes: `A` (n_rows, n_components).
     """
     total = 0.0
     for i in range(begin, end):

@@ -104,17 +104,7 @@ def solve_rows_exactly(
 ):
     """Do as `als.solve_rows`, with the exact step.
 
-    Parameters
-    ----------
-    Z, indptr, indices, weights, spectrum, penalties, begin, end, omega, A
-        As in `als.solve_rows`.
-    work : ndarray of shape (n_dims + 5, n_dims)
-        Scratch.
-
-    Returns
-    -------
-    float
-        As in `als.solve_rows`.
+    Shapes: `work` (n_dims + 5, n_dims).
     """
     one = Z.dtype.type(1)
     n_dims = Z.shape[1]

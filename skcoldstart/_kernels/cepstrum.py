@@ -13,20 +13,12 @@ _REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
 def mfcc_frames(log_mel, floor, basis, out):
     """Project decibels onto cosines: c_k = sum over m of max(L_m, floor) B_km.
 
+    Shapes: `log_mel` (n_frames, n_mels), `basis` (n_mfcc, n_mels), `out` (n_frames,
+    n_mfcc).
+
     The floor is left out of the sums, where it would cost digits: it only moves c_0,
     the other rows of the basis add up to zero. c_0 is large and summed in double
     precision.
-
-    Parameters
-    ----------
-    log_mel : ndarray of shape (n_frames, n_mels), float32, IN
-        Decibels.
-    floor : float
-        Lowest value that counts, in dB.
-    basis : ndarray of shape (n_mfcc, n_mels), float32, IN
-        Orthonormal cosines; row 0 is constant.
-    out : ndarray of shape (n_frames, n_mfcc), float32, OUT
-        Coefficients.
     """
     n_frames, n_mels = log_mel.shape
     n_mfcc = basis.shape[0]
@@ -48,18 +40,12 @@ def mfcc_frames(log_mel, floor, basis, out):
 def delta_frames(frames, weights, out):
     """Correlate frames with derivative weights: d_t = sum over j of w_j c_(t+j).
 
+    Shapes: `frames` (n_frames, n_features), `weights` (width,), `out` (n_frames,
+    n_features).
+
     The first and last ``len(weights) // 2`` frames repeat the nearest whole fit, whose
     top derivative is constant. Clips shorter than the weights repeat their edge
     frames instead.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features), float32, IN
-        Coefficients.
-    weights : ndarray of shape (width,), float32, IN
-        Odd number of weights.
-    out : ndarray of shape (n_frames, n_features), float32, OUT
-        Derivatives, per frame.
     """
     n_frames, n_features = frames.shape
     width = len(weights)

@@ -34,25 +34,12 @@ def squared_distance(frames, i, codebook, k):
 def pick_nearest(scores, errors, frames, codebook, labels, distances):
     """Choose each frame's nearest codeword from rounded squared distances.
 
+    Shapes: `scores` (n_frames, n_codewords), `errors` (n_frames,), `frames` (n_frames,
+    n_features), `codebook` (n_codewords, n_features), `labels` (n_frames,), `distances`
+    (n_frames,). Writes `labels`, `distances`.
+
     Every codeword whose score is within twice the error of the smallest may be the
     nearest; those are compared in float64. Ties go to the lowest index.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_frames, n_codewords), float32
-        IN. Squared distances with rounding errors, each frame's shifted so that none
-        is negative. They are compared by their bits, as integers of the same order:
-        LLVM turns the smallest of integers into vector code, but not that of floats.
-    errors : ndarray of shape (n_frames,), float32
-        IN. Bound of the errors of a frame's scores.
-    frames : ndarray of shape (n_frames, n_features), float64
-        IN. Frames.
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        IN. Codewords.
-    labels : ndarray of shape (n_frames,), int32
-        OUT. Nearest codewords.
-    distances : ndarray of shape (n_frames,), float64
-        OUT. Squared distances to them.
     """
     n_codewords = np.uint64(scores.shape[1])
     flat = scores.ravel()
@@ -93,16 +80,8 @@ def pick_nearest(scores, errors, frames, codebook, labels, distances):
 def add_frames(frames, labels, sums, counts):
     """Add frames to the sums and counts of their codewords, in order.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-        IN. Frames.
-    labels : ndarray of shape (n_frames,), int32
-        IN. Codeword of each frame.
-    sums : ndarray of shape (n_codewords, n_features), float64
-        IN, OUT. Sum of the frames of each codeword.
-    counts : ndarray of shape (n_codewords,), float64
-        IN, OUT. Number of frames of each codeword.
+    Shapes: `frames` (n_frames, n_features), `labels` (n_frames,), `sums` (n_codewords,
+    n_features), `counts` (n_codewords,).
     """
     for i in range(frames.shape[0]):
         k = labels[i]

@@ -62,14 +62,7 @@ def twiddles(h: int) -> np.ndarray:
 def transform(z, roots, h):
     """Transform in place: passes of radix 8, then one of radix 4 or 2.
 
-    Parameters
-    ----------
-    z : ndarray of shape (2 * h * 8,), float32, IN and OUT
-        Real rows, then imaginary rows; afterwards in the order of `bin_rows`.
-    roots : ndarray, float32, IN
-        Of `twiddles`.
-    h : int
-        Length of the transform, a power of two.
+    Shapes: `z` (2 * h * 8,).
     """
     first, q = 0, h
     while q >= 8:
@@ -167,20 +160,11 @@ def _pass2(z, h):
 def power_rows(z, roots, rows, h):
     """Turn the transform of packed real frames into their power, in place.
 
+    Shapes: `z` (2 * h * 8,), `rows` (h + 1,).
+
     With E and O the transforms of even and odd samples, X_k = E + u_k O and
     conj X_(h-k) = E - u_k O, where 2 E = Z_k + conj Z_(h-k), 2i O = Z_k - conj
     Z_(h-k) and u_k = e^(-pi i k / h). The factor 2 is expected in the window.
-
-    Parameters
-    ----------
-    z : ndarray of shape (2 * h * 8,), float32, IN and OUT
-        Half the transform of ``x_2j + i x_(2j+1)``; then power in rows ``rows[k]``.
-    roots : ndarray, float32, IN
-        Of `twiddles`; its last h / 2 + 1 pairs are used.
-    rows : ndarray of shape (h + 1,), int64, IN
-        Of `bin_rows`.
-    h : int
-        Half the length of the frames.
     """
     imag = h * LANES
     half = h // 2

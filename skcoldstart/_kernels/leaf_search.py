@@ -153,6 +153,11 @@ def search_leaves(
 ):
     """Find the nearest codeword of each frame.
 
+    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features), `z`
+    (n_frames * n_padded,), `leaves` (n_leaves * n_padded * 16,), `ids` (n_leaves *
+    16,), `starts` (n_frames,), `labels` (n_frames,), `distances` (n_frames,). Writes
+    `labels`, `distances`.
+
     In rotated coordinates z, a leaf is visited unless its box lies beyond the limit
 
         limit = growth (sqrt(smallest squared distance so far) + slack)^2,
@@ -160,36 +165,6 @@ def search_leaves(
     which allows for every rounding error of float32: the codeword nearest in exact
     arithmetic is never beyond it. Where one codeword is left within the limit it is
     the nearest; where several are, they are compared in float64.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features), float64
-        IN. Frames.
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        IN. Codewords.
-    z : ndarray of shape (n_frames * n_padded,), float32
-        IN. Frames rotated, n_padded features each, a multiple of 8.
-    leaves : ndarray of shape (n_leaves * n_padded * 16,), float32
-        IN. Codewords rotated, sixteen lanes for each feature of each leaf. Lanes
-        without a codeword lie so far away that squares overflow.
-    ids : ndarray of shape (n_leaves * 16,), int32
-        IN. Codeword of each lane, or -1; n_leaves is a multiple of 16.
-    leaf_boxes, branch_boxes : tuple of two ndarrays, float32
-        IN. Low and high corners in the first six features, sixteen lanes for each
-        feature of every sixteen leaves, or branches.
-    slack, growth : float32
-        IN. Of the limit.
-    starts : ndarray of shape (n_frames,), int32
-        IN. Leaf to visit first, or -1 for the one whose box is nearest.
-    labels : ndarray of shape (n_frames,), int32
-        OUT. Nearest codewords; ties go to the lowest index.
-    distances : ndarray of shape (n_frames,), float64
-        OUT. Squared distances to them.
-
-    Returns
-    -------
-    n_all_steps : int
-        Steps of eight features that were added: the work done.
     """
     n_branches = np.uint64(ids.size) // (_LANES * _LANES)
     n_padded = np.uint64(leaves.size) // np.uint64(ids.size)

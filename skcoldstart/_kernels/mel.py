@@ -44,17 +44,7 @@ class MelPlan(NamedTuple):
 def mel_plan(window: np.ndarray, filterbank: np.ndarray) -> MelPlan:
     """Lay out the tables of the kernel.
 
-    Parameters
-    ----------
-    window : ndarray of shape (n_fft,)
-        Window; n_fft is a power of two, at least 16.
-    filterbank : ndarray of shape (n_mels, 1 + n_fft // 2)
-        Weights of frequencies in each band.
-
-    Returns
-    -------
-    MelPlan
-        What `mel_frames` takes.
+    Shapes: `window` (n_fft,), `filterbank` (n_mels, 1 + n_fft // 2).
     """
     h = len(window) // 2
     rows = bin_rows(h)
@@ -73,25 +63,7 @@ def mel_plan(window: np.ndarray, filterbank: np.ndarray) -> MelPlan:
 def mel_frames(waveform, hop_length, plan, compression, scale, out):
     """Compute the mel frames of a clip, eight frames at a time.
 
-    Parameters
-    ----------
-    waveform : ndarray of shape (n_samples,), float32, IN
-        Finite samples.
-    hop_length : int
-        Samples from one frame to the next.
-    plan : MelPlan, IN
-        Tables.
-    compression : int
-        Position in `COMPRESSIONS`.
-    scale : float32
-        Factor on the power before the logarithm.
-    out : ndarray of shape (n_frames, n_mels), float32, OUT
-        Frames; frame t is centred on sample ``t * hop_length``.
-
-    Returns
-    -------
-    bool
-        Whether all power is finite; if not, `out` has no meaning.
+    Shapes: `waveform` (n_samples,), `out` (n_frames, n_mels).
     """
     n_frames, n_mels = out.shape
     n_fft = len(plan.window)

@@ -9,14 +9,7 @@ __all__ = ["count_pairs", "scatter_pairs"]
 def count_pairs(users, songs, rank_of_user, rank_of_song, lengths):
     """Count the songs of every user.
 
-    Parameters
-    ----------
-    users, songs : ndarray of shape (n,), int32, IN
-        Pairs, by the numbers of their names.
-    rank_of_user, rank_of_song : ndarray, int32, IN
-        Where a name goes; -1 drops its pairs.
-    lengths : ndarray of shape (n_ranks,), int64, OUT
-        Number of pairs of each user, added to.
+    Shapes: `users, songs` (n,), `lengths` (n_ranks,).
     """
     for i in range(len(users)):
         rank = rank_of_user[users[i]]
@@ -30,16 +23,8 @@ def scatter_pairs(
 ):
     """Put pairs where their user's entries go in a compressed matrix.
 
-    Parameters
-    ----------
-    users, songs, counts : ndarray of shape (n,), int32, IN
-        Pairs, by the numbers of their names, and their counts.
-    rank_of_user, rank_of_song : ndarray, int32, IN
-        Where a name goes; -1 drops its pairs.
-    cursors : ndarray of shape (n_ranks,), int64, IN and OUT
-        Where the next entry of each user goes.
-    indices, data : ndarray of shape (n_entries,), OUT
-        Songs and counts, in no order within a user.
+    Shapes: `users, songs, counts` (n,), `cursors` (n_ranks,), `indices, data`
+    (n_entries,).
     """
     for i in range(len(users)):
         user, song = rank_of_user[users[i]], rank_of_song[songs[i]]

@@ -71,28 +71,12 @@ def rank_positives(
 ):
     """Rank each user's positives among the user's candidates.
 
+    Shapes: `scores` (n_rows, n_items), `midrank_sums` (n_rows,).
+
     The rank of a positive with score t is 1 + #{s > t} + #{s = t at a lower item
     index}, as in a stable descending sort; its midrank is #{s > t} + (1 + #{s = t}) /
     2. Hidden items are counted out of both. Users with more than `SORT_ABOVE` positives
     are ranked by one sort, to the same numbers.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_rows, n_items)  # IN
-        One row per user.
-    indptr, items : int64 and int32 ndarrays  # IN
-        Positives of row u: ``items[indptr[u]:indptr[u + 1]]``.
-    hidden_indptr, hidden_items : int64 and int32 ndarrays  # IN
-        Items of row u that are no candidates, none of them positive.
-    ranks : int32 ndarray  # OUT
-        Ranks of row u, rising, at ``indptr[u]:indptr[u + 1]``.
-    midrank_sums : int64 ndarray of shape (n_rows,)  # OUT
-        Twice the sum of midranks of row u, a whole number.
-
-    Returns
-    -------
-    problem, row : int
-        RANKED, or what was found first and in which row.
     """
     for u in range(len(scores)):
         row = scores[u]
@@ -137,16 +121,7 @@ def rank_positives(
 def count_between(scores, thresholds, between, equal):
     """Add scores to the histogram that sorted thresholds cut.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_scores,)  # IN
-        No NaN.
-    thresholds : ndarray of shape (n,)  # IN
-        Rising, without repetition.
-    between : int64 ndarray of shape (n + 1,)  # OUT
-        Raised by the number of scores strictly between neighbouring thresholds.
-    equal : int64 ndarray of shape (n,)  # OUT
-        Raised by the number of scores that equal a threshold.
+    Shapes: `scores` (n_scores,), `thresholds` (n,), `between` (n + 1,), `equal` (n,).
     """
     for score in scores:
         low, high = 0, len(thresholds)

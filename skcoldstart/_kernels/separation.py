@@ -20,23 +20,9 @@ LINEAR_SEARCH = 16  # relevant items up to which counting beats a binary search
 def mark_irrelevant(group, groups, relevant, marks):
     """Write 1 for irrelevant items, 0 for the others, and return their number.
 
+    Shapes: `groups` (n_items,), `relevant` (n_relevant,), `marks` (n_items,).
+
     The items of the query's own group, the query among them, are neither.
-
-    Parameters
-    ----------
-    group : int  # IN
-        Group of the query.
-    groups : int32 ndarray of shape (n_items,)  # IN
-        Group of each item.
-    relevant : int32 ndarray of shape (n_relevant,)  # IN
-        Relevant items, none of them in the query's group.
-    marks : float64 ndarray of shape (n_items,)  # OUT
-        1 or 0.
-
-    Returns
-    -------
-    int
-        Number of irrelevant items.
     """
     n_irrelevant = 0
     for j in range(len(groups)):
@@ -118,19 +104,8 @@ def pop_best(heap, row, size):
 def write_relevant(relevant, order, inverted_by, w, gradient):
     """Write -w times the irrelevant items above each relevant one.
 
-    Parameters
-    ----------
-    relevant : int32 ndarray of shape (P,)  # IN
-        Relevant items.
-    order : int ndarray of shape (P,)  # IN
-        Their order by rising score.
-    inverted_by : int64 ndarray of shape (P + 1,)  # IN
-        Irrelevant items that stand above exactly the c lowest relevant ones, for
-        c = 0, 1, ..., P.
-    w : float  # IN
-        Weight of a pair.
-    gradient : float64 ndarray of shape (n_items,)  # OUT
-        Written at the relevant items.
+    Shapes: `relevant` (P,), `order` (P,), `inverted_by` (P + 1,), `gradient`
+    (n_items,).
     """
     above = 0
     for p in range(len(relevant) - 1, -1, -1):
@@ -142,22 +117,10 @@ def write_relevant(relevant, order, inverted_by, w, gradient):
 def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
     """Find the most violated rankings under 1 - AUC.
 
-    Pairs are independent of each other: j is put above i iff t_j + 1/2 > s_i.
+    Shapes: `scores` (n_queries, n_items), `queries` (n_queries,), `groups` (n_items,),
+    `gradients` (n_queries, n_items), `hinges` (n_queries,).
 
-    Parameters
-    ----------
-    scores : float64 ndarray of shape (n_queries, n_items)  # IN
-        Larger is closer.
-    queries : int32 ndarray of shape (n_queries,)  # IN
-        The item that each row asks for.
-    groups : int32 ndarray of shape (n_items,)  # IN
-        Items of a query's own group, itself among them, are not ranked.
-    indptr, items : int64 and int32 ndarrays  # IN
-        Relevant items of row q: ``items[indptr[q]:indptr[q + 1]]``, at least one.
-    gradients : float64 ndarray of shape (n_queries, n_items)  # OUT
-        Gradient of the hinges in the scores.
-    hinges : float64 ndarray of shape (n_queries,)  # OUT
-        Loss plus violation of the most violated ranking.
+    Pairs are independent of each other: j is put above i iff t_j + 1/2 > s_i.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
@@ -187,13 +150,6 @@ def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
     With x irrelevant items above everything, the others cost nothing but their
     violations of all relevant items but the best. The best x irrelevant items go up,
     and each gains less than the one before: stop at the first that gains nothing.
-
-    Parameters
-    ----------
-    scores, queries, groups, indptr, items  # IN
-        As in `separate_auc`.
-    gradients, hinges  # OUT
-        As in `separate_auc`.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
@@ -241,18 +197,6 @@ def separate_map(scores, queries, groups, indptr, items, gradients, hinges):
     K-th best relevant item, changes the cost by K / ((K + j - 1)(K + j)) / P -
     w (s_K - t_j); it goes above the k-th for the k of the largest sum over K >= k, or
     stays last. No later one goes higher than an earlier one.
-
-    Parameters
-    ----------
-    scores, queries, groups, indptr, items  # IN
-        As in `separate_auc`.
-    gradients, hinges  # OUT
-        As in `separate_auc`.
-
-    References
-    ----------
-    Y. Yue, T. Finley, F. Radlinski, T. Joachims, "A support vector method for
-    optimizing average precision", SIGIR 2007, section 4.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]

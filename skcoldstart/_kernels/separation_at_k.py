@@ -17,32 +17,11 @@ from skcoldstart._kernels.separation import (
 def _fill_table(falling, best, gains, w, tail, values, last_is_relevant):
     """Fill the table of best costs of first ranks; return its best end.
 
+    Shapes: `falling` (P,), `best` (B,), `gains` (depth,), `tail` (depth + 1,), `values`
+    (depth + 1, depth + 1).
+
     values[a, b] is the largest cost of a ranking that begins with the a best relevant
     and the b best irrelevant items, of what is decided by then.
-
-    Parameters
-    ----------
-    falling : float64 ndarray of shape (P,)  # IN
-        Scores of relevant items, best first.
-    best : float64 ndarray of shape (B,)  # IN
-        Scores of the best irrelevant items, best first.
-    gains : float64 ndarray of shape (depth,)  # IN
-        What a relevant item at each rank takes off the loss.
-    w : float  # IN
-        Weight of a pair.
-    tail : float64 ndarray of shape (depth + 1,)  # IN
-        Violations of all pairs but those of the a best relevant items, in score order.
-    values : float64 ndarray of shape (depth + 1, depth + 1)  # OUT
-        The table.
-    last_is_relevant : bool ndarray of the same shape  # OUT
-        Whether the last of the first ranks holds a relevant item.
-
-    Returns
-    -------
-    a : int
-        Relevant items among the first ranks.
-    value : float
-        Cost of the best ranking.
     """
     depth, n_relevant = len(gains), len(falling)
     remaining = np.zeros(n_relevant + 1)
@@ -80,19 +59,12 @@ def _fill_table(falling, best, gains, w, tail, values, last_is_relevant):
 def separate_at_k(scores, queries, groups, indptr, items, gradients, hinges, discounts):
     """Find the most violated rankings under 1 - (discounted) precision at k.
 
+    Shapes: `discounts` (k,).
+
     A relevant item at rank p <= k takes discounts[p] / (the most that the discounts of
     relevant items can add up to) off the loss. The first k ranks hold the best items
     of both kinds, each kind in score order, and are found by dynamic programming; the
     others stand in score order.
-
-    Parameters
-    ----------
-    scores, queries, groups, indptr, items  # IN
-        As in `separation.separate_auc`.
-    gradients, hinges  # OUT
-        As in `separation.separate_auc`.
-    discounts : float64 ndarray of shape (k,)  # IN
-        All 1 for precision at k, 1 / log2(p + 1) for nDCG at k.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]

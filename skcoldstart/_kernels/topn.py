@@ -61,18 +61,8 @@ def _offer(row, begin, end, values, items, size):
 def select_top_n(scores, indptr, indices, users, items, values):
     """Write the best entries of each row, best first; return a row with NaN or -1.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_rows, n_items)  # IN
-    indptr, indices : int64 and int32 ndarrays  # IN
-        Items that user ``u`` is never given: ``indices[indptr[u]:indptr[u + 1]]``,
-        rising.
-    users : int64 ndarray of shape (n_rows,)  # IN
-        User of each row.
-    items : int64 ndarray of shape (n_rows, n)  # OUT
-        -1 where there are fewer than n candidates.
-    values : ndarray of shape (n_rows, n)  # OUT
-        -inf where there are fewer than n candidates.
+    Shapes: `scores` (n_rows, n_items), `users` (n_rows,), `items` (n_rows, n), `values`
+    (n_rows, n).
     """
     n_rows, n_items = scores.shape
     n = items.shape[1]

@@ -134,37 +134,10 @@ def _code_of(buffer, start, stop, names, n_names):
 def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_out):
     """Read lines of user, tab, song, tab, count from 1 to 999,999,999.
 
+    Shapes: `buffer` (>= stop + PADDING,), `n_users, n_songs` (1,), `out` (n,).
+
     A line ends with a newline, or a carriage return and a newline; an empty line is
     passed over. What a line that is no such line lacks is for the caller to say.
-
-    Parameters
-    ----------
-    buffer : ndarray of shape (>= stop + PADDING,), uint8, IN
-        Text.
-    start, stop : int
-        The first byte to read, at the beginning of a line, and the end.
-    users, songs : tuple of arrays, IN and OUT
-        Slots of a hash table (a power of two of them, uint64; 0, or half of a hash
-        above the place of a record, in units of 8 bytes, plus 1), records (uint8;
-        number of the name, its length, its bytes), and where records begin (int64).
-    n_users, n_songs : ndarray of shape (1,), int64, IN and OUT
-        How many names there are.
-    out : tuple of three ndarray of shape (n,), int32, OUT
-        Number of the user, of the song, and count.
-    n_out : int
-        How many entries of `out` are taken.
-
-    Returns
-    -------
-    status : int
-        Why it stopped: ``OUT_OF_BYTES``, ``OUT_OF_ROOM`` in `out`, ``GROW_USERS``,
-        ``GROW_SONGS``, ``BAD_LINE``.
-    position : int
-        Where the first line that was not read begins.
-    n_out : int
-        How many entries of `out` are taken now.
-    n_lines : int
-        Lines read, the empty ones included.
     """
     of_user, of_song, counts = out
     position, n_lines = start, 0
@@ -242,12 +215,7 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
 def rehash(slots, new_slots):
     """Move the names of a hash table to a larger one.
 
-    Parameters
-    ----------
-    slots : ndarray of shape (n_slots,), uint64, IN
-        The old slots.
-    new_slots : ndarray of shape (n_new_slots,), uint64, OUT
-        The new ones, a power of two; all are 0.
+    Shapes: `slots` (n_slots,), `new_slots` (n_new_slots,).
     """
     last_slot = np.uint64(len(new_slots) - 1)
     for entry in slots:
@@ -262,14 +230,7 @@ def rehash(slots, new_slots):
 def copy_names(arena, starts, out):
     """Copy names out of their records.
 
-    Parameters
-    ----------
-    arena : ndarray of shape (n_bytes,), uint8, IN
-        Records.
-    starts : ndarray of shape (n_names,), int64, IN
-        Where they begin.
-    out : ndarray of shape (n_names, longest), uint8, OUT
-        Names; what lies behind them is left as it is.
+    Shapes: `arena` (n_bytes,), `starts` (n_names,), `out` (n_names, longest).
     """
     for i in range(len(starts)):
         for j in range(arena[starts[i] + 4]):

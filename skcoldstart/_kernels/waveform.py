@@ -17,15 +17,7 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 def all_finite(samples):
     """Tell whether all samples are finite, in one pass.
 
-    Parameters
-    ----------
-    samples : ndarray of shape (n_samples,), float32, IN
-        Samples.
-
-    Returns
-    -------
-    bool
-        False if there is a NaN or an infinity: their exponents have all bits set.
+    Shapes: `samples` (n_samples,).
     """
     bits = samples.view(np.int32)
     highest = np.int32(0)
@@ -38,14 +30,9 @@ def all_finite(samples):
 def average_channels(samples, out):
     """Average 16-bit samples of one or two channels.
 
-    The result is exact: sums of two fit into the 24 digits of single precision.
+    Shapes: `samples` (n_samples, n_channels), `out` (n_samples,).
 
-    Parameters
-    ----------
-    samples : ndarray of shape (n_samples, n_channels), int16, IN
-        Interleaved channels, full scale at 32768.
-    out : ndarray of shape (n_samples,), float32, OUT
-        Mono samples, full scale at 1.0.
+    The result is exact: sums of two fit into the 24 digits of single precision.
     """
     n_channels = samples.shape[1]
     n_samples = np.uint64(len(samples))
@@ -64,12 +51,7 @@ def average_channels(samples, out):
 def average_pairs(samples, out):
     """Average two channels of floating samples, rounded once for their sum.
 
-    Parameters
-    ----------
-    samples : ndarray of shape (n_samples, 2), float32, IN
-        Interleaved channels.
-    out : ndarray of shape (n_samples,), float32, OUT
-        Mono samples.
+    Shapes: `samples` (n_samples, 2), `out` (n_samples,).
     """
     half = np.float32(0.5)
     flat = samples.ravel()

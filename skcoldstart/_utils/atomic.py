@@ -12,19 +12,7 @@ __all__ = ["atomic_path", "atomic_write"]
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give the name of a temporary file and rename it when the block succeeds.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file to write or replace.
-
-    Yields
-    ------
-    Path
-        An empty file beside `path`, to be written. On any error, Ctrl-C included, it
-        is removed and `path` stays as it was.
-    """
+    """Give the name of a temporary file and rename it when the block succeeds."""
     target = Path(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
@@ -41,21 +29,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` and rename it when the block succeeds.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file to write or replace.
-    mode : {"wb", "w"}, default="wb"
-        Binary, or text in UTF-8.
-
-    Yields
-    ------
-    file
-        The open temporary file. On any error, Ctrl-C included, it is removed and
-        `path` stays as it was.
-    """
+    """Open a temporary file beside `path` and rename it when the block succeeds."""
     encoding = None if "b" in mode else "utf-8"
     with atomic_path(path) as name, open(name, mode, encoding=encoding) as file:
         yield file

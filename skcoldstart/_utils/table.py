@@ -10,13 +10,7 @@ __all__ = ["Table"]
 
 
 class Table(Mapping):
-    """Results in named columns of equal length, one observation per row.
-
-    Parameters
-    ----------
-    columns : mapping of str to sequence of n_rows
-        Values of each column, in order.
-    """
+    """Results in named columns of equal length, one observation per row."""
 
     def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
         self._columns = {name: np.asarray(values) for name, values in columns.items()}
@@ -26,18 +20,7 @@ class Table(Mapping):
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "Table":
-        """Make a table of rows that have the same names.
-
-        Parameters
-        ----------
-        rows : sequence of mapping
-            At least one.
-
-        Returns
-        -------
-        Table
-            One row for each.
-        """
+        """Make a table of rows that have the same names."""
         return cls({name: [row[name] for row in rows] for name in rows[0]})
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -50,24 +33,12 @@ class Table(Mapping):
         return len(self._columns)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows as dicts of plain Python values.
-
-        Returns
-        -------
-        list of dict
-            One per row.
-        """
+        """Return the rows as dicts of plain Python values."""
         columns = [values.tolist() for values in self._columns.values()]
         return [dict(zip(self, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def to_frame(self) -> Any:
-        """Return the table as a pandas DataFrame.
-
-        Returns
-        -------
-        DataFrame
-            The same columns. Needs pandas.
-        """
+        """Return the table as a pandas DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(self._columns)

@@ -23,20 +23,7 @@ ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 
 def n_kernel_threads(n_jobs: int | None) -> int:
-    """Return the threads a compiled kernel may use.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        ``None`` means every thread available to this process, as in scikit-learn's
-        OpenMP estimators (one inside a joblib worker process); other values follow
-        joblib, and never more than are available.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
+    """Return the threads a compiled kernel may use."""
     from skcoldstart._kernels.threads import max_threads
 
     if n_jobs is None:
@@ -101,22 +88,7 @@ def one_blas_thread() -> Iterator[None]:
 def map_in_threads(
     function: Callable[[Any], Any], items: Iterable[Any], n_threads: int
 ) -> Iterator[Any]:
-    """Yield function(item) in the order of items; drop what waits on an error.
-
-    Parameters
-    ----------
-    function : callable
-        Takes one item; releases the GIL where threads are to help.
-    items : iterable
-        What to work on.
-    n_threads : int
-        1 works in the calling thread.
-
-    Yields
-    ------
-    object
-        The results, in order.
-    """
+    """Yield function(item) in the order of items; drop what waits on an error."""
     if n_threads == 1:
         yield from map(function, items)
         return
@@ -129,19 +101,7 @@ def map_in_threads(
 
 @contextmanager
 def worker_threads(n_jobs: int | None) -> Iterator[ThreadMap]:
-    """Keep threads for many short rounds of work, with BLAS held to one in each.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        As in `n_kernel_threads`.
-
-    Yields
-    ------
-    callable
-        ``run(function, items)`` returns the list of function(item). On any error,
-        Ctrl-C included, it waits for the items at work and drops the others.
-    """
+    """Keep threads for many short rounds of work, with BLAS held to one in each."""
     n_threads = n_kernel_threads(n_jobs)
     with one_blas_thread():
         if n_threads == 1:

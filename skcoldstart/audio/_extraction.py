@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from skcoldstart._ragged import LazySequence, RaggedArray
-from skcoldstart._utils.validation import check_item_sequence
+from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart.audio._reading import (
     AudioReadError,
     Clip,
@@ -105,26 +105,7 @@ class ClipExtractor:
 
 
 def check_audio_items(X: Any) -> Any:
-    """Accept a sequence of paths or of mono waveforms; name the first odd item.
-
-    Parameters
-    ----------
-    X : sequence of n_items paths or waveforms
-        Paths (str, bytes, PathLike), or floating arrays of shape (n_samples_i,) in a
-        list, an object array, a 2-D array or a `RaggedArray`.
-
-    Returns
-    -------
-    sequence
-        `X`, or a list of its entries; entry i is a path or a waveform.
-
-    Raises
-    ------
-    TypeError
-        If X is a single path, a mapping or an iterator.
-    ValueError
-        If X or an item has another shape or type.
-    """
+    """Accept a sequence of paths or of mono waveforms; name the first odd item."""
     items = check_item_sequence(X)
     if isinstance(items, LazySequence):
         return items

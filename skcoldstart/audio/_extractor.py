@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from skcoldstart._ragged import LazySequence, RaggedArray
-from skcoldstart._utils.collector import ItemCollector
+from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.collector import ItemCollector
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
-from skcoldstart._utils.validation import check_item_sequence
 from skcoldstart.audio._extraction import (
     ClipExtractor,
     ClipFrames,

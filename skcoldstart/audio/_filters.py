@@ -39,22 +39,7 @@ def mel_filterbank(
 ) -> np.ndarray:
     """Return Slaney's mel bands, each triangle of unit area in Hz.
 
-    Parameters
-    ----------
-    sr : float
-        Sampling rate, in Hz.
-    n_fft : int
-        Samples in a frame.
-    n_mels : int
-        Number of bands.
-    fmin, fmax : float
-        Lowest and highest corner, in Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_mels, 1 + n_fft // 2)
-        Weights of frequency bins, float32. A band narrower than the distance of two
-        bins can miss both: its row is zero.
+    Shapes: -> (n_mels, 1 + n_fft // 2).
     """
     edges = mel_band_edges(n_mels, fmin, fmax)
     bins = np.fft.rfftfreq(n_fft, 1.0 / sr)

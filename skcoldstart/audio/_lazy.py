@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.audio._extraction import ClipExtractor, ClipFrames
 
 __all__ = ["ClipReader", "LazyFrames"]
@@ -22,15 +22,6 @@ class LazyFrames(LazySequence):
     Read in turn, some items are computed at once, ahead of the reader. Indexing works
     as on a `RaggedArray`: an integer computes the frames of an item, a slice, an
     integer array or a mask gives another `LazyFrames`.
-
-    Parameters
-    ----------
-    reader : ClipReader
-        Computes an item.
-    indices : sequence of int
-        Entries of the reader's items.
-    n_jobs : int or None
-        Items computed at once when they are read in turn.
     """
 
     def __init__(

@@ -103,29 +103,6 @@ def read_clip(
 ) -> Clip:
     """Decode a file, average its channels and resample it.
 
-    Parameters
-    ----------
-    path : str, bytes or PathLike
-        A WAV, FLAC, OGG, OPUS, MP3 or other file known to libsndfile.
-    sr : float
-        Rate of the result, in Hz.
-    max_duration : float, default=None
-        Seconds to keep from the start; ``None`` keeps all.
-    salvage : bool, default=False
-        Whether to keep the samples before damage that the decoder gives up on.
-
-    Returns
-    -------
-    Clip
-        The mono waveform, finite and not empty, and a notice about truncation.
-
-    Raises
-    ------
-    AudioReadError
-        If the file cannot be opened or decoded, or holds no finite samples.
-
-    Notes
-    -----
     The samples equal those of ``librosa.load(path, sr=sr)`` bit for bit. They depend
     on reading the file in one go: a seek, or reading in blocks, changes the last bits
     of some MP3 files.

@@ -57,25 +57,7 @@ class MelBands:
     ) -> np.ndarray:
         """Return mel frames, float32 of shape (n_frames, n_mels).
 
-        Parameters
-        ----------
-        waveform : ndarray of shape (n_samples,)
-            Finite mono samples, float32.
-        compression : {"db", "log"} or None
-            ``10 log10(scale S)`` of at least -100 dB, ``log1p(scale S)`` or
-            ``scale S`` of the power S.
-        scale : float, default=1.0
-            Factor on the power.
-
-        Returns
-        -------
-        ndarray of shape (n_frames, n_mels)
-            The frames.
-
-        Raises
-        ------
-        OverflowError
-            If power exceeds the range of single precision.
+        Shapes: `waveform` (n_samples,) -> (n_frames, n_mels).
         """
         if _has_kernel(self.n_fft):
             frames = _kernel_frames(waveform, self, compression, scale)

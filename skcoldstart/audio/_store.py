@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.collector import ItemCollector
+from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._sequences.windows import window_array, window_bounds
 from skcoldstart._utils.atomic import atomic_write
-from skcoldstart._utils.collector import ItemCollector
-from skcoldstart._utils.windows import window_array, window_bounds
 from skcoldstart.audio._extraction import (
     ClipExtractor,
     check_waveform,
@@ -94,35 +94,11 @@ class StoredFrames(LazySequence):
     ) -> np.ndarray:
         """Read windows of equal length from disk, as `RaggedArray.windows` copies them.
 
+        Shapes: `items` (n_windows,), `starts` (n_windows,), `out` (n_windows, n_rows,
+        n_features) -> (n_windows, n_rows, n_features).
+
         Nothing but the windows is read, to whole pages of the file, in the order in
         which they lie there. Several threads may read at once.
-
-        Parameters
-        ----------
-        items : array-like of shape (n_windows,), int
-            Item of each window.
-        starts : array-like of shape (n_windows,), int
-            First frame of each window, counted within its item, from 0 to its length.
-        n_rows : int
-            Frames of a window, >= 1.
-        out : ndarray of shape (n_windows, n_rows, n_features), default=None
-            Filled and returned, in any type that frames can be cast to; without a copy
-            where that is their own. ``None`` makes an array of the frames' type.
-
-        Returns
-        -------
-        ndarray of shape (n_windows, n_rows, n_features)
-            The windows. Frames beyond the end of an item are 0.
-
-        Raises
-        ------
-        IndexError
-            If an item does not exist or a window does not start within its item.
-        ValueError
-            If `items` and `starts` differ in shape, `n_rows` is below 1 or `out` has
-            another shape.
-        OSError
-            If the files of the store have been removed or cut since it was opened.
         """
         items, starts, stops = window_bounds(items, starts, n_rows, self.lengths)
         out = window_array(
@@ -147,15 +123,7 @@ class StoredFrames(LazySequence):
 
 
 class FrameStore:
-    """The shards of one analysis: what is there, and a way to add to it.
-
-    Parameters
-    ----------
-    folder : str or PathLike
-        The store; made where it is missing.
-    extract : ClipExtractor
-        The analysis.
-    """
+    """The shards of one analysis: what is there, and a way to add to it."""
 
     def __init__(self, folder: Any, extract: ClipExtractor) -> None:
         analysis = _describe(extract)
@@ -256,20 +224,7 @@ def _reserve(descriptor: int, n_bytes: int) -> None:
 
 
 def item_key(index: int, item: Any) -> str | None:
-    """Identify the content of an item: a file by name, size and time, else by bytes.
-
-    Parameters
-    ----------
-    index : int
-        Position of the item in X.
-    item : path or waveform
-        The item.
-
-    Returns
-    -------
-    str or None
-        The key; ``None`` where there is no such file.
-    """
+    """Identify the content of an item: a file by name, size and time, else by bytes."""
     if is_path(item):
         try:
             status = os.stat(item)

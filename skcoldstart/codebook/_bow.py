@@ -13,9 +13,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._ragged import RaggedArray
+from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart._utils.validation import check_item_sequence
 from skcoldstart.codebook._reading import check_codes, read_codes
 
 __all__ = ["BagOfWords"]

@@ -14,13 +14,8 @@ _SPLIT_FEATURES = 8
 class CodewordLeaves:
     """Search codewords leaf by leaf, leaving out leaves that are too far away.
 
-    Parameters
-    ----------
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        Distinct codewords.
+    Shapes: `codebook` (n_codewords, n_features).
 
-    Notes
-    -----
     Codewords are rotated to their principal axes and split at medians into leaves of
     sixteen. A frame's distance to a leaf's box in the first six axes already rules out
     most leaves if the variance lies in few axes, as that of MFCC frames does.
@@ -68,21 +63,8 @@ class CodewordLeaves:
     ) -> int:
         """Find the nearest codeword of each frame.
 
-        Parameters
-        ----------
-        frames : ndarray of shape (n_frames, n_features), float64
-            Frames, finite.
-        labels : ndarray of shape (n_frames,), int32
-            Filled with the nearest codewords.
-        distances : ndarray of shape (n_frames,), float64
-            Filled with the squared distances to them.
-        start : ndarray of shape (n_frames,), int32
-            Codewords that are probably near, to look at first; -1 where unknown.
-
-        Returns
-        -------
-        int
-            Steps of eight features of a leaf that were looked at: the work done.
+        Shapes: `frames` (n_frames, n_features), `labels` (n_frames,), `distances`
+        (n_frames,), `start` (n_frames,).
         """
         from skcoldstart._kernels.leaf_search import search_leaves
 

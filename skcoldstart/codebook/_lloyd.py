@@ -26,19 +26,7 @@ def distinct_frames(
 ) -> np.ndarray:
     """Draw distinct frames at random as first codewords.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-        At least `n_codewords` frames.
-    n_codewords : int
-        Frames to draw.
-    random_state : RandomState
-        Source of the order in which frames are tried.
-
-    Returns
-    -------
-    ndarray of shape (n_codewords, n_features), float64
-        Where fewer frames are distinct, the surplus rows repeat the first one.
+    Shapes: `frames` (n_frames, n_features) -> (n_codewords, n_features).
     """
     order = random_state.permutation(len(frames))
     seen: set[bytes] = set()
@@ -63,27 +51,12 @@ def nested_start(
 ) -> np.ndarray:
     """Improve first codewords on growing parts of shuffled frames.
 
+    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
+    (n_codewords, n_features).
+
     Up to six steps on a ninth of the frames, then on a third: cheaper than as many
     steps on all frames, and a better start. A part with fewer than ten frames per
     codeword is left out.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-        Frames in random order.
-    codebook : ndarray of shape (n_codewords, n_features)
-        First codewords.
-    max_iter : int
-        Largest number of steps on each part, where it is below six.
-    tol : float
-        As in `lloyd`.
-    n_jobs : int or None, default=None
-        Threads.
-
-    Returns
-    -------
-    ndarray of shape (n_codewords, n_features)
-        Better codewords.
     """
     for divisor in _STAGE_DIVISORS:
         part = frames[: len(frames) // divisor]
@@ -109,28 +82,8 @@ def lloyd(
 ) -> tuple[np.ndarray, int]:
     """Alternate nearest codewords and means until little changes.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-        Frames.
-    codebook : ndarray of shape (n_codewords, n_features)
-        First codewords.
-    max_iter : int
-        Largest number of steps.
-    tol : float
-        Stop when the squared distances that the codewords moved sum to this or less.
-        It stops in any case when no label changes.
-    n_jobs : int or None, default=None
-        Threads.
-    verbose : int, default=0
-        1 or more shows a progress bar.
-
-    Returns
-    -------
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        Means of the frames last assigned to each codeword.
-    n_iter : int
-        Steps done.
+    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
+    `codebook` (n_codewords, n_features).
     """
     labels: Any = None
     n_iter = 0
@@ -206,29 +159,8 @@ def mini_batches(
 ) -> tuple[np.ndarray, int]:
     """Move codewords after every batch, over at most max_iter passes.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-        Frames in random order.
-    codebook : ndarray of shape (n_codewords, n_features)
-        First codewords.
-    batch_size : int
-        Frames per move.
-    max_iter : int
-        Largest number of passes over the frames.
-    tol : float
-        As in `lloyd`, for the movement over one pass.
-    n_jobs : int or None, default=None
-        Threads.
-    verbose : int, default=0
-        1 or more shows a progress bar.
-
-    Returns
-    -------
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        Codewords after the last pass.
-    n_iter : int
-        Passes done.
+    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
+    `codebook` (n_codewords, n_features).
     """
     n_iter = 0
     counts = np.zeros(len(codebook))
@@ -253,23 +185,8 @@ def mini_batch_step(
 ) -> tuple[np.ndarray, float]:
     """Move each codeword to the mean of all frames it was ever nearest to.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-        The batch.
-    codebook : ndarray of shape (n_codewords, n_features)
-        Codewords before the batch.
-    counts : ndarray of shape (n_codewords,)
-        Frames each codeword is the mean of; changed in place.
-    n_jobs : int or None
-        Threads.
-
-    Returns
-    -------
-    codebook : ndarray of shape (n_codewords, n_features)
-        Codewords after the batch.
-    inertia : float
-        Squared distances of the batch to the codewords before it, summed.
+    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features),
+    `counts` (n_codewords,) -> `codebook` (n_codewords, n_features).
     """
     from skcoldstart._kernels.codewords import add_frames
 

@@ -12,10 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._ragged import RaggedArray
-from skcoldstart._utils.collector import ItemCollector
+from skcoldstart._sequences.checks import check_frames
+from skcoldstart._sequences.collector import ItemCollector
+from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, _fit_context
-from skcoldstart._utils.validation import check_frames
 from skcoldstart.codebook import _lloyd
 from skcoldstart.codebook._reading import check_codes, read_codes, read_frames
 from skcoldstart.codebook._sampling import sample_frames

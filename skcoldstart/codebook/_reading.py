@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from skcoldstart._ragged import LazySequence, RaggedArray
-from skcoldstart._utils.validation import check_frames, check_item_sequence
+from skcoldstart._sequences.checks import check_frames, check_item_sequence
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 
 __all__ = ["check_codes", "read_codes", "read_frames"]
 
@@ -19,27 +19,7 @@ def read_frames(
     n_features: int | None = None,
     positions: np.ndarray | None = None,
 ) -> Iterator[RaggedArray]:
-    """Read frames block by block; frames in memory come as one block.
-
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames, as `check_frames` returns them.
-    n_features : int, default=None
-        Features expected in each frame; ``None`` takes those of the first frame.
-    positions : ndarray of int, default=None
-        Items to read of a `LazySequence`, in this order; ``None`` reads all.
-
-    Yields
-    ------
-    block : RaggedArray
-        Checked frames. A block without any frame has empty values of any shape.
-
-    Raises
-    ------
-    ValueError
-        If items are not 2-D, differ in their features, or hold NaN or infinity.
-    """
+    """Read frames block by block; frames in memory come as one block."""
     if isinstance(X, RaggedArray):
         yield X
         return
@@ -57,29 +37,7 @@ def read_frames(
 def read_codes(
     X: Any, items_at_once: int = _CODE_ITEMS_AT_ONCE
 ) -> Iterator[tuple[int, RaggedArray]]:
-    """Read codes block by block.
-
-    Parameters
-    ----------
-    X : RaggedArray, LazySequence, sequence of 1-D arrays, or ndarray
-        Codes of each item. A 2-D array means items of equal length, one row each.
-    items_at_once : int, default=512
-        Items per block.
-
-    Yields
-    ------
-    start : int
-        Position of the block's first item.
-    block : RaggedArray
-        Integers of any width.
-
-    Raises
-    ------
-    TypeError
-        If `X` is no sequence of items.
-    ValueError
-        If `X` has no items, or an item is not 1-D or not of integers.
-    """
+    """Read codes block by block."""
     X = check_item_sequence(X)
     for start in range(0, len(X), items_at_once):
         part = X[start : start + items_at_once]
@@ -94,24 +52,7 @@ def read_codes(
 def check_codes(
     block: RaggedArray, *, n_codewords: int, first_item: int, remedy: str
 ) -> None:
-    """Refuse codes outside [0, n_codewords).
-
-    Parameters
-    ----------
-    block : RaggedArray
-        Codes.
-    n_codewords : int
-        Number of codewords.
-    first_item : int
-        Position of the block's first item, used in messages.
-    remedy : str
-        What to do about a code that is too high.
-
-    Raises
-    ------
-    ValueError
-        If a code is negative or not below `n_codewords`; the item is named.
-    """
+    """Refuse codes outside [0, n_codewords)."""
     wrong = (block.values < 0) | (block.values >= n_codewords)
     if wrong.any():
         position = int(np.argmax(wrong))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._ragged import RaggedArray
+from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart.codebook._reading import read_frames
 
 __all__ = ["sample_frames"]
@@ -26,32 +26,12 @@ def sample_frames(
 ) -> np.ndarray:
     """Draw frames evenly from all items, in random order.
 
+    Shapes: -> (min(max_frames, n_frames_total), n_features).
+
     Every frame gets a random key; the frames with the smallest keys are kept, sorted
     by key. Keys are drawn in the order of the items, so items in memory, on disk and
     computed when read give the same sample if their frames are the same, and a smaller
     `max_frames` gives the beginning of a larger one.
-
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames of each item. Where it knows the lengths of its items, nothing but the
-        sample is read. Where it does not, all items are, or random ones of more than
-        20,000: 20,000 of them, and more as long as `max_frames` have not been seen.
-    max_frames : int or None
-        Frames to keep; ``None`` keeps all.
-    random_state : RandomState
-        Source of the keys.
-
-    Returns
-    -------
-    ndarray of shape (min(max_frames, n_frames_total), n_features)
-        The sample, float32 or float64. Drawing it costs at most twice its memory and
-        one block, whatever the number of frames.
-
-    Raises
-    ------
-    ValueError
-        If frames that were read differ in their features or are not finite.
     """
     reservoir = _SmallestKeys(max_frames, random_state)
     if hasattr(X, "lengths"):

@@ -26,21 +26,9 @@ _TILES_PER_CODEWORD, _TILES_PER_NUMBER = 0.4, 0.02
 class CodewordIndex:
     """Answers which codeword is nearest to a frame.
 
-    Parameters
-    ----------
-    codebook : ndarray of shape (n_codewords, n_features)
-        Codewords, finite.
-    frames : ndarray of shape (n_frames, n_features), default=None
-        Frames like those to be searched for. With them, codewords are searched by
-        leaves where that takes few enough steps; without, always by tiles.
+    Shapes: `codebook` (n_codewords, n_features), `frames` (n_frames, n_features),
+    `codebook` (n_codewords, n_features).
 
-    Attributes
-    ----------
-    codebook : ndarray of shape (n_codewords, n_features)
-        The codewords in float64.
-
-    Notes
-    -----
     Both ways compute distances in float32 first, and compare in float64 all codewords
     that rounding leaves in doubt. So labels and distances are functions of frame and
     codebook alone: not of the way of search, of BLAS, of the number of threads or of
@@ -75,21 +63,8 @@ class CodewordIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the nearest codeword of each frame.
 
-        Parameters
-        ----------
-        frames : ndarray of shape (n_frames, n_features)
-            Frames, finite.
-        start : ndarray of shape (n_frames,), default=None
-            Codewords that are probably near: faster, with the same result.
-        n_jobs : int, default=None
-            Threads; ``None`` means all that are available.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_frames,), int32
-            Nearest codewords; ties go to the lowest index.
-        distances : ndarray of shape (n_frames,), float64
-            Squared distances to them.
+        Shapes: `frames` (n_frames, n_features), `start` (n_frames,) -> `labels`
+        (n_frames,), `distances` (n_frames,).
         """
         labels = np.empty(len(frames), np.int32)
         distances = np.empty(len(frames), np.float64)

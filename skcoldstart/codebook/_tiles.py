@@ -14,13 +14,8 @@ _FAR = 2.0**40
 class CodewordTiles:
     """Search all codewords by matrix products of blocks of frames.
 
-    Parameters
-    ----------
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        Distinct codewords.
+    Shapes: `codebook` (n_codewords, n_features).
 
-    Notes
-    -----
     With codewords c scaled to norms of at most 1, the squared distance of a frame z is
     the product of (z, 1, zz) and (-2c, cc, 1). Its terms sum to at most (1 + |z|)^2 in
     magnitude, so its error in float32 is at most (n_features + 8) u times that, where
@@ -43,14 +38,8 @@ class CodewordTiles:
     ) -> None:
         """Find the nearest codeword of each frame.
 
-        Parameters
-        ----------
-        frames : ndarray of shape (n_frames, n_features), float64
-            Frames, finite.
-        labels : ndarray of shape (n_frames,), int32
-            Filled with the nearest codewords.
-        distances : ndarray of shape (n_frames,), float64
-            Filled with the squared distances to them.
+        Shapes: `frames` (n_frames, n_features), `labels` (n_frames,), `distances`
+        (n_frames,).
         """
         from skcoldstart._kernels.codewords import pick_nearest
 
@@ -88,19 +77,8 @@ class CodewordTiles:
 def centre_and_scale(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Centre codewords and scale them to norms of at most 1 by a power of two.
 
-    Parameters
-    ----------
-    codebook : ndarray of shape (n_codewords, n_features), float64
-        Codewords.
-
-    Returns
-    -------
-    mean : ndarray of shape (n_features,)
-        Mean codeword.
-    centred : ndarray of shape (n_codewords, n_features)
-        Codewords, centred and scaled.
-    scale : float
-        What they were multiplied with.
+    Shapes: `codebook` (n_codewords, n_features) -> `mean` (n_features,), `centred`
+    (n_codewords, n_features).
     """
     mean = codebook.mean(axis=0)
     centred = codebook - mean

@@ -15,9 +15,10 @@ from skcoldstart._recommender import (
     check_training_plays,
     weigh_plays,
 )
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import check_user_names
+from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
-from skcoldstart._utils.user_names import check_user_names
-from skcoldstart._utils.validation import check_play_counts, count_items
 from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.factorization import WMF
 

@@ -20,6 +20,9 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import check_training_plays
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import check_user_names
+from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import (
     HasMethods,
     Interval,
@@ -28,8 +31,6 @@ from skcoldstart._utils.sk import (
     _routing_enabled,
     _safe_indexing,
 )
-from skcoldstart._utils.user_names import check_user_names
-from skcoldstart._utils.validation import check_play_counts, count_items
 from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.compose._usage import usage_parameters
 from skcoldstart.factorization import WMF

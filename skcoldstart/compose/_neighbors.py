@@ -15,10 +15,10 @@ from skcoldstart._recommender import (
     check_training_plays,
     weigh_plays,
 )
-from skcoldstart._utils.scores import LowRankScores, ScoreSource, SparseScores
+from skcoldstart._scores.sources import LowRankScores, ScoreSource, SparseScores
+from skcoldstart._scores.top_n import top_n_per_user
+from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart._utils.topn import top_n_per_user
-from skcoldstart._utils.validation import count_items
 
 __all__ = ["ContentKNNRecommender"]
 

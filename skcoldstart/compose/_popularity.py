@@ -13,8 +13,8 @@ from skcoldstart._recommender import (
     check_training_plays,
     weigh_plays,
 )
+from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import StrOptions, _fit_context
-from skcoldstart._utils.validation import count_items
 
 __all__ = ["PopularityRecommender"]
 

@@ -21,29 +21,12 @@ def usage_parameters(
 ) -> dict[str, Any]:
     """Return parameters of `fit` for a regressor that asks for usage.
 
+    Shapes: `plays` (n_all_items, n_users), `items` (n_items,).
+
     A regressor asks by naming ``user_factors`` and ``usage`` in the signature of its
     `fit`. It may be the last step of a Pipeline, or searched by `GridSearchCV` and
     its like; behind `TransformedTargetRegressor` it predicts other things than
     factors, and is given nothing.
-
-    Parameters
-    ----------
-    regressor : estimator
-        About to be fitted. With metadata routing on, the one that asks is made to
-        request the parameters.
-    recommender : ColdStartRecommender
-        Its ``factorizer_`` is fitted; the factorizer's ``confidences(Y)``, where it
-        has them, say how much a play counts.
-    plays : csr_array of shape (n_all_items, n_users)
-        Plays.
-    items : ndarray of shape (n_items,)
-        Items that the regressor is fitted on.
-
-    Returns
-    -------
-    dict
-        Empty, or the two parameters under the names that `regressor` takes them by.
-        Searches slice usage with the items and leave the user factors whole.
     """
     prefix, asking = _who_asks(regressor)
     user_factors = None if asking is None else getattr(recommender, USERS, None)

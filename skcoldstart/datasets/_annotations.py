@@ -37,23 +37,7 @@ def draw_tags(
 ) -> Tags:
     """Tag songs by what they are, by where they belong, and by their fame.
 
-    Parameters
-    ----------
-    genre_names : list of n_songs str
-        Such as "rising bells": a structure and a family.
-    style : ndarray of shape (n_songs, 3)
-        Brightness, pace and weight of the drums, in standard deviations.
-    scene : ndarray of shape (n_songs, 4)
-        What cannot be heard, in standard deviations.
-    popularity : ndarray of shape (n_songs,)
-        Shares of attention.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    Tags
-        The words of families come first, then structures, style, scene, fame.
+    Shapes: `style` (n_songs, 3), `scene` (n_songs, 4), `popularity` (n_songs,).
     """
     names: list[str] = []
     columns: list[np.ndarray] = []
@@ -91,21 +75,7 @@ def draw_release_dates(
 ) -> np.ndarray:
     """Draw careers around the heyday of a genre, and songs along careers.
 
-    Parameters
-    ----------
-    artists : ndarray of shape (n_songs,)
-        Artist of each song.
-    genre_of_artist : ndarray of shape (n_artists,)
-        Genre of each artist.
-    n_genres : int
-        Number of genres.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (n_songs,), datetime64[D]
-        Days, the last one the 31st of December, 2012.
+    Shapes: `artists` (n_songs,), `genre_of_artist` (n_artists,) -> (n_songs,).
     """
     heyday = rng.uniform(5.0, 40.0, n_genres)  # years before the last day
     debut = heyday[genre_of_artist] + rng.normal(0.0, 6.0, len(genre_of_artist))

@@ -15,23 +15,7 @@ SUFFIXES = frozenset(
 
 
 class AudioFolder:
-    """The audio files under a folder, found by name.
-
-    Parameters
-    ----------
-    folder : str or PathLike
-        Searched with its sub-folders; hidden files are passed over.
-
-    Attributes
-    ----------
-    files : list of str
-        Paths relative to the folder, with forward slashes, sorted.
-
-    Raises
-    ------
-    ValueError
-        If it is no folder or holds no audio file that can be read.
-    """
+    """The audio files under a folder, found by name."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
@@ -60,24 +44,7 @@ class AudioFolder:
                 level[name].append(i)
 
     def find(self, song: str) -> int | None:
-        """Return the position in `files` of a song, or None if it is not there.
-
-        Parameters
-        ----------
-        song : str
-            The file's relative path, with or without suffix, or its name, with or
-            without suffix; tried in this order.
-
-        Returns
-        -------
-        int or None
-            Where it is.
-
-        Raises
-        ------
-        ValueError
-            If more than one file answers to the name.
-        """
+        """Return the position in `files` of a song, or None if it is not there."""
         for level in self._levels:
             matches = level.get(song, [])
             if len(matches) > 1:
@@ -91,18 +58,7 @@ class AudioFolder:
         return None
 
     def name(self, position: int) -> str:
-        """Return the shortest name by which `find` gives this file alone.
-
-        Parameters
-        ----------
-        position : int
-            Position in `files`.
-
-        Returns
-        -------
-        str
-            Its stem where no other file has it, else its relative path.
-        """
+        """Return the shortest name by which `find` gives this file alone."""
         relative, bare, _, stem = file_names(self.files[position])
         for name in (stem, bare):
             matches = {i for level in self._levels for i in level.get(name, [])}
@@ -111,51 +67,16 @@ class AudioFolder:
         return relative
 
     def path(self, position: int) -> str:
-        """Return the path of a file, the folder included.
-
-        Parameters
-        ----------
-        position : int
-            Position in `files`.
-
-        Returns
-        -------
-        str
-            A path that can be opened.
-        """
+        """Return the path of a file, the folder included."""
         return str(self.folder / self.files[position])
 
 
 def some(names: Sequence[str], n: int = 3) -> str:
-    """Quote the first few names.
-
-    Parameters
-    ----------
-    names : sequence of str
-        All of them.
-    n : int, default=3
-        How many to show.
-
-    Returns
-    -------
-    str
-        Such as ``'a', 'b', 'c', ...``.
-    """
+    """Quote the first few names."""
     return ", ".join(map(repr, names[:n])) + (", ..." if len(names) > n else "")
 
 
 def file_names(file: str) -> tuple[str, str, str, str]:
-    """Return the names by which a file can be meant.
-
-    Parameters
-    ----------
-    file : str
-        Path relative to the folder, with forward slashes.
-
-    Returns
-    -------
-    tuple of str
-        The path with and without suffix, then the name with and without suffix.
-    """
+    """Return the names by which a file can be meant."""
     path = PurePosixPath(one_spelling(file))
     return str(path), str(path.with_suffix("")), path.name, path.stem

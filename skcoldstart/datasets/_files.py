@@ -38,25 +38,7 @@ _DAMAGE = (
 
 
 def check_regular_file(path: str | os.PathLike[str]) -> Path:
-    """Refuse what would block or is no file.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        What is to be opened.
-
-    Returns
-    -------
-    Path
-        The same.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing.
-    ValueError
-        If it is a folder, a pipe or a device.
-    """
+    """Refuse what would block or is no file."""
     place = Path(path)
     mode = place.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -66,50 +48,14 @@ def check_regular_file(path: str | os.PathLike[str]) -> Path:
 
 
 def begins_with(path: str | os.PathLike[str], magic: bytes) -> bool:
-    """Tell a file's format by its first bytes.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file.
-    magic : bytes
-        What files of the format begin with.
-
-    Returns
-    -------
-    bool
-        Whether this one does.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing.
-    ValueError
-        If it is no regular file.
-    """
+    """Tell a file's format by its first bytes."""
     with open(check_regular_file(path), "rb") as file:
         return file.read(len(magic)) == magic
 
 
 @contextmanager
 def named_damage(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Name the archive whose damage, or encryption, is noticed inside the block.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The archive.
-
-    Yields
-    ------
-    None
-        Nothing.
-
-    Raises
-    ------
-    ValueError
-        In place of what the readers of archives raise.
-    """
+    """Name the archive whose damage, or encryption, is noticed inside the block."""
     try:
         yield
     except _DAMAGE as error:
@@ -126,24 +72,7 @@ def named_damage(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextmanager
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file, decompressing what its first bytes say is compressed.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Plain, gzip, bzip2, xz, or a zip archive of one file.
-
-    Yields
-    ------
-    file
-        Its bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is not a regular file, holds several, or is damaged; the last is raised
-        where it is noticed, inside the block.
-    """
+    """Open a file, decompressing what its first bytes say is compressed."""
     place = check_regular_file(path)
     with open(place, "rb") as file:
         head = file.read(6)
@@ -178,30 +107,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 def read_lines(
     file: IO[bytes], path: str | os.PathLike[str], *, encoding: str = "utf-8"
 ) -> Iterator[tuple[int, str]]:
-    r"""Read lines that end with a newline and with nothing else.
-
-    Parameters
-    ----------
-    file : binary file
-        What to read. Titles hold characters such as U+0085, at which
-        ``str.splitlines`` would cut.
-    path : str or PathLike
-        Its name, for messages.
-    encoding : str, default="utf-8"
-        How the text is written. A byte order mark is passed over.
-
-    Yields
-    ------
-    number : int
-        Number of the line, from 1.
-    line : str
-        Its text, without ``\n`` or ``\r\n``; empty lines are passed over.
-
-    Raises
-    ------
-    ValueError
-        If a line is not in that encoding.
-    """
+    r"""Read lines that end with a newline and with nothing else."""
     lines = iter(lambda: file.readline(LONGEST_LINE), b"")
     for number, raw in enumerate(lines, 1):
         if number == 1:

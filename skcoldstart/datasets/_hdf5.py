@@ -16,26 +16,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"  # what its files begin with
 
 @contextmanager
 def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Open an HDF5 file for reading.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file.
-
-    Yields
-    ------
-    h5py.File
-        The open file.
-
-    Raises
-    ------
-    ImportError
-        If h5py is not installed.
-    ValueError
-        If it is no HDF5 file, or is cut off or damaged, also where this is noticed
-        later, inside the block.
-    """
+    """Open an HDF5 file for reading."""
     try:
         import h5py
     except ImportError as error:
@@ -57,29 +38,7 @@ def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
 def require_dataset(
     file: Any, name: str, path: str | os.PathLike[str], fields: tuple[str, ...] = ()
 ) -> Any:
-    """Return a dataset that must be there.
-
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    name : str
-        Such as ``"analysis/segments_timbre"``.
-    path : str or PathLike
-        Its file, for messages.
-    fields : tuple of str, default=()
-        Columns that it must have, where it is a table.
-
-    Returns
-    -------
-    h5py.Dataset
-        The dataset.
-
-    Raises
-    ------
-    ValueError
-        If it, or one of its fields, is missing.
-    """
+    """Return a dataset that must be there."""
     import h5py
 
     found = file.get(name)
@@ -101,15 +60,7 @@ def require_dataset(
 def texts(values: np.ndarray) -> np.ndarray:
     """Decode bytes of an HDF5 file.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Bytes; what is not UTF-8 is kept visible by backslashes.
-
-    Returns
-    -------
-    ndarray of shape (n,), dtype object
-        Text.
+    Shapes: `values` (n,) -> (n,).
     """
     return np.array(
         [bytes(value).decode("utf-8", "backslashreplace") for value in values.tolist()],

@@ -27,24 +27,7 @@ def draw_user_tastes(
     *,
     concentration: float = 0.3,
 ) -> Tastes:
-    """Draw users who like a few genres and have opinions on everything else.
-
-    Parameters
-    ----------
-    n_users, n_genres : int
-        Numbers of users and of genres.
-    n_other : int
-        Latent dimensions beside the genres.
-    rng : Generator
-        Source of randomness.
-    concentration : float, default=0.3
-        Dirichlet parameter of the genre mixtures; small means few genres a user.
-
-    Returns
-    -------
-    Tastes
-        Mixtures, and latent vectors whose components have mean 0 and variance 1.
-    """
+    """Draw users who like a few genres and have opinions on everything else."""
     mixture = rng.dirichlet(np.full(n_genres, concentration), n_users)
     mean = 1.0 / n_genres
     variance = mean * (1.0 - mean) / (n_genres * concentration + 1.0)
@@ -57,19 +40,7 @@ def draw_popularity(
 ) -> np.ndarray:
     """Draw the fame of songs: a power law of a rank that the artist decides in part.
 
-    Parameters
-    ----------
-    artists : ndarray of shape (n_songs,)
-        Artist of each song, 0 to n_artists - 1.
-    rng : Generator
-        Source of randomness.
-    exponent : float, default=0.8
-        Song of rank r (from 1) gets a share proportional to ``r ** -exponent``.
-
-    Returns
-    -------
-    ndarray of shape (n_songs,)
-        Shares, > 0, that sum to 1.
+    Shapes: `artists` (n_songs,) -> (n_songs,).
     """
     fame = rng.standard_normal(artists.max() + 1)[artists]
     luck = rng.standard_normal(len(artists))
@@ -83,17 +54,7 @@ def draw_popularity(
 def draw_counts(size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw play counts with P(count >= k) = k ** -1.5, for k = 1, 2, 3, ...
 
-    Parameters
-    ----------
-    size : int
-        How many.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (size,)
-        Counts >= 1; 65 % are 1 and the mean is zeta(1.5) = 2.6.
+    Shapes: -> (size,).
     """
     return np.floor((1.0 - rng.random(size)) ** (-1.0 / (PLAY_EXPONENT - 1.0)))
 
@@ -107,27 +68,9 @@ def draw_plays(
 ) -> sp.csr_array:
     """Let users choose songs by fame and taste, then play them.
 
-    Parameters
-    ----------
-    item_latent : ndarray of shape (n_songs, k)
-        What songs offer.
-    user_latent : ndarray of shape (n_users, k)
-        What users want; the log weight of a pair is their product.
-    popularity : ndarray of shape (n_songs,)
-        Weight of a song that everybody feels the same about.
-    n_songs_per_user : float
-        Mean number of songs a user has, before it is held between 2 and half of the
-        catalogue.
-    rng : Generator
-        Source of randomness.
+    Shapes: `item_latent` (n_songs, k), `user_latent` (n_users, k), `popularity`
+    (n_songs,) -> (n_songs, n_users).
 
-    Returns
-    -------
-    csr_array of shape (n_songs, n_users)
-        Play counts.
-
-    Notes
-    -----
     A user's songs are drawn one after the other without replacement (Plackett-Luce,
     by Gumbel's trick). The counts are drawn apart and the largest goes to the song
     chosen first, so the power law of the counts holds exactly.

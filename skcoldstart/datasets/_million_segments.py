@@ -13,7 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from skcoldstart._ragged import RaggedArray
+from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
 from skcoldstart.datasets._files import begins_with, check_regular_file, named_damage

@@ -163,28 +163,7 @@ def rows_of(
 ) -> np.ndarray:
     """Return where wanted songs are, and warn of those that are not there.
 
-    Parameters
-    ----------
-    wanted : iterable of str
-        Ids.
-    there : ndarray of shape (n_rows,)
-        Ids of a file; the first of equal ones counts.
-    path : str or PathLike
-        Its name, for messages.
-    stacklevel : int, default=3
-        Whose call a warning is about; 3 is the caller of the caller.
-
-    Returns
-    -------
-    ndarray of shape (n_found,)
-        Rows, in the order of `wanted`.
-
-    Raises
-    ------
-    TypeError
-        If `wanted` is a string.
-    ValueError
-        If none is there, or one is wanted twice.
+    Shapes: `there` (n_rows,) -> (n_found,).
     """
     if isinstance(wanted, str | bytes):
         raise TypeError(f"songs is {wanted!r}; expected an iterable of song ids.")

@@ -18,15 +18,7 @@ ROWS = 1 << 15
 
 
 class Database:
-    """A database that is open for reading.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        The connection.
-    path : str or PathLike
-        Its file, for messages.
-    """
+    """A database that is open for reading."""
 
     def __init__(
         self, connection: sqlite3.Connection, path: str | os.PathLike[str]
@@ -35,23 +27,7 @@ class Database:
         self.path = path
 
     def columns(self, table: str) -> list[str]:
-        """Return the names of the columns of a table.
-
-        Parameters
-        ----------
-        table : str
-            One that must be there, as a table and not as a view.
-
-        Returns
-        -------
-        list of str
-            Names.
-
-        Raises
-        ------
-        ValueError
-            If there is no such table; those that are there are listed.
-        """
+        """Return the names of the columns of a table."""
         rows = self._connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
         )
@@ -67,18 +43,7 @@ class Database:
         return [name for (name,) in rows]
 
     def require(self, table: str, *columns: str) -> None:
-        """Check that a table has columns.
-
-        Parameters
-        ----------
-        table, *columns : str
-            Their names.
-
-        Raises
-        ------
-        ValueError
-            If one is missing.
-        """
+        """Check that a table has columns."""
         there = self.columns(table)
         missing = [column for column in columns if column not in there]
         if missing:
@@ -88,34 +53,13 @@ class Database:
             )
 
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Return the rows that a fixed statement selects.
-
-        Parameters
-        ----------
-        statement : str
-            SQL without any value in it.
-
-        Returns
-        -------
-        iterator of tuple
-            Rows.
-        """
+        """Return the rows that a fixed statement selects."""
         return iter(self._connection.execute(statement))
 
     def numbers(self, statement: str, n_columns: int) -> np.ndarray:
         """Return columns of numbers, block by block.
 
-        Parameters
-        ----------
-        statement : str
-            SQL without any value in it.
-        n_columns : int
-            How many columns it selects.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_columns), float64
-            Numbers, exact for integers up to 2 ** 53; what is none is NaN.
+        Shapes: -> (n_rows, n_columns).
         """
         cursor = self._connection.execute(statement)
         blocks = [np.empty((0, n_columns))]
@@ -130,24 +74,7 @@ class Database:
 
 @contextmanager
 def open_database(path: str | os.PathLike[str]) -> Iterator[Database]:
-    """Open a database so that it cannot be written, nor anything beside it.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Its file; ``?``, ``#`` and spaces mean themselves.
-
-    Yields
-    ------
-    Database
-        The database.
-
-    Raises
-    ------
-    ValueError
-        If the file is no SQLite database or is damaged, also where this is noticed
-        later, inside the block.
-    """
+    """Open a database so that it cannot be written, nor anything beside it."""
     if not begins_with(path, SQLITE):
         raise ValueError(f"{path} is not a SQLite database.")
     uri = check_regular_file(path).resolve().as_uri() + "?mode=ro"

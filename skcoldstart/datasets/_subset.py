@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch, check_random_state
 
+from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
-from skcoldstart._utils.validation import check_play_counts
 
 __all__ = ["make_subset"]
 

@@ -105,21 +105,7 @@ def draw_voice(
 ) -> Voice:
     """Vary a genre's voice as an artist, then as a song does.
 
-    Parameters
-    ----------
-    voice : Voice
-        The genre's.
-    style : ndarray of shape (3,)
-        Brightness, pace and weight of the drums, in standard deviations: the part
-        of the variation that listeners care about.
-    artist_rng, song_rng : Generator
-        Sources of the variation that nobody cares about. `artist_rng` must be in the
-        same state for every song of an artist.
-
-    Returns
-    -------
-    Voice
-        The song's own.
+    Shapes: `style` (3,).
     """
     brightness, pace, weight = style
     octave, colour, sustain, tilt, hiss = artist_rng.normal(size=5)
@@ -165,24 +151,7 @@ class Score:
 def draw_score(
     voice: Voice, structure: Structure, duration_s: float, rng: np.random.Generator
 ) -> Score:
-    """Write a piece that starts anywhere in the cycle of chords.
-
-    Parameters
-    ----------
-    voice : Voice
-        Its key, chords and tempo.
-    structure : Structure
-        The order of beats and chords.
-    duration_s : float
-        Length, in seconds.
-    rng : Generator
-        Source of the starting point, velocities, rests and small faults of timing.
-
-    Returns
-    -------
-    Score
-        What sounds between 0 and `duration_s`.
-    """
+    """Write a piece that starts anywhere in the cycle of chords."""
     beat_s = 60.0 / voice.beats_per_minute
     n_beats = 2 + int(duration_s / beat_s)
     per_chord = len(structure.degrees)
@@ -237,23 +206,7 @@ def play(
 ) -> np.ndarray:
     """Play a score.
 
-    Parameters
-    ----------
-    score : Score
-        Notes and hits.
-    voice : Voice
-        The band.
-    duration_s : float
-        Length, in seconds.
-    sr : int
-        Sampling rate, in Hz.
-    rng : Generator
-        Source of noise and loudness.
-
-    Returns
-    -------
-    ndarray of shape (round(duration_s * sr),)
-        Mono float32 waveform with its peak between 0.5 and 0.95.
+    Shapes: -> (round(duration_s * sr),).
     """
     out = np.zeros(max(1, round(duration_s * sr)), dtype=np.float32)
     for part in (score.melody, score.bass):

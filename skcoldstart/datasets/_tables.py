@@ -29,30 +29,7 @@ def read_rows(
     required: tuple[str, ...],
     optional: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[int, list[str]]]:
-    """Read the named columns of a table, a row at a time.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        UTF-8 text whose first line names the columns; they are separated by tabs
-        where that line has one, else by commas, else by semicolons.
-    required : tuple of {"user", "song", "plays", "artist"}
-        Columns to read, by what they mean.
-    optional : mapping of such names to str, default={}
-        Columns to read after them, and their value where the file lacks them.
-
-    Yields
-    ------
-    line : int
-        Line in the file, from 1.
-    values : list of str
-        Required values, never empty, then optional ones.
-
-    Raises
-    ------
-    ValueError
-        If the file is empty, is not UTF-8, lacks a column or has a faulty row.
-    """
+    """Read the named columns of a table, a row at a time."""
     records = read_records(path, ", ".join(required))
     _, header = next(records)
     columns = _find_columns(path, header, required)
@@ -76,29 +53,7 @@ def read_rows(
 def read_records(
     path: str | os.PathLike[str], wanted: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """Read a table, a row at a time.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        UTF-8 text whose first line names the columns; they are separated by tabs
-        where that line has one, else by commas, else by semicolons. Fields may be
-        quoted. Plain or compressed.
-    wanted : str
-        What the first line is to name, for the message about an empty file.
-
-    Yields
-    ------
-    line : int
-        Line in the file, from 1: the first is that of the names.
-    fields : list of str
-        As many as there are names.
-
-    Raises
-    ------
-    ValueError
-        If the file is empty, is not UTF-8, is damaged or has a faulty row.
-    """
+    """Read a table, a row at a time."""
     with open_bytes(path) as binary:
         file = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
         line = 0
@@ -138,18 +93,7 @@ def read_records(
 
 
 def one_spelling(name: str) -> str:
-    """Compose letters and their accents, which some systems write apart.
-
-    Parameters
-    ----------
-    name : str
-        A name as a table or a file system has it.
-
-    Returns
-    -------
-    str
-        The same name in Unicode's composed form (NFC).
-    """
+    """Compose letters and their accents, which some systems write apart."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -19,23 +19,8 @@ def tag_table(
 ) -> tuple[sp.csr_array, np.ndarray]:
     """Build a table whose columns are tags that something bears.
 
-    Parameters
-    ----------
-    rows, tags, values : array-like of shape (n_pairs,)
-        Row, number of the tag, and strength; of equal pairs the largest counts.
-    n_rows : int
-        How many rows there are.
-    names : ndarray of shape (n_names,)
-        The tags.
-    n_tags : int or None
-        Keep those that most rows bear, the first in the alphabet where they tie.
-
-    Returns
-    -------
-    X : csr_array of shape (n_rows, n_kept)
-        Strengths, float32.
-    names : ndarray of shape (n_kept,), dtype object
-        Sorted without `n_tags`, else by falling number of rows.
+    Shapes: `rows, tags, values` (n_pairs,), `names` (n_names,) -> `X` (n_rows, n_kept),
+    `names` (n_kept,).
     """
     rows, tags = (np.asarray(part, dtype=np.int64) for part in (rows, tags))
     values = np.asarray(values, dtype=np.float32)
@@ -64,24 +49,7 @@ def tag_table(
 def rows_by_name(names: np.ndarray, wanted: Iterable[str], what: str) -> np.ndarray:
     """Return the row of each wanted name, -1 where there is none.
 
-    Parameters
-    ----------
-    names : ndarray of shape (n_names,)
-        Names of the rows.
-    wanted : iterable of str
-        Names, in the order of the result; they may repeat.
-    what : str
-        The parameter they come from, for the message.
-
-    Returns
-    -------
-    ndarray of shape (n_wanted,)
-        Rows.
-
-    Raises
-    ------
-    TypeError
-        If `wanted` is a string.
+    Shapes: `names` (n_names,) -> (n_wanted,).
     """
     if isinstance(wanted, str | bytes):
         raise TypeError(f"{what} is {wanted!r}; expected an iterable of ids.")
@@ -92,17 +60,7 @@ def rows_by_name(names: np.ndarray, wanted: Iterable[str], what: str) -> np.ndar
 def take_rows(X: sp.csr_array, rows: np.ndarray) -> sp.csr_array:
     """Take rows of a table, empty ones where the number is -1.
 
-    Parameters
-    ----------
-    X : csr_array of shape (n_rows, n_columns)
-        The table.
-    rows : ndarray of shape (n_taken,)
-        Row numbers.
-
-    Returns
-    -------
-    csr_array of shape (n_taken, n_columns)
-        The rows.
+    Shapes: `X` (n_rows, n_columns), `rows` (n_taken,) -> (n_taken, n_columns).
     """
     there = np.flatnonzero(rows >= 0)
     chooser = sp.csr_array(

@@ -63,12 +63,7 @@ class _Names:
 class Triplets:
     """Pairs of a file, by the numbers of their names.
 
-    Attributes
-    ----------
-    users, songs : ndarray of shape (n_names,)
-        Names as bytes, in the order of their first appearance.
-    n_pairs : int
-        Lines that were read.
+    Shapes: `users, songs` (n_names,).
     """
 
     def __init__(self) -> None:
@@ -79,22 +74,7 @@ class Triplets:
     def read(
         self, file: IO[bytes], path: str | os.PathLike[str], verbose: int | bool
     ) -> None:
-        """Read a file to its end.
-
-        Parameters
-        ----------
-        file : binary file
-            Text.
-        path : str or PathLike
-            Its name, for messages.
-        verbose : int or bool
-            Whether to show a progress bar.
-
-        Raises
-        ------
-        ValueError
-            If a line is no triplet.
-        """
+        """Read a file to its end."""
         from skcoldstart._kernels import triplets as kernel
 
         out, n_out, n_lines = _room(), 0, 0
@@ -138,15 +118,7 @@ class Triplets:
     def users_of(self, is_wanted: np.ndarray) -> np.ndarray:
         """Tell which users have a pair with a song that is wanted.
 
-        Parameters
-        ----------
-        is_wanted : ndarray of shape (n_songs,), bool
-            By the number of its name.
-
-        Returns
-        -------
-        ndarray of shape (n_users,), bool
-            By the number of the name.
+        Shapes: `is_wanted` (n_songs,) -> (n_users,).
         """
         found = np.zeros(len(self.users), dtype=bool)
         for users, songs, _ in self._chunks:
@@ -158,17 +130,7 @@ class Triplets:
     ) -> tuple[sp.csr_array, int]:
         """Turn the pairs into a matrix and forget them.
 
-        Parameters
-        ----------
-        rank_of_user, rank_of_song : ndarray of shape (n_names,), int32
-            Column and row of each name; -1 drops its pairs.
-
-        Returns
-        -------
-        plays : csr_array of shape (n_songs, n_users)
-            Sums of the counts in float32, indices sorted.
-        n_duplicates : int
-            Pairs that were added to others.
+        Shapes: `rank_of_user, rank_of_song` (n_names,) -> `plays` (n_songs, n_users).
         """
         from skcoldstart._kernels.pairs import count_pairs, scatter_pairs
 
@@ -193,25 +155,7 @@ class Triplets:
 
 
 def read_triplets(path: str | os.PathLike[str], *, verbose: int | bool = 0) -> Triplets:
-    """Read a file of triplets in chunks, the next one while the last is parsed.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Plain or compressed.
-    verbose : int or bool, default=0
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    Triplets
-        What it holds: 12 bytes a line, and the names once.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged, empty, or a line is no triplet.
-    """
+    """Read a file of triplets in chunks, the next one while the last is parsed."""
     triplets = Triplets()
     with open_bytes(path) as file:
         triplets.read(file, path, verbose)
@@ -286,22 +230,7 @@ def _fault(text: bytes) -> str:
 def decode(names: np.ndarray, path: Any) -> np.ndarray:
     """Turn bytes into text, and say which are none.
 
-    Parameters
-    ----------
-    names : ndarray of shape (n_names,)
-        Bytes.
-    path : str or PathLike
-        Where they come from.
-
-    Returns
-    -------
-    ndarray of shape (n_names,)
-        Text.
-
-    Raises
-    ------
-    ValueError
-        If one is not in UTF-8.
+    Shapes: `names` (n_names,) -> (n_names,).
     """
     try:
         return names.astype(str)  # quick, where all of it is ASCII

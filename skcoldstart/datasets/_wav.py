@@ -26,16 +26,7 @@ def write_wav(
 ) -> None:
     """Write 16-bit mono, whole or not at all.
 
-    Parameters
-    ----------
-    path : str or PathLike
-        The file to write or replace.
-    waveform : ndarray of shape (n_samples,)
-        A sample x in [-1, 1) becomes the integer nearest 32768 x.
-    sr : int
-        Sampling rate, in Hz.
-    fingerprint : str
-        ASCII of even length that identifies the waveform; kept as a comment.
+    Shapes: `waveform` (n_samples,).
     """
     samples = np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype("<i2")
     with atomic_write(path) as file:
@@ -52,22 +43,7 @@ def write_wav(
 
 
 def holds_song(path: str | os.PathLike[str], n_samples: int, fingerprint: str) -> bool:
-    """Tell whether a file is one that `write_wav` wrote for this waveform.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file, which need not exist.
-    n_samples : int
-        Length of the waveform.
-    fingerprint : str
-        What identifies it.
-
-    Returns
-    -------
-    bool
-        Whether its size and its comment are the right ones.
-    """
+    """Tell whether a file is one that `write_wav` wrote for this waveform."""
     comment = _comment(fingerprint)
     place = Path(path)
     if not place.is_file():

@@ -85,19 +85,7 @@ def sweeps(
 def fold_in(rows: Rows, fixed: np.ndarray, solver: Solver) -> np.ndarray:
     """Solve rows from nothing, to the precision of the dtype.
 
-    Parameters
-    ----------
-    rows : Rows
-        Plays, a column for each row of `fixed`.
-    fixed : ndarray of shape (n_columns, n_components)
-        Factors of the other side.
-    solver : Solver
-        Where to solve them.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_components)
-        Factors; 0 for a row without entries.
+    Shapes: `fixed` (n_columns, n_components) -> (n_rows, n_components).
     """
     A = solver.put(np.zeros((rows.n_rows, fixed.shape[1]), fixed.dtype))
     solver.half(rows, A, solver.put(fixed), accurate=True)

@@ -14,28 +14,7 @@ def confidence_weights(
 ) -> np.ndarray:
     """Return the confidence of each stored play count, minus one.
 
-    Parameters
-    ----------
-    counts : ndarray of shape (nnz,)
-        Above zero.
-    confidence : {"log", "linear", "precomputed"}
-        ``1 + alpha log(1 + r / epsilon)``, ``1 + alpha r``, or the entry itself.
-    alpha : float
-        Growth of the confidence.
-    epsilon : float
-        Scale of a count, for "log".
-    dtype : dtype
-        float32 or float64. Confidences are computed in float64.
-
-    Returns
-    -------
-    ndarray of shape (nnz,)
-        At least 0.
-
-    Raises
-    ------
-    ValueError
-        If a confidence is infinite in `dtype`, or a precomputed one is below 1.
+    Shapes: `counts` (nnz,) -> (nnz,).
     """
     largest, smallest = 0.0, 0.0
     weights = np.empty(len(counts), dtype)

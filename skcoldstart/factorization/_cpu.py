@@ -63,18 +63,7 @@ class Basis:
 
 
 class CPUSolver:
-    """Solves the rows of one side while the factors of the other stay fixed.
-
-    Parameters
-    ----------
-    run : callable
-        Maps a function over items in threads.
-    method : {"auto", "cg", "cholesky"}
-        A few steps of conjugate gradients, or the exact step. "auto" is "cg", except
-        that few dimensions are solved to full precision by "cholesky".
-    n_components : int
-        Dimensions that are not padding.
-    """
+    """Solves the rows of one side while the factors of the other stay fixed."""
 
     def __init__(self, run: ThreadMap, method: str, n_components: int) -> None:
         self._run = run
@@ -103,23 +92,7 @@ class CPUSolver:
     ) -> float:
         """Move the rows of A; return the objective without the penalty on B.
 
-        Parameters
-        ----------
-        rows : Rows
-            Plays, a row for each row of A and a column for each row of B.
-        A : ndarray of shape (n_rows, n_dims)
-            Padded factors to solve for, in place.
-        B : ndarray of shape (n_columns, n_dims)
-            Padded factors that stay fixed.
-        omega : float, default=1.0
-            How much of the step to take, between 0 and 2.
-        accurate : bool, default=False
-            Start from 0 and solve to the precision of the dtype.
-
-        Returns
-        -------
-        float
-            The objective after the move, less ``sum_j penalty_j ||b_j||^2``.
+        Shapes: `A` (n_rows, n_dims), `B` (n_columns, n_dims).
         """
         basis = self._basis(rows, B)
         if self._fixed is None or len(self._fixed) < len(B):

@@ -22,23 +22,8 @@ def fold_in_around(
 ) -> np.ndarray:
     """Solve rows exactly, each pulled towards the factors expected of it.
 
-    Parameters
-    ----------
-    rows : Rows
-        Plays, a column for each row of `fixed`.
-    fixed : ndarray of shape (n_columns, n_components)
-        Factors of the other side.
-    expected : ndarray of shape (n_rows, n_components)
-        Factors that the rows are expected to have.
-    strength : float
-        Weight of the expectation, above 0.
-    run : callable
-        Maps a function over items in threads.
-
-    Returns
-    -------
-    float64 ndarray of shape (n_rows, n_components)
-        ``expected``, exactly, for a row without entries.
+    Shapes: `fixed` (n_columns, n_components), `expected` (n_rows, n_components) ->
+    (n_rows, n_components).
     """
     gram = gram_matrix(fixed, run, np.float64)
     factors = np.array(expected, dtype=np.float64)

@@ -7,12 +7,12 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._utils.scores import LowRankScores
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.sources import LowRankScores
+from skcoldstart._scores.top_n import check_indices, top_n_per_user
+from skcoldstart._scores.usage import similar_rows, usage_coordinates
+from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart._utils.topn import check_indices, top_n_per_user
-from skcoldstart._utils.usage import similar_rows, usage_coordinates
-from skcoldstart._utils.user_names import users_by_name
-from skcoldstart._utils.validation import check_play_counts
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._prior import fold_in_around
 

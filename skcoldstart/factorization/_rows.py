@@ -15,18 +15,7 @@ BLOCK_ROWS = 2048  # of a dense product; fixed, so that sums do not depend on th
 class Rows:
     """Weighted plays of one side, a row for each item (or each user).
 
-    Attributes
-    ----------
-    indptr : int64 ndarray of shape (n_rows + 1,)
-        Where each row starts.
-    indices : int32 ndarray of shape (nnz,)
-        Columns of the stored entries.
-    weights : ndarray of shape (nnz,)
-        Their confidences, minus one.
-    reg : float
-        Regularization of a row of factors.
-    reg_exponent : float
-        It is multiplied by the row's number of entries to this power.
+    Shapes: `indptr` (n_rows + 1,), `indices` (nnz,), `weights` (nnz,).
     """
 
     indptr: np.ndarray

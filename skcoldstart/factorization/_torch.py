@@ -18,18 +18,7 @@ STEPS_BETWEEN_CHECKS = 4  # asking a GPU whether all rows are solved stops it
 
 
 class TorchSolver:
-    """Solves the rows of one side while the factors of the other stay fixed.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        Where to solve.
-    method : {"auto", "cg", "cholesky"}
-        A few steps of conjugate gradients, or the exact step; "auto" is "cg", since
-        batches of small factorizations are far below what a GPU can do.
-    n_components : int
-        Number of factors.
-    """
+    """Solves the rows of one side while the factors of the other stay fixed."""
 
     def __init__(self, device: Any, method: str, n_components: int) -> None:
         self._device = device
@@ -40,15 +29,7 @@ class TorchSolver:
     @classmethod
     @contextmanager
     def on_cuda(cls, method: str, n_components: int) -> Iterator["TorchSolver"]:
-        """Open a solver on the first CUDA device, with products of full precision.
-
-        Raises
-        ------
-        ImportError
-            If torch is not installed.
-        ValueError
-            If torch finds no CUDA device.
-        """
+        """Open a solver on the first CUDA device, with products of full precision."""
         try:
             import torch
         except ImportError as error:
@@ -85,23 +66,7 @@ class TorchSolver:
     ) -> float:
         """Move the rows of A; return the objective without the penalty on B.
 
-        Parameters
-        ----------
-        rows : Rows
-            Plays, a row for each row of A and a column for each row of B.
-        A : tensor of shape (n_rows, n_components)
-            Factors to solve for, in place.
-        B : tensor of shape (n_columns, n_components)
-            Factors that stay fixed.
-        omega : float, default=1.0
-            How much of the step to take, between 0 and 2.
-        accurate : bool, default=False
-            Start from 0 and solve to the precision of the dtype.
-
-        Returns
-        -------
-        float
-            The objective after the move, less ``sum_j penalty_j ||b_j||^2``.
+        Shapes: `A` (n_rows, n_components), `B` (n_columns, n_components).
         """
         import torch
 

@@ -15,10 +15,10 @@ from sklearn.base import (
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart._utils.validation import check_play_counts
 from skcoldstart.factorization._als import Solver, draw_factors, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._cpu import CPUSolver

@@ -40,21 +40,7 @@ def window_around(
 ) -> Window:
     """Return the window around an item that holds it and its nearest neighbours.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_items, 2)
-        Positions; NaN for items that have none.
-    centre : int
-        The item in the middle.
-    n_items : int
-        Items wanted inside, at least.
-    aspect : float
-        Width over height.
-
-    Returns
-    -------
-    Window
-        The smallest, and a little room.
+    Shapes: `points` (n_items, 2).
     """
     x, y = points[centre]
     distance = np.sort((np.abs(points - points[centre]) / [aspect, 1.0]).max(axis=1))
@@ -72,25 +58,7 @@ def choose_centres(
 ) -> list[int]:
     """Choose items whose neighbourhoods are worth a close-up.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_items, 2)
-        Positions; NaN for items that have none.
-    label_of_item : int ndarray of shape (n_items,)
-        Label of each.
-    n : int
-        How many to choose.
-    n_items : int
-        Items in a neighbourhood.
-    aspect : float
-        Width of a close-up over its height.
-
-    Returns
-    -------
-    list of int
-        The middle of neighbourhoods of a single label, and of these the densest; one
-        for each label before a second of any, none overlapping. Fewer where no more
-        fit.
+    Shapes: `points` (n_items, 2), `label_of_item` (n_items,).
     """
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
     tree = KDTree(points[placed])
@@ -124,21 +92,7 @@ def write_names(
 ) -> list[Any]:
     """Write names beside their points, as many as have room.
 
-    Parameters
-    ----------
-    axes : matplotlib Axes
-        Of final size and limits.
-    points : ndarray of shape (n_items, 2)
-        Positions of the points, the most important first.
-    names : ndarray of shape (n_items,)
-        Their names; an empty one is not written, and of equal ones only the first.
-    taken : sequence of matplotlib Text, default=()
-        Already there.
-
-    Returns
-    -------
-    list of matplotlib Text
-        Those written: inside the axes, and over no point, text or each other.
+    Shapes: `points` (n_items, 2), `names` (n_items,).
     """
     figure = axes.figure
     figure.draw_without_rendering()

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._scores.top_n import check_indices
+from skcoldstart._scores.usage import usage_coordinates
 from skcoldstart._utils.table import Table
-from skcoldstart._utils.topn import check_indices
-from skcoldstart._utils.usage import usage_coordinates
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 from skcoldstart.inspection._style import PALETTE, literal, shorten
 

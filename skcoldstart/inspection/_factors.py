@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._utils.scores import open_recommender
+from skcoldstart._scores.sources import open_recommender
 
 __all__ = ["check_factors", "check_texts", "factors_of"]
 
@@ -14,26 +14,7 @@ __all__ = ["check_factors", "check_texts", "factors_of"]
 def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the item and user factors of a fitted estimator.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A factorizer such as `WMF`, or a recommender with ``predict_factors`` and
-        ``user_factors_``, also as the end of a Pipeline or inside a search.
-    X : sequence of n_items items, default=None
-        Content to predict item factors from; ``None`` means the factors that training
-        items got from their plays.
-
-    Returns
-    -------
-    item_factors : ndarray of shape (n_items, k)
-        Predicted or fitted.
-    user_factors : ndarray of shape (n_users, k)
-        Fitted.
-
-    Raises
-    ------
-    TypeError
-        If the estimator has no such factors.
+    Shapes: -> `item_factors` (n_items, k), `user_factors` (n_users, k).
     """
     check_is_fitted(estimator)
     model, content = open_recommender(estimator, X)
@@ -59,24 +40,7 @@ def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
 def check_factors(factors: Any, *, input_name: str, like: Any = None) -> np.ndarray:
     """Validate a table of factors.
 
-    Parameters
-    ----------
-    factors : array-like of shape (n, k)
-        Finite numbers.
-    input_name : str
-        Name used in messages.
-    like : ndarray of shape (m, k), default=None
-        A table that must have the same number of columns.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        In float32 or float64.
-
-    Raises
-    ------
-    ValueError
-        If it is malformed or has another number of columns than `like`.
+    Shapes: `factors` (n, k), `like` (m, k) -> (n, k).
     """
     factors = check_array(
         factors, dtype=[np.float64, np.float32], input_name=input_name
@@ -92,26 +56,7 @@ def check_factors(factors: Any, *, input_name: str, like: Any = None) -> np.ndar
 def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
     """Return one line of text per item.
 
-    Parameters
-    ----------
-    texts : array-like of shape (n_items,)
-        Names, labels, or other values that have a text. ``None`` and NaN are empty.
-    n_items : int
-        Number of items.
-    input_name : str
-        Name used in messages.
-
-    Returns
-    -------
-    ndarray of shape (n_items,)
-        Of str; runs of white space, line ends included, are one blank.
-
-    Raises
-    ------
-    TypeError
-        If `texts` is a single str.
-    ValueError
-        If there is not one text per item.
+    Shapes: `texts` (n_items,) -> (n_items,).
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(

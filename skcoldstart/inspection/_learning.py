@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._utils.scores import open_recommender
+from skcoldstart._scores.sources import open_recommender
 from skcoldstart.inspection._style import PALETTE, axes_for
 
 __all__ = ["LearningCurve"]

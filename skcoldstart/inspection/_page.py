@@ -35,24 +35,8 @@ def write_page(
 ) -> None:
     """Write the page.
 
-    Parameters
-    ----------
-    path : str or PathLike
-        Written whole or not at all.
-    title : str
-        Of the page.
-    points : ndarray of shape (n_items, 2)
-        Positions; items where they are NaN are left out.
-    names : ndarray of shape (n_items,)
-        Names.
-    styles : list of Style
-        Labels and their looks.
-    style_of_item : int ndarray of shape (n_items,)
-        Index of each item's style.
-    details : mapping of str to ndarray of shape (n_items,)
-        More texts.
-    audio : ndarray of shape (n_items,) or None
-        Paths, or None and empty ones.
+    Shapes: `points` (n_items, 2), `names` (n_items,), `style_of_item` (n_items,),
+    `details` (n_items,), `audio` (n_items,).
     """
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
     folder = Path(path).resolve().parent
@@ -89,41 +73,14 @@ def write_page(
 
 
 def json_for_html(value: Any) -> str:
-    r"""Return JSON that may stand inside a script element.
-
-    Parameters
-    ----------
-    value : object
-        Of dicts, lists, str, numbers and None. A lone surrogate, as in the name of a
-        file that is no UTF-8, becomes a question mark.
-
-    Returns
-    -------
-    str
-        JSON without ``<``, ``>``, ``&`` and without the separators U+2028 and U+2029:
-        they are written ``\u003c`` and so on, which mean the same in JSON.
-    """
+    r"""Return JSON that may stand inside a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = text.encode("utf-8", "replace").decode("utf-8")
     return re.sub(r"[<>&\u2028\u2029]", lambda c: f"\\u{ord(c[0]):04x}", text)
 
 
 def clip_url(path: Any, folder: Path) -> str | None:
-    """Return the link from a page in `folder` to an audio file.
-
-    Parameters
-    ----------
-    path : str, PathLike or None
-        The file; it is taken for a path whatever it looks like.
-    folder : Path
-        Absolute folder of the page.
-
-    Returns
-    -------
-    str or None
-        Relative, beginning with a dot, or a ``file:`` link to another drive; None
-        where there is no file.
-    """
+    """Return the link from a page in `folder` to an audio file."""
     if path is None or path != path or path == "":
         return None
     absolute = os.path.abspath(os.fsdecode(path))

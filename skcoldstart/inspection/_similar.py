@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._utils.scores import open_recommender
+from skcoldstart._scores.sources import open_recommender
+from skcoldstart._scores.top_n import check_indices
+from skcoldstart._scores.usage import similar_rows, usage_coordinates
 from skcoldstart._utils.table import Table
-from skcoldstart._utils.topn import check_indices
-from skcoldstart._utils.usage import similar_rows, usage_coordinates
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 
 __all__ = ["SimilarItemsTable"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skcoldstart._utils.validation import check_item_sequence
+from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart.inspection._style import axes_for
 
 __all__ = ["SpectrogramDisplay"]

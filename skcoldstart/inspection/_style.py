@@ -38,20 +38,7 @@ def style_labels(
 ) -> tuple[list[Style], np.ndarray]:
     """Give each label a colour and a shape, the most frequent first.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n_items,) or None
-        Label of each item; an empty one is none.
-    n_items : int
-        Number of items.
-
-    Returns
-    -------
-    styles : list of Style
-        Different ones; the last is grey for the empty and for the rare labels beyond
-        the different looks there are, if any.
-    style_of_item : int ndarray of shape (n_items,)
-        Index of each item's style.
+    Shapes: `labels` (n_items,) -> `style_of_item` (n_items,).
     """
     if labels is None:
         return [Style("", PALETTE[0], SHAPES[0], n_items)], np.zeros(n_items, int)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._utils.topn import check_indices
-from skcoldstart._utils.usage import unit_rows, usage_coordinates
+from skcoldstart._scores.top_n import check_indices
+from skcoldstart._scores.usage import unit_rows, usage_coordinates
 from skcoldstart.inspection._closeups import (
     choose_centres,
     window_around,

@@ -1,6 +1,6 @@
 """Ranking metrics and scorers."""
 
-from skcoldstart._utils.scores import CallableScores, LowRankScores
+from skcoldstart._scores.sources import CallableScores, LowRankScores
 from skcoldstart.metrics._at_k import hit_rate, mrr, ndcg, precision, recall
 from skcoldstart.metrics._lists import coverage, novelty, popularity_bias
 from skcoldstart.metrics._ranking import (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skcoldstart._utils.scores import ScoreSource
+from skcoldstart._scores.sources import ScoreSource
 from skcoldstart.metrics._lists import coverage, mean_information, popularity_lift
 from skcoldstart.metrics._pooled import pooled_auc
 from skcoldstart.metrics._ranks import (
@@ -119,38 +119,14 @@ DEFAULT_K = dict.fromkeys(METRIC_NAMES, 10) | {"map": 500, "mrr": None, "auc": N
 
 @dataclass(frozen=True)
 class Metric:
-    """A ranking metric and its cutoff.
-
-    Parameters
-    ----------
-    name : str
-        Key of the formula.
-    k : int or None
-        Ranks that count; ``None`` means all.
-    """
+    """A ranking metric and its cutoff."""
 
     name: str
     k: int | None
 
     @classmethod
     def parse(cls, text: str) -> "Metric":
-        """Read a name such as ``"map@500"``.
-
-        Parameters
-        ----------
-        text : str
-            ``name``, ``name@k`` or ``name@all``.
-
-        Returns
-        -------
-        Metric
-            With its default cutoff where none is given.
-
-        Raises
-        ------
-        ValueError
-            If there is no such metric, or it takes no such cutoff.
-        """
+        """Read a name such as ``"map@500"``."""
         match = re.fullmatch(r"(\w+)(?:@([1-9]\d*|all))?", str(text))
         if match is None or match[1] not in METRIC_NAMES:
             raise ValueError(
@@ -181,55 +157,20 @@ class Metric:
     def of_all(self, lists: np.ndarray, candidates: Candidates) -> float:
         """Compute a metric that describes the lists of all users.
 
-        Parameters
-        ----------
-        lists : int64 ndarray of shape (n_users, n_listed)
-            Items of each user, at least k of them.
-        candidates : Candidates
-            The users of these rows.
-
-        Returns
-        -------
-        float
-            NaN where it is undefined.
+        Shapes: `lists` (n_users, n_listed).
         """
         return _LIST_FORMULAS[self.name](lists[:, : self.k], candidates)
 
     def per_user(self, ranks: PositiveRanks) -> np.ndarray:
         """Compute the metric of each user.
 
-        Parameters
-        ----------
-        ranks : PositiveRanks
-            Ranks of each user's positives.
-
-        Returns
-        -------
-        float64 ndarray of shape (n_users,)
-            NaN where the metric is undefined.
+        Shapes: -> (n_users,).
         """
         return _FORMULAS[self.name](ranks, self.k)
 
 
 def parse_metrics(metrics: str | Iterable[str]) -> dict[str, Metric]:
-    """Read metric names and give each a key.
-
-    Parameters
-    ----------
-    metrics : str or iterable of str
-        One name or several.
-
-    Returns
-    -------
-    dict of str to Metric
-        The key is the name alone where one cutoff of it is asked for, else the name
-        with its cutoff.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or one is unknown.
-    """
+    """Read metric names and give each a key."""
     texts = [metrics] if isinstance(metrics, str) else list(metrics)
     parsed = list(dict.fromkeys(Metric.parse(text) for text in texts))
     if not parsed:
@@ -239,20 +180,7 @@ def parse_metrics(metrics: str | Iterable[str]) -> dict[str, Metric]:
 
 
 def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
-    """Refuse metrics that have no value for one user.
-
-    Parameters
-    ----------
-    metrics : dict of str to Metric
-        What is asked for.
-    average : {"user", "pooled"}, default="user"
-        How AUC is averaged.
-
-    Raises
-    ------
-    ValueError
-        If one describes the lists of all users, or pools their scores.
-    """
+    """Refuse metrics that have no value for one user."""
     of_lists = [str(metric) for metric in metrics.values() if metric.of_lists]
     if of_lists:
         raise ValueError(
@@ -275,30 +203,7 @@ def evaluate(
     n_jobs: int | None = None,
     stacklevel: int = 2,
 ) -> dict[str, float]:
-    """Compute means over users of several metrics from one ranking.
-
-    Parameters
-    ----------
-    metrics : dict of str to Metric
-        What to compute, under which key.
-    candidates : Candidates
-        Positives and hidden items of each user.
-    source : ScoreSource
-        Scores of all items for some users.
-    average : {"user", "pooled"}, default="user"
-        How AUC is averaged.
-    tile_users : int, default=None
-        Users scored at a time in each thread; ``None`` means `default_tile_users`.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-    stacklevel : int, default=2
-        Where a warning points.
-
-    Returns
-    -------
-    dict of str to float
-        NaN, with one warning for all, where no user could be scored.
-    """
+    """Compute means over users of several metrics from one ranking."""
     pooled = {k for k, m in metrics.items() if m.name == "auc" and average == "pooled"}
     rest = {key: metric for key, metric in metrics.items() if key not in pooled}
     options: dict[str, Any] = {"tile_users": tile_users, "n_jobs": n_jobs}
@@ -328,23 +233,7 @@ def evaluate_each(
 ) -> dict[str, Any]:
     """Compute several metrics of each user from one ranking.
 
-    Parameters
-    ----------
-    metrics : dict of str to Metric
-        What to compute, under which key.
-    candidates : Candidates
-        Positives and hidden items of each user.
-    source : ScoreSource
-        Scores of all items for some users.
-    tile_users : int, default=None
-        Users scored at a time in each thread; ``None`` means `default_tile_users`.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-
-    Returns
-    -------
-    dict of str to float64 ndarray of shape (n_selected_users,), or to float
-        Arrays, NaN where a user is skipped; one float for a metric of lists.
+    Shapes: -> (n_selected_users,).
     """
     n_listed = max([m.k or 0 for m in metrics.values() if m.of_lists], default=0)
     ranks = rank_positives(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skcoldstart._utils.scores import DenseScores, ScoreSource
+from skcoldstart._scores.sources import DenseScores, ScoreSource
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions
 from skcoldstart.metrics._formulas import Metric, evaluate
 from skcoldstart.metrics._ranks import Candidates, rank_positives
@@ -39,15 +39,7 @@ STACKLEVEL = 4
 def as_source(y_score: Any) -> ScoreSource:
     """Check a table of scores; take a source of scores as it is.
 
-    Parameters
-    ----------
-    y_score : array-like of shape (n_items, n_users) or ScoreSource
-        Scores; NaN is found later, when users are named.
-
-    Returns
-    -------
-    ScoreSource
-        Of float32 or float64.
+    Shapes: `y_score` (n_items, n_users).
     """
     if hasattr(y_score, "of_items"):
         return y_score
@@ -71,25 +63,8 @@ def mean_over_users(
 ) -> float | np.ndarray:
     """Compute one metric of each user, or its mean.
 
-    Parameters
-    ----------
-    metric : Metric
-        What to compute.
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts.
-    y_score : array-like of shape (n_items, n_users) or ScoreSource
-        Scores.
-    exclude : {array-like, sparse} of shape (n_items, n_users) or None
-        Pairs that are no candidates.
-    per_user : bool
-        Return one value per user.
-    n_jobs : int or None
-        Threads.
-
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        The mean, or NaN where a user is skipped.
+    Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
+    (n_items, n_users) -> (n_users,).
     """
     source = as_source(y_score)
     candidates = Candidates.from_plays(y_true, source, exclude=exclude)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.top_n import check_users
 from skcoldstart._utils.sk import Interval, validate_params
-from skcoldstart._utils.topn import check_users
-from skcoldstart._utils.validation import check_play_counts
 
 __all__ = [
     "coverage",
@@ -204,19 +204,7 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
 def mean_information(items: np.ndarray, popularity: np.ndarray, n_users: int) -> float:
     """Return the mean self-information of listed items.
 
-    Parameters
-    ----------
-    items : int64 ndarray of shape (n_rows, n)
-        Listed items, -1 for none.
-    popularity : float64 ndarray of shape (n_items,)
-        Share of users who play each.
-    n_users : int
-        Number of users.
-
-    Returns
-    -------
-    float
-        In bits; NaN where nothing is listed.
+    Shapes: `items` (n_rows, n), `popularity` (n_items,).
     """
     listed = popularity[items[items >= 0]]
     if not len(listed):
@@ -229,19 +217,7 @@ def popularity_lift(
 ) -> float:
     """Return how much more popular listed items are than played ones.
 
-    Parameters
-    ----------
-    items : int64 ndarray of shape (n_rows, n)
-        Listed items, -1 for none.
-    played : csr_array of shape (n_rows, n_items)
-        What the users of these rows play.
-    popularity : float64 ndarray of shape (n_items,)
-        Share of users who play each.
-
-    Returns
-    -------
-    float
-        NaN where no row has both.
+    Shapes: `items` (n_rows, n), `played` (n_rows, n_items), `popularity` (n_items,).
     """
     listed = mean_over_rows(np.where(items >= 0, popularity[items], np.nan))
     n_played = np.diff(played.indptr)
@@ -258,15 +234,7 @@ def popularity_lift(
 def mean_over_rows(values: np.ndarray) -> np.ndarray:
     """Return the mean of each row without its NaN, NaN where there is nothing else.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n)
-        Values, NaN where there is none.
-
-    Returns
-    -------
-    float64 ndarray of shape (n_rows,)
-        Means.
+    Shapes: `values` (n_rows, n) -> (n_rows,).
     """
     there = ~np.isnan(values)
     counts = there.sum(axis=1)

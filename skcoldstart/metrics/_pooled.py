@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skcoldstart._utils.scores import ScoreSource
+from skcoldstart._scores.sources import ScoreSource
 from skcoldstart.metrics._ranks import (
     Candidates,
     hidden_positive_error,
@@ -28,28 +28,6 @@ def pooled_auc(
 
     Scores are read twice: once for those of positives, which become sorted
     thresholds, and once to count all scores between them.
-
-    Parameters
-    ----------
-    candidates : Candidates
-        Positives and hidden items of each user; users without positives give
-        negatives to the pool.
-    source : ScoreSource
-        Scores of all items for some users.
-    tile_users : int, default=None
-        Users scored at a time in each thread; ``None`` means `default_tile_users`.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-
-    Returns
-    -------
-    float
-        NaN where there are no positives or no negatives.
-
-    Raises
-    ------
-    ValueError
-        If a score is NaN, or that of a positive is -inf.
     """
     from skcoldstart._kernels.ranking import count_between
 

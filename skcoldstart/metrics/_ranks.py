@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skcoldstart._utils.scores import ScoreSource
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.sources import ScoreSource
 from skcoldstart._utils.threads import (
     map_in_threads,
     n_kernel_threads,
     one_blas_thread,
 )
-from skcoldstart._utils.validation import check_play_counts
 
 __all__ = [
     "Candidates",
@@ -39,20 +39,8 @@ _TASK_SCORES = 1 << 22
 class Candidates:
     """Which items each user played, and which ones are not to be ranked.
 
-    Parameters
-    ----------
-    n_items : int
-        Number of items.
-    users : int64 ndarray of shape (n_selected_users,)
-        User of each row of the two tables below.
-    positives : csr_array of shape (n_selected_users, n_items)
-        What they played.
-    hidden : csr_array of shape (n_selected_users, n_items)
-        What they are not offered; nothing that they played.
-    popularity : float64 ndarray of shape (n_items,)
-        Share of all users, selected or not, who played each item.
-    n_users : int
-        Number of all users.
+    Shapes: `users` (n_selected_users,), `positives` (n_selected_users, n_items),
+    `hidden` (n_selected_users, n_items), `popularity` (n_items,).
     """
 
     n_items: int
@@ -73,26 +61,8 @@ class Candidates:
     ) -> "Candidates":
         """Check plays and exclusions against the scores, and turn users into rows.
 
-        Parameters
-        ----------
-        y_true : {array-like, sparse} of shape (n_items, n_users)
-            Play counts.
-        source : ScoreSource
-            Gives the shape that is expected.
-        exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-            Pairs that are not to be ranked.
-        users : int64 ndarray of shape (n_selected_users,), default=None
-            Users to keep; ``None`` keeps all.
-
-        Returns
-        -------
-        Candidates
-            One row per kept user.
-
-        Raises
-        ------
-        ValueError
-            If a shape does not fit, or a pair is both played and excluded.
+        Shapes: `y_true` (n_items, n_users), `exclude` (n_items, n_users), `users`
+        (n_selected_users,).
         """
         shape = (source.n_items, source.n_users)
         positives = _by_user(y_true, shape, "y_true")
@@ -127,15 +97,7 @@ class Candidates:
     def select(self, rows: np.ndarray) -> "Candidates":
         """Keep some of the users.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_kept,)
-            Rows to keep.
-
-        Returns
-        -------
-        Candidates
-            Those rows.
+        Shapes: `rows` (n_kept,).
         """
         return replace(
             self,
@@ -149,18 +111,8 @@ class Candidates:
 class PositiveRanks:
     """Where the items that each user played stand among that user's candidates.
 
-    Parameters
-    ----------
-    n_positives, n_negatives : int64 ndarray of shape (n_users,)
-        Played and unplayed candidates.
-    ranks : int32 ndarray of shape (n_positives.sum(),)
-        1 is best; of equal scores the lower item index comes first. Users one after
-        the other, rising for each.
-    midrank_sums : int64 ndarray of shape (n_users,)
-        Twice the sum of midranks of each user's positives.
-    lists : int64 ndarray of shape (n_users, n_listed)
-        The best candidates of each user who has positives, best first; -1 where there
-        are fewer, and for users without positives.
+    Shapes: `n_positives, n_negatives` (n_users,), `ranks` (n_positives.sum(),),
+    `midrank_sums` (n_users,), `lists` (n_users, n_listed).
     """
 
     n_positives: np.ndarray
@@ -183,15 +135,7 @@ class PositiveRanks:
     def sum_by_user(self, values: np.ndarray) -> np.ndarray:
         """Add up one value per rank for each user.
 
-        Parameters
-        ----------
-        values : ndarray of shape (n_ranks,)
-            One value per rank.
-
-        Returns
-        -------
-        float64 ndarray of shape (n_users,)
-            Sums, NaN for a user without positives.
+        Shapes: `values` (n_ranks,) -> (n_users,).
         """
         sums = np.bincount(self.users, values, minlength=len(self.n_positives))
         return np.where(self.n_positives > 0, sums, np.nan)
@@ -208,29 +152,6 @@ def rank_positives(
     """Rank what each user played among the user's candidates.
 
     Users without positives are not scored.
-
-    Parameters
-    ----------
-    candidates : Candidates
-        Positives and hidden items of each user.
-    source : ScoreSource
-        Scores of all items for some users.
-    n_listed : int, default=0
-        Best candidates to list for each user, from the same scores.
-    tile_users : int, default=None
-        Users scored at a time in each thread; ``None`` means `default_tile_users`.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-
-    Returns
-    -------
-    PositiveRanks
-        One entry per row of `candidates`.
-
-    Raises
-    ------
-    ValueError
-        If a score is NaN, or that of a positive is -inf.
     """
     from skcoldstart._kernels import ranking
     from skcoldstart._kernels.topn import select_top_n
@@ -290,26 +211,10 @@ def over_tiles(
 ) -> Iterator[Any]:
     """Score users tile by tile, each thread in one buffer of its own.
 
+    Shapes: `users` (n_selected_users,).
+
     Tiles do not depend on the number of threads and BLAS has one thread, so neither
     does any bit of the scores.
-
-    Parameters
-    ----------
-    work : callable
-        Takes a slice of `users` and their scores of shape (n_tile_users, n_items).
-    users : int64 ndarray of shape (n_selected_users,)
-        Users to score.
-    source : ScoreSource
-        Where scores come from.
-    tile_users : int or None
-        Users in a tile; ``None`` means `default_tile_users`.
-    n_jobs : int or None
-        Threads; ``None`` means all that are available.
-
-    Yields
-    ------
-    object
-        What `work` returns, in the order of tiles.
     """
     n_users = len(users)
     if n_users == 0:
@@ -344,21 +249,7 @@ def over_tiles(
 
 
 def default_tile_users(n_users: int, row_bytes: int) -> int:
-    """Return how many users to score at a time.
-
-    Parameters
-    ----------
-    n_users : int
-        Users to score in all.
-    row_bytes : int
-        Memory of one user's scores.
-
-    Returns
-    -------
-    int
-        256; where their scores take more than 4 MiB up to 1024, as many as 128 MiB
-        hold, but no more than an eighth of all users.
-    """
+    """Return how many users to score at a time."""
     if _FEWEST_USERS * row_bytes <= _CACHE_BYTES:
         return _FEWEST_USERS
     most = min(_MOST_USERS, _TILE_BYTES // row_bytes, n_users // 8)
@@ -372,18 +263,7 @@ def _as_slice(users: np.ndarray) -> np.ndarray | slice:
 
 
 def nan_error(user: int | None = None) -> ValueError:
-    """Say that scores are NaN.
-
-    Parameters
-    ----------
-    user : int, default=None
-        Whose scores, where it is known.
-
-    Returns
-    -------
-    ValueError
-        To be raised.
-    """
+    """Say that scores are NaN."""
     whose = "" if user is None else f" of user {user}"
     return ValueError(
         f"Scores{whose} contain NaN; expected numbers. Check the predictions, or the "
@@ -392,18 +272,7 @@ def nan_error(user: int | None = None) -> ValueError:
 
 
 def hidden_positive_error(user: int) -> ValueError:
-    """Say that a positive has the score of an excluded item.
-
-    Parameters
-    ----------
-    user : int
-        Who played it.
-
-    Returns
-    -------
-    ValueError
-        To be raised.
-    """
+    """Say that a positive has the score of an excluded item."""
     return ValueError(
         f"User {user} played an item whose score is -inf, which marks items that are "
         "not to be ranked. Give the item a finite score, or take the play out of "

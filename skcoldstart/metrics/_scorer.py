@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skcoldstart._utils.scores import ScoreSource, score_source
+from skcoldstart._scores.sources import ScoreSource, score_source
+from skcoldstart._scores.top_n import check_users
+from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
-from skcoldstart._utils.topn import check_users
-from skcoldstart._utils.user_names import check_user_names
 from skcoldstart.metrics._formulas import (
     check_per_user,
     evaluate,

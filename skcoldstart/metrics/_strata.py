@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
+from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import Table
-from skcoldstart._utils.validation import check_play_counts
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
 from skcoldstart.metrics._inputs import INPUT, as_source
 from skcoldstart.metrics._ranks import Candidates

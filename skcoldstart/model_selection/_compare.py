@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import Table
-from skcoldstart._utils.validation import check_play_counts
 from skcoldstart.metrics import (
     bootstrap_interval,
     compare_paired,
@@ -189,20 +189,7 @@ def _values_of_folds(
 
 
 def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return means without NaN, NaN where there is nothing else.
-
-    Parameters
-    ----------
-    values : ndarray
-        Values, NaN where there is none.
-    axis : int
-        Along which the mean is taken.
-
-    Returns
-    -------
-    float64 ndarray
-        Means.
-    """
+    """Return means without NaN, NaN where there is nothing else."""
     there = ~np.isnan(values)
     counts = there.sum(axis=axis)
     sums = np.where(there, values, 0.0).sum(axis=axis)

@@ -9,9 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.model_selection import check_cv
 
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.sk import _num_samples
 from skcoldstart._utils.table import Table
-from skcoldstart._utils.validation import check_item_sequence, check_play_counts
 from skcoldstart.model_selection._validation import check_splits_rows
 
 __all__ = ["content_leakage_check"]

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
 from sklearn.utils import check_random_state, check_scalar
 
+from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.sk import _num_samples
-from skcoldstart._utils.validation import check_play_counts
 
 __all__ = [
     "DoubleColdSplit",

@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 import sklearn.model_selection
 
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.sk import _num_samples
-from skcoldstart._utils.validation import check_item_sequence, check_play_counts
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
 from skcoldstart.model_selection._split_plays import PlaySplitter
 
@@ -192,18 +193,7 @@ def cross_val_score(
 
 
 def as_scorer(scoring: Any) -> Any:
-    """Make a scorer of names of ranking metrics; leave anything else as it is.
-
-    Parameters
-    ----------
-    scoring : object
-        Whatever scikit-learn takes, or such names.
-
-    Returns
-    -------
-    object
-        What scikit-learn takes.
-    """
+    """Make a scorer of names of ranking metrics; leave anything else as it is."""
     names = [scoring] if isinstance(scoring, str) else scoring
     if not (isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)):
         return scoring
@@ -216,19 +206,7 @@ def as_scorer(scoring: Any) -> Any:
 def check_items_and_plays(X: Any, y: Any) -> None:
     """Refuse content that is no sequence of items, and plays that do not fit it.
 
-    Parameters
-    ----------
-    X : sequence of n_items items
-        Content.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts.
-
-    Raises
-    ------
-    TypeError
-        If `X` is a single path.
-    ValueError
-        If `y` does not have one row per item, or holds other things than counts.
+    Shapes: `y` (n_items, n_users).
     """
     if not sp.issparse(X):
         check_item_sequence(X)
@@ -240,18 +218,7 @@ def check_items_and_plays(X: Any, y: Any) -> None:
 
 
 def check_splits_rows(cv: Any) -> None:
-    """Refuse a splitter that splits plays, as it yields more than rows.
-
-    Parameters
-    ----------
-    cv : int, splitter or iterable
-        What is to be used as ``cv=``.
-
-    Raises
-    ------
-    TypeError
-        If it is one of ours that does.
-    """
+    """Refuse a splitter that splits plays, as it yields more than rows."""
     if isinstance(cv, PlaySplitter):
         raise TypeError(
             f"cv={cv!r} splits plays, not only items: rows cannot express what it "

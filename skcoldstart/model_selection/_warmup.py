@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from skcoldstart._utils.scores import (
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.sources import (
     LowRankScores,
     ScoreSource,
     open_recommender,
@@ -17,7 +18,6 @@ from skcoldstart._utils.scores import (
 )
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import Table
-from skcoldstart._utils.validation import check_play_counts
 from skcoldstart.metrics import bootstrap_interval
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
 from skcoldstart.metrics._inputs import as_source

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_array
 
-from skcoldstart._utils.validation import check_one_row_per_item
+from skcoldstart._sequences.checks import check_one_row_per_item
 
 __all__ = [
     "check_layer_sizes",
@@ -21,13 +21,7 @@ __all__ = [
 
 
 def import_training() -> ModuleType:
-    """Return the module that trains nets.
-
-    Raises
-    ------
-    ImportError
-        If torch or skorch is not installed; the extra is named.
-    """
+    """Return the module that trains nets."""
     try:
         from skcoldstart.neural._torch import training
     except ImportError as error:
@@ -43,24 +37,7 @@ def import_training() -> ModuleType:
 def check_targets(y: Any, n_items: int) -> tuple[np.ndarray, bool]:
     """Validate item factors.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_items, n_outputs) or (n_items,)
-        Targets.
-    n_items : int
-        Items of X.
-
-    Returns
-    -------
-    targets : ndarray of shape (n_items, n_outputs)
-        Float32 or float64.
-    one_output : bool
-        Whether y had one axis.
-
-    Raises
-    ------
-    ValueError
-        If y is missing, not finite, or has another number of rows.
+    Shapes: `y` (n_items, n_outputs) -> `targets` (n_items, n_outputs).
     """
     if y is None:
         raise ValueError(
@@ -78,22 +55,7 @@ def check_targets(y: Any, n_items: int) -> tuple[np.ndarray, bool]:
 
 
 def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> None:
-    """Refuse anything but a sequence of widths of layers.
-
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    sizes : Any
-        Its value.
-    allow_none : bool, default=False
-        Whether no layer at all is a choice.
-
-    Raises
-    ------
-    ValueError
-        If `sizes` is not a sequence of integers >= 1.
-    """
+    """Refuse anything but a sequence of widths of layers."""
     good = isinstance(sizes, (Sequence, np.ndarray)) and not isinstance(sizes, str)
     good = good and all(isinstance(size, Integral) and int(size) >= 1 for size in sizes)
     if not good or (len(sizes) == 0 and not allow_none):
@@ -104,20 +66,7 @@ def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> Non
 
 
 def check_same_network(params: Any, built_with: dict[str, Any]) -> None:
-    """Refuse to go on with a network that other parameters ask for.
-
-    Parameters
-    ----------
-    params : CNNFactorRegressor
-        Parameters of now.
-    built_with : dict of str to object
-        Those that its network was built with.
-
-    Raises
-    ------
-    ValueError
-        If one differs.
-    """
+    """Refuse to go on with a network that other parameters ask for."""
     for name, before in built_with.items():
         now = getattr(params, name)
         if not np.array_equal(now, before):
@@ -136,28 +85,7 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split items into those to learn from and those to stop by.
 
-    Parameters
-    ----------
-    heard : ndarray of shape (n_heard,)
-        Items with frames.
-    groups : array-like of shape (n_items,) or None
-        What must not be torn apart, such as artists.
-    n_items : int
-        Items of X.
-    fraction : float
-        Share of items, or of groups, to hold out.
-    rng : RandomState
-        Draws them.
-
-    Returns
-    -------
-    train, held_out : ndarray of int
-        Positions in X, ascending; none is held out where there is but one item.
-
-    Raises
-    ------
-    ValueError
-        If `groups` does not fit, or holds a single group.
+    Shapes: `heard` (n_heard,), `groups` (n_items,).
     """
     if groups is not None:
         groups = np.asarray(groups)

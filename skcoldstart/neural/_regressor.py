@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._ragged import LazySequence, RaggedArray
+from skcoldstart._sequences.checks import check_frames
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart._utils.validation import check_frames
 from skcoldstart.neural._inputs import (
     check_layer_sizes,
     check_same_network,

@@ -11,18 +11,7 @@ __all__ = ["network_from_plain_state", "plain_state"]
 
 
 def plain_state(regressor: Any) -> dict[str, Any]:
-    """Return the attributes of a regressor, its network as arrays.
-
-    Parameters
-    ----------
-    regressor : CNNFactorRegressor
-        Fitted or not.
-
-    Returns
-    -------
-    dict
-        Attributes as they are, but for the net, its history and the target scale.
-    """
+    """Return the attributes of a regressor, its network as arrays."""
     state = dict(vars(regressor))
     if "net_" in state:
         net, scale = state.pop("net_"), state["_scale"]
@@ -34,15 +23,7 @@ def plain_state(regressor: Any) -> dict[str, Any]:
 
 
 def network_from_plain_state(regressor: Any, state: dict[str, Any]) -> None:
-    """Give a regressor the attributes that `plain_state` returned.
-
-    Parameters
-    ----------
-    regressor : CNNFactorRegressor
-        Without attributes yet.
-    state : dict
-        Result of `plain_state`.
-    """
+    """Give a regressor the attributes that `plain_state` returned."""
     vars(regressor).update(state)
     if "net_" in state:
         from skorch.history import History

@@ -11,14 +11,7 @@ __all__ = ["TargetScale"]
 class TargetScale:
     """An affine map from what the network puts out to item factors.
 
-    Attributes
-    ----------
-    mean : ndarray of shape (n_outputs,)
-        Target of an item of which nothing is known.
-    scale : ndarray of shape (n_outputs,)
-        What one unit of each output is worth.
-    unit_norm : bool
-        Whether each target is scaled to unit norm before anything else.
+    Shapes: `mean` (n_outputs,), `scale` (n_outputs,).
     """
 
     mean: np.ndarray
@@ -29,18 +22,7 @@ class TargetScale:
     def learn(cls, targets: np.ndarray, scaling: str) -> "TargetScale":
         """Learn the map from targets.
 
-        Parameters
-        ----------
-        targets : ndarray of shape (n_items, n_outputs)
-            Item factors.
-        scaling : {"raw", "unit", "factor"}
-            With "factor" every output counts alike; otherwise all share one unit, so
-            that the squared error is that of the factors.
-
-        Returns
-        -------
-        TargetScale
-            The map.
+        Shapes: `targets` (n_items, n_outputs).
         """
         unit_norm = scaling == "unit"
         targets = _normalized(targets) if unit_norm else targets

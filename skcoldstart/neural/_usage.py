@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
-from skcoldstart._utils.validation import check_play_counts
+from skcoldstart._scores.plays import check_play_counts
 
 __all__ = ["UserFactors", "check_usage"]
 
@@ -65,28 +65,8 @@ def check_usage(
 ) -> tuple[np.ndarray | None, sp.csr_array | None]:
     """Validate what an objective needs beside the targets.
 
-    Parameters
-    ----------
-    user_factors : UserFactors, array-like of shape (n_users, k) or None
-        Factors of all users.
-    usage : {array-like, sparse} of shape (n_items, n_users) or None
-        Confidences of the pairs that were played.
-    objective : str
-        "mse" needs neither, "gram" needs `user_factors`, others both.
-    n_items, n_outputs : int
-        Shape of the targets.
-
-    Returns
-    -------
-    user_factors : ndarray of shape (n_users, k) or None
-        ``None`` where the objective has no use for it.
-    usage : csr_array of shape (n_items, n_users) or None
-        Likewise.
-
-    Raises
-    ------
-    ValueError
-        If something is missing or does not fit.
+    Shapes: `user_factors` (n_users, k), `usage` (n_items, n_users) -> `user_factors`
+    (n_users, k), `usage` (n_items, n_users).
     """
     needed = {"mse": (), "gram": ("user_factors",)}.get(
         objective, ("user_factors", "usage")

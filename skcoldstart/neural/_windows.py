@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._ragged import LazySequence, RaggedArray
-from skcoldstart._utils.validation import check_frames
+from skcoldstart._sequences.checks import check_frames
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 
 __all__ = [
     "FrameReader",
@@ -28,27 +28,10 @@ def training_starts(
 ) -> np.ndarray:
     """Draw where the window of each item starts in an epoch.
 
+    Shapes: `items` (n,), `n_frames` (n,) -> (n,).
+
     A pure function of its arguments (splitmix64 of seed, epoch and item), so that any
     number of readers, in any order, read the same windows.
-
-    Parameters
-    ----------
-    items : ndarray of shape (n,)
-        Positions of items in the training set.
-    n_frames : ndarray of shape (n,)
-        Their frames.
-    window : int
-        Frames of a window.
-    epoch : int
-        Number of the pass.
-    seed : int
-        Seed, in [0, 2**63).
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Uniform over the ``n_frames - window + 1`` places of a window; 0 where the
-        item is shorter than a window.
     """
     gamma, first, second = (np.uint64(number) for number in _MIX)
     with np.errstate(over="ignore"):
@@ -69,17 +52,7 @@ def _mixed(x: np.ndarray, first: np.uint64, second: np.uint64) -> np.ndarray:
 def prediction_starts(n_frames: int, window: int) -> np.ndarray:
     """Return where consecutive windows start, so that every frame is in one.
 
-    Parameters
-    ----------
-    n_frames : int
-        Frames of an item, at least 1.
-    window : int
-        Frames of a window.
-
-    Returns
-    -------
-    ndarray of shape (n_windows,)
-        Multiples of `window`; the last one is moved left to end with the item.
+    Shapes: -> (n_windows,).
     """
     starts = np.arange(0, n_frames, window)
     starts[-1] = max(n_frames - window, 0)
@@ -89,22 +62,7 @@ def prediction_starts(n_frames: int, window: int) -> np.ndarray:
 def count_frames(X: RaggedArray | LazySequence, n_features: int | None) -> np.ndarray:
     """Return the frames of each item, reading items only where they must be.
 
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames, as `check_frames` returns them.
-    n_features : int or None
-        Features expected; ``None`` takes those of the first frame.
-
-    Returns
-    -------
-    ndarray of shape (n_items,)
-        Numbers of frames, int64.
-
-    Raises
-    ------
-    ValueError
-        If items had to be read and hold NaN or differ in their features.
+    Shapes: -> (n_items,).
     """
     if hasattr(X, "lengths"):
         return np.asarray(X.lengths, np.int64)
@@ -119,19 +77,7 @@ def iter_frames(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Read items one by one, lazy ones a few at a time and checked.
 
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames, as `check_frames` returns them.
-    n_features : int, default=None
-        Features expected; ``None`` takes those of the first frame.
-
-    Yields
-    ------
-    item : int
-        Position in `X`.
-    frames : ndarray of shape (n_frames, n_features)
-        The item, in its own dtype.
+    Shapes: -> `frames` (n_frames, n_features).
     """
     if isinstance(X, RaggedArray):
         yield from enumerate(X)
@@ -151,17 +97,7 @@ def frame_moments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of every band.
 
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames.
-    items : ndarray of shape (n,)
-        Items that count, none of them empty; at most 2048, evenly spaced, are read.
-
-    Returns
-    -------
-    mean, deviation : ndarray of shape (n_features,)
-        Float64, over all frames; the deviation of a constant band is 1.
+    Shapes: `items` (n,) -> `mean, deviation` (n_features,).
     """
     places = np.linspace(0, len(items) - 1, min(len(items), MAX_ITEMS_OF_MOMENTS))
     n, mean, scatter = 0, np.zeros(1), np.zeros(1)
@@ -180,15 +116,7 @@ def frame_moments(
 
 
 class FrameReader:
-    """Reads windows of items into one array.
-
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames. What is lazy is checked as it is read.
-    n_features : int
-        Features of a frame.
-    """
+    """Reads windows of items into one array."""
 
     def __init__(self, X: Any, n_features: int) -> None:
         self._X = X
@@ -203,27 +131,7 @@ class FrameReader:
     ) -> np.ndarray:
         """Return windows, filled up with zeros where an item is too short.
 
-        Parameters
-        ----------
-        items : ndarray of shape (n,)
-            Positions of items.
-        starts : ndarray of shape (n,)
-            First frame of each window.
-        window : int
-            Frames of a window.
-        dtype : dtype, default=None
-            Type wanted; ``None`` means half precision where items have it, else
-            single.
-
-        Returns
-        -------
-        ndarray of shape (n, window, n_features)
-            A new array.
-
-        Raises
-        ------
-        ValueError
-            If a lazy item is not finite or has another number of features.
+        Shapes: `items` (n,), `starts` (n,) -> (n, window, n_features).
         """
         out = np.empty((len(items), window, self._n_features), dtype or self.dtype)
         if hasattr(self._X, "windows"):

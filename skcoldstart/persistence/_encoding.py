@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from skcoldstart._ragged import RaggedArray
+from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart.persistence._classes import known_classes
 from skcoldstart.persistence._states import estimator_from, state_of
 
@@ -34,25 +34,7 @@ class Encoder:
         self._kept: list[np.ndarray] = []  # so that no id is given twice
 
     def encode(self, value: Any, where: str) -> Any:
-        """Return JSON for a value.
-
-        Parameters
-        ----------
-        value : object
-            Data, or an estimator of a known class.
-        where : str
-            Where it stands, for messages.
-
-        Returns
-        -------
-        object
-            What `json` can write.
-
-        Raises
-        ------
-        TypeError
-            If it is neither.
-        """
+        """Return JSON for a value."""
         if value is None or isinstance(value, bool | str):
             return value
         if type(value) is int:
@@ -153,23 +135,7 @@ class Decoder:
         self._made: dict[str, np.ndarray] = {}
 
     def decode(self, node: Any) -> Any:
-        """Return the value that `Encoder.encode` was given.
-
-        Parameters
-        ----------
-        node : object
-            What `json` has read.
-
-        Returns
-        -------
-        object
-            The value.
-
-        Raises
-        ------
-        ValueError
-            If the JSON is not such as `Encoder` writes.
-        """
+        """Return the value that `Encoder.encode` was given."""
         if isinstance(node, list):
             return [self.decode(item) for item in node]
         if not isinstance(node, dict):

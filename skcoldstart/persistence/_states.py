@@ -10,18 +10,7 @@ _NOT_KEPT_OF = {"MLPRegressor": {"_optimizer", "_random_state"}}
 
 
 def state_of(estimator: Any) -> dict[str, Any]:
-    """Return the attributes of an estimator.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Of a known class.
-
-    Returns
-    -------
-    dict
-        Parameters and what was learnt.
-    """
+    """Return the attributes of an estimator."""
     from skcoldstart.neural import CNNFactorRegressor
     from skcoldstart.neural._state import plain_state
 
@@ -33,20 +22,7 @@ def state_of(estimator: Any) -> dict[str, Any]:
 
 
 def estimator_from(cls: type, state: dict[str, Any]) -> Any:
-    """Return an estimator with the attributes that `state_of` returned.
-
-    Parameters
-    ----------
-    cls : type
-        A known class.
-    state : dict
-        Result of `state_of`.
-
-    Returns
-    -------
-    estimator
-        It has not been through ``__init__`` or ``__setstate__``.
-    """
+    """Return an estimator with the attributes that `state_of` returned."""
     from skcoldstart.neural import CNNFactorRegressor
     from skcoldstart.neural._state import network_from_plain_state
 

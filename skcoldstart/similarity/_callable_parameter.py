@@ -23,11 +23,6 @@ class CallableParameter:
     be called as the method; on the class, it is the method. The value itself, of any
     type, is kept under the same name in the estimator's ``__dict__``, from which
     `get_params` has to take it.
-
-    Parameters
-    ----------
-    method : function
-        Decorated.
     """
 
     def __init__(self, method: Callable[..., Any]) -> None:

@@ -16,6 +16,8 @@ ENOUGH = 1e-3  # share of the objective that is close enough
 def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
     r"""Bound the least objective of any metric from below.
 
+    Shapes: `L` (n_components, n_features).
+
     Planes of the mean hinge at several metrics around W = L'L, mixed in shares
     :math:`a_t \ge 0, \sum a_t \le 1`, give a plane with loss :math:`\Delta` and slope
     :math:`\Psi` that is below the mean hinge everywhere, since hinges are not
@@ -23,20 +25,6 @@ def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
     :math:`\lambda_{\max}(\Psi) \le 1 / (d C)` for the trace, or than
     :math:`C \Delta - d C^2 \lVert\Psi_+\rVert^2 / 2` for the Frobenius norm. Shares are
     chosen to make that largest: at a kink no single plane will do.
-
-    Parameters
-    ----------
-    objective : RankingObjective
-        The objective.
-    L : ndarray of shape (n_components, n_features) or (n_features,)
-        A factor, best at or near the minimum.
-    seed : int
-        Of the metrics around it.
-
-    Returns
-    -------
-    float
-        A lower bound, at least 0.
     """
     rng = np.random.default_rng(seed)
     size = np.sqrt(np.mean(L**2))

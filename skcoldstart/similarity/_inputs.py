@@ -8,8 +8,8 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcoldstart._recommender import check_training_plays
-from skcoldstart._utils.user_names import record_user_names
-from skcoldstart._utils.validation import check_one_row_per_item
+from skcoldstart._scores.user_names import record_user_names
+from skcoldstart._sequences.checks import check_one_row_per_item
 
 __all__ = [
     "check_groups",

@@ -15,9 +15,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import RecommenderMixin
+from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
-from skcoldstart._utils.validation import count_items
 from skcoldstart.similarity._callable_parameter import CallableParameter
 from skcoldstart.similarity._inputs import (
     check_groups,
@@ -359,17 +359,8 @@ class MLRSimilarity(
     def similarity(self, X: Any, Z: Any) -> np.ndarray:
         """Compute the similarity of items, by the parameter of the same name.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_items, n_features)
-            Content of some items.
-        Z : array-like of shape (n_other_items, n_features)
-            Content of others.
-
-        Returns
-        -------
-        ndarray of shape (n_items, n_other_items)
-            Cosines, or minus squared distances, of mapped items; larger is closer.
+        Shapes: `X` (n_items, n_features), `Z` (n_other_items, n_features) -> (n_items,
+        n_other_items).
         """
         check_is_fitted(self)
         X, Z = self._embed(self._check_content(X)), self._embed(self._check_content(Z))

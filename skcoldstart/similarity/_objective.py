@@ -21,33 +21,9 @@ def embed(X: np.ndarray, L: np.ndarray) -> np.ndarray:
 class RankingObjective:
     r"""Penalty plus mean hinge over queries: convex in W, computed through L.
 
+    Shapes: `X` (n_items, n_features), `groups` (n_items,).
+
     .. math:: F(W) = \frac{\Omega(W)}{d} + \frac{C}{m} \sum_q h_q(W)
-
-    Parameters
-    ----------
-    X : float64 ndarray of shape (n_items, n_features)
-        Content, in units in which differences are of order 1.
-    relevance : LabelRelevance or TableRelevance
-        Relevant items.
-    groups : int32 ndarray of shape (n_items,)
-        Items of a query's own group, itself among them, are not ranked.
-    loss : {"auc", "map", "mrr", "precision", "ndcg"}
-        What a ranking costs.
-    k : int
-        Ranks that the last two losses look at.
-    C : float
-        Weight of the mean hinge.
-    regularizer : {"trace", "frobenius"}
-        Penalty: tr(W), or half the squared Frobenius norm.
-    run : callable
-        Runs a function over items in threads; from `worker_threads`.
-    n_threads : int
-        How many of them.
-
-    Raises
-    ------
-    ValueError
-        If no item has both relevant and irrelevant items.
     """
 
     def __init__(
@@ -111,12 +87,7 @@ class RankingObjective:
     def plane(self, L: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the supporting plane of the mean hinge at W = L'L.
 
-        Returns
-        -------
-        loss : float
-            Mean loss of the most violated rankings.
-        slope : ndarray of shape (n_features, n_features) or (n_features,)
-            For every metric, mean hinge >= loss - <W, slope>.
+        Shapes: -> `slope` (n_features, n_features).
         """
         Z = embed(self.X, L)
         hinge, pull = self._hinge(Z, self.queries, self.X)

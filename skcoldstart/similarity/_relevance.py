@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from skcoldstart._utils.scores import CallableScores
-from skcoldstart._utils.topn import top_n_per_user
+from skcoldstart._scores.sources import CallableScores
+from skcoldstart._scores.top_n import top_n_per_user
 
 __all__ = ["LabelRelevance", "TableRelevance", "find_relevant", "listeners_in_common"]
 
@@ -22,25 +22,8 @@ def find_relevant(
 ) -> "LabelRelevance | TableRelevance":
     """Take what is relevant from a table, else from labels, else from plays.
 
-    Parameters
-    ----------
-    plays : csr_array of shape (n_items, n_users) or None
-        Play counts.
-    labels : int ndarray of shape (n_items,) or None
-        Class of each item, from 0.
-    table : csr_array of shape (n_items, n_items) or None
-        Relevant pairs are stored.
-    groups : int32 ndarray of shape (n_items,)
-        Items of one group are not relevant to each other.
-    n_relevant : int
-        Relevant items at most for each, where plays decide.
-    n_jobs : int or None
-        Threads.
-
-    Returns
-    -------
-    LabelRelevance or TableRelevance
-        Relevant items of each.
+    Shapes: `plays` (n_items, n_users), `labels` (n_items,), `table` (n_items, n_items),
+    `groups` (n_items,).
     """
     if table is not None:
         return TableRelevance(table, groups)
@@ -56,22 +39,7 @@ def listeners_in_common(
 ) -> sp.csr_array:
     """Mark the items whose sets of listeners are most like an item's own.
 
-    Parameters
-    ----------
-    plays : csr_array of shape (n_items, n_users)
-        Plays without stored zeros.
-    groups : int32 ndarray of shape (n_items,)
-        Group of each item; items of one group are never relevant to each other.
-    n_relevant : int
-        Relevant items at most for each.
-    n_jobs : int or None
-        Threads.
-
-    Returns
-    -------
-    csr_array of shape (n_items, n_items)
-        Stored where the Jaccard index of the sets of listeners is among the
-        `n_relevant` largest of the row and above 0; of equals the lower index.
+    Shapes: `plays` (n_items, n_users), `groups` (n_items,) -> (n_items, n_items).
     """
     n_items = plays.shape[0]
     listens = sp.csr_array(
@@ -101,12 +69,7 @@ def listeners_in_common(
 class TableRelevance:
     """Relevant items listed in a sparse table.
 
-    Parameters
-    ----------
-    table : csr_array of shape (n_items, n_items)
-        Item j is relevant to item q where entry (q, j) is stored.
-    groups : int32 ndarray of shape (n_items,)
-        Group of each item; pairs within a group are dropped.
+    Shapes: `table` (n_items, n_items), `groups` (n_items,).
     """
 
     def __init__(self, table: sp.csr_array, groups: np.ndarray) -> None:
@@ -128,12 +91,7 @@ class TableRelevance:
 class LabelRelevance:
     """Items of the same class; never listed for more than the queries asked about.
 
-    Parameters
-    ----------
-    labels : int ndarray of shape (n_items,)
-        Class of each item, from 0.
-    groups : int32 ndarray of shape (n_items,)
-        Group of each item; items of a query's own group are not relevant to it.
+    Shapes: `labels` (n_items,), `groups` (n_items,).
     """
 
     def __init__(self, labels: np.ndarray, groups: np.ndarray) -> None:

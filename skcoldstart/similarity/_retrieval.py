@@ -11,18 +11,7 @@ BLOCK_SCORES = 1 << 22
 def label_precision(Z: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean average precision of rows that ask for others of their class.
 
-    Parameters
-    ----------
-    Z : ndarray of shape (n_items, n_components)
-        Mapped items, compared by Euclidean distance.
-    labels : int ndarray of shape (n_items,)
-        Class of each item.
-
-    Returns
-    -------
-    float
-        Mean over rows whose class others have too; NaN where there is none. Items at
-        equal distance have the worst rank among them.
+    Shapes: `Z` (n_items, n_components), `labels` (n_items,).
     """
     asking = np.flatnonzero(np.bincount(labels)[labels] > 1)
     squares = np.einsum("ij,ij->i", Z, Z)

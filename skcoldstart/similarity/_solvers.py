@@ -27,24 +27,10 @@ def starting_factor(
 ) -> np.ndarray:
     """Return the isotropic metric of the best scale.
 
+    Shapes: -> (n_components, n_features).
+
     It is the identity, or the projection on the leading principal components where
     there are fewer components than features.
-
-    Parameters
-    ----------
-    objective : RankingObjective
-        Judges scales.
-    n_components : int
-        Rows of L.
-    diagonal : bool
-        Whether L is a diagonal, returned as a vector.
-    seed : int
-        Of the search for principal components.
-
-    Returns
-    -------
-    ndarray of shape (n_components, n_features) or (n_features,)
-        A factor.
     """
     X = objective.X
     L: np.ndarray
@@ -68,28 +54,6 @@ def minimize_lbfgs(
 
     The objective has kinks, at which the method's memory of curvature misleads it; a
     restart forgets.
-
-    Parameters
-    ----------
-    objective : RankingObjective
-        What to minimise.
-    L : ndarray
-        Start.
-    max_iter : int
-        Iterations at most, of all restarts together.
-    tol : float
-        Share of the objective that is worth a restart.
-    bar : tqdm
-        Progress.
-
-    Returns
-    -------
-    L : ndarray
-        Best factor.
-    n_iter : int
-        Iterations made.
-    converged : bool
-        Whether the end came before `max_iter`.
     """
     from scipy.optimize import minimize
 
@@ -139,33 +103,7 @@ def minimize_sgd(
     rng: np.random.Generator,
     bar: Any,
 ) -> tuple[np.ndarray, int]:
-    """Minimise by Adam on batches of queries, until held-out queries gain no more.
-
-    Parameters
-    ----------
-    objective : RankingObjective
-        What to minimise.
-    L : ndarray
-        Start.
-    batch_size : int
-        Queries of a step; each ranks all items.
-    max_iter : int
-        Passes over the queries at most.
-    tol : float
-        A pass counts if it takes ten times this share off the objective of held-out
-        queries.
-    rng : numpy Generator
-        Draws what is held out and the order of the others.
-    bar : tqdm
-        Progress.
-
-    Returns
-    -------
-    L : ndarray
-        Mean of the iterates of the pass after which held-out queries did best.
-    n_iter : int
-        Passes made.
-    """
+    """Minimise by Adam on batches of queries, until held-out queries gain no more."""
     queries = rng.permutation(objective.queries)
     n_held = min(int(VALIDATION_SHARE * len(queries)), MAX_VALIDATION)
     held, queries = (queries[:n_held], queries[n_held:]) if n_held else (queries,) * 2

@@ -50,26 +50,7 @@ def train(
     seed: int,
     verbose: int,
 ) -> Trained:
-    """Minimise an objective and warn where the result is not what it seems.
-
-    Parameters
-    ----------
-    objective : RankingObjective
-        What to minimise.
-    n_components : int
-        Rows of L.
-    diagonal : bool
-        Whether L is diagonal, and a vector.
-    solver, max_iter, tol, batch_size, verbose
-        As in `MLRSimilarity`.
-    seed : int
-        Of everything drawn.
-
-    Returns
-    -------
-    Trained
-        The best factor found.
-    """
+    """Minimise an objective and warn where the result is not what it seems."""
     L = starting_factor(objective, n_components, diagonal=diagonal, seed=seed)
     if solver == "auto":
         n_scores = len(objective.queries) * len(objective.X)

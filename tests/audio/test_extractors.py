@@ -20,7 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.audio import AudioReadError
 from skcoldstart.audio._extraction import ClipExtractor
 

@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skcoldstart import BagOfWords, RaggedArray, VectorQuantizer
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from tests.references.codewords import nearest_codewords
 
 QUANTIZER = VectorQuantizer(n_codewords=3, random_state=0)

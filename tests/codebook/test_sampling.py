@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from sklearn.utils import check_random_state
 
 from skcoldstart import RaggedArray
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.codebook import _sampling
 from skcoldstart.codebook._sampling import sample_frames
 

@@ -8,7 +8,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.model_selection import GroupKFold
 
 from skcoldstart import PopularityRecommender, recommendation_scorer
-from skcoldstart._utils.scores import SparseScores, score_source
+from skcoldstart._scores.sources import SparseScores, score_source
 from skcoldstart.compose import ContentKNNRecommender
 from skcoldstart.model_selection import cross_validate
 

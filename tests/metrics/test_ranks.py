@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from scipy.stats import rankdata
 
 from skcoldstart._kernels import ranking as kernels
-from skcoldstart._utils.scores import DenseScores, LowRankScores
+from skcoldstart._scores.sources import DenseScores, LowRankScores
 from skcoldstart.metrics._pooled import pooled_auc
 from skcoldstart.metrics._ranks import Candidates, default_tile_users, rank_positives
 from tests.references import ranking as reference

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skcoldstart
 from skcoldstart import make_recommendation_scorer, recommendation_scorer
-from skcoldstart._utils.scores import LowRankScores
+from skcoldstart._scores.sources import LowRankScores
 from skcoldstart.metrics import mean_auc, mean_average_precision_at_k, recall
 from skcoldstart.model_selection import cross_validate
 from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender

@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skcoldstart import CNNFactorRegressor, RaggedArray
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.neural import _regressor
 from tests.neural.conftest import SMALL
 

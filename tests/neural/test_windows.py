@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import RaggedArray
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.neural._torch.loading import ResidentReader, prediction_batches
 from skcoldstart.neural._windows import (
     FrameReader,

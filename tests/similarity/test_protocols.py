@@ -17,7 +17,7 @@ from skcoldstart import (
     MLRSimilarity,
     recommendation_scorer,
 )
-from skcoldstart._utils.scores import LowRankScores, score_source
+from skcoldstart._scores.sources import LowRankScores, score_source
 from skcoldstart.model_selection import cross_validate
 
 

@@ -13,18 +13,7 @@ KERNEL = 4  # frames that a filter spans
 
 
 class SpectrogramNet(nn.Module):
-    """Standardise windows, run the network, and return outputs in its own units.
-
-    Parameters
-    ----------
-    network : callable
-        Takes (n_features, n_outputs) and returns the module in between, which maps
-        (n_windows, window, n_features) to (n_windows, n_outputs).
-    n_outputs : int
-        Number of factors.
-    mean, deviation : sequence of n_features floats
-        Moments of the bands in the training set.
-    """
+    """Standardise windows, run the network, and return outputs in its own units."""
 
     def __init__(
         self,
@@ -220,20 +209,7 @@ def _time_left(window: int, pools: Sequence[int]) -> int:
 
 
 def smallest_window(architecture: str, n_layers: int) -> int:
-    """Return the fewest frames from which something is left after all layers.
-
-    Parameters
-    ----------
-    architecture : str
-        Key of `ARCHITECTURES`.
-    n_layers : int
-        Number of convolutional layers asked for.
-
-    Returns
-    -------
-    int
-        Frames.
-    """
+    """Return the fewest frames from which something is left after all layers."""
     if architecture == "shortchunk":
         return 1
     pools = _spotify2014_pools(n_layers)

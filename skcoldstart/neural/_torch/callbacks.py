@@ -122,33 +122,7 @@ def make_callbacks(
     verbose: int,
     callbacks: Any,
 ) -> list[Any]:
-    """Return early stopping, the schedule of the learning rate, a progress bar.
-
-    Parameters
-    ----------
-    lr_schedule : {"plateau", "cosine", "constant"}
-        Schedule.
-    n_epochs : int
-        Passes at most.
-    patience : int or None
-        Passes without improvement before training stops; ``None`` never stops.
-    has_validation : bool
-        Whether items are held out; the best net is then kept.
-    verbose : int
-        Whether to show the bar.
-    callbacks : list of skorch callbacks or None
-        What the user adds.
-
-    Returns
-    -------
-    list of callbacks
-        In the order in which they are called.
-
-    Raises
-    ------
-    TypeError
-        If one of the user's is no callback.
-    """
+    """Return early stopping, the schedule of the learning rate, a progress bar."""
     for callback in callbacks or []:
         named = (
             isinstance(callback, tuple)

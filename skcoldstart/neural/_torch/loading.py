@@ -30,16 +30,7 @@ LEVELS = 255  # of uint8
 
 
 def n_readers(n_jobs: int | None, device: torch.device) -> int:
-    """Return how many threads read ahead; 0 reads in the thread that computes.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        ``None`` is none on a CPU, where reading takes a hundredth of a step, and 4
-        otherwise. 1 is none; negative numbers count from the processors down.
-    device : torch.device
-        Where the network is.
-    """
+    """Return how many threads read ahead; 0 reads in the thread that computes."""
     if n_jobs is None:
         return 0 if device.type == "cpu" else 4
     if n_jobs < 0:
@@ -71,26 +62,7 @@ def read_ahead(
 class WindowBatches:
     """The batches of one pass over items: windows, and what the objective needs.
 
-    Parameters
-    ----------
-    reader : FrameReader or ResidentReader
-        Reads windows.
-    items : ndarray of shape (n_items,)
-        Positions of items in the training set, none of them empty.
-    n_frames : ndarray of shape (n_training_items,)
-        Frames of all items.
-    objective : Objective
-        What is made small.
-    window, batch_size : int
-        Frames of a window; items of a batch, which differ by at most one.
-    seed : int
-        Seed of windows and order.
-    shuffle : bool
-        Whether each pass has its own order and windows; without, all are the same.
-    n_threads : int
-        Threads that read ahead.
-    device : torch.device
-        Where batches go.
+    Shapes: `items` (n_items,), `n_frames` (n_training_items,).
     """
 
     def __init__(
@@ -166,18 +138,7 @@ class WindowBatches:
 class ResidentReader:
     """All frames on the device, in half precision or a byte a value.
 
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames.
-    n_frames : ndarray of shape (n_items,)
-        Frames of each item.
-    n_features : int
-        Features of a frame.
-    storage : {"float16", "uint8"}
-        Type of a value. A byte holds 256 levels between the extremes of a band.
-    device : torch.device
-        Where they are.
+    Shapes: `n_frames` (n_items,).
     """
 
     def __init__(
@@ -255,22 +216,7 @@ def prediction_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the consecutive windows of all items, an item read when it is due.
 
-    Parameters
-    ----------
-    X : RaggedArray or LazySequence
-        Frames.
-    n_features : int
-        Features of a frame.
-    window, batch_size : int
-        Frames of a window; windows of a batch.
-
-    Yields
-    ------
-    items : ndarray of shape (n,)
-        Whose window it is; fewer than `batch_size` at the end.
-    windows : ndarray of shape (batch_size, window, n_features)
-        Float32, filled up with zeros where an item is too short, and at the end with
-        windows of nothing.
+    Shapes: -> `items` (n,), `windows` (batch_size, window, n_features).
     """
     owners: list[int] = []
     buffer = np.empty((batch_size, window, n_features), np.float32)

@@ -23,15 +23,6 @@ class FactorNet(NeuralNet):
 
     The loss is that of the batches' objective; losses stay on the device until the
     end of a pass. Where a callback wants to see batches, skorch's loop runs instead.
-
-    Parameters
-    ----------
-    module : class or callable
-        The network.
-    precision : {"float32", "bfloat16"}
-        Type in which layers compute.
-    **kwargs : dict
-        Parameters of `skorch.NeuralNet`.
     """
 
     def __init__(self, module: Any, *, precision: str, **kwargs: Any) -> None:
@@ -156,13 +147,7 @@ class FactorNet(NeuralNet):
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the device of a name; "auto" is the first GPU, or the CPU.
-
-    Raises
-    ------
-    ValueError
-        If torch does not find the device.
-    """
+    """Return the device of a name; "auto" is the first GPU, or the CPU."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -28,15 +28,7 @@ GRAM_ROWS = 8192
 
 
 class Objective:
-    """Base of all: outputs of the network to item factors, tensors to a device.
-
-    Parameters
-    ----------
-    scale : TargetScale
-        From outputs to item factors.
-    device : torch.device
-        Where losses are computed.
-    """
+    """Base of all: outputs of the network to item factors, tensors to a device."""
 
     def __init__(self, scale: TargetScale, device: Any) -> None:
         self._scale = scale

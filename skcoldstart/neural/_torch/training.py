@@ -35,24 +35,8 @@ __all__ = ["TrainingSet", "build_net", "predict_outputs", "restore_net", "train_
 class TrainingSet:
     """Checked data of one fit; all arrays have one entry per item of X.
 
-    Attributes
-    ----------
-    frames : RaggedArray or LazySequence
-        Frames of all items.
-    n_frames : ndarray of shape (n_items,)
-        Their numbers.
-    n_features : int
-        Features of a frame.
-    targets : ndarray of shape (n_items, n_outputs)
-        Item factors.
-    scale : TargetScale
-        Units of the targets.
-    user_factors : ndarray of shape (n_users, n_outputs) or None
-        What the objective needs of users.
-    usage : csr_array of shape (n_items, n_users) or None
-        What it needs of plays.
-    train, held_out : ndarray of int
-        Items to learn from and to stop by, none of them empty.
+    Shapes: `n_frames` (n_items,), `targets` (n_items, n_outputs), `user_factors`
+    (n_users, n_outputs), `usage` (n_items, n_users).
     """
 
     frames: Any
@@ -67,22 +51,7 @@ class TrainingSet:
 
 
 def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
-    """Return a net with fresh weights.
-
-    Parameters
-    ----------
-    params : CNNFactorRegressor
-        Read, never changed.
-    data : TrainingSet
-        Gives sizes and the moments of the bands.
-    seed : int
-        Draws the weights.
-
-    Returns
-    -------
-    FactorNet
-        Initialised, on its device.
-    """
+    """Return a net with fresh weights."""
     mean, deviation = np.zeros(data.n_features), np.ones(data.n_features)
     if params.standardize:
         mean, deviation = frame_moments(data.frames, data.train)
@@ -92,27 +61,7 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
 def restore_net(
     params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
 ) -> FactorNet:
-    """Return a net with weights of another of the same parameters.
-
-    Parameters
-    ----------
-    params : CNNFactorRegressor
-        Read, never changed.
-    n_features, n_outputs : int
-        Sizes of the other net.
-    weights : dict of str to ndarray
-        The state of its module.
-
-    Returns
-    -------
-    FactorNet
-        Initialised, on its device.
-
-    Raises
-    ------
-    RuntimeError
-        If the weights are not those of such a net.
-    """
+    """Return a net with weights of another of the same parameters."""
     # Moments of the bands are among the weights.
     net = _new_net(params, n_outputs, np.zeros(n_features), np.ones(n_features), 0)
     net.module_.load_state_dict({
@@ -169,21 +118,7 @@ def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
 def train_net(
     net: FactorNet, params: Any, data: TrainingSet, seed: int, epochs: int
 ) -> None:
-    """Train a net for some more passes over the data.
-
-    Parameters
-    ----------
-    net : FactorNet
-        Changed in place.
-    params : CNNFactorRegressor
-        Read, never changed.
-    data : TrainingSet
-        What to learn from.
-    seed : int
-        Draws windows, order and dropout.
-    epochs : int
-        Passes at most.
-    """
+    """Train a net for some more passes over the data."""
     device = torch.device(net.device)
     objective = make_objective(
         params.objective,
@@ -232,21 +167,7 @@ def train_net(
 def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.ndarray:
     """Return the mean output over the consecutive windows of each item.
 
-    Parameters
-    ----------
-    net : FactorNet
-        A trained net.
-    X : RaggedArray or LazySequence
-        Frames.
-    n_features : int
-        Features of a frame.
-    window : int
-        Frames of a window.
-
-    Returns
-    -------
-    ndarray of shape (n_items, n_outputs)
-        Float64; 0 for an item without frames.
+    Shapes: -> (n_items, n_outputs).
     """
     batch_size = PREDICTION_BATCH.get(torch.device(net.device).type, 64)
     sums = np.zeros((len(X), net.module__n_outputs))

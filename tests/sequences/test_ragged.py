@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skcoldstart import RaggedArray
-from skcoldstart._ragged import LazySequence
+from skcoldstart._sequences.ragged import LazySequence
 
 
 def make_items(lengths, n_features=3):

@@ -12,26 +12,8 @@ def window_bounds(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Check windows, and return where in their items they start and stop.
 
-    Parameters
-    ----------
-    items, starts : array-like of shape (n_windows,), int
-        Item and first row of each window.
-    n_rows : int
-        Rows of a window.
-    lengths : ndarray of shape (n_items,), int64
-        Rows of each item.
-
-    Returns
-    -------
-    items, starts, stops : ndarray of shape (n_windows,), int64
-        Items counted from the first; windows end with their items.
-
-    Raises
-    ------
-    IndexError
-        If an item does not exist or a window does not start within its item.
-    ValueError
-        If `items` and `starts` differ in shape, or `n_rows` is below 1.
+    Shapes: `items, starts` (n_windows,), `lengths` (n_items,) -> `items, starts, stops`
+    (n_windows,).
     """
     items, starts = _integers(items), _integers(starts)
     if items.shape != starts.shape or items.ndim != 1:
@@ -60,27 +42,7 @@ def window_bounds(
 def window_array(
     out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype
 ) -> np.ndarray:
-    """Return `out`, if it has the shape of the windows, or a new array.
-
-    Parameters
-    ----------
-    out : ndarray or None
-        Array to fill.
-    shape : tuple of int
-        Shape of the windows.
-    dtype : dtype
-        Type of a new array.
-
-    Returns
-    -------
-    ndarray
-        The array to fill.
-
-    Raises
-    ------
-    ValueError
-        If `out` has another shape.
-    """
+    """Return `out`, if it has the shape of the windows, or a new array."""
     if out is None:
         return np.empty(shape, dtype)
     if out.shape != shape:

@@ -8,13 +8,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 
 from skcoldstart import RaggedArray
-from skcoldstart._ragged import LazySequence
-from skcoldstart._utils.validation import (
-    check_frames,
-    check_item_sequence,
-    check_play_counts,
-    count_items,
-)
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._sequences.checks import check_frames, check_item_sequence, count_items
+from skcoldstart._sequences.ragged import LazySequence
 
 
 @pytest.mark.parametrize("single", ["a.wav", b"a.wav", Path("a.wav")])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skcoldstart._ragged import RaggedArray
+from skcoldstart._sequences.ragged import RaggedArray
 
 __all__ = ["ItemCollector"]
 
@@ -12,13 +12,6 @@ class ItemCollector:
 
     Lists of results joined at the end would need twice the memory of the result. Here
     the block is enlarged by the operating system, which moves pages, not bytes.
-
-    Parameters
-    ----------
-    row_shape : tuple of int
-        Shape of a row: ``(n_features,)`` of frames, ``()`` of codes.
-    dtype : dtype
-        Type of the values.
     """
 
     def __init__(self, row_shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -127,12 +127,7 @@ class LowRankScores:
 class SparseScores:
     """Scores that are products of sparse factors; never held as users x items.
 
-    Parameters
-    ----------
-    item_factors : sparse of shape (n_items, k)
-        One row per item.
-    user_factors : sparse of shape (n_users, k)
-        One row per user.
+    Shapes: `item_factors` (n_items, k), `user_factors` (n_users, k).
     """
 
     def __init__(self, item_factors: Any, user_factors: Any) -> None:
@@ -160,10 +155,7 @@ class SparseScores:
 class DenseScores:
     """Scores that are already there, one row per item.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_items, n_users)
-        Score of each user for each item.
+    Shapes: `scores` (n_items, n_users).
     """
 
     def __init__(self, scores: np.ndarray) -> None:
@@ -293,22 +285,7 @@ class CallableScores:
 
 
 def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
-    """Return the recommender inside a search or Pipeline, and what reaches it.
-
-    Parameters
-    ----------
-    recommender : estimator
-        Fitted; a recommender, or a Pipeline that ends in one, or a search over one.
-    X : sequence of n_items items, default=None
-        Content; ``None`` passes nothing on.
-
-    Returns
-    -------
-    recommender : estimator
-        The last step.
-    X : sequence of n_items items or None
-        Content as the steps before it transform it.
-    """
+    """Return the recommender inside a search or Pipeline, and what reaches it."""
     from sklearn.pipeline import Pipeline
 
     if hasattr(recommender, "best_estimator_"):
@@ -321,22 +298,7 @@ def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
 
 
 def score_source(recommender: Any, X: Any) -> ScoreSource:
-    """Return the scores of a fitted recommender for items, in blocks if it can.
-
-    Parameters
-    ----------
-    recommender : estimator
-        Fitted; has ``predict(X) -> (n_items, n_users)`` and, where scores are
-        low-rank, ``predict_factors(X)`` and ``user_factors_``, both dense or both
-        sparse. A Pipeline that ends in one, or a search over one, is opened.
-    X : sequence of n_items items
-        Content of the items to score.
-
-    Returns
-    -------
-    ScoreSource
-        Reads scores of some users at a time.
-    """
+    """Return the scores of a fitted recommender for items, in blocks if it can."""
     recommender, X = open_recommender(recommender, X)
     if hasattr(recommender, "predict_factors") and hasattr(
         recommender, "user_factors_"

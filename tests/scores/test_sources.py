@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import ColdStartRecommender, recommendation_scorer
-from skcoldstart._utils.scores import (
+from skcoldstart._scores.sources import (
     CallableScores,
     DenseScores,
     LowRankScores,

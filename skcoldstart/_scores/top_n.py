@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.sources import ScoreSource
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart._utils.scores import ScoreSource
 from skcoldstart._utils.threads import (
     map_in_threads,
     n_kernel_threads,
     one_blas_thread,
 )
-from skcoldstart._utils.validation import check_play_counts
 
 __all__ = ["check_indices", "check_users", "top_n_per_user"]
 
@@ -30,38 +30,12 @@ def top_n_per_user(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best items of each user, with their scores.
 
+    Shapes: `exclude` (n_items, n_users) -> `items` (n_selected_users, n), `scores`
+    (n_selected_users, n).
+
     Scores are read 256 users at a time, so that memory is one tile of
     ``(256, n_items)`` scores a thread. Tiles do not depend on the number of threads,
     and neither does any bit of the result.
-
-    Parameters
-    ----------
-    source : ScoreSource
-        Scores of all items for some users.
-    n : int
-        Items for each user, at least 1.
-    users : array-like of int or of bool, default=None
-        Which users: indices, or a mask of shape (n_users,). ``None`` means all.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are never returned: plays of the training set, say.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-    verbose : int or bool, default=0
-        Show a progress bar.
-
-    Returns
-    -------
-    items : int64 ndarray of shape (n_selected_users, n)
-        Best first; of equal scores the lower item index comes first. A user with
-        fewer than `n` candidates is padded with -1.
-    scores : ndarray of shape (n_selected_users, n)
-        Score of each of these items; -inf where padded.
-
-    Raises
-    ------
-    ValueError
-        If a score is NaN, `n` is below 1, `users` does not fit, or `exclude` has
-        another shape.
     """
     if n != int(n) or n < 1:
         raise ValueError(f"n={n!r}; expected an integer of at least 1.")
@@ -102,25 +76,7 @@ def top_n_per_user(
 def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
     """Return indices of users or items as int64.
 
-    Parameters
-    ----------
-    indices : array-like of int or of bool, or None
-        Indices, a mask of shape (size,), or ``None`` for all of them.
-    size : int
-        How many there are.
-    name : str
-        "users" or "items", for messages.
-
-    Returns
-    -------
-    int64 ndarray of shape (n_selected,)
-        In the order given.
-
-    Raises
-    ------
-    ValueError
-        If `indices` is not 1-D, is a mask of another length, holds something else
-        than integers, or points outside ``[0, size)``.
+    Shapes: -> (n_selected,).
     """
     if indices is None:
         return np.arange(size)

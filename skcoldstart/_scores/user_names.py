@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._utils.scores import open_recommender
+from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.sk import _get_feature_names
 
 __all__ = ["check_user_names", "record_user_names", "users_by_name"]
@@ -15,17 +15,7 @@ _SHOWN = 5
 def record_user_names(recommender: Any, y: Any) -> None:
     """Remember the users of y as ``user_names_in_``, or forget those of an older fit.
 
-    Parameters
-    ----------
-    recommender : estimator
-        Being fitted.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Plays; only a DataFrame whose columns are all strings has names.
-
-    Raises
-    ------
-    TypeError
-        If columns are named partly by strings.
+    Shapes: `y` (n_items, n_users).
     """
     names = _get_feature_names(y)
     if names is not None:
@@ -37,21 +27,9 @@ def record_user_names(recommender: Any, y: Any) -> None:
 def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None:
     """Refuse plays whose users are others than those of fit, or in another order.
 
+    Shapes: `y` (n_items, n_users).
+
     Nothing is compared where the one or the other has no names.
-
-    Parameters
-    ----------
-    recommender : estimator
-        Fitted. A Pipeline that ends in a recommender, or a search over one, is opened.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Plays, or pairs to exclude.
-    input_name : str, default="y"
-        Name used in messages.
-
-    Raises
-    ------
-    ValueError
-        If the names differ.
     """
     known = getattr(open_recommender(recommender)[0], "user_names_in_", None)
     if known is None or y is None:
@@ -77,22 +55,7 @@ def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None
 def users_by_name(users: Any, names: np.ndarray | None) -> Any:
     """Return indices in place of names of users, anything else as it is.
 
-    Parameters
-    ----------
-    users : array-like or None
-        A choice of users.
-    names : ndarray of shape (n_users,) or None
-        Names of the users of fit, where it was given some.
-
-    Returns
-    -------
-    int64 ndarray of shape (n_selected_users,), or `users`
-        Where they stand in fit.
-
-    Raises
-    ------
-    ValueError
-        If one was not seen in fit, or fit saw no names.
+    Shapes: `names` (n_users,) -> (n_selected_users,).
     """
     if isinstance(users, np.ndarray) and users.dtype.kind in "iub":
         return users

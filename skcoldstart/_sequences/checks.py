@@ -1,4 +1,4 @@
-"""Checks of what users hand in: item sequences, frames and play counts."""
+"""Checks of what users hand in: item sequences and frames."""
 
 import os
 from collections.abc import Mapping, Sequence, Set
@@ -6,43 +6,20 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_array
 
-from skcoldstart._ragged import LazySequence, RaggedArray
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import _num_samples
 
 __all__ = [
     "check_frames",
     "check_item_sequence",
     "check_one_row_per_item",
-    "check_play_counts",
     "count_items",
 ]
 
 
 def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:
-    """Accept a sequence with one entry per item; refuse what only looks like one.
-
-    Parameters
-    ----------
-    X : sequence of n_items entries
-        A list, tuple, array, Series, `RaggedArray` or `LazySequence`.
-    input_name : str, default="X"
-        Name used in messages.
-
-    Returns
-    -------
-    sequence of n_items entries
-        `X` itself, or a list of its entries where it is indexed by labels
-        (a pandas Series).
-
-    Raises
-    ------
-    TypeError
-        If `X` is a single path, a mapping, a set, an iterator or has no length.
-    ValueError
-        If `X` has no items.
-    """
+    """Accept a sequence with one entry per item; refuse what only looks like one."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
             f"{input_name} is a single path ({X!r}); expected a sequence with one "
@@ -66,27 +43,7 @@ def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:
 
 
 def count_items(X: Any, *, input_name: str = "X") -> int:
-    """Count the items of X, which may be any container of rows.
-
-    Parameters
-    ----------
-    X : sequence, ndarray, DataFrame or sparse of n_items entries
-        Content of items.
-    input_name : str, default="X"
-        Name used in messages.
-
-    Returns
-    -------
-    int
-        Number of items.
-
-    Raises
-    ------
-    TypeError
-        If `X` is a single path or has no length.
-    ValueError
-        If `X` has no items.
-    """
+    """Count the items of X, which may be any container of rows."""
     if isinstance(X, (str, bytes, os.PathLike)):
         check_item_sequence(X, input_name=input_name)
     n_items = _num_samples(X)
@@ -102,24 +59,7 @@ def check_one_row_per_item(
     input_name: str = "y",
     columns: str = " and one column per user",
 ) -> None:
-    """Refuse a table that has another number of rows than X has items.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of the table.
-    n_items : int
-        Number of items in X.
-    input_name : str, default="y"
-        Name used in messages.
-    columns : str, default=" and one column per user"
-        What else the message says of the shape.
-
-    Raises
-    ------
-    ValueError
-        If the numbers differ; if the table looks transposed, the message says so.
-    """
+    """Refuse a table that has another number of rows than X has items."""
     if shape[0] != n_items:
         hint = (
             f" Did you pass users as rows ({input_name}.T)?"
@@ -132,77 +72,6 @@ def check_one_row_per_item(
         )
 
 
-def check_play_counts(
-    y: Any, *, n_items: int | None = None, input_name: str = "y", dtype: Any = None
-) -> sp.csr_array:
-    """Validate play counts and return them as canonical CSR.
-
-    Parameters
-    ----------
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0 and finite; row i is item i.
-    n_items : int, default=None
-        Rows expected; ``None`` accepts any number.
-    input_name : str, default="y"
-        Name used in messages.
-    dtype : dtype, default=None
-        float32 or float64; ``None`` keeps either and makes float64 of the rest.
-
-    Returns
-    -------
-    csr_array of shape (n_items, n_users)
-        Sorted, duplicates added up, no stored zeros. `y` itself is never changed,
-        but its arrays are shared where it is already in this form.
-
-    Raises
-    ------
-    ValueError
-        If `y` is missing or not 2-D, holds NaN, infinite, negative or complex counts,
-        has no rows or columns, or has another number of rows than `n_items`.
-    """
-    if y is None:
-        raise ValueError(
-            f"{input_name} is None; pass play counts of shape (n_items, n_users)."
-        )
-    if not hasattr(y, "shape"):
-        y = np.asarray(y)
-    shape = y.shape
-    if np.iscomplexobj(y):
-        raise ValueError(
-            f"Complex data not supported: {input_name} must hold play counts."
-        )
-    if len(shape) == 1:
-        raise ValueError(
-            f"{input_name} has shape {shape}; expected a 2-D table of play counts of "
-            "shape (n_items, n_users). Reshape your data: one row per item, one column "
-            "per user."
-        )
-    if n_items is not None and len(shape) == 2:
-        check_one_row_per_item(shape, n_items, input_name=input_name)
-    is_sparse = sp.issparse(y)
-    if is_sparse and y.dtype.kind in "iub":
-        # Adding up duplicates in a narrow integer would wrap around.
-        y = y.astype(np.float64)
-    plays = sp.csr_array(
-        check_array(
-            y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32] if dtype is None else dtype,
-            input_name=input_name,
-        )
-    )
-    if plays.nnz and plays.data.min() < 0:
-        raise ValueError(
-            f"Negative values in data passed to {input_name}: the smallest is "
-            f"{plays.data.min():g}. Play counts are >= 0; drop or clip the others."
-        )
-    if not (plays.has_canonical_format and plays.data.all()):
-        plays = plays.copy()
-        plays.sum_duplicates()
-        plays.eliminate_zeros()
-    return plays
-
-
 def check_frames(
     X: Any,
     *,
@@ -210,33 +79,7 @@ def check_frames(
     input_name: str = "X",
     positions: Sequence[int] | np.ndarray | None = None,
 ) -> RaggedArray | LazySequence:
-    """Validate frames: items of shape (n_frames_i, n_features).
-
-    Parameters
-    ----------
-    X : RaggedArray, LazySequence, sequence of 2-D arrays, or ndarray
-        Frames of each item. A 2-D numeric array means items of one frame each, a
-        3-D array items of equal length.
-    n_features : int, default=None
-        Features expected in each frame; ``None`` accepts any number.
-    input_name : str, default="X"
-        Name used in messages.
-    positions : sequence of int, default=None
-        Where the items stand in the whole sequence, for messages when `X` is a part
-        of it; ``None`` means that `X` is the whole.
-
-    Returns
-    -------
-    RaggedArray or LazySequence
-        Floating-point frames; a `LazySequence` comes back as it is, and its blocks
-        are to be checked with this function when they are read.
-
-    Raises
-    ------
-    ValueError
-        If items are not 2-D, differ in their features, or hold NaN or infinity; the
-        item and frame are named.
-    """
+    """Validate frames: items of shape (n_frames_i, n_features)."""
     if isinstance(X, LazySequence):
         check_item_sequence(X, input_name=input_name)
         return X

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._utils.windows import window_array, window_bounds
+from skcoldstart._sequences.windows import window_array, window_bounds
 
 __all__ = ["LazySequence", "RaggedArray"]
 
@@ -297,15 +297,6 @@ class RaggedArray:
 class LazySequence:
     """Items that are computed when they are read.
 
-    Parameters
-    ----------
-    compute : callable
-        Takes one source and returns its item. Picklable where processes read it.
-    sources : sequence
-        What the items are computed from, one entry per item.
-
-    Notes
-    -----
     Nothing is cached: reading an item twice computes it twice. Selecting items
     selects sources, so a train-test split costs nothing.
     """
@@ -345,21 +336,8 @@ class LazySequence:
     ) -> np.ndarray:
         """Copy windows of equal length out of items, as `RaggedArray.windows` does.
 
-        Parameters
-        ----------
-        items : array-like of shape (n_windows,), int
-            Item of each window. Each item named is computed once.
-        starts : array-like of shape (n_windows,), int
-            First row of each window, counted within its item, from 0 to its length.
-        n_rows : int
-            Rows of a window, >= 1.
-        out : ndarray of shape (n_windows, n_rows, ...), default=None
-            Filled and returned; ``None`` makes an array of the items' type.
-
-        Returns
-        -------
-        ndarray of shape (n_windows, n_rows, ...)
-            The windows. Rows beyond the end of an item are 0.
+        Shapes: `items` (n_windows,), `starts` (n_windows,), `out` (n_windows, n_rows,
+        ...) -> (n_windows, n_rows, ...).
         """
         items, starts = np.asarray(items), np.asarray(starts)
         for i in np.unique(items):

@@ -3,8 +3,8 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 
-from skcoldstart._utils.scores import DenseScores, LowRankScores
-from skcoldstart._utils.topn import TILE_USERS, check_indices, top_n_per_user
+from skcoldstart._scores.sources import DenseScores, LowRankScores
+from skcoldstart._scores.top_n import TILE_USERS, check_indices, top_n_per_user
 
 
 def reference_top_n(scores, n, users, exclude=None):

@@ -1,0 +1,1 @@
+"""Plays and scores of items by users: validation, names, ranked lists."""

@@ -1,0 +1,61 @@
+"""Play counts: one row per item, one column per user."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from skcoldstart._sequences.checks import check_one_row_per_item
+
+__all__ = ["check_play_counts"]
+
+
+def check_play_counts(
+    y: Any, *, n_items: int | None = None, input_name: str = "y", dtype: Any = None
+) -> sp.csr_array:
+    """Validate play counts and return them as canonical CSR.
+
+    Shapes: `y` (n_items, n_users) -> (n_items, n_users).
+    """
+    if y is None:
+        raise ValueError(
+            f"{input_name} is None; pass play counts of shape (n_items, n_users)."
+        )
+    if not hasattr(y, "shape"):
+        y = np.asarray(y)
+    shape = y.shape
+    if np.iscomplexobj(y):
+        raise ValueError(
+            f"Complex data not supported: {input_name} must hold play counts."
+        )
+    if len(shape) == 1:
+        raise ValueError(
+            f"{input_name} has shape {shape}; expected a 2-D table of play counts of "
+            "shape (n_items, n_users). Reshape your data: one row per item, one column "
+            "per user."
+        )
+    if n_items is not None and len(shape) == 2:
+        check_one_row_per_item(shape, n_items, input_name=input_name)
+    is_sparse = sp.issparse(y)
+    if is_sparse and y.dtype.kind in "iub":
+        # Adding up duplicates in a narrow integer would wrap around.
+        y = y.astype(np.float64)
+    plays = sp.csr_array(
+        check_array(
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32] if dtype is None else dtype,
+            input_name=input_name,
+        )
+    )
+    if plays.nnz and plays.data.min() < 0:
+        raise ValueError(
+            f"Negative values in data passed to {input_name}: the smallest is "
+            f"{plays.data.min():g}. Play counts are >= 0; drop or clip the others."
+        )
+    if not (plays.has_canonical_format and plays.data.all()):
+        plays = plays.copy()
+        plays.sum_duplicates()
+        plays.eliminate_zeros()
+    return plays

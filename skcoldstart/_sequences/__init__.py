@@ -1,0 +1,1 @@
+"""Items of unequal length: their container, windows and checks."""
