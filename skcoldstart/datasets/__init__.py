@@ -1,16 +1,19 @@
 """Catalogues: synthetic worlds, tables of real plays, and published data sets."""
 
-from skcoldstart.datasets._artist_terms import load_artist_terms
 from skcoldstart.datasets._catalog import load_catalog
-from skcoldstart.datasets._citeulike import load_citeulike
-from skcoldstart.datasets._hetrec import load_hetrec
-from skcoldstart.datasets._lastfm import load_lastfm_tags
-from skcoldstart.datasets._million_lists import load_sid_mismatches, load_unique_tracks
-from skcoldstart.datasets._million_segments import load_msd_segments
-from skcoldstart.datasets._million_songs import load_msd_songs
-from skcoldstart.datasets._music import make_music_catalog
 from skcoldstart.datasets._subset import make_subset
-from skcoldstart.datasets._taste_profile import load_taste_profile
+from skcoldstart.datasets.published._artist_terms import load_artist_terms
+from skcoldstart.datasets.published._citeulike import load_citeulike
+from skcoldstart.datasets.published._hetrec import load_hetrec
+from skcoldstart.datasets.published._lastfm import load_lastfm_tags
+from skcoldstart.datasets.published._million_lists import (
+    load_sid_mismatches,
+    load_unique_tracks,
+)
+from skcoldstart.datasets.published._million_segments import load_msd_segments
+from skcoldstart.datasets.published._million_songs import load_msd_songs
+from skcoldstart.datasets.published._taste_profile import load_taste_profile
+from skcoldstart.datasets.synthetic._music import make_music_catalog
 
 __all__ = [
     "load_artist_terms",

@@ -10,13 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import VectorQuantizer
 from skcoldstart.datasets import (
-    _million_songs,
     load_msd_segments,
     load_msd_songs,
     load_sid_mismatches,
     load_unique_tracks,
 )
-from tests.datasets.million import write_hdf5
+from skcoldstart.datasets.published import _million_songs
+from tests.datasets.published.million import write_hdf5
 
 h5py = pytest.importorskip("h5py", reason="HDF5 is read with h5py: install .[test]")
 

@@ -11,9 +11,9 @@ from sklearn.utils import Bunch
 
 from skcoldstart.datasets._audio_files import some
 from skcoldstart.datasets._files import begins_with
-from skcoldstart.datasets._hdf5 import HDF5, open_hdf5, require_dataset, texts
-from skcoldstart.datasets._sqlite import SQLITE, open_database
 from skcoldstart.datasets._tables import read_records
+from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
+from skcoldstart.datasets.published._sqlite import SQLITE, open_database
 
 __all__ = ["load_msd_songs", "rows_of"]
 

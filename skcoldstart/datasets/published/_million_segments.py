@@ -17,8 +17,8 @@ from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
 from skcoldstart.datasets._files import begins_with, check_regular_file, named_damage
-from skcoldstart.datasets._hdf5 import HDF5, open_hdf5, require_dataset, texts
-from skcoldstart.datasets._million_songs import rows_of
+from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
+from skcoldstart.datasets.published._million_songs import rows_of
 
 __all__ = ["load_msd_segments"]
 

@@ -16,13 +16,13 @@ from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.threads import one_blas_thread
-from skcoldstart.datasets._annotations import draw_release_dates, draw_tags
-from skcoldstart.datasets._listeners import (
+from skcoldstart.datasets.synthetic._annotations import draw_release_dates, draw_tags
+from skcoldstart.datasets.synthetic._listeners import (
     draw_plays,
     draw_popularity,
     draw_user_tastes,
 )
-from skcoldstart.datasets._synthesis import (
+from skcoldstart.datasets.synthetic._synthesis import (
     GENRES,
     Genre,
     Voice,
@@ -30,7 +30,7 @@ from skcoldstart.datasets._synthesis import (
     draw_voice,
     play,
 )
-from skcoldstart.datasets._wav import holds_song, write_wav
+from skcoldstart.datasets.synthetic._wav import holds_song, write_wav
 
 __all__ = ["make_music_catalog"]
 

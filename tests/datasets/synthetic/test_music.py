@@ -7,14 +7,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import stft
 
-from skcoldstart.datasets import _music, make_music_catalog
-from skcoldstart.datasets._listeners import (
+from skcoldstart.datasets import make_music_catalog
+from skcoldstart.datasets.synthetic import _music
+from skcoldstart.datasets.synthetic._listeners import (
     draw_counts,
     draw_plays,
     draw_popularity,
     draw_user_tastes,
 )
-from skcoldstart.datasets._synthesis import (
+from skcoldstart.datasets.synthetic._synthesis import (
     FALLING,
     GENRES,
     RISING,

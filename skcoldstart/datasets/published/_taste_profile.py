@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._million_lists import load_sid_mismatches
-from skcoldstart.datasets._triplets import decode, read_triplets
+from skcoldstart.datasets.published._million_lists import load_sid_mismatches
+from skcoldstart.datasets.published._triplets import decode, read_triplets
 
 __all__ = ["load_taste_profile"]
 

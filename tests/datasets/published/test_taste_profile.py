@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skcoldstart.datasets import _triplets, load_taste_profile
+from skcoldstart.datasets import load_taste_profile
+from skcoldstart.datasets.published import _triplets
 
 LINES = "u2\tSB\t3\nu1\tSA\t1\nu1\tSB\t2\n"
 

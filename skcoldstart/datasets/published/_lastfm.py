@@ -15,8 +15,8 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.datasets._files import check_regular_file, named_damage
-from skcoldstart.datasets._sqlite import Database, open_database
-from skcoldstart.datasets._tags import rows_by_name, tag_table, take_rows
+from skcoldstart.datasets.published._sqlite import Database, open_database
+from skcoldstart.datasets.published._tags import rows_by_name, tag_table, take_rows
 
 __all__ = ["load_lastfm_tags"]
 

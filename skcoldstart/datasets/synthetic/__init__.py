@@ -1,0 +1,1 @@
+"""Synthetic music worlds: songs to hear, and listeners who play them."""
