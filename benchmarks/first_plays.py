@@ -6,8 +6,8 @@ FOLDER is that of `citeulike.py` and `real_plays.py`. Items (on the Taste Profil
 songs of an artist) are held out, the first plays of each revealed in random order, and
 the plays after the tenth ranked. The fitted models are the same for all rows of a
 table; rows differ in what they do with the revealed plays: nothing, fold-in alone, or
-`ColdStartRecommender.update` with several strengths of its prior. Settings are not
-tuned.
+`ColdStartRecommender.refine_factors` with several strengths of its prior. Settings are
+not tuned.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def plays_only(model, X, plays):
 def both(model, X, plays, *, strength):
     """Update the predicted factors by the plays so far."""
     model = clone_fitted(model, strength)
-    return LowRankScores(model.update(X, plays), model.user_factors_)
+    return LowRankScores(model.refine_factors(X, plays), model.user_factors_)
 
 
 def clone_fitted(model, strength):

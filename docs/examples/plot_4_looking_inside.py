@@ -129,8 +129,8 @@ print(f"{page.stat().st_size / 1024:.0f} kB")
 # ---------------
 # Artists are held out, the first plays of their songs revealed one after the other, and
 # the later ones ranked. A single play alone places a song worse than its sound does.
-# ``update`` weighs the two against each other; ``prior_strength`` says how much the
-# sound counts. This sound tells less than a handful of listeners do, so it counts
+# ``refine_factors`` weighs the two against each other; ``prior_strength`` says how much
+# the sound counts. This sound tells less than a handful of listeners do, so it counts
 # little here.
 
 from sklearn.model_selection import GroupKFold

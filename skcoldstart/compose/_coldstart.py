@@ -10,7 +10,6 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import normalize
 from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -26,12 +25,14 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import (
     HasMethods,
     Interval,
+    Options,
     _check_method_params,
     _fit_context,
     _routing_enabled,
     _safe_indexing,
 )
 from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._targets import compress_norms
 from skcoldstart.compose._usage import usage_parameters
 from skcoldstart.factorization import WMF
 
@@ -57,11 +58,13 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         Has ``fit_transform(Y)`` and ``inverse_transform(Z)``: `WMF`,
         `sklearn.decomposition.NMF`, `sklearn.decomposition.TruncatedSVD`. ``None``
         means `WMF()`.
-    normalize_factors : bool, default=False
-        Scale each item's factors to unit norm before the regressor learns them, so
-        that popular items do not dominate.
+    norm_compression : float, default=0.0
+        How far the lengths of items' factors are drawn together before the regressor
+        learns them, so that popular items do not dominate: 0 leaves them as they
+        are, ``inf`` gives every item unit length.
     prior_strength : float, default=4.0
-        Weight of the content against an item's own plays in `update`, above 0.
+        Weight of the content against an item's own plays in `refine_factors`,
+        above 0.
 
     Attributes
     ----------
@@ -102,8 +105,12 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     regressor is not fitted on them. A user without a play in `fit` has factors of zero
     from `WMF`: all items score 0 and tie, so that the user's AUC is 1/2.
 
-    Once new items are played, `update` joins their plays with their content; refit to
-    teach both models from them.
+    With a compression a > 0, factors v of an item become
+    ``v (|v| + a m) / ((a + 1) |v|)`` with m the mean length of all items' factors [2]_;
+    with ``inf`` they become ``v / |v|``.
+
+    Once new items are played, `refine_factors` joins their plays with their content;
+    refit to teach both models from them.
 
     `predict` costs O(n_items n_users k) time and n_items n_users memory; `recommend`
     and the scorers read the same scores in blocks of users.
@@ -116,8 +123,9 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
 
     References
     ----------
-    A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
-    recommendation", NIPS 2013, section 4.
+    .. [1] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
+       recommendation", NIPS 2013, section 4.
+    .. [2] RecSys 2025, arXiv 2510.11402.
 
     Examples
     --------
@@ -136,7 +144,10 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     _parameter_constraints: dict = {
         "regressor": [HasMethods(["fit", "predict"]), None],
         "factorizer": [HasMethods(["fit_transform", "inverse_transform"]), None],
-        "normalize_factors": ["boolean"],
+        "norm_compression": [
+            Interval(Real, 0, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
         "prior_strength": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -145,12 +156,12 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         regressor=None,
         factorizer=None,
         *,
-        normalize_factors=False,
+        norm_compression=0.0,
         prior_strength=4.0,
     ):
         self.regressor = regressor
         self.factorizer = factorizer
-        self.normalize_factors = normalize_factors
+        self.norm_compression = norm_compression
         self.prior_strength = prior_strength
 
     # The regressor and the factorizer validate their own parameters when fitted.
@@ -189,10 +200,9 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         )
         self._record_decoder(factors.shape[1], plays.shape[1])
         played = np.flatnonzero(np.diff(plays.indptr))
-        self._factor_length = 1.0
-        if self.normalize_factors:
-            self._factor_length = float(np.linalg.norm(factors[played], axis=1).mean())
-            factors = normalize(factors)
+        factors, self._factor_length = compress_norms(
+            factors, self.norm_compression, played
+        )
 
         fit_params = routed.regressor.fit
         if len(played) < n_items:
@@ -226,7 +236,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         factors = np.asarray(self.regressor_.predict(X))
         return factors.reshape(len(factors), self._n_components)
 
-    def update(self, X: Any, y_new: Any) -> np.ndarray:
+    def refine_factors(self, X: Any, y_so_far: Any) -> np.ndarray:
         """Return factors of items from their content and the plays they have so far.
 
         For the first days of an item: with no plays this is `predict_factors`, and
@@ -237,18 +247,18 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         ----------
         X : sequence of n_items items
             Items, in the form given to `fit`.
-        y_new : {array-like, sparse} of shape (n_items, n_users)
+        y_so_far : {array-like, sparse} of shape (n_items, n_users)
             Their play counts so far, by the users of `fit`.
 
         Returns
         -------
         ndarray of shape (n_items, k)
-            Item factors, for scores ``update(X, y_new) @ user_factors_.T``.
+            Item factors, for scores ``refine_factors(X, y_so_far) @ user_factors_.T``.
 
         Raises
         ------
         ValueError
-            If `y_new` does not have one row per item and one column per user of
+            If `y_so_far` does not have one row per item and one column per user of
             `fit`, or holds NaN, infinite or negative counts.
         TypeError
             If the factorizer has no ``transform_with_prior``, as `WMF` does.
@@ -261,15 +271,17 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         check_is_fitted(self)
         if not hasattr(self.factorizer_, "transform_with_prior"):
             raise TypeError(
-                f"update needs a factorizer that weighs plays against a prior, but "
-                f"{type(self.factorizer_).__name__} has no transform_with_prior; use "
-                "factorizer=WMF()."
+                "refine_factors needs a factorizer that weighs plays against a prior, "
+                f"but {type(self.factorizer_).__name__} has no transform_with_prior; "
+                "use factorizer=WMF()."
             )
-        check_user_names(self, y_new, input_name="y_new")
-        plays = check_play_counts(y_new, n_items=count_items(X), input_name="y_new")
+        check_user_names(self, y_so_far, input_name="y_so_far")
+        plays = check_play_counts(
+            y_so_far, n_items=count_items(X), input_name="y_so_far"
+        )
         if plays.shape[1] != self.n_users_:
             raise ValueError(
-                f"y_new has {plays.shape[1]} columns but fit saw {self.n_users_} "
+                f"y_so_far has {plays.shape[1]} columns but fit saw {self.n_users_} "
                 "users; pass one column per user, in the same order."
             )
         expected = self._factor_length * self.predict_factors(X)

@@ -89,7 +89,7 @@ class WarmupDisplay:
         WarmupDisplay
             Not yet drawn. By default "content only" is the prediction from content,
             whatever was revealed; "plays only" the factors that fit the revealed plays
-            alone; "content and plays" the recommender's ``update``.
+            alone; "content and plays" the recommender's ``refine_factors``.
         """
         from skcoldstart.model_selection import warmup_curve
 

@@ -76,7 +76,8 @@ def warmup_curve(
         which leaves the point out. ``None`` means ``"content only"``, the
         prediction, whatever has been played; ``"plays only"``, items folded in by the
         factorizer, where there is one and there are plays; and ``"content and
-        plays"``, the recommender's ``update``, where its factorizer supports it.
+        plays"``, the recommender's ``refine_factors``, where its factorizer
+        supports it.
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for splitters that use it.
     cv : int, splitter of rows or iterable, default=None
@@ -210,7 +211,9 @@ def _default_systems(fitted: Any) -> dict[str, System]:
     factorizer = getattr(recommender, "factorizer_", None)
     if hasattr(factorizer, "transform") and hasattr(recommender, "user_factors_"):
         systems["plays only"] = _from_plays
-    if hasattr(recommender, "update") and hasattr(factorizer, "transform_with_prior"):
+    if hasattr(recommender, "refine_factors") and hasattr(
+        factorizer, "transform_with_prior"
+    ):
         systems["content and plays"] = _from_both
     return systems
 
@@ -229,7 +232,9 @@ def _from_plays(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource | None:
 
 def _from_both(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource:
     recommender, content = open_recommender(fitted, X)
-    return LowRankScores(recommender.update(content, plays), recommender.user_factors_)
+    return LowRankScores(
+        recommender.refine_factors(content, plays), recommender.user_factors_
+    )
 
 
 def _check_points(n_plays: Sequence[int]) -> list[int]:

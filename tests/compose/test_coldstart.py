@@ -17,7 +17,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from skcoldstart import WMF, ColdStartRecommender, RaggedArray, recommendation_scorer
@@ -189,13 +189,19 @@ def test_sparse_content_of_any_format_may_have_items_without_plays(form, world):
     assert_allclose(model.fit(content, silent).predict(X[65:]), expected, rtol=1e-5)
 
 
-def test_normalized_factors_have_unit_length(world):
+@pytest.mark.parametrize("compression", [0.0, 0.5, 3.0, np.inf])
+def test_lengths_of_factors_are_drawn_together(world, compression):
     X, y = world
     wmf = WMF(n_components=4, random_state=0)
-    model = ColdStartRecommender(SeenRows(), wmf, normalize_factors=True).fit(X, y)
-    raw = clone(wmf).fit_transform(y)
+    model = ColdStartRecommender(SeenRows(), wmf, norm_compression=compression)
     played = np.flatnonzero(np.diff(y.indptr))
-    assert_allclose(model.regressor_.seen_[1], normalize(raw)[played], rtol=1e-5)
+    raw = clone(wmf).fit_transform(y)[played]
+    length = np.linalg.norm(raw, axis=1, keepdims=True)
+    expected = raw / length
+    if np.isfinite(compression):
+        m = length.mean()
+        expected = raw * (length + compression * m) / ((compression + 1) * length)
+    assert_allclose(model.fit(X, y).regressor_.seen_[1], expected, rtol=1e-5)
 
 
 def test_recommend_is_the_top_of_predict(world):

@@ -59,7 +59,7 @@ def test_points_are_those_of_a_loop_over_the_splitter(catalog):
             factors = {
                 "content only": model.predict_factors(X[split.test]),
                 "plays only": model.factorizer_.transform(so_far),
-                "content and plays": model.update(X[split.test], so_far),
+                "content and plays": model.refine_factors(X[split.test], so_far),
             }
             for name, found in factors.items():
                 stub = Given(LowRankScores(found, model.user_factors_))

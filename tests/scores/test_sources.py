@@ -62,7 +62,7 @@ def test_pipelines_and_searches_are_opened(rng):
     assert_allclose(source.rows(slice(None)), pipe.predict(X).T, rtol=1e-4, atol=1e-6)
     search = GridSearchCV(
         pipe,
-        {"coldstartrecommender__normalize_factors": [True]},
+        {"coldstartrecommender__norm_compression": [np.inf]},
         scoring=recommendation_scorer,
         refit="map",
         cv=2,

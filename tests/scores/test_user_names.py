@@ -93,8 +93,8 @@ def test_a_factorizer_knows_its_columns_by_name(catalog):
 def test_plays_to_be_folded_in_are_compared_too(catalog):
     X, y = catalog
     model = ColdStartRecommender(factorizer=WMF(2, random_state=0)).fit(X[:20], y[:20])
-    with pytest.raises(ValueError, match=r"pass y_new\[recommender"):
-        model.update(X[20:], y.loc[20:, NAMES[::-1]])
+    with pytest.raises(ValueError, match=r"pass y_so_far\[recommender"):
+        model.refine_factors(X[20:], y.loc[20:, NAMES[::-1]])
     oracle = OracleRecommender(WMF(2, random_state=0)).fit(y[:20])
     assert oracle.user_names_in_.tolist() == NAMES
     with pytest.raises(ValueError, match=r"pass X\[recommender"):

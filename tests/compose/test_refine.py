@@ -1,4 +1,4 @@
-"""ColdStartRecommender.update: items between their first play and a refit."""
+"""ColdStartRecommender.refine_factors: items between their first play and a refit."""
 
 import numpy as np
 import pytest
@@ -38,13 +38,15 @@ def reveal(plays, n, rng):
     return sp.csr_array(shown), sp.csr_array(hidden)
 
 
-@pytest.mark.parametrize("normalize_factors", [False, True])
-def test_without_plays_factors_are_the_predicted_ones(world, model, normalize_factors):
+@pytest.mark.parametrize("norm_compression", [0.0, 3.0, np.inf])
+def test_without_plays_factors_are_the_predicted_ones(world, model, norm_compression):
     X, y = world
-    model = clone(model).set_params(normalize_factors=normalize_factors)
+    model = clone(model).set_params(norm_compression=norm_compression)
     model.fit(X[:100], y[:100])
     nothing = sp.csr_array((50, 200))
-    assert_allclose(model.update(X[100:], nothing), model.predict_factors(X[100:]))
+    assert_allclose(
+        model.refine_factors(X[100:], nothing), model.predict_factors(X[100:])
+    )
 
 
 def test_update_is_the_factorizers_fold_in_around_predicted_factors(world, model):
@@ -53,7 +55,7 @@ def test_update_is_the_factorizers_fold_in_around_predicted_factors(world, model
     expected = model.factorizer_.transform_with_prior(
         y[100:], model.predict_factors(X[100:]), strength=3.0
     )
-    assert_array_equal(model.update(X[100:], y[100:]), expected)
+    assert_array_equal(model.refine_factors(X[100:], y[100:]), expected)
 
 
 def test_first_plays_never_make_items_worse(world, model, rng):
@@ -66,7 +68,7 @@ def test_first_plays_never_make_items_worse(world, model, rng):
         figures_of_n = []
         for _ in range(5):
             shown, _ = reveal(to_come, n, rng)
-            factors = model.update(X[100:], shown)
+            factors = model.refine_factors(X[100:], shown)
             scores = LowRankScores(factors, model.user_factors_)
             figures_of_n.append(mean_auc(later, scores, exclude=to_come))
         figures.append(np.mean(figures_of_n))
@@ -77,8 +79,8 @@ def test_first_plays_never_make_items_worse(world, model, rng):
 
 def test_normalized_factors_are_updated_in_their_own_units(world, model):
     X, y = world
-    model = clone(model).set_params(normalize_factors=True).fit(X[:100], y[:100])
-    factors = model.update(X[100:], y[100:])
+    model = clone(model).set_params(norm_compression=np.inf).fit(X[:100], y[:100])
+    factors = model.refine_factors(X[100:], y[100:])
     assert 0.3 < np.linalg.norm(factors, axis=1).mean() < 3
     as_wmf = model._factor_length * factors
     assert_allclose(
@@ -92,24 +94,26 @@ def test_normalized_factors_are_updated_in_their_own_units(world, model):
 def test_the_recommender_is_not_changed(world, model):
     X, y = world
     before = model.predict(X[100:])
-    model.update(X[100:], y[100:])
+    model.refine_factors(X[100:], y[100:])
     assert_array_equal(model.predict(X[100:]), before)
 
 
 def test_malformed_plays_are_refused(world, model):
     X, y = world
-    with pytest.raises(ValueError, match="y_new has 199 columns but fit saw 200 users"):
-        model.update(X[100:], y[100:, :199])
-    with pytest.raises(ValueError, match=r"y_new must have one row per item"):
-        model.update(X[100:], y[100:].T)
-    with pytest.raises(ValueError, match="y_new is None; pass play counts"):
-        model.update(X[100:], None)
-    with pytest.raises(ValueError, match="Negative values in data passed to y_new"):
-        model.update(X[100:], -y[100:])
+    with pytest.raises(
+        ValueError, match="y_so_far has 199 columns but fit saw 200 users"
+    ):
+        model.refine_factors(X[100:], y[100:, :199])
+    with pytest.raises(ValueError, match=r"y_so_far must have one row per item"):
+        model.refine_factors(X[100:], y[100:].T)
+    with pytest.raises(ValueError, match="y_so_far is None; pass play counts"):
+        model.refine_factors(X[100:], None)
+    with pytest.raises(ValueError, match="Negative values in data passed to y_so_far"):
+        model.refine_factors(X[100:], -y[100:])
 
 
 def test_factorizers_without_a_prior_are_named(world):
     X, y = world
     model = ColdStartRecommender(Ridge(), TruncatedSVD(4)).fit(X[:100], y[:100])
     with pytest.raises(TypeError, match="TruncatedSVD has no transform_with_prior"):
-        model.update(X[100:], y[100:])
+        model.refine_factors(X[100:], y[100:])
