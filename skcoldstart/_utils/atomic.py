@@ -1,41 +1,106 @@
 """Files that are either whole or absent."""
 
+import errno
 import os
-import tempfile
+import re
+import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is swept, and a file in use cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["atomic_path", "atomic_write"]
+
+_SUFFIX = ".partial"
+_LONGEST_STEM = 200  # bytes of the target's name; file systems allow 255 in all
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give the name of a temporary file and rename it when the block succeeds."""
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
+    """Give the name of a temporary file and rename it when the block succeeds.
+
+    A link stays a link, and the target keeps its mode. What a killed writer of the
+    same target left behind is removed.
+    """
+    target = Path(os.path.realpath(path))
+    mode = _mode(target)
+    prefix = f".{os.fsdecode(os.fsencode(target.name)[:_LONGEST_STEM])}."
+    _sweep(target.parent, prefix)
+    handle, name = _create(target.parent, prefix, 0o666 if mode is None else mode)
     try:
+        if mode is not None:
+            os.chmod(name, mode)
         yield Path(name)
         with open(name, "rb") as written:
             os.fsync(written.fileno())
-        os.chmod(name, 0o666 & ~_umask())
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` and rename it when the block succeeds."""
-    encoding = None if "b" in mode else "utf-8"
-    with atomic_path(path) as name, open(name, mode, encoding=encoding) as file:
+    """Open a temporary file beside `path` and rename it when the block succeeds.
+
+    Text is UTF-8; bytes of a file name that are not are written as escapes.
+    """
+    options: dict[str, str] = {}
+    if "b" not in mode:
+        options = {"encoding": "utf-8", "errors": "backslashreplace"}
+    with atomic_path(path) as name, open(name, mode, **options) as file:  # type: ignore[call-overload]
         yield file
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _mode(target: Path) -> int | None:
+    """Return the mode of the file that will be replaced, None if there is none."""
+    try:
+        found = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if not (stat.S_ISREG(found) or stat.S_ISDIR(found)):  # os.replace refuses folders
+        raise OSError(errno.EINVAL, "not a regular file, and not replaced", str(target))
+    return stat.S_IMODE(found)
+
+
+def _create(folder: Path, prefix: str, mode: int) -> tuple[int | None, str]:
+    """Create a temporary file and hold its lock, which ends with the process."""
+    while True:
+        name = str(folder / f"{prefix}{secrets.token_hex(4)}{_SUFFIX}")
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        except FileExistsError:
+            continue
+        if fcntl is None:  # a file that is open cannot be renamed
+            os.close(handle)
+            return None, name
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # not swept before the lock was held
+            return handle, name
+        os.close(handle)
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    """Remove temporary files whose lock nobody holds."""
+    if fcntl is None:
+        return
+    pattern = re.compile(re.escape(prefix) + "[0-9a-f]{8}" + re.escape(_SUFFIX))
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not (
+                pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            ):
+                continue
+            with suppress(OSError), open(entry.path, "rb") as left:
+                fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)

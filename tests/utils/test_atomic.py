@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -62,5 +63,55 @@ def test_a_killed_writer_never_leaves_a_half_written_file(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert set(path.read_bytes()) <= {ord("0")} or set(path.read_bytes()) == {ord("1")}
-    assert path.stat().st_size == 1000
+    assert path.read_bytes() in (b"0" * 1000, b"1" * 1000)
+    with atomic_write(path) as file:  # what the killed writer left is swept
+        file.write(b"2")
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
+def test_only_what_nobody_writes_any_more_is_swept(tmp_path):
+    path = tmp_path / "a"
+    kept = [
+        ".a.settings",
+        ".a.0123abcd",
+        ".b.0123abcd.partial",
+        ".a.b.0123abcd.partial",
+    ]
+    for name in (*kept, ".a.0123abcd.partial"):
+        (tmp_path / name).write_bytes(b"x")
+    with atomic_write(path) as first, atomic_write(path) as second:
+        first.write(b"1")
+        second.write(b"2")
+    assert path.read_bytes() == b"1"
+    assert sorted(os.listdir(tmp_path)) == sorted(["a", *kept])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions and links")
+def test_links_stay_links_and_the_target_keeps_its_mode(tmp_path):
+    target, link = tmp_path / "m.1", tmp_path / "latest"
+    target.write_bytes(b"old")
+    target.chmod(0o600)
+    link.symlink_to("m.1")
+    with atomic_write(link) as file:
+        file.write(b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match=name), atomic_write(tmp_path / name) as file:
+            file.write(b"x")
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_names_of_any_length_and_bytes_can_be_written(tmp_path):
+    path = tmp_path / ("å" * 120)
+    with atomic_write(path, "w") as file:
+        file.write("caf\udce9")
+    assert path.read_text("utf-8") == r"caf\udce9"
