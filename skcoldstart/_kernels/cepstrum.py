@@ -1,7 +1,8 @@
 """Cepstral coefficients and their deltas from log mel frames."""
 
 import numpy as np
-from numba import njit
+
+from skcoldstart._kernels.compilation import njit
 
 __all__ = ["delta_frames", "mfcc_frames"]
 

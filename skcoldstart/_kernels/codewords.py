@@ -1,7 +1,8 @@
 """Choose codewords and add up the frames of each: exact in float64."""
 
 import numpy as np
-from numba import njit
+
+from skcoldstart._kernels.compilation import njit
 
 # Scores whose smallest is kept, so that few are looked at twice.
 _STRIP = np.uint64(128)

@@ -6,8 +6,8 @@ parts in rows h to 2 h - 1 of one buffer.
 """
 
 import numpy as np
-from numba import njit
 
+from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.vectors import load_eight as load
 from skcoldstart._kernels.vectors import store
 

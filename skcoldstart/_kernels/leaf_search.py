@@ -7,9 +7,9 @@ the smallest of integers into vector code, but not the smallest of floats.
 """
 
 import numpy as np
-from numba import njit
 
 from skcoldstart._kernels.codewords import squared_distance
+from skcoldstart._kernels.compilation import njit
 
 LANES = 16
 BOX_FEATURES = 6

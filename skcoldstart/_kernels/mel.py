@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twiddles
 from skcoldstart._kernels.vectors import load_eight as load
 from skcoldstart._kernels.vectors import splat_eight, store, transpose

@@ -1,6 +1,6 @@
 """Pairs of user and song, by number, into the rows of a compressed matrix."""
 
-from numba import njit
+from skcoldstart._kernels.compilation import njit
 
 __all__ = ["count_pairs", "scatter_pairs"]
 

@@ -1,7 +1,8 @@
 """Ranks of the items a user played, by counting instead of sorting."""
 
-import numba
 import numpy as np
+
+from skcoldstart._kernels.compilation import njit
 
 RANKED, NAN_SCORE, HIDDEN_POSITIVE = 0, 1, 2
 # Counting costs a pass over the items per positive, sorting about as much as this
@@ -9,7 +10,7 @@ RANKED, NAN_SCORE, HIDDEN_POSITIVE = 0, 1, 2
 SORT_ABOVE = 1024
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _count_from_above(row, threshold):
     """Count scores above a threshold, and scores at or above it.
 
@@ -25,7 +26,7 @@ def _count_from_above(row, threshold):
     return above, reached
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _count_nan(row):
     n_nan = np.int32(0)
     for i in range(len(row)):
@@ -33,7 +34,7 @@ def _count_nan(row):
     return n_nan
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _count_equal(row, threshold, stop):
     n_equal = np.int32(0)
     for i in range(stop):
@@ -41,7 +42,7 @@ def _count_equal(row, threshold, stop):
     return n_equal
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _rank_by_sorting(row, positives, hidden, ranks):
     """Write the ranks of positives, rising; return twice the sum of their midranks."""
     kind = np.zeros(len(row), np.int8)
@@ -65,7 +66,7 @@ def _rank_by_sorting(row, positives, hidden, ranks):
     return doubled
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def rank_positives(
     scores, indptr, items, hidden_indptr, hidden_items, ranks, midrank_sums
 ):
@@ -117,7 +118,7 @@ def rank_positives(
     return RANKED, -1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def count_between(scores, thresholds, between, equal):
     """Add scores to the histogram that sorted thresholds cut.
 

@@ -9,14 +9,15 @@ irrelevant one, -w times the irrelevant items above a relevant one.
 McFee, Lanckriet, "Metric learning to rank", ICML 2010, section 3.2.
 """
 
-import numba
 import numpy as np
+
+from skcoldstart._kernels.compilation import njit
 
 MARGIN = 0.5  # an inverted pair costs 1 / (P N) of AUC, which is w / 2
 LINEAR_SEARCH = 16  # relevant items up to which counting beats a binary search
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def mark_irrelevant(group, groups, relevant, marks):
     """Write 1 for irrelevant items, 0 for the others, and return their number.
 
@@ -34,7 +35,7 @@ def mark_irrelevant(group, groups, relevant, marks):
     return n_irrelevant - len(relevant)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def prefix_sums(rising):
     """Return the sums of the first 0, 1, ..., P scores."""
     sums = np.zeros(len(rising) + 1)
@@ -43,7 +44,7 @@ def prefix_sums(rising):
     return sums
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def count_below(rising, threshold):
     """Count scores below a threshold among rising ones."""
     n = len(rising)
@@ -62,7 +63,7 @@ def count_below(rising, threshold):
     return low
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _sink(heap, row, place, size):
     """Restore the order of a heap below a place."""
     item = heap[place]
@@ -77,7 +78,7 @@ def _sink(heap, row, place, size):
     heap[place] = item
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def heap_of_irrelevant(row, marks, n_irrelevant):
     """Return a heap of the marked items, the one of highest score on top."""
     heap = np.empty(n_irrelevant, np.int32)
@@ -91,7 +92,7 @@ def heap_of_irrelevant(row, marks, n_irrelevant):
     return heap
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def pop_best(heap, row, size):
     """Take the item of highest score off a heap of some size and return it."""
     best = heap[0]
@@ -100,7 +101,7 @@ def pop_best(heap, row, size):
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def write_relevant(relevant, order, inverted_by, w, gradient):
     """Write -w times the irrelevant items above each relevant one.
 
@@ -113,7 +114,7 @@ def write_relevant(relevant, order, inverted_by, w, gradient):
         gradient[relevant[order[p]]] = -w * above
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
     """Find the most violated rankings under 1 - AUC.
 
@@ -143,7 +144,7 @@ def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
         write_relevant(relevant, order, inverted_by, w, gradient)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
     """Find the most violated rankings under 1 - 1 / (rank of the first relevant item).
 
@@ -189,7 +190,7 @@ def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
         write_relevant(relevant, order, inverted_by, w, gradient)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def separate_map(scores, queries, groups, indptr, items, gradients, hinges):
     """Find the most violated rankings under 1 - average precision.
 

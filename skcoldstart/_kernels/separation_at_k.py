@@ -1,8 +1,8 @@
 """Most violated rankings of losses that look at the first k ranks only."""
 
-import numba
 import numpy as np
 
+from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.separation import (
     count_below,
     heap_of_irrelevant,
@@ -13,7 +13,7 @@ from skcoldstart._kernels.separation import (
 )
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _fill_table(falling, best, gains, w, tail, values, last_is_relevant):
     """Fill the table of best costs of first ranks; return its best end.
 
@@ -55,7 +55,7 @@ def _fill_table(falling, best, gains, w, tail, values, last_is_relevant):
     return best_a, best_value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def separate_at_k(scores, queries, groups, indptr, items, gradients, hinges, discounts):
     """Find the most violated rankings under 1 - (discounted) precision at k.
 

@@ -1,12 +1,13 @@
 """The best n entries of each row."""
 
-import numba
 import numpy as np
+
+from skcoldstart._kernels.compilation import njit
 
 BLOCK = 32
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _sift_down(values, items, root, size):
     """Restore the heap whose root is its worst entry: lowest value, then last item."""
     while True:
@@ -28,7 +29,7 @@ def _sift_down(values, items, root, size):
         root = child
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _offer(row, begin, end, values, items, size):
     """Put entries begin..end of a row into the heap of its best; return its size."""
     capacity = len(values)
@@ -57,7 +58,7 @@ def _offer(row, begin, end, values, items, size):
     return size
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def select_top_n(scores, indptr, indices, users, items, values):
     """Write the best entries of each row, best first; return a row with NaN or -1.
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from skcoldstart._kernels.compilation import njit
 
 __all__ = [
     "BAD_LINE",

@@ -5,7 +5,8 @@ there is no vector code.
 """
 
 import numpy as np
-from numba import njit
+
+from skcoldstart._kernels.compilation import njit
 
 __all__ = ["all_finite", "average_channels", "average_pairs"]
 

@@ -1,9 +1,9 @@
 """The pass over the entries of one row that every solver of ALS is made of."""
 
-import numba
 import numpy as np
 from llvmlite import binding
 
+from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.held_rows import (
     add_row,
     add_rows,
@@ -38,8 +38,8 @@ MOST_HELD = 8 if binding.get_host_cpu_features().get("avx512f") else 5
 # No "nrt": these kernels make no arrays, and to count the references of those they are
 # given, in each pass over a row, cost as much as the pass where rows are short.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST, "_nrt": False}
-jit = numba.njit(cache=True, **_OPTIONS)
-inlined = numba.njit(forceinline=True, **_OPTIONS)
+jit = njit(cache=True, **_OPTIONS)
+inlined = njit(forceinline=True, **_OPTIONS)
 
 
 def held_of(Z):

@@ -24,7 +24,7 @@ ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 def n_kernel_threads(n_jobs: int | None) -> int:
     """Return the threads a compiled kernel may use."""
-    from skcoldstart._kernels.threads import max_threads
+    from skcoldstart._kernels.compilation import max_threads
 
     if n_jobs is None:
         return max_threads()
