@@ -1,46 +1,26 @@
-"""What the two extractors share: validation, workers, the policy for bad items."""
+"""What all extractors share: reading options, transform, the policy for bad items."""
 
 import os
-import warnings
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._sequences.collector import ItemCollector
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
-from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
-from skcoldstart.audio._extraction import (
-    ClipExtractor,
-    ClipFrames,
-    FrameFunction,
-    check_audio_items,
-)
-from skcoldstart.audio._lazy import ClipReader, LazyFrames
-from skcoldstart.audio._spectrum import MelBands
+from skcoldstart.audio._extraction import Analysis, ClipExtractor, FrameFunction
+from skcoldstart.audio._parameters import with_shared_parameters
+from skcoldstart.audio._reading import Reading, check_audio_items, here
+from skcoldstart.audio._runs import ItemError, Run
 
-__all__ = ["AudioExtractor", "ItemError"]
-
-# Items handed to each worker at a time: enough to keep workers busy, few enough for
-# their frames to be a small part of the result.
-_ITEMS_PER_WORKER = 32
-
-# Items that a warning names before it says how many more there are.
-_N_NAMED = 5
+__all__ = ["AudioExtractor"]
 
 
-class ItemError(NamedTuple):
-    """An item that has no frames, and why."""
-
-    index: int  # type: ignore[assignment]  # also the name of a tuple's method
-    path: Any
-    reason: str
+Reader = str | Callable[[Any], tuple[Any, float]]
 
 
 class AudioExtractor(
@@ -50,21 +30,16 @@ class AudioExtractor(
 ):
     """Base of extractors: paths or waveforms in, frames of each item out.
 
-    A subclass has the reading and mel parameters as attributes and defines
-    `_frame_function`.
+    A subclass has `sr` and `dtype` and defines `_frame_function`.
     """
 
     _parameter_constraints: dict = {
         "sr": [Interval(Real, 1, None, closed="left")],
-        "n_fft": [Interval(Integral, 2, None, closed="left")],
-        "hop_length": [Interval(Integral, 1, None, closed="left")],
-        "n_mels": [Interval(Integral, 1, None, closed="left")],
-        "fmin": [Interval(Real, 0, None, closed="left")],
-        "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "dtype": [
             StrOptions({"float32", "float16"}),
             Options(type, {np.float32, np.float16}),
         ],
+        "reader": [StrOptions({"auto", "soundfile", "av"}), callable],
         "max_duration": [Interval(Real, 0, None, closed="neither"), None],
         "on_error": [StrOptions({"raise", "warn", "ignore"})],
         "salvage": ["boolean"],
@@ -75,12 +50,8 @@ class AudioExtractor(
     }
 
     sr: float
-    n_fft: int
-    hop_length: int
-    n_mels: int
-    fmin: float
-    fmax: float | None
     dtype: Any
+    reader: Reader
     max_duration: float | None
     on_error: str
     salvage: bool
@@ -88,6 +59,10 @@ class AudioExtractor(
     store: str | os.PathLike[str] | None
     n_jobs: int | None
     verbose: int
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__doc__ = cls.__doc__ and with_shared_parameters(cls.__doc__)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -106,15 +81,7 @@ class AudioExtractor(
             The extractor itself.
         """
         check_item_sequence(X)
-        empty = self._mel_bands().empty_bands()
         self._frame_function()
-        if len(empty):
-            warnings.warn(
-                f"{len(empty)} of {self.n_mels} mel bands hold no frequency bin (band "
-                f"{empty[0]} is the first) and will be constant. Lower n_mels, raise "
-                "fmin or use a longer n_fft.",
-                stacklevel=2,
-            )
         self.errors_: list[ItemError] = []
         return self
 
@@ -146,21 +113,15 @@ class AudioExtractor(
             contradict each other.
         """
         self._validate_params()
-        extract = ClipExtractor(
-            self._frame_function(),
-            float(self.sr),
-            None if self.max_duration is None else float(self.max_duration),
-            np.dtype(self.dtype),
-            bool(self.salvage),
-        )
-        items = check_audio_items(X)
+        run = self._run((self._analysis(),), X)
+        frames: RaggedArray | LazySequence
         if self.store is not None:
-            return self._extract_to_store(extract, items)
-        if self.lazy:
-            self.errors_ = []
-            reader = ClipReader(extract, items, self.on_error)
-            return LazyFrames(reader, range(len(items)), self.n_jobs)
-        return self._extract(extract, items)
+            [frames], self.errors_ = run.in_stores([self.store])
+        elif self.lazy:
+            frames, self.errors_ = run.when_read(), []
+        else:
+            [frames], self.errors_ = run.in_memory()
+        return frames
 
     def set_output(self, *, transform: Any = None) -> Self:
         """Do nothing: frames have no columns that a data frame could hold.
@@ -181,86 +142,28 @@ class AudioExtractor(
         """Check the parameters against each other and return what computes frames."""
         raise NotImplementedError
 
-    def _mel_bands(self) -> MelBands:
-        nyquist = self.sr / 2
-        fmax = nyquist if self.fmax is None else self.fmax
-        if not self.fmin < fmax <= nyquist:
-            raise ValueError(
-                f"fmin={self.fmin:g} and fmax={fmax:g} Hz do not fit a sampling rate "
-                f"of {self.sr:g} Hz; expected fmin < fmax <= sr / 2 = {nyquist:g}."
-            )
-        return MelBands(
-            float(self.sr),
-            int(self.n_fft),
-            int(self.hop_length),
-            int(self.n_mels),
-            float(self.fmin),
-            float(fmax),
+    def _analysis(self) -> Analysis:
+        """Return what is computed of an item."""
+        return Analysis(self._frame_function(), float(self.sr), np.dtype(self.dtype))
+
+    def _run(self, analyses: tuple[Analysis, ...], X: Any) -> Run:
+        """Check the items and return how they will be extracted."""
+        reading = Reading(
+            self.reader,
+            None if self.max_duration is None else float(self.max_duration),
+            bool(self.salvage),
+            here(),
         )
-
-    def _extract(self, extract: ClipExtractor, items: Any) -> RaggedArray:
-        """Hold the frames of all items in memory."""
-        frames = ItemCollector((extract.compute.n_features,), extract.dtype)
-        report = _Report(self.on_error, len(items))
-        with closing(self._results(extract, items, range(len(items)))) as results:
-            for index, result in results:
-                report.note_error(index, result)
-                if result.notice is not None:
-                    report.note_truncated(index, items[index], result.notice)
-                frames.append(result.frames)
-        self.errors_ = report.finish()
-        return frames.finish()
-
-    def _extract_to_store(self, extract: ClipExtractor, items: Any) -> LazySequence:
-        """Compute what the store lacks, and read the rest from there."""
-        from skcoldstart.audio._store import FrameStore, item_key
-
-        store = FrameStore(self.store, extract)
-        report = _Report(self.on_error, len(items))
-        keys = [item_key(index, items[index]) for index in range(len(items))]
-        missing = [i for i, key in enumerate(keys) if key is None or key not in store]
-        try:
-            with closing(self._results(extract, items, missing)) as results:
-                for index, result in results:
-                    report.note_error(index, result)
-                    key = keys[index]
-                    if result.error is None and key is not None:
-                        store.add(key, result.frames, result.notice)
-        finally:
-            # Also on Ctrl-C and on a bad file: what is done need not be done again.
-            store.flush()
-        for index, key in enumerate(keys):
-            notice = store.notice(key)
-            if notice is not None:
-                report.note_truncated(index, items[index], notice)
-        self.errors_ = report.finish()
-        return store.frames(keys)
-
-    def _results(
-        self, extract: ClipExtractor, items: Any, indices: Sequence[int]
-    ) -> Generator[tuple[int, ClipFrames], None, None]:
-        """Yield the frames of some items in order, computed by workers in blocks."""
-        from joblib import Parallel, delayed, effective_n_jobs
-
-        # One worker needs no look-ahead; an item at a time keeps memory lowest.
-        n_workers = effective_n_jobs(self.n_jobs)
-        n_block = 1 if n_workers == 1 else n_workers * _ITEMS_PER_WORKER
-        # Threads are a hint: decoding, resampling and the kernels release the GIL, but
-        # a backend chosen with joblib.parallel_config takes precedence.
-        with (
-            Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel,
-            progress_bar(
-                description=type(self).__name__,
-                verbose=self.verbose,
-                total=len(indices),
-                unit="clip",
-            ) as bar,
-        ):
-            for start in range(0, len(indices), n_block):
-                block = indices[start : start + n_block]
-                results = parallel(delayed(extract)(i, items[i]) for i in block)
-                yield from zip(block, results, strict=True)
-                bar.update(len(block))
+        reading.check()
+        items = check_audio_items(X, allow_missing=self.on_error != "raise")
+        return Run(
+            ClipExtractor(analyses, reading),
+            items,
+            self.on_error,
+            self.n_jobs,
+            self.verbose,
+            type(self).__name__,
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -270,46 +173,3 @@ class AudioExtractor(
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-class _Report:
-    """Gather what went wrong, and say it once."""
-
-    def __init__(self, on_error: str, n_items: int) -> None:
-        self._on_error = on_error
-        self._n_items = n_items
-        self._errors: list[ItemError] = []
-        self._notices: list[ItemError] = []
-
-    def note_error(self, index: int, result: ClipFrames) -> None:
-        """Take down an item that failed, or raise if errors are to be raised."""
-        if result.error is not None:
-            if self._on_error == "raise":
-                raise result.error
-            error = result.error
-            self._errors.append(ItemError(index, error.path, error.reason))
-
-    def note_truncated(self, index: int, path: Any, notice: str) -> None:
-        """Take down an item that seems to be cut short."""
-        self._notices.append(ItemError(index, path, notice))
-
-    def finish(self) -> list[ItemError]:
-        """Warn where warnings are due, and return the errors."""
-        if self._notices:
-            self._warn("may be truncated", self._notices)
-        if self._errors and self._on_error == "warn":
-            self._warn("could not be used and have no frames", self._errors)
-        return self._errors
-
-    def _warn(self, what: str, items: list[ItemError]) -> None:
-        named = "; ".join(
-            f"item {item.index}"
-            + (f" ({str(item.path)!r})" if item.path is not None else "")
-            + f": {item.reason}"
-            for item in items[:_N_NAMED]
-        )
-        more = f"; and {len(items) - _N_NAMED} more" if len(items) > _N_NAMED else ""
-        warnings.warn(
-            f"{len(items)} of {self._n_items} items {what}: {named}{more}.",
-            stacklevel=5,
-        )

@@ -5,13 +5,14 @@ from numbers import Integral
 from typing import Any
 
 from skcoldstart._utils.sk import Interval, Options
-from skcoldstart.audio._extractor import AudioExtractor
+from skcoldstart.audio._extractor import Reader
+from skcoldstart.audio._mel_extractor import MelExtractor
 from skcoldstart.audio._spectrum import MFCCFrames
 
 __all__ = ["MFCCExtractor"]
 
 
-class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
     """Turn audio files or waveforms into MFCC frames with their deltas.
 
     Every item becomes a sequence of frames: `n_mfcc` coefficients, then their first
@@ -20,14 +21,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
 
     Parameters
     ----------
-    sr : float, default=22050
-        Sampling rate of the analysis, in Hz. Files are resampled to it; waveforms are
-        taken to have it.
-    n_fft : int, default=1024
-        Samples in a frame, also the length of its Fourier transform. Powers of two
-        are fastest.
-    hop_length : int, default=512
-        Samples from one frame to the next.
+    <framing>
     n_mfcc : int, default=13
         Coefficients, the first (loudness) included; at most `n_mels`.
     n_mels : int, default=128
@@ -36,52 +30,8 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         How many orders of differences follow the coefficients.
     delta_width : int, default=9
         Frames that a difference is fitted to; odd, at least 3.
-    fmin : float, default=0.0
-        Lower edge of the first band, in Hz.
-    fmax : float, default=None
-        Upper edge of the last band, in Hz; at most ``sr / 2``, which ``None`` means.
-    dtype : {"float32", "float16"}, default="float32"
-        Type of the frames. Half precision halves memory; frames are computed in
-        single precision either way.
-    max_duration : float, default=None
-        Seconds to keep from the start of each item; ``None`` keeps all.
-    on_error : {"raise", "warn", "ignore"}, default="raise"
-        What to do with an item whose content cannot be used: a file that cannot be
-        decoded, no samples, NaN. "raise" raises `AudioReadError`; the others keep its
-        row as an item of zero frames and record it in `errors_`.
-    salvage : bool, default=False
-        What to do with a file in whose middle decoding fails, as in a FLAC file cut
-        short. If True, the sound before the damage is used and a warning tells how
-        much that is; if False, the file cannot be used. Files that decode without an
-        error but end early are used either way, with the same warning.
-    lazy : bool, default=False
-        If True, `transform` reads nothing: it returns a sequence that computes an
-        item whenever it is read, and `n_jobs` of them at once where they are read in
-        turn.
-    store : str or PathLike, default=None
-        Folder that keeps the frames on disk. `transform` computes what the folder
-        lacks and returns a sequence that reads from it, so `lazy` makes no difference.
-        Runs share it, also at the same time, and go on where a killed one stopped. A
-        file that changes in name, size or time is computed anew, as is everything
-        when a parameter of the frames changes.
-    n_jobs : int, default=None
-        Items worked on at once; ``None`` means 1 unless in a
-        ``joblib.parallel_config`` context, -1 means all processors. The frames are
-        the same bits for any number and any backend.
-    verbose : int, default=0
-        1 shows a progress bar.
-
-    Attributes
-    ----------
-    errors_ : list of (index, path, reason)
-        Named tuples of the items that the last `transform` gave no frames; empty if
-        all went well, and with ``lazy=True``. ``path`` is ``None`` for waveforms.
-
-    Raises
-    ------
-    AudioReadError
-        By `transform`, if an item cannot be used and ``on_error="raise"``. It is a
-        ValueError with the attributes ``path``, ``reason`` and ``index``.
+    <band edges>
+    <reading>
 
     See Also
     --------
@@ -120,7 +70,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
     """
 
     _parameter_constraints: dict = {
-        **AudioExtractor._parameter_constraints,
+        **MelExtractor._parameter_constraints,
         "n_mfcc": [Interval(Integral, 1, None, closed="left")],
         "n_deltas": [Options(Integral, {0, 1, 2})],
         "delta_width": [Interval(Integral, 3, None, closed="left")],
@@ -139,6 +89,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         fmin: float = 0.0,
         fmax: float | None = None,
         dtype: Any = "float32",
+        reader: Reader = "auto",
         max_duration: float | None = None,
         on_error: str = "raise",
         salvage: bool = False,
@@ -157,6 +108,7 @@ class MFCCExtractor(AudioExtractor, auto_wrap_output_keys=None):  # type: ignore
         self.fmin = fmin
         self.fmax = fmax
         self.dtype = dtype
+        self.reader = reader
         self.max_duration = max_duration
         self.on_error = on_error
         self.salvage = salvage

@@ -1,323 +1,336 @@
-"""Read one audio file as mono, or say exactly why it cannot be read."""
+"""Turn an item, a path or a waveform, into mono at the sampling rates wanted."""
 
-import math
 import os
-import re
 import stat
-import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["AudioReadError", "Clip", "describe_bad_sample", "read_clip"]
+from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
+from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
 
-# Outside these bounds a header is damaged or forged: a rate of 1 Hz keeps the
-# resampler busy for minutes, a claimed length of years exhausts the memory.
-_MIN_RATE, _MAX_RATE = 4_000, 768_000
-_MAX_CHANNELS = 8
-_MAX_SAMPLES = 1 << 30
+__all__ = [
+    "Clip",
+    "Reading",
+    "check_audio_items",
+    "check_waveform",
+    "here",
+    "is_missing",
+    "is_path",
+]
 
-# Samples of longer clips than these bytes get memory of their own.
-_SCRATCH_BYTES = 1 << 24
-
-# MP3 lengths are estimates where the encoder wrote none; two MPEG frames of slack.
-_LENGTH_SLACK = 2 * 1152
-
-# Up to so many samples before damage are given up with it: an MPEG frame, 26 ms.
-_SALVAGE_BLOCK = 1152
-
-_CHUNK_LENGTH = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.M)
-_OGG_HOLE = "libogg reports a hole"
-
-# The last page of an Ogg stream says that it is the last. No page is longer.
-_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
-_OGG_END_OF_STREAM = 4
-
-
-class AudioReadError(ValueError):
-    """An item of audio that cannot become frames.
-
-    Parameters
-    ----------
-    path : str, bytes, PathLike or None
-        The file, or ``None`` for a waveform handed over in memory.
-    reason : str
-        Why it cannot be used.
-    index : int, default=None
-        Position of the item in X.
-
-    Attributes
-    ----------
-    path : str, bytes, PathLike or None
-        The file, or ``None`` for a waveform handed over in memory.
-    reason : str
-        Why it cannot be used.
-    index : int or None
-        Position of the item in X, where known.
-
-    See Also
-    --------
-    skcoldstart.MFCCExtractor : Raises it, or records it with ``on_error="warn"``.
-
-    Notes
-    -----
-    .. versionadded:: 0.1
-
-    Examples
-    --------
-    >>> from skcoldstart.audio import AudioReadError
-    >>> error = AudioReadError("song.mp3", "the file is empty", 4)
-    >>> error.path, error.reason, error.index
-    ('song.mp3', 'the file is empty', 4)
-    >>> print(error)
-    Cannot use item 4 ('song.mp3'): the file is empty.
-    """
-
-    def __init__(self, path: Any, reason: str, index: int | None = None) -> None:
-        # All arguments reach Exception, so that the error survives pickling.
-        super().__init__(path, reason, index)
-        self.path = path
-        self.reason = reason
-        self.index = index
-
-    def __str__(self) -> str:
-        item = "the waveform" if self.index is None else f"item {self.index}"
-        if self.path is not None:
-            name = repr(str(os.fsdecode(self.path)))
-            item = name if self.index is None else f"{item} ({name})"
-        return f"Cannot use {item}: {self.reason}."
+# What starts with these bytes is foreign to libsndfile, at times or always.
+_SIGNATURES = (
+    (4, b"ftyp", "an MPEG-4 file (m4a, mp4, mov)"),
+    (4, b"moov", "a QuickTime file"),
+    (4, b"mdat", "a QuickTime file"),
+    (4, b"wide", "a QuickTime file"),
+    (0, b"\xff\xf1", "an AAC stream"),
+    (0, b"\xff\xf9", "an AAC stream"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "an ASF file (wma, wmv)"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska file (mkv, mka, webm)"),
+    (28, b"OpusHead", "an Opus file"),
+    (28, b"Speex   ", "a Speex file"),
+    (8, b"AVI ", "an AVI file"),
+    (0, b"FLV\1", "a Flash video"),
+    (0, b"#!AMR", "an AMR file"),
+    (0, b"\x0b\x77", "an AC-3 stream"),
+    (0, b"wvpk", "a WavPack file"),
+    (0, b"MAC ", "a Monkey's Audio file"),
+    (0, b"TTA1", "a True Audio file"),
+    (0, b"MPCK", "a Musepack file"),
+    (0, b"MP+", "a Musepack file"),
+    (0, b"DSD ", "a DSD file"),
+    (0, b".RMF", "a RealMedia file"),
+    (0, b"\0\0\1\xba", "an MPEG video"),
+    (0, b"G@\0", "an MPEG transport stream"),
+)
 
 
 class Clip(NamedTuple):
-    """A decoded clip."""
+    """An item as mono sound."""
 
-    waveform: np.ndarray  # mono float32 of shape (n_samples,), at the rate asked for
+    waveforms: dict[float, np.ndarray]  # float32 (n_samples,), by sampling rate
     notice: str | None  # what makes the file look truncated, if anything does
+    decoder: str | None  # what decoded the file, where that is not libsndfile
 
 
-def read_clip(
-    path: str | bytes | os.PathLike[Any],
-    sr: float,
-    max_duration: float | None = None,
-    salvage: bool = False,
-) -> Clip:
-    """Decode a file, average its channels and resample it.
+@dataclass(frozen=True)
+class Reading:
+    """How items are read: the options that all extractors share; picklable."""
 
-    The samples equal those of ``librosa.load(path, sr=sr)`` bit for bit. They depend
-    on reading the file in one go: a seek, or reading in blocks, changes the last bits
-    of some MP3 files.
-    """
-    from skcoldstart._kernels.waveform import all_finite
+    reader: str | Callable[[Any], tuple[Any, float]] = "auto"
+    max_duration: float | None = None
+    salvage: bool = False
+    folder: str = ""  # what relative paths start from, wherever a worker runs
 
-    _check_readable(path)
+    def check(self) -> None:
+        """Raise an error where the reader is not installed."""
+        if self.reader == "av":
+            from skcoldstart.audio import _pyav
+
+            _pyav.require()
+
+    def clip(self, index: int, item: Any, rates: Sequence[float]) -> Clip:
+        """Return entry `index` of X at some sampling rates."""
+        if is_path(item):
+            return self._read(item, rates)
+        if is_missing(item):
+            raise AudioReadError(None, f"it is {item!r}, no path or waveform")
+        waveform = check_waveform(index, item)
+        [rate] = set(rates)
+        if self.max_duration is not None:
+            waveform = waveform[: int(self.max_duration * rate)]
+        if len(waveform) == 0:
+            raise AudioReadError(None, "it holds no samples")
+        with np.errstate(over="ignore"):
+            # One type of array, so that kernels are compiled once.
+            single = np.require(waveform, np.float32, ["C", "A", "W"])
+        _check_finite(single, waveform)
+        return Clip({rate: single}, None, None)
+
+    def _read(self, path: Any, rates: Sequence[float]) -> Clip:
+        """Decode a file, average its channels and resample it.
+
+        The samples equal those of ``librosa.load(path, sr=sr)`` bit for bit.
+        """
+        request = Request(tuple(rates), self.max_duration, self.salvage)
+        try:
+            decoded, decoder = self._decode(path, request)
+            if len(decoded.samples) == 0:
+                raise AudioReadError(None, "it holds no samples")
+            # Samples that are not finite are found and named below.
+            with np.errstate(over="ignore", invalid="ignore"):
+                mono = _mix_down(decoded.samples, decoded.rate in rates)
+                waveforms = {sr: _resample(mono, decoded.rate, sr) for sr in rates}
+        except MemoryError as error:
+            reason = "there is not enough memory for the samples it declares"
+            raise AudioReadError(None, reason) from error
+        for waveform in waveforms.values():
+            _check_finite(waveform, decoded.samples)
+        return Clip(waveforms, decoded.notice, decoder)
+
+    def _decode(self, path: Any, request: Request) -> tuple[Decoded, str | None]:
+        """Return the samples of a file, and what decoded them unless libsndfile."""
+        from skcoldstart.audio import _libsndfile, _pyav
+
+        if callable(self.reader):
+            return _call(self.reader, path, request), None
+        name = _absolute(path, self.folder)
+        _check_readable(name)
+        if self.reader == "av":
+            return _pyav.decode(name, request), _pyav.version()
+        try:
+            return _libsndfile.decode(name, request), None
+        except AudioReadError as error:
+            kind = _foreign_kind(name)
+            if kind is None:
+                raise
+            reason = f"it is {kind} that libsndfile cannot read"
+            if error.reason != _libsndfile.UNKNOWN_FORMAT:
+                reason += f" ({error.reason})"
+            if self.reader == "soundfile":
+                reason += "; reader='auto' reads it, with `pip install skcoldstart[av]`"
+            elif not _pyav.is_installed():
+                reason += "; PyAV does: `pip install skcoldstart[av]`"
+            else:
+                return _pyav.decode(name, request), _pyav.version()
+            raise AudioReadError(None, reason) from error
+
+
+def here() -> str:
+    """Return the current folder, or nothing where it was removed."""
     try:
-        samples, rate, notice = _decode(path, sr, max_duration, salvage)
-        # Samples that are not finite are found and named below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            waveform = _resample(_mix_down(samples, rate == sr), rate, sr)
-    except MemoryError as error:
-        reason = "there is not enough memory for the samples it declares"
-        raise AudioReadError(path, reason) from error
-    if not all_finite(waveform):
-        raise AudioReadError(path, describe_bad_sample(samples))
-    return Clip(waveform, notice)
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
-def describe_bad_sample(samples: np.ndarray) -> str:
-    """Name the first sample that is not finite, or the peak where all are."""
-    bad = ~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
-    if bad.any():
-        first = int(np.argmax(bad))
-        value = samples[first].flat
-        odd = next(float(v) for v in value if not np.isfinite(v))
-        name = "NaN" if np.isnan(odd) else f"{odd}"
-        return f"sample {first} is {name}; all samples must be finite"
-    peak = float(np.abs(samples).max())
-    return (
-        f"samples as large as {peak:.2g} overflow single precision; full scale is 1.0"
-    )
+def _absolute(path: Any, folder: str) -> str | bytes:
+    """Return the file that a path meant in `folder`, whatever the folder is now."""
+    name = os.path.expanduser(os.fspath(path))
+    if not name or folder == here():
+        return name
+    if isinstance(name, bytes):
+        return os.path.join(os.fsencode(folder), name)
+    return os.path.join(folder, name)
 
 
-def _check_readable(path: Any) -> None:
+def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
+    """Accept a sequence of paths or of mono waveforms; name the first odd item."""
+    items = check_item_sequence(X)
+    if isinstance(items, LazySequence):
+        return items
+    if isinstance(items, RaggedArray):
+        check_waveform(0, items.values)
+        return items
+    if hasattr(items, "to_pylist"):  # of pyarrow
+        items = items.to_pylist()
+    if isinstance(items, np.ndarray) and items.dtype.kind not in "OSU":
+        if items.ndim == 1:
+            raise ValueError(
+                f"X is one array of shape {items.shape} and dtype {items.dtype}; "
+                "expected a sequence of waveforms. Pass [X] for one waveform."
+            )
+        if items.ndim == 2:
+            check_waveform(0, items[0])
+            return items
+    if hasattr(items, "iloc"):
+        raise ValueError(
+            "X is a table with columns; expected one path or waveform per item. Pass "
+            "one column of paths, or X.to_numpy() where rows are waveforms."
+        )
+    for index, item in enumerate(items):
+        if is_missing(item) and not allow_missing:
+            raise ValueError(
+                f"Item {index} of X is {item!r}, no path or waveform. Drop it, or keep "
+                "its row without frames: on_error='warn' or 'ignore'."
+            )
+        if not is_path(item) and not is_missing(item):
+            check_waveform(index, item)
+    return items
+
+
+def is_path(item: Any) -> bool:
+    """Tell whether an item is a path and not a waveform."""
+    return isinstance(item, (str, bytes, os.PathLike))
+
+
+def is_missing(item: Any) -> bool:
+    """Tell whether an item is what tables hold where there is no audio."""
+    if isinstance(item, (float, np.floating)):
+        return bool(np.isnan(item))
+    return item is None or type(item).__name__ in {"NAType", "NaTType"}
+
+
+def check_waveform(index: int, item: Any) -> np.ndarray:
+    """Return an item as a 1-D floating array, or refuse its type or shape."""
+    _refuse_pair(index, item)
+    try:
+        waveform = np.asarray(item)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Item {index} of X is a {type(item).__name__} that is no array: {error}"
+        ) from error
+    if waveform.dtype == object and waveform.ndim == 1:
+        # A row of equal-length waveforms that numpy joined to a 2-D object array.
+        waveform = np.asarray(waveform.tolist())
+    if waveform.dtype.kind not in "fiub":
+        raise ValueError(
+            f"Item {index} of X is a {type(item).__name__} of dtype {waveform.dtype}; "
+            "expected a path (str, bytes, PathLike) or a mono waveform of floats."
+        )
+    if waveform.ndim != 1:
+        raise ValueError(
+            f"Item {index} of X has shape {waveform.shape}; expected a mono waveform "
+            "of shape (n_samples,). Average its channels first."
+        )
+    if waveform.dtype.kind != "f":
+        raise ValueError(
+            f"Item {index} of X has dtype {waveform.dtype}; expected a waveform of "
+            "floats with full scale at 1.0. Convert it first: 16-bit samples, for "
+            "example, as samples / 32768."
+        )
+    return waveform
+
+
+def _refuse_pair(index: int, item: Any) -> None:
+    """Refuse what librosa.load and its like return: samples and their rate."""
+    if isinstance(item, (tuple, list)) and len(item) == 2:
+        n_axes = sorted(np.ndim(part) for part in item if hasattr(part, "__len__"))
+        scalars = [part for part in item if not hasattr(part, "__len__")]
+        if n_axes and scalars:
+            raise ValueError(
+                f"Item {index} of X is a pair of samples and a number ({scalars[0]}), "
+                "as librosa.load returns it; expected the samples alone, at the "
+                "extractor's sr. Pass librosa.load(path, sr=extractor.sr)[0], or the "
+                "path itself."
+            )
+
+
+def _check_readable(path: str | bytes) -> None:
     """Refuse FIFOs (opening one blocks), directories, and what cannot be opened."""
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-            raise AudioReadError(path, f"it is {kind}; expected an audio file")
+            raise AudioReadError(None, f"it is {kind}; expected an audio file")
         with open(path, "rb") as file:
             empty = not file.read(1)
     except AudioReadError:
         raise
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise AudioReadError(path, f"{reason} (errno {error.errno})") from error
+        raise AudioReadError(None, f"{reason} (errno {error.errno})") from error
     except ValueError as error:  # a null byte in the name
-        raise AudioReadError(path, f"the name is not a path: {error}") from error
+        raise AudioReadError(None, f"the name is not a path: {error}") from error
     if empty:
-        raise AudioReadError(path, "the file is empty")
+        raise AudioReadError(None, "the file is empty")
 
 
-class _Scratch(threading.local):
-    """Memory of a thread for the samples of clip after clip.
-
-    Memory of megabytes that is given back after every clip comes back as pages to be
-    cleared, which takes a third of the time of a WAV file.
-    """
-
-    def __init__(self) -> None:
-        self._blocks: dict[str, np.ndarray] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        """Return an array that is good until the same name is asked for again."""
-        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-        if n_bytes > _SCRATCH_BYTES:
-            return np.empty(shape, dtype)
-        block = self._blocks.get(name)
-        if block is None or len(block) < n_bytes:
-            block = self._blocks[name] = np.empty(n_bytes, np.uint8)
-        return block[:n_bytes].view(dtype).reshape(shape)
-
-
-_SCRATCH = _Scratch()
-
-
-def _decode(
-    path: Any, sr: float, max_duration: float | None, salvage: bool
-) -> tuple[np.ndarray, int, str | None]:
-    """Return samples (n_samples, n_channels), float32 or int16, rate and notice.
-
-    They are good until the next clip, unless they are the waveform at `sr` already.
-    """
-    import soundfile
-
-    # Bytes spare soundfile from encoding names that are not valid Unicode.
-    name = os.fsencode(path) if os.name == "posix" else os.fsdecode(path)
-    try:
-        with soundfile.SoundFile(name) as file:
-            n_expected = file.frames
-            if max_duration is not None:
-                n_expected = min(n_expected, int(max_duration * file.samplerate))
-            _check_header(path, file, n_expected)
-            dtype = "int16" if _is_pcm16(file) else "float32"
-            shape = (n_expected, file.channels)
-            if dtype == "float32" and shape[1] == 1 and file.samplerate == sr:
-                samples = np.empty(shape, dtype)
-            else:
-                samples = _SCRATCH.array("samples", shape, dtype)
-            try:
-                samples = file.read(out=samples)
-            except soundfile.SoundFileError as error:
-                if not salvage:
-                    raise
-                samples = _read_to_damage(name, n_expected)
-                if len(samples) == 0:
-                    raise
-                progress = f"after {len(samples)} of {n_expected} samples"
-                return samples, file.samplerate, f"{_decoder_reason(error)} {progress}"
-            if len(samples) == 0:
-                raise AudioReadError(path, "it holds no samples")
-            notice = _truncation_notice(name, file, len(samples), n_expected)
-            return samples, file.samplerate, notice
-    except AudioReadError:
-        raise
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise AudioReadError(path, _decoder_reason(error)) from error
-
-
-def _read_to_damage(name: bytes | str, n_samples: int) -> np.ndarray:
-    """Read block by block until the decoder gives up; (n_read, n_channels), float32.
-
-    Other than a read in one go, this tells how far the decoder came.
-    """
-    import soundfile
-
-    with soundfile.SoundFile(name) as file:
-        blocks = [np.empty((0, file.channels), np.float32)]
-        try:
-            while n_samples > 0 and (len(blocks) == 1 or len(blocks[-1])):
-                n_block = min(_SALVAGE_BLOCK, n_samples)
-                blocks.append(file.read(n_block, dtype="float32", always_2d=True))
-                n_samples -= n_block
-        except soundfile.SoundFileError:
-            pass
-    return np.concatenate(blocks)
-
-
-def _decoder_reason(error: Exception) -> str:
-    """Say in our words what libsndfile says, and correct what it says wrongly."""
-    text = getattr(error, "error_string", str(error)).strip().rstrip(".")
-    if "does not exist" in text or "not recognised" in text:
-        return "its content is not a known audio format"
-    if isinstance(error, TypeError):  # soundfile takes the suffix .raw as headerless
-        return f"headerless audio cannot be read ({text})"
-    return f"decoding failed ({text})"
-
-
-def _check_header(path: Any, file: Any, n_expected: int) -> None:
-    """Refuse headers that no song has, before anything is allocated for them."""
-    if not _MIN_RATE <= file.samplerate <= _MAX_RATE:
-        raise AudioReadError(
-            path,
-            f"its sampling rate is {file.samplerate} Hz; expected {_MIN_RATE} to "
-            f"{_MAX_RATE} Hz",
-        )
-    if not 1 <= file.channels <= _MAX_CHANNELS:
-        raise AudioReadError(
-            path, f"it has {file.channels} channels; expected 1 to {_MAX_CHANNELS}"
-        )
-    if n_expected * file.channels > _MAX_SAMPLES:
-        hours = n_expected / file.samplerate / 3600
-        raise AudioReadError(
-            path,
-            f"it declares {n_expected} samples in {file.channels} channels "
-            f"({hours:.3g} hours), more than the limit of {_MAX_SAMPLES} in all; set "
-            "max_duration to read its beginning",
-        )
-
-
-def _truncation_notice(
-    name: bytes | str, file: Any, n_read: int, n_expected: int
-) -> str | None:
-    """Return what makes a file look cut short, although it could be decoded."""
-    if n_read < n_expected - _LENGTH_SLACK:
-        return f"{n_read} of {n_expected} declared samples could be decoded"
-    log = file.extra_info
-    found = _CHUNK_LENGTH.search(log)
-    if found and int(found[1]) > int(found[2]):
-        return f"it declares {found[1]} bytes of samples and holds {found[2]}"
-    if _OGG_HOLE in log:
-        return "a part of its stream is damaged"
-    if file.format == "OGG" and not _ogg_has_end(name):
-        return "its stream has no end"
+def _foreign_kind(path: str | bytes) -> str | None:
+    """Name the format of a file that libsndfile may not know, by its first bytes."""
+    with open(path, "rb") as file:
+        start = file.read(64)
+        if start[:3] == b"ID3" and len(start) >= 10:
+            size = 0
+            for byte in start[6:10]:
+                size = size << 7 | byte & 0x7F
+            file.seek(10 + size)
+            start = file.read(64)
+    for offset, magic, kind in _SIGNATURES:
+        if start[offset : offset + len(magic)] == magic:
+            return kind
     return None
 
 
-def _ogg_has_end(name: bytes | str) -> bool:
-    """Tell whether the last whole page of an Ogg file ends its stream.
-
-    The decoder's log names a missing end too, but not where it lies inside a page.
-    """
-    with open(name, "rb") as file:
-        n_bytes = file.seek(0, os.SEEK_END)
-        file.seek(max(0, n_bytes - 2 * _OGG_PAGE_BYTES))
-        tail = file.read()
-    start = tail.rfind(b"OggS")
-    while start >= 0:
-        header = tail[start : start + 27]
-        lacing = (
-            tail[start + 27 : start + 27 + header[-1]] if len(header) == 27 else b""
+def _call(reader: Callable[[Any], Any], path: Any, request: Request) -> Decoded:
+    """Read an item with a function of the user's."""
+    _check_blocks_nobody(path)
+    try:
+        samples, rate = reader(path)
+        rate = float(rate)
+        samples = np.asarray(samples)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+        raise AudioReadError(None, f"the reader failed ({text})") from error
+    if samples.ndim == 1:
+        samples = samples[:, np.newaxis]
+    if samples.ndim != 2 or samples.dtype.kind != "f":
+        raise AudioReadError(
+            None,
+            f"the reader returned an array of shape {samples.shape} and dtype "
+            f"{samples.dtype}; expected floats of shape (n_samples,) or (n_samples, "
+            "n_channels), with full scale at 1.0",
         )
-        if lacing and start + 27 + len(lacing) + sum(lacing) <= len(tail):
-            return bool(header[5] & _OGG_END_OF_STREAM)
-        start = tail.rfind(b"OggS", 0, start)
-    return False
+    n_samples, n_channels = samples.shape
+    request.check_header(rate, n_channels)
+    n_wanted = request.n_wanted(rate, n_samples)
+    request.check_length(rate, n_channels, n_wanted)
+    with np.errstate(over="ignore"):
+        single = np.array(samples[:n_wanted], np.float32, order="C")
+    return Decoded(single, rate, None)
 
 
-def _is_pcm16(file: Any) -> bool:
-    """Tell whether integers are faster to read and average to the same samples."""
-    is_lossless = file.format in {"WAV", "WAVEX", "FLAC"}
-    return is_lossless and file.subtype == "PCM_16" and file.channels <= 2
+def _check_blocks_nobody(path: Any) -> None:
+    """Refuse pipes and devices; what is no file, such as an address, may be read."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise AudioReadError(None, "it is not a regular file; expected an audio file")
+
+
+def _check_finite(waveform: np.ndarray, samples: np.ndarray) -> None:
+    from skcoldstart._kernels.waveform import all_finite
+
+    if not all_finite(waveform):
+        raise AudioReadError(None, describe_bad_sample(samples))
 
 
 def _mix_down(samples: np.ndarray, is_final: bool) -> np.ndarray:
@@ -337,7 +350,7 @@ def _mix_down(samples: np.ndarray, is_final: bool) -> np.ndarray:
     if is_final:
         waveform = np.empty(shape, np.float32)
     else:
-        waveform = _SCRATCH.array("waveform", shape, "float32")
+        waveform = SCRATCH.array("waveform", shape, "float32")
     average(samples, waveform)
     return waveform
 

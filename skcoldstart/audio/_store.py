@@ -27,9 +27,11 @@ from skcoldstart._sequences.collector import ItemCollector
 from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._sequences.windows import window_array, window_bounds
 from skcoldstart._utils.atomic import atomic_write
-from skcoldstart.audio._extraction import (
-    ClipExtractor,
+from skcoldstart.audio._extraction import Analysis
+from skcoldstart.audio._reading import (
+    Reading,
     check_waveform,
+    is_missing,
     is_path,
 )
 
@@ -125,23 +127,23 @@ class StoredFrames(LazySequence):
 class FrameStore:
     """The shards of one analysis: what is there, and a way to add to it."""
 
-    def __init__(self, folder: Any, extract: ClipExtractor) -> None:
-        analysis = _describe(extract)
-        digest = hashlib.sha256(analysis.encode()).hexdigest()[:16]
-        self._folder = Path(folder) / digest
+    def __init__(self, folder: Any, analysis: Analysis, reading: Reading) -> None:
+        description = _describe(analysis, reading)
+        digest = hashlib.sha256(description.encode()).hexdigest()[:16]
+        self._folder = Path(folder).expanduser().absolute() / digest
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._n_features = extract.compute.n_features
-        self._dtype = extract.dtype
+        self._n_features = analysis.compute.n_features
+        self._dtype = analysis.dtype
         if not (self._folder / "analysis.txt").exists():
             with atomic_write(self._folder / "analysis.txt", "w") as file:
-                file.write(analysis + "\n")
+                file.write(description + "\n")
         self._sweep()
         self._locations: dict[str, Location] = {}
         for index in sorted(self._folder.glob("*.json")):
             self._register(index)
         self._start_shard()
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: str | None) -> bool:
         return key in self._locations
 
     def notice(self, key: str | None) -> str | None:
@@ -232,6 +234,8 @@ def item_key(index: int, item: Any) -> str | None:
             return None
         name = os.path.abspath(os.fsdecode(item))
         return f"{status.st_size}:{status.st_mtime_ns}:{name}"
+    if is_missing(item):
+        return None
     samples = np.ascontiguousarray(check_waveform(index, item))
     digest = hashlib.blake2b(samples.data, digest_size=16).hexdigest()
     return f"{samples.dtype.str}:{digest}"
@@ -291,7 +295,7 @@ def _map_shard(path: str) -> np.ndarray:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def _describe(extract: ClipExtractor) -> str:
+def _describe(analysis: Analysis, reading: Reading) -> str:
     """Say what determines the frames, down to the versions of the decoders."""
     import soundfile
     import soxr
@@ -302,4 +306,4 @@ def _describe(extract: ClipExtractor) -> str:
         f"skcoldstart {skcoldstart.__version__}, "
         f"libsndfile {soundfile.__libsndfile_version__}, soxr {soxr.__version__}"
     )
-    return f"{extract}\n{versions}"
+    return f"{analysis}\n{reading.max_duration}, {reading.salvage}\n{versions}"

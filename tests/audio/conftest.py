@@ -1,11 +1,14 @@
 """Clips and audio files shared by the audio tests."""
 
+import signal
+
 import numpy as np
 import pytest
 import soundfile
 from numpy.testing import assert_array_equal
 
 from skcoldstart.audio import _extraction
+from skcoldstart.audio._reading import Reading
 
 
 @pytest.fixture
@@ -35,14 +38,63 @@ def write_audio(tmp_path):
 
 
 @pytest.fixture
+def encode(tmp_path):
+    """Write samples of shape (n_samples, n_channels) with a codec of FFmpeg."""
+    av = pytest.importorskip("av")
+
+    def write(name, samples, sr, codec, *, pictures=0):
+        path = tmp_path / name
+        layout = ["mono", "stereo"][samples.shape[1] - 1]
+        with av.open(path, "w") as container:
+            stream = container.add_stream(codec, rate=sr, layout=layout)
+            stream.bit_rate = 192_000
+            if pictures:
+                video = container.add_stream("mpeg4", rate=10)
+                video.width = video.height = 64
+                for _ in range(pictures):
+                    picture = np.zeros((64, 64, 3), np.uint8)
+                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                    container.mux(video.encode(frame))
+                container.mux(video.encode(None))
+            convert = av.AudioResampler(stream.format.name, layout, sr)
+            planes = np.ascontiguousarray(samples.T, np.float32)
+            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+            frame.sample_rate = sr
+            for part in (frame, None):
+                for converted in convert.resample(part):
+                    container.mux(stream.encode(converted))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def no_hang():
+    """End a test that waits for ever, for a writer of a FIFO for example."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(signum, frame):
+        raise TimeoutError("a hang")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
 def n_computed(monkeypatch):
     """Count the clips that are computed."""
     calls = []
     compute = _extraction.ClipExtractor.__call__
 
-    def counting(self, index, item):
+    def counting(self, index, item, wanted=None):
         calls.append(index)
-        return compute(self, index, item)
+        return compute(self, index, item, wanted)
 
     monkeypatch.setattr(_extraction.ClipExtractor, "__call__", counting)
 
@@ -58,6 +110,15 @@ def n_computed(monkeypatch):
 def folder(tmp_path):
     """Name a store that does not exist yet."""
     return tmp_path / "store"
+
+
+class ReadClip:
+    """The waveform of a file at one rate, and what is odd about the file."""
+
+    def __init__(self, path, sr, max_duration=None, salvage=False, reader="auto"):
+        clip = Reading(reader, max_duration, salvage).clip(0, path, [sr])
+        self.waveform, self.notice = clip.waveforms[sr], clip.notice
+        self.decoder = clip.decoder
 
 
 def assert_same_frames(actual, expected):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import socket
 import struct
 import sys
@@ -15,28 +14,14 @@ from sklearn.base import clone
 
 from skcoldstart import MelSpectrogram, MFCCExtractor
 from skcoldstart.audio import AudioReadError
-from skcoldstart.audio._reading import read_clip
+from tests.audio.conftest import ReadClip as read_clip
 
 both = pytest.mark.parametrize(
     "extractor", [MelSpectrogram(), MFCCExtractor()], ids=["mel", "mfcc"]
 )
 
 
-@pytest.fixture(autouse=True)
-def no_hang():
-    """End a test that waits for ever, for a writer of a FIFO for example."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def stop(signum, frame):
-        raise TimeoutError("a hang")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(30)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures("no_hang")
 
 
 @pytest.fixture

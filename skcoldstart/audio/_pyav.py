@@ -1,0 +1,159 @@
+"""Decode a file with PyAV, which reads what libsndfile does not."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.audio._decoded import Decoded, Request
+from skcoldstart.audio._errors import AudioReadError
+
+__all__ = ["decode", "is_installed", "require", "version"]
+
+# Formats that hold sound themselves. FFmpeg knows others that name further files or
+# addresses, which a file from a stranger must not make it open.
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,loas,m4v,"
+    "matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,tta,w64,wav,webm,wv,xwma"
+)
+
+_FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
+
+# Lengths of containers are rounded, and end with whole packets: up to 0.2 s of them.
+_LENGTH_SLACK_S = 0.25
+
+
+def is_installed() -> bool:
+    """Tell whether PyAV can be imported."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def require() -> None:
+    """Raise an error that names the extra where PyAV is not installed."""
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "reader='av' needs PyAV, which is not installed. Install it with "
+            "`pip install skcoldstart[av]`, or use reader='auto'."
+        ) from error
+
+
+def version() -> str:
+    """Return the versions of PyAV and of FFmpeg's decoders."""
+    import av
+
+    return f"PyAV {av.__version__}, libavcodec {av.library_versions['libavcodec']}"
+
+
+def decode(path: Any, request: Request) -> Decoded:
+    """Decode the first audio stream of a file."""
+    import av
+
+    blocks = _Blocks(request)
+    # A file object, so that FFmpeg sees no name that it could take for an address.
+    with open(path, "rb") as file:
+        n_missing = _n_missing_of_riff(file)
+        try:
+            options = {"format_whitelist": _FORMATS}
+            with av.open(file, options=options, metadata_errors="replace") as container:
+                notice = _decode_stream(container, blocks)
+            if notice is None and n_missing > 0:
+                notice = f"it declares {n_missing} bytes more than it holds"
+            return blocks.decoded(notice)
+        except AudioReadError:
+            raise
+        except (av.FFmpegError, ValueError) as error:
+            reason = f"decoding failed ({getattr(error, 'strerror', None) or error})"
+            if not (blocks.n_samples and request.salvage):
+                raise AudioReadError(None, reason) from error
+            return blocks.decoded(f"{reason} after {blocks.n_samples} samples")
+
+
+class _Blocks:
+    """Samples of frame after frame, until there are enough or too many of them."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._blocks: list[np.ndarray] = []
+        self.n_samples = 0
+        self.rate, self._n_channels = 0, 0
+
+    def add(self, frame: Any) -> bool:
+        """Take up the samples of a frame; return whether more are wanted."""
+        rate, n_channels = frame.sample_rate, frame.layout.nb_channels
+        if not self._blocks:
+            self._request.check_header(rate, n_channels)
+            self.rate, self._n_channels = rate, n_channels
+        elif (rate, n_channels) != (self.rate, self._n_channels):
+            raise AudioReadError(
+                None,
+                f"{self._n_channels} channels at {self.rate} Hz become {n_channels} at "
+                f"{rate} Hz",
+            )
+        n_wanted = self._request.n_wanted(rate, self.n_samples + frame.samples)
+        block = _samples(frame)[: n_wanted - self.n_samples]
+        self._blocks.append(block)
+        self._request.check_length(rate, n_channels, n_wanted)
+        is_enough = len(block) < frame.samples
+        self.n_samples = n_wanted
+        return not is_enough
+
+    def decoded(self, notice: str | None) -> Decoded:
+        """Return the samples, (n_samples, n_channels)."""
+        nothing = np.empty((0, self._n_channels), np.float32)
+        return Decoded(np.concatenate([nothing, *self._blocks]), self.rate, notice)
+
+
+def _decode_stream(container: Any, blocks: _Blocks) -> str | None:
+    """Decode the first audio stream; return what makes it look cut short."""
+    if not container.streams.audio:
+        raise AudioReadError(None, "it holds no sound")
+    stream = container.streams.audio[0]
+    for frame in container.decode(stream):
+        if not blocks.add(frame):
+            return None
+    declared = _duration(container, stream)
+    if blocks.n_samples < blocks.rate * (declared - _LENGTH_SLACK_S):
+        return (
+            f"{blocks.n_samples / blocks.rate:.2f} of {declared:.2f} declared seconds "
+            "could be decoded"
+        )
+    return None
+
+
+def _n_missing_of_riff(file: Any) -> int:
+    """Return how many bytes an AVI or WAV file is shorter than it declares."""
+    n_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    start = file.read(8)
+    file.seek(0)
+    if start[:4] != b"RIFF" or start[4:] == b"\xff\xff\xff\xff":
+        return 0
+    return 8 + int.from_bytes(start[4:], "little") - n_bytes
+
+
+def _duration(container: Any, stream: Any) -> float:
+    """Return the seconds that a file declares, 0 where it declares none."""
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    return 0.0 if container.duration is None else container.duration / 1e6
+
+
+def _samples(frame: Any) -> np.ndarray:
+    """Return the samples of a frame, float32 of shape (n_samples, n_channels)."""
+    values = frame.to_ndarray()
+    if frame.format.is_planar:
+        samples = values.T
+    else:
+        samples = values.reshape(-1, frame.layout.nb_channels)
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32)
+    scale = _FULL_SCALE[frame.format.name.removesuffix("p")]
+    if samples.dtype.kind == "u":
+        samples = samples.astype(np.int16) - 128
+    return samples.astype(np.float32) * np.float32(1.0 / scale)

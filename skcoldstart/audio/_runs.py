@@ -1,0 +1,219 @@
+"""Frames of a catalogue: held in memory, kept in a store, or computed when read."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skcoldstart._sequences.collector import ItemCollector
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.warning import warn
+from skcoldstart.audio._extraction import ClipExtractor, ClipFrames
+
+__all__ = ["ItemError", "LazyFrames", "Run"]
+
+# Items that each worker is given at a time: enough to keep workers busy, few enough for
+# their frames to be a small part of the result.
+_ITEMS_PER_WORKER = 32
+
+# Frames of lazy items wait in memory until they are read.
+_LAZY_ITEMS_PER_WORKER = 4
+
+# Items that a warning names before it says how many more there are.
+_N_NAMED = 5
+
+
+class ItemError(NamedTuple):
+    """An item that has no frames, and why."""
+
+    index: int  # type: ignore[assignment]  # also the name of a tuple's method
+    path: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of transform: what is extracted of which items, and how."""
+
+    extract: ClipExtractor
+    items: Any
+    on_error: str
+    n_jobs: int | None
+    verbose: int
+    name: str
+
+    def in_memory(self) -> tuple[list[RaggedArray], list[ItemError]]:
+        """Return the frames of all items, one array for each analysis, and errors."""
+        collectors = [
+            ItemCollector((analysis.compute.n_features,), analysis.dtype)
+            for analysis in self.extract.analyses
+        ]
+        report = _Report(self)
+        tasks = [_Task(index) for index in range(len(self.items))]
+        with closing(self._results(tasks)) as results:
+            for task, result in results:
+                report.note(task.index, result.error, result.notice)
+                for collector, frames in zip(collectors, result.frames, strict=True):
+                    collector.append(frames)
+        return [collector.finish() for collector in collectors], report.finish()
+
+    def in_stores(
+        self, folders: Sequence[Any]
+    ) -> tuple[list[LazySequence], list[ItemError]]:
+        """Compute what the stores of the analyses lack, and read all from there."""
+        from skcoldstart.audio._store import FrameStore, item_key
+
+        stores = [
+            FrameStore(folder, analysis, self.extract.reading)
+            for folder, analysis in zip(folders, self.extract.analyses, strict=True)
+        ]
+        report = _Report(self)
+        keys = [item_key(i, self.items[i]) for i in range(len(self.items))]
+        tasks: list[_Task] = []
+        for index, key in enumerate(keys):
+            lacking = [s for s, store in enumerate(stores) if key not in store]
+            if lacking:
+                tasks.append(_Task(index, lacking))
+        try:
+            with closing(self._results(tasks)) as results:
+                for task, result in results:
+                    report.note(task.index, result.error, None)
+                    key = keys[task.index]
+                    if result.error is not None:
+                        keys[task.index] = None
+                    elif key is not None:
+                        for s, frames in zip(
+                            task.wanted or (), result.frames, strict=True
+                        ):
+                            stores[s].add(key, frames, result.notice)
+        finally:
+            # Also on Ctrl-C and on a bad file: what is done need not be done again.
+            for store in stores:
+                store.flush()
+        for index, key in enumerate(keys):
+            report.note(index, None, stores[0].notice(key))
+        return [store.frames(keys) for store in stores], report.finish()
+
+    def when_read(self) -> "LazyFrames":
+        """Return a sequence that computes an item whenever it is read."""
+        return LazyFrames(self, range(len(self.items)))
+
+    def frames(self, index: int) -> np.ndarray:
+        """Compute the frames of an item."""
+        return self.checked(index, self.extract(index, self.items[index]))
+
+    def checked(self, index: int, result: ClipFrames) -> np.ndarray:
+        """Return the frames of an item; raise or warn where there is reason to."""
+        if result.error is not None:
+            if self.on_error == "raise":
+                raise result.error
+            if self.on_error == "warn":
+                warn(f"{result.error} It has no frames.")
+        if result.notice is not None:
+            item = self.items[index]
+            warn(f"Item {index} ({item!r}) may be truncated: {result.notice}.")
+        return result.frames[0]
+
+    def _results(
+        self, tasks: Sequence["_Task"]
+    ) -> Generator[tuple["_Task", ClipFrames], None, None]:
+        """Yield tasks and their results in order, under a progress bar."""
+        with progress_bar(
+            description=self.name, verbose=self.verbose, total=len(tasks), unit="clip"
+        ) as bar:
+            for pair in self.results(tasks, _ITEMS_PER_WORKER):
+                yield pair
+                bar.update()
+
+    def results(
+        self, tasks: Sequence["_Task"], items_per_worker: int
+    ) -> Generator[tuple["_Task", ClipFrames], None, None]:
+        """Yield tasks and their results in order, computed by workers in blocks.
+
+        joblib's own generator works ahead without a bound where its results are used
+        more slowly than they are made, and some backends do not have it.
+        """
+        from joblib import Parallel, delayed, effective_n_jobs
+
+        # One worker needs no look-ahead; an item at a time keeps memory lowest.
+        n_workers = effective_n_jobs(self.n_jobs)
+        n_block = 1 if n_workers == 1 else n_workers * items_per_worker
+        # Threads are a hint: decoding, resampling and the kernels release the GIL, but
+        # a backend chosen with joblib.parallel_config takes precedence.
+        with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
+            for start in range(0, len(tasks), n_block):
+                block = tasks[start : start + n_block]
+                results = parallel(
+                    delayed(self.extract)(
+                        task.index, self.items[task.index], task.wanted
+                    )
+                    for task in block
+                )
+                yield from zip(block, results, strict=True)
+
+
+class _Task(NamedTuple):
+    """An item to extract, and the positions of the analyses that lack it."""
+
+    index: int  # type: ignore[assignment]  # also the name of a tuple's method
+    wanted: Sequence[int] | None = None
+
+
+class LazyFrames(LazySequence):
+    """Frames of items, computed whenever they are read and never kept.
+
+    Read in turn, some items are computed at once, ahead of the reader. Indexing works
+    as on a `RaggedArray`: an integer computes the frames of an item, a slice, an
+    integer array or a mask gives another `LazyFrames`.
+    """
+
+    def __init__(self, run: Run, indices: Sequence[int]) -> None:
+        super().__init__(run.frames, indices)
+        self._run = run
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        tasks = [_Task(index) for index in self._sources]
+        for task, result in self._run.results(tasks, _LAZY_ITEMS_PER_WORKER):
+            yield self._run.checked(task.index, result)
+
+    def _select(self, sources: Sequence[int]) -> "LazyFrames":
+        return LazyFrames(self._run, sources)
+
+
+class _Report:
+    """Gather what went wrong, and say it once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._errors: list[ItemError] = []
+        self._notices: list[ItemError] = []
+
+    def note(self, index: int, error: Any, notice: str | None) -> None:
+        """Take down an item that failed, or raise; and one that seems cut short."""
+        if error is not None:
+            if self._run.on_error == "raise":
+                raise error
+            self._errors.append(ItemError(index, error.path, error.reason))
+        if notice is not None:
+            self._notices.append(ItemError(index, self._run.items[index], notice))
+
+    def finish(self) -> list[ItemError]:
+        """Warn where warnings are due, and return the errors."""
+        if self._notices:
+            self._warn("may be truncated", self._notices)
+        if self._errors and self._run.on_error == "warn":
+            self._warn("could not be used and have no frames", self._errors)
+        return self._errors
+
+    def _warn(self, what: str, items: list[ItemError]) -> None:
+        named = "; ".join(
+            f"item {item.index}"
+            + (f" ({str(item.path)!r})" if item.path is not None else "")
+            + f": {item.reason}"
+            for item in items[:_N_NAMED]
+        )
+        more = f"; and {len(items) - _N_NAMED} more" if len(items) > _N_NAMED else ""
+        warn(f"{len(items)} of {len(self._run.items)} items {what}: {named}{more}.")
