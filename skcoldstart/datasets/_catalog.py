@@ -2,20 +2,24 @@
 
 import math
 import os
-import warnings
 from array import array
-from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._audio_files import AudioFolder, file_names, some
+from skcoldstart._utils.warning import warn
+from skcoldstart.datasets._audio_files import AudioFolder, file_names
+from skcoldstart.datasets._files import check_path
+from skcoldstart.datasets._names import NameIndex, near_miss, some
+from skcoldstart.datasets._pairs import PairCounts, ordered, take_rows
 from skcoldstart.datasets._tables import read_rows
 
 __all__ = ["load_catalog"]
+
+BLOCK = 1 << 20  # rows
 
 
 def load_catalog(
@@ -32,12 +36,15 @@ def load_catalog(
         first line names the columns. It needs a column for the user (``user``,
         ``user_id``, ``listener``, ...) and one for the song (``song``, ``song_id``,
         ``item``, ``track``, ...). The count (``plays``, ``play_count``, ``count``,
-        ...) is 1 where there is no such column. Rows of one pair add up.
+        ...) is 1 where there is no such column. Rows of one pair add up. A row is one
+        line; where tabs separate the fields, quotation marks are letters.
     audio : str or PathLike, default=None
         Folder of the audio files, searched with its sub-folders. A song's id is its
         file's path relative to the folder or the file's name, with or without suffix.
-        Songs without a file are dropped with a warning; files without plays are kept
-        as new songs. ``None`` loads plays alone.
+        Where no file has that name, one whose name differs only by case, spaces,
+        leading zeros, separators, suffix or the folder before it is taken, if it is
+        the only one. Songs without a file are dropped with a warning; files without
+        plays are kept as new songs. ``None`` loads plays alone.
     groups : str or PathLike, default=None
         A table with a column for the song and one for its ``artist`` (or ``group``,
         ``album``): songs that must be held out together. A song that it lacks is a
@@ -50,7 +57,7 @@ def load_catalog(
         With the attributes:
 
         paths : list of n_items str, or None
-            The audio files, in item order.
+            The audio files, in item order; absolute.
         plays : csr_array of shape (n_items, n_users)
             Play counts.
         item_ids : ndarray of shape (n_items,)
@@ -81,7 +88,7 @@ def load_catalog(
 
     See Also
     --------
-    make_music_catalog : The same form, invented.
+    make_music_catalog : The same form, synthetic.
     skcoldstart.MFCCExtractor : Reads the files; with ``on_error="warn"`` one that
         cannot be decoded becomes an item of zero frames.
 
@@ -107,177 +114,170 @@ def load_catalog(
     array([[2., 1.],
            [0., 1.]])
     """
-    songs, users, counts = _read_plays(plays)
+    table = _read_plays(check_path(plays, "plays"))
     paths = None
     if audio is not None:
-        songs, users, counts, paths = _join_audio(plays, audio, songs, users, counts)
-    table = sp.csr_array(
-        sp.coo_array(
-            (counts, (songs.position, users.position)),
-            shape=(len(songs.names), len(users.names)),
-        )
-    )
-    table.eliminate_zeros()
-    played = np.diff(table.tocsc().indptr) > 0
-    table = sp.csr_array(table[:, np.flatnonzero(played)])
-    if table.nnz == 0:
+        table, paths = _join_audio(table, audio, plays)
+    played = np.bincount(table.plays.indices, minlength=len(table.user_ids)) > 0
+    users = np.flatnonzero(played)
+    counts = ordered(table.plays, np.arange(len(table.item_ids)), users)
+    if counts.nnz == 0:
         raise ValueError(f"All counts in {plays} are 0; nobody has played anything.")
-    item_ids, user_ids = songs.names, users.names[played]
-    names: list[tuple[str, ...]] = [(item,) for item in item_ids.tolist()]
+    names: list[tuple[str, ...]] = [(item,) for item in table.item_ids.tolist()]
     if audio is not None and paths is not None:
+        folder = check_path(audio).absolute()
         names = [
-            (*name, *file_names(Path(path).relative_to(audio).as_posix()))
+            (*name, *file_names(Path(path).relative_to(folder).as_posix()))
             for name, path in zip(names, paths, strict=True)
         ]
-    is_new = np.diff(table.indptr) == 0
+    is_new = np.diff(counts.indptr) == 0
     return Bunch(
         paths=paths,
-        plays=table,
-        item_ids=item_ids,
-        user_ids=user_ids,
+        plays=counts,
+        item_ids=table.item_ids,
+        user_ids=table.user_ids[users],
         groups=None if groups is None else _read_groups(groups, names),
         is_new=is_new,
         DESCR=(
-            f"{len(item_ids)} songs, {int(is_new.sum())} of them new; "
-            f"{table.sum():g} plays by {len(user_ids)} users ({table.nnz} pairs)."
+            f"{len(names)} songs, {int(is_new.sum())} of them new; "
+            f"{counts.sum():g} plays by {len(users)} users ({counts.nnz} pairs)."
         ),
     )
 
 
-class _Named:
-    """Names, sorted, and the position of each row's name among them."""
+@dataclass(frozen=True)
+class _Plays:
+    """Who played what: names, sorted, and counts.
 
-    def __init__(self, names: np.ndarray, position: np.ndarray) -> None:
-        self.names = names
-        self.position = position
+    Shapes: `plays` (n_items, n_users), `n_rows` (n_items,).
+    """
 
-    @classmethod
-    def from_codes(cls, codes: dict[str, int], position: array) -> "_Named":
-        names = np.array(list(codes))
-        order = np.argsort(names)
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        return cls(names[order], rank[np.frombuffer(position, dtype=np.int64)])
+    item_ids: np.ndarray
+    user_ids: np.ndarray
+    plays: sp.csr_array
+    n_rows: np.ndarray
 
 
-def _read_plays(path: str | os.PathLike[str]) -> tuple[_Named, _Named, np.ndarray]:
-    song_codes: dict[str, int] = {}
-    user_codes: dict[str, int] = {}
-    songs, users, counts = array("q"), array("q"), array("d")
-    rows = read_rows(path, ("user", "song"), {"plays": "1"})
-    for line, (user, song, count) in rows:
-        songs.append(song_codes.setdefault(song, len(song_codes)))
-        users.append(user_codes.setdefault(user, len(user_codes)))
-        counts.append(_number(count, path, line))
-    return (
-        _Named.from_codes(song_codes, songs),
-        _Named.from_codes(user_codes, users),
-        np.frombuffer(counts, dtype=np.float64),
-    )
+def _read_plays(path: Path) -> _Plays:
+    songs: dict[str, int] = {}
+    users: dict[str, int] = {}
+    block = (array("i"), array("i"), array("d"))
+    pairs, n_rows = PairCounts(), np.zeros(0, np.int64)
+
+    def add_block() -> np.ndarray:
+        items = np.array(block[0], np.int32)
+        pairs.add(items, np.array(block[1], np.int32), np.array(block[2]))
+        for part in block:
+            del part[:]
+        found = np.bincount(items, minlength=len(n_rows))
+        found[: len(n_rows)] += n_rows
+        return found
+
+    for line, (user, song, count) in read_rows(path, ("user", "song"), {"plays": "1"}):
+        block[0].append(songs.setdefault(song, len(songs)))
+        block[1].append(users.setdefault(user, len(users)))
+        block[2].append(_number(count, path, line))
+        if len(block[2]) == BLOCK:
+            n_rows = add_block()
+    n_rows = add_block()
+    item_ids, user_ids = np.array(list(songs)), np.array(list(users))
+    orders = np.argsort(item_ids), np.argsort(user_ids)
+    plays = ordered(pairs.to_csr(len(item_ids), len(user_ids)), *orders)
+    plays.eliminate_zeros()
+    return _Plays(item_ids[orders[0]], user_ids[orders[1]], plays, n_rows[orders[0]])
 
 
-def _number(text: str, path: str | os.PathLike[str], line: int) -> float:
+def _number(text: str, path: Path, line: int) -> float:
     try:
         count = float(text)
     except ValueError:
         count = math.nan
-    if not 0.0 <= count < math.inf or "_" in text:
-        raise ValueError(
-            f"{path}, line {line}: plays is {text!r}; expected a number >= 0 such as "
-            "3 or 2.5."
-        )
-    return count
-
-
-def _join_audio(
-    plays: str | os.PathLike[str],
-    audio: str | os.PathLike[str],
-    songs: _Named,
-    users: _Named,
-    counts: np.ndarray,
-) -> tuple[_Named, _Named, np.ndarray, list[str]]:
-    """Keep the rows of songs that have a file, and add the files that have no rows."""
-    folder = AudioFolder(audio)
-    file_of_song = [folder.find(name) for name in songs.names.tolist()]
-    song_of_file: dict[int, str] = {}
-    for name, file in zip(songs.names.tolist(), file_of_song, strict=True):
-        if file is not None and song_of_file.setdefault(file, name) != name:
-            raise ValueError(
-                f"Songs {song_of_file[file]!r} and {name!r} of {plays} are the same "
-                f"file, {folder.files[file]!r}; use one id for it."
-            )
-    if not song_of_file:
-        raise ValueError(
-            f"None of the {len(songs.names)} songs in {plays} matches one of the "
-            f"{len(folder.files)} audio files under {audio}. Songs are "
-            f"{some(songs.names.tolist())}; files are {some(folder.files)}. A song's "
-            "id must be its file's name or its path relative to the folder, with or "
-            "without suffix."
-        )
-    has_file = np.array([file is not None for file in file_of_song])
-    kept = has_file[songs.position]
-    if not has_file.all():
-        lost = songs.names[~has_file].tolist()
-        warnings.warn(
-            f"{len(lost)} of {len(songs.names)} songs in {plays} have no audio file "
-            f"under {audio} and are dropped with {int((~kept).sum())} of {len(kept)} "
-            f"rows: {some(lost)}.",
-            stacklevel=3,
-        )
-    names = [
-        song_of_file.get(file, folder.name(file)) for file in range(len(folder.files))
-    ]
-    order = np.argsort(names)
-    position_of_file = np.empty(len(order), dtype=np.int64)
-    position_of_file[order] = np.arange(len(order))
-    position_of_song = np.array([
-        -1 if file is None else position_of_file[file] for file in file_of_song
-    ])
-    return (
-        _Named(np.array(names)[order], position_of_song[songs.position[kept]]),
-        _Named(users.names, users.position[kept]),
-        counts[kept],
-        [folder.path(file) for file in order],
+    if 0.0 <= count < math.inf and "_" not in text:
+        return count
+    hint = "such as 3 or 2.5"
+    if text.replace(",", "").replace(".", "").isdigit():
+        hint += ", with a point and no commas"
+    elif not text or text.upper() in ("\\N", "NULL", "NA", "NAN", "NONE"):
+        hint += "; leave out rows without a count, or the whole column"
+    raise ValueError(
+        f"{path}, line {line}: plays is {text!r}; expected a number >= 0 {hint}."
     )
 
 
+def _join_audio(
+    table: _Plays, audio: str | os.PathLike[str], source: object
+) -> tuple[_Plays, list[str]]:
+    """Keep the rows of songs that have a file, and add the files that have no rows."""
+    folder = AudioFolder(audio)
+    songs = table.item_ids.tolist()
+    file_of_song = folder.match(songs)
+    song_of_file: dict[int, int] = {}
+    for song, file in enumerate(file_of_song):
+        if file is not None and song_of_file.setdefault(file, song) != song:
+            raise ValueError(
+                f"Songs {songs[song_of_file[file]]!r} and {songs[song]!r} of {source} "
+                f"are the same file, {folder.files[file]!r}; use one id for it."
+            )
+    if not song_of_file:
+        raise ValueError(
+            f"None of the {len(songs)} songs in {source} matches one of the "
+            f"{len(folder.files)} audio files under {audio}. Songs are "
+            f"{some(songs)}; files are {some(folder.files)}. A song's id must be its "
+            "file's name or its path relative to the folder, with or without suffix."
+        )
+    has_file = np.array([file is not None for file in file_of_song])
+    if not has_file.all():
+        lost = table.item_ids[~has_file].tolist()
+        n_rows = int(table.n_rows[~has_file].sum())
+        unclaimed = [f for i, f in enumerate(folder.files) if i not in song_of_file]
+        warn(
+            f"{len(lost)} of {len(songs)} songs in {source} have no audio file "
+            f"under {audio} and are dropped with {n_rows} of {table.n_rows.sum()} "
+            f"rows: {some(lost)}." + near_miss(lost, unclaimed)
+        )
+    names = np.array([
+        songs[song_of_file[file]] if file in song_of_file else folder.name(file)
+        for file in range(len(folder.files))
+    ])
+    order = np.argsort(names)
+    rows = np.array([song_of_file.get(file, -1) for file in order.tolist()])
+    joined = _Plays(
+        names[order], table.user_ids, take_rows(table.plays, rows), np.empty(0)
+    )
+    return joined, [folder.path(file) for file in order]
+
+
 def _read_groups(
-    path: str | os.PathLike[str], names: Sequence[tuple[str, ...]]
+    path: str | os.PathLike[str], names: list[tuple[str, ...]]
 ) -> np.ndarray:
     """Read the group of each item, which may go by several names, its id first."""
-    group_of: dict[str, tuple[str, int]] = {}
+    index = NameIndex(names)
+    group_of: dict[int, tuple[str, str, int]] = {}
+    known: list[str] = []
     for line, (song, artist) in read_rows(path, ("song", "artist")):
-        known, first = group_of.setdefault(song, (artist, line))
-        if known != artist:
+        known.append(song)
+        items = index.find(song)
+        if len(items) != 1:
+            continue
+        group, name, first = group_of.setdefault(items[0], (artist, song, line))
+        if group != artist:
             raise ValueError(
-                f"{path}: song {song!r} has artist {known!r} in line {first} and "
-                f"{artist!r} in line {line}; a song belongs to one group."
+                f"{path}: {name!r} has artist {group!r} in line {first} but {song!r} "
+                f"has artist {artist!r} in line {line}; they are the same song, which "
+                "belongs to one group."
             )
-    n_bearers = Counter(name for of_item in names for name in set(of_item))
-    groups, lost = [], []
-    for item, *others in names:
-        own = [item, *(name for name in others if n_bearers[name] == 1)]
-        found = {name: group_of[name][0] for name in own if name in group_of}
-        if len(set(found.values())) > 1:
-            raise ValueError(
-                f"{path}: "
-                + " but ".join(
-                    f"{name!r} has artist {a!r}" for name, a in found.items()
-                )
-                + "; they are the same song, which belongs to one group."
-            )
-        if not found:
-            lost.append(item)
-        groups.append(next(iter(found.values()), f"(song) {item}"))
+    lost = [item for i, (item, *_) in enumerate(names) if i not in group_of]
     if len(lost) == len(names):
         raise ValueError(
             f"None of the {len(names)} songs of the catalogue is in {path}. Songs are "
-            f"{some(lost)}; the table has {some(list(group_of))}."
+            f"{some(lost)}; the table has {some(known)}."
         )
     if lost:
-        warnings.warn(
+        warn(
             f"{len(lost)} of {len(names)} songs have no artist in {path}; each is a "
-            f"group of its own: {some(lost)}.",
-            stacklevel=3,
+            f"group of its own: {some(lost)}."
         )
-    return np.array(groups)
+    return np.array([
+        group_of[i][0] if i in group_of else f"(song) {item}"
+        for i, (item, *_) in enumerate(names)
+    ])

@@ -2,25 +2,33 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 __all__ = [
+    "MOST_EXPANSION",
     "begins_with",
+    "check_path",
     "check_regular_file",
     "named_damage",
     "open_bytes",
+    "open_npz",
     "read_lines",
+    "refuse_binary",
 ]
 
 LONGEST_LINE = 1 << 22
+MOST_EXPANSION = 1100  # of a byte by deflate, whose limit is 1032
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -29,17 +37,43 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _DAMAGE = (
     EOFError,
-    NotImplementedError,  # a zip archive whose header asks for what nobody does
+    NotImplementedError,  # a zip archive whose header names an unknown method
     gzip.BadGzipFile,
     lzma.LZMAError,
     zipfile.BadZipFile,
     zlib.error,
 )
+# What a file that is not text begins with, and what it is.
+_BINARY = {
+    b"PAR1": "a parquet file",
+    b"ARROW1": "an Arrow (Feather) file",
+    b"SQLite format 3\0": "a SQLite database",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"\x80": "a pickle",
+}
+
+
+def check_path(path: Any, name: str = "path") -> Path:
+    """Return a path with its ``~`` expanded; refuse what is none."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        kind = type(path).__name__
+        if isinstance(path, io.IOBase):
+            raise TypeError(
+                f"{name} is an open file or buffer ({kind}); expected a path. Write "
+                "it to a file, or read it into a dataframe."
+            )
+        raise TypeError(f"{name} is {path!r:.80} ({kind}); expected a path.")
+    return Path(os.fsdecode(path)).expanduser()
 
 
 def check_regular_file(path: str | os.PathLike[str]) -> Path:
     """Refuse what would block or is no file."""
-    place = Path(path)
+    place = check_path(path)
     mode = place.stat().st_mode
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
@@ -48,9 +82,19 @@ def check_regular_file(path: str | os.PathLike[str]) -> Path:
 
 
 def begins_with(path: str | os.PathLike[str], magic: bytes) -> bool:
-    """Tell a file's format by its first bytes."""
+    """Recognise a file's format by its first bytes."""
     with open(check_regular_file(path), "rb") as file:
         return file.read(len(magic)) == magic
+
+
+def refuse_binary(head: bytes, path: Any) -> None:
+    """Refuse a file that is not UTF-8 text, and name what it is."""
+    kind = next((k for magic, k in _BINARY.items() if head.startswith(magic)), None)
+    if kind is not None:
+        raise ValueError(
+            f"{path} is {kind}; expected UTF-8 text. Save it as text with tabs or "
+            "commas."
+        )
 
 
 @contextmanager
@@ -80,14 +124,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with named_damage(path):
             if head.startswith(_ZIP):
                 with zipfile.ZipFile(place) as archive:
-                    names = [info for info in archive.infolist() if not info.is_dir()]
-                    if len(names) != 1:
-                        raise ValueError(
-                            f"{path} is an archive of {len(names)} files; expected "
-                            "one. Extract the right one and pass its path."
-                        )
-                    with archive.open(names[0]) as member:
-                        yield member
+                    yield from _only_member(archive, path)
                 return
             for magic, opener in _OPENERS.items():
                 if head.startswith(magic):
@@ -104,13 +141,66 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise
 
 
+def _only_member(archive: zipfile.ZipFile, path: Any) -> Iterator[IO[bytes]]:
+    names = [info for info in archive.infolist() if not info.is_dir()]
+    if any(info.filename == "[Content_Types].xml" for info in names):
+        raise ValueError(f"{path} is an Excel workbook; save it as CSV in UTF-8.")
+    if len(names) != 1:
+        raise ValueError(
+            f"{path} is an archive of {len(names)} files; expected one. Extract the "
+            "right one and pass its path."
+        )
+    with archive.open(names[0]) as member:
+        yield member
+
+
+@contextmanager
+def open_npz(path: str | os.PathLike[str]) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open a NumPy archive whose arrays are no larger than what is stored of them."""
+    place = check_regular_file(path)
+    if not zipfile.is_zipfile(place):
+        raise ValueError(f"{path} is not a whole NumPy archive (.npz).")
+    with named_damage(path), zipfile.ZipFile(place) as archive:
+        for info in archive.infolist():
+            _check_member(archive, info, path)
+        with np.load(place, allow_pickle=False) as arrays:
+            yield arrays
+
+
+def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Any) -> None:
+    what = f"{info.filename} of {path}"
+    if info.file_size > MOST_EXPANSION * (info.compress_size + 1):
+        raise ValueError(
+            f"{what} declares {info.file_size} bytes of which {info.compress_size} are "
+            "stored; it is damaged or not a NumPy archive."
+        )
+    if not info.filename.endswith(".npy"):
+        return
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+        shape, _, dtype = read(member)
+    # Exact: sizes in a header can exceed 64 bits.
+    n_bytes = dtype.itemsize
+    for length in shape:
+        n_bytes *= int(length)
+    if n_bytes > info.file_size and not dtype.hasobject:
+        raise ValueError(
+            f"{what} declares {n_bytes} bytes but has {info.file_size}; it is damaged."
+        )
+
+
 def read_lines(
-    file: IO[bytes], path: str | os.PathLike[str], *, encoding: str = "utf-8"
+    file: IO[bytes],
+    path: str | os.PathLike[str],
+    *,
+    encoding: str = "utf-8",
 ) -> Iterator[tuple[int, str]]:
-    r"""Read lines that end with a newline and with nothing else."""
+    r"""Read lines that end with a newline, and with nothing else but ``\r\n``."""
     lines = iter(lambda: file.readline(LONGEST_LINE), b"")
     for number, raw in enumerate(lines, 1):
         if number == 1:
+            refuse_binary(raw[:16], path)
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if len(raw) == LONGEST_LINE:
             raise ValueError(
@@ -122,7 +212,8 @@ def read_lines(
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"{path}, line {number} is not {encoding.upper()} text "
-                f"({error.reason}: byte {error.object[error.start]:#x})."
+                f"({error.reason}: byte {error.object[error.start]:#x}); save it as "
+                f"{encoding.upper()}."
             ) from error
         line = line.removesuffix("\n").removesuffix("\r")
         if line:

@@ -3,25 +3,38 @@
 import csv
 import io
 import os
+import re
 import unicodedata
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import IO, Any
 
-from skcoldstart.datasets._files import open_bytes
+from skcoldstart._utils.warning import warn
+from skcoldstart.datasets._files import LONGEST_LINE, open_bytes, refuse_binary
 
-__all__ = ["ROLES", "one_spelling", "read_records", "read_rows"]
+__all__ = [
+    "ROLES",
+    "find_columns",
+    "is_null",
+    "one_spelling",
+    "read_records",
+    "read_rows",
+]
 
 # What a column may be called, letters and digits only; the first that is there wins.
 ROLES = {
     "user": "userid user listenerid listener username uid".split(),
-    "song": "songid song itemid item trackid track sid filename file path".split(),
+    "song": "songid song itemid item trackid track sid filename file path id".split(),
     "plays": (
         "plays playcount playcounts numplays nplays totalplays count counts "
         "listencount listencounts listens scrobbles streams weight"
     ).split(),
     "artist": "artistid artist artistname groupid group albumid album".split(),
+    "file": "filename file filepath path audiopath audiofile audio".split(),
 }
+_SEPARATORS = "\t,;"
+_EXCEL_HINT = re.compile(r"sep=(\t|\S+)\s*", re.IGNORECASE)  # Excel's own first line
+_NULLS = (r"\N", "NULL")
 
 
 def read_rows(
@@ -32,109 +45,189 @@ def read_rows(
     """Read the named columns of a table, a row at a time."""
     records = read_records(path, ", ".join(required))
     _, header = next(records)
-    columns = _find_columns(path, header, required)
-    columns += [_column(header, role) for role in optional]
-    _warn_of_unread(path, header, columns, optional)
+    columns = find_columns(path, header, required, optional)
     absent = [*[""] * len(required), *optional.values()]
     for line, row in records:
         values = [
             default if column is None else one_spelling(row[column].strip())
             for column, default in zip(columns, absent, strict=True)
         ]
-        if not all(values[: len(required)]):
-            role = required[values.index("")]
-            raise ValueError(
-                f"{path}, line {line}: {role} is empty; every row needs "
-                f"{' and '.join(required)}."
-            )
+        for role, value in zip(required, values, strict=False):
+            if not value or is_null(value):
+                what = "empty" if not value else f"{value!r}, a missing value of SQL"
+                raise ValueError(
+                    f"{path}, line {line}: {role} is {what}; every row needs "
+                    f"{' and '.join(required)}. Leave such rows out."
+                )
         yield line, values
 
 
 def read_records(
     path: str | os.PathLike[str], wanted: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """Read a table, a row at a time."""
-    with open_bytes(path) as binary:
-        file = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
-        line = 0
-        try:
-            first = file.readline()
-            separator = next((mark for mark in "\t,;" if mark in first), "\t")
-            table = csv.reader([first], delimiter=separator, strict=True)
-            header = next(table, [])
-            if not any(header):
+    """Read a table, a row at a time, its header first.
+
+    A row is one line. Where tabs separate the fields, quotation marks are letters.
+    """
+    with (
+        open_bytes(path) as binary,
+        io.TextIOWrapper(
+            binary, encoding="utf-8-sig", errors="surrogateescape"
+        ) as file,
+    ):
+        refuse_binary(binary.peek(16)[:16], path)  # type: ignore[attr-defined]
+        lines = _text_lines(file, path)
+        number, first = next(lines, (0, ""))
+        separator = None
+        if hint := _EXCEL_HINT.fullmatch(first):
+            separator = hint.group(1)
+            number, first = next(lines, (0, ""))
+        if not first:
+            raise ValueError(
+                f"{path} is empty; expected a first line that names the columns "
+                f"({wanted}) and a line for each row."
+            )
+        separator = _check_separator(separator, first, path)
+        header = _fields(first, separator, path, number)
+        yield number, header
+        n_rows = 0
+        for number, line in lines:
+            row = _fields(line, separator, path, number)
+            if len(row) != len(header):
                 raise ValueError(
-                    f"{path} is empty; expected a first line that names the columns "
-                    f"({wanted}) and a line for each row."
+                    f"{path}, line {number} has {len(row)} fields; expected "
+                    f"{len(header)}, one for each column of the first line"
+                    + _comma_hint(row, header, separator)
                 )
-            yield 1, header
-            table = csv.reader(file, delimiter=separator, strict=True)
-            for row in table:
-                if not any(row):
-                    continue
-                line = 1 + table.line_num
-                if len(row) != len(header):
-                    raise ValueError(
-                        f"{path}, line {line} has {len(row)} fields; expected "
-                        f"{len(header)}, one for each column of the first line."
-                    )
-                yield line, row
-        except csv.Error as error:
-            raise ValueError(
-                f"{path} cannot be read as a table beyond line {max(line, 1)}: {error}."
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path} is not UTF-8 text ({error.reason}: byte "
-                f"{error.object[error.start]:#x}); save it as UTF-8."
-            ) from error
-        if line == 0:
-            raise ValueError(f"{path} names its columns but has no rows below them.")
+            if any(row):
+                n_rows += 1
+                yield number, row
+    if not n_rows:
+        raise ValueError(f"{path} names its columns but has no rows below them.")
 
 
-def one_spelling(name: str) -> str:
-    """Compose letters and their accents, which some systems write apart."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _find_columns(
-    path: str | os.PathLike[str], header: list[str], required: tuple[str, ...]
+def find_columns(
+    source: Any,
+    header: Sequence[str],
+    required: tuple[str, ...],
+    optional: Mapping[str, str] = MappingProxyType({}),
 ) -> list[int | None]:
-    columns = [_column(header, role) for role in required]
-    missing = [role for role, c in zip(required, columns, strict=True) if c is None]
+    """Return the column of each role, None where an optional one is not there."""
+    found: dict[str, int | None] = {}
+    for role in (*required, *optional):
+        found[role] = _column(source, header, role, [*found.values()])
+    columns = [*found.values()]
+    missing = [role for role in required if found[role] is None]
     if missing:
-        listed = ", ".join(repr(name) for name in header)
         accepted = "; ".join(f"{role}: {', '.join(ROLES[role])}" for role in missing)
         raise ValueError(
-            f"{path} has no column for {' and '.join(missing)}. Its first line names "
-            f"{listed}. Accepted names (case, spaces and underscores do not matter) "
-            f"are {accepted}."
+            f"{source} has no column for {' and '.join(missing)}. Its columns have "
+            f"the names {', '.join(map(repr, header))}. Accepted names (case, spaces "
+            f"and underscores do not matter) are {accepted}."
+        )
+    unread = [name for i, name in enumerate(header) if name and i not in columns]
+    lost = [role for role in optional if found[role] is None]
+    if unread and lost:
+        warn(
+            f"{source} has no column for {' and '.join(lost)}, so each row counts as "
+            f"{', '.join(optional[role] for role in lost)}; not read are "
+            f"{', '.join(map(repr, unread))}. Accepted names are "
+            f"{', '.join(name for role in lost for name in ROLES[role])}."
         )
     return columns
 
 
-def _warn_of_unread(
-    path: str | os.PathLike[str],
-    header: list[str],
-    columns: list[int | None],
-    optional: Mapping[str, str],
-) -> None:
-    """Say which columns are not read, where an optional one was not recognised."""
-    unread = [name for i, name in enumerate(header) if i not in columns]
-    lost = [role for role in optional if _column(header, role) is None]
-    if unread and lost:
-        warnings.warn(
-            f"{path} has no column for {' and '.join(lost)}, so each row counts as "
-            f"{', '.join(optional[role] for role in lost)}; not read are "
-            f"{', '.join(map(repr, unread))}. Accepted names are "
-            f"{', '.join(name for role in lost for name in ROLES[role])}.",
-            stacklevel=5,
+def is_null(text: str) -> bool:
+    r"""Whether a field is what SQL writes for a missing value (``\N`` or NULL)."""
+    return text in _NULLS
+
+
+def one_spelling(name: str) -> str:
+    """Compose letters and their accents, which some systems write apart."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:
+    r"""Yield lines that are not blank; they end with ``\n``, ``\r\n`` or ``\r``."""
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
+        if len(line) == LONGEST_LINE:
+            raise ValueError(
+                f"{path}, line {number} has more than {LONGEST_LINE} letters; expected "
+                "a table, a row a line."
+            )
+        if not line.isascii():
+            _check_utf8(line, path, number)
+        if "\0" in line:
+            raise ValueError(f"{path}, line {number} has NUL bytes; expected text.")
+        if line.strip():
+            yield number, line.removesuffix("\n")
+
+
+def _check_utf8(line: str, path: Any, number: int) -> None:
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError as error:
+        byte = ord(line[error.start]) - 0xDC00
+        raise ValueError(
+            f"{path}, line {number} is not UTF-8 text (byte {byte:#x}); save it as "
+            "UTF-8."
+        ) from error
+
+
+def _check_separator(separator: str | None, first: str, path: Any) -> str:
+    """Return what separates fields, by Excel's hint or by the first line."""
+    if separator is None:
+        separator = next((mark for mark in _SEPARATORS if mark in first), None)
+    if separator in tuple(_SEPARATORS):
+        return str(separator)
+    likely = separator or next((mark for mark in "|:~^" if mark in first), None)
+    if likely is not None:
+        raise ValueError(
+            f"{path} has the first line {first[:160]!r}, whose columns seem to be "
+            f"separated by {likely!r}; expected tabs, commas or semicolons. Save it "
+            "with one of these."
         )
+    return "\t"  # a single column
 
 
-def _column(header: list[str], role: str) -> int | None:
-    names = [_plain(name) for name in header]
-    return next((names.index(name) for name in ROLES[role] if name in names), None)
+def _fields(line: str, separator: str, path: Any, number: int) -> list[str]:
+    if separator == "\t" or '"' not in line:
+        return line.split(separator)
+    try:
+        (fields,) = csv.reader([line], delimiter=separator, strict=True)
+    except csv.Error as error:
+        unclosed = "unexpected end" in str(error)
+        what = (
+            "opens a field that does not end in it" if unclosed else "is out of place"
+        )
+        raise ValueError(
+            f"{path}, line {number}: a quotation mark {what}: {line[:160]!r}; expected "
+            "a row a line, fields in quotation marks closed, and quotation marks "
+            "inside them doubled."
+        ) from error
+    return fields
+
+
+def _comma_hint(row: list[str], header: list[str], separator: str) -> str:
+    if separator == "\t" or len(row) < len(header):
+        return "."
+    return f"; a field that holds {separator!r} needs quotation marks."
+
+
+def _column(
+    source: Any, header: Sequence[str], role: str, taken: Sequence[int | None]
+) -> int | None:
+    names = ["" if i in taken else _plain(name) for i, name in enumerate(header)]
+    name = next((name for name in ROLES[role] if name in names), None)
+    if name is None:
+        return None
+    if names.count(name) > 1:
+        same = [header[i] for i, n in enumerate(names) if n == name]
+        raise ValueError(
+            f"{source} has several columns for {role}: {', '.join(map(repr, same))}; "
+            "rename all but one."
+        )
+    return names.index(name)
 
 
 def _plain(name: str) -> str:

@@ -145,7 +145,7 @@ def test_groups_follow_the_items_and_strangers_stay_alone(table, folder):
         ("user,song\nx,y\n ,y\n", r"line 3: user is empty"),
         ("user,song\nx,y\nx\n", r"line 3 has 1 fields; expected 2"),
         ("user,song\nx,y,z\n", r"line 2 has 3 fields; expected 2"),
-        ('user,song\nx,y\nx,"y" z\n', r"cannot be read as a table beyond line 2"),
+        ('user,song\nx,y\nx,"y" z\n', r"line 3: a quotation mark is out of place"),
         (b"user,song\nx,\xff\n", r"is not UTF-8 text"),
     ],
 )
@@ -193,7 +193,7 @@ def test_missing_folder_is_named(table, tmp_path):
         ("song,artist\nz,X\n", r"None of the 2 songs .*'a', 'b'; the table has 'z'"),
         (
             "song,artist\na,X\nb,Y\na,Z\n",
-            r"'a' has artist 'X' in line 2 and 'Z' in line 4",
+            r"'a' has artist 'X' in line 2 but 'a' has artist 'Z' in line 4",
         ),
         ("song,who\na,X\n", r"no column for artist"),
     ],
@@ -234,7 +234,7 @@ def test_one_song_of_two_spellings_has_one_artist(tmp_path):
     (tmp_path / "audio" / "x.wav").write_bytes(b"")
     (tmp_path / "plays.csv").write_text("user,song\nu,x\n")
     (tmp_path / "groups.csv").write_text("song,artist\nx,A\nx.wav,B\n")
-    with pytest.raises(ValueError, match=r"'x' has artist 'A' but 'x.wav'"):
+    with pytest.raises(ValueError, match=r"'x' has artist 'A' in line 2 but 'x.wav'"):
         load_catalog(
             tmp_path / "plays.csv", tmp_path / "audio", tmp_path / "groups.csv"
         )

@@ -9,9 +9,10 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.datasets._files import begins_with
+from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
-from skcoldstart.datasets.published._tags import rows_by_name, tag_table, take_rows
+from skcoldstart.datasets.published._tags import rows_by_name, tag_table
 
 __all__ = ["load_artist_terms"]
 

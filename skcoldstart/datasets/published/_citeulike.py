@@ -11,9 +11,10 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart.datasets._files import (
+    check_path,
     check_regular_file,
-    named_damage,
     open_bytes,
+    open_npz,
     read_lines,
 )
 
@@ -23,6 +24,7 @@ MATRICES = ("users_x_items.npz", "items_x_words.npz")
 VOCABULARIES = ("vocabulary.dat", "vocab.dat")
 _NO_MATLAB_FILE = (
     IndexError,
+    MemoryError,
     NotImplementedError,
     OSError,
     TypeError,
@@ -107,7 +109,7 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
            [0., 0.],
            [1., 1.]])
     """
-    folder = Path(path)
+    folder = check_path(path)
     if not folder.is_dir():
         raise ValueError(f"{path} is not a folder; expected that of the data set.")
     words = _words(folder)
@@ -175,9 +177,12 @@ def _plays(folder: Path, n_items: int | None) -> sp.csr_array:
 def _matrix(path: Path) -> Any:
     check_regular_file(path)
     try:
-        with named_damage(path):
-            return sp.load_npz(path)
-    except (ValueError, OSError, KeyError) as error:
+        with open_npz(path) as arrays:
+            kind = arrays["format"].item()
+        if kind not in (b"csr", b"csc", b"coo", "csr", "csc", "coo"):
+            raise ValueError(f"its format is {kind}, expected csr, csc or coo")
+        return sp.load_npz(path)
+    except (ValueError, OSError, KeyError, MemoryError) as error:
         raise ValueError(f"{path} is not a sparse matrix of SciPy: {error}") from error
 
 

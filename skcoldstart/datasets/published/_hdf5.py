@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.datasets._files import begins_with
+from skcoldstart.datasets._files import MOST_EXPANSION, begins_with, check_path
 
 __all__ = ["HDF5", "open_hdf5", "require_dataset", "texts"]
 
@@ -27,9 +27,9 @@ def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
     if not begins_with(path, HDF5):
         raise ValueError(f"{path} is not an HDF5 file.")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(check_path(path), "r", locking=False) as file:
             yield file
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, MemoryError) as error:
         raise ValueError(
             f"{path} is a damaged or incomplete HDF5 file ({error})."
         ) from error
@@ -38,23 +38,42 @@ def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
 def require_dataset(
     file: Any, name: str, path: str | os.PathLike[str], fields: tuple[str, ...] = ()
 ) -> Any:
-    """Return a dataset that must be there."""
+    """Return a dataset that must be there, whole and in this file itself."""
     import h5py
 
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
+    place = file
+    for part in name.split("/"):
+        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+        if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
+            raise ValueError(
+                f"{name} of {path} is a link to {link.path!r}; links are not followed. "
+                "Expected a file that holds its own data."
+            )
+        place = None if link is None else place.get(part)
+    if not isinstance(place, h5py.Dataset) or place.shape is None:
         groups = ", ".join(sorted(file)) or "nothing"
         raise ValueError(
             f"{path} has no dataset {name!r}; at its top are {groups}. Expected an "
             "analysis file of the Million Song Dataset."
         )
-    missing = [field for field in fields if field not in (found.dtype.names or ())]
+    if place.external or place.is_virtual:
+        raise ValueError(
+            f"{name} of {path} is stored in other files, which are not read. Expected "
+            "a file that holds its own data."
+        )
+    stored = place.id.get_storage_size()
+    if place.nbytes > MOST_EXPANSION * stored:
+        raise ValueError(
+            f"{name} of {path} declares {place.nbytes} bytes of which {stored} are "
+            "stored; the file is damaged or incomplete."
+        )
+    missing = [field for field in fields if field not in (place.dtype.names or ())]
     if missing:
         raise ValueError(
             f"{name} of {path} lacks the column {' and '.join(missing)}; it has "
-            f"{', '.join(found.dtype.names or ()) or 'no columns'}."
+            f"{', '.join(place.dtype.names or ()) or 'no columns'}."
         )
-    return found
+    return place
 
 
 def texts(values: np.ndarray) -> np.ndarray:
@@ -62,7 +81,14 @@ def texts(values: np.ndarray) -> np.ndarray:
 
     Shapes: `values` (n,) -> (n,).
     """
+    if not all(isinstance(value, bytes | str) for value in values.tolist()):
+        raise ValueError(f"Names have dtype {values.dtype}; expected bytes.")
     return np.array(
-        [bytes(value).decode("utf-8", "backslashreplace") for value in values.tolist()],
+        [
+            value.decode("utf-8", "backslashreplace")
+            if isinstance(value, bytes)
+            else value
+            for value in values.tolist()
+        ],
         dtype=object,
     )

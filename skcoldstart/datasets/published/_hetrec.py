@@ -1,6 +1,5 @@
 """HetRec 2011: artists of Last.fm, their listeners, tags and friendships."""
 
-import io
 import os
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._files import check_regular_file, named_damage, read_lines
+from skcoldstart.datasets._files import (
+    check_path,
+    check_regular_file,
+    named_damage,
+    read_lines,
+)
 
 __all__ = ["load_hetrec"]
 
@@ -102,7 +106,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
     >>> lastfm.artist_names.tolist(), lastfm.plays.toarray().tolist()
     (['Ada', 'Bo'], [[5.0, 0.0], [0.0, 1.0]])
     """
-    with ExitStack() as stack:
+    with named_damage(path), ExitStack() as stack:
         files = {name: _open(path, name, stack) for name in TABLES}
         artists = _names(files["artists"], path, "artists", "utf-8")
         tags = _names(files["tags"], path, "tags", "latin-1")
@@ -163,7 +167,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
 
 def _open(path: str | os.PathLike[str], name: str, stack: ExitStack) -> IO[bytes]:
     """Open a table of the folder or archive."""
-    place = Path(path)
+    place = check_path(path)
     if place.is_dir():
         file = place / f"{name}.dat"
         if not file.exists():
@@ -171,14 +175,13 @@ def _open(path: str | os.PathLike[str], name: str, stack: ExitStack) -> IO[bytes
         return stack.enter_context(open(check_regular_file(file), "rb"))
     if not zipfile.is_zipfile(check_regular_file(place)):
         raise ValueError(f"{path} is neither a folder nor a whole zip archive.")
-    with named_damage(path):
-        archive = stack.enter_context(zipfile.ZipFile(place))
-        members = [n for n in archive.namelist() if Path(n).name == f"{name}.dat"]
-        if len(members) != 1:
-            raise ValueError(
-                f"{path} has {len(members)} files {name}.dat; expected {_expected()}."
-            )
-        return io.BytesIO(archive.read(members[0]))
+    archive = stack.enter_context(zipfile.ZipFile(place))
+    members = [n for n in archive.namelist() if Path(n).name == f"{name}.dat"]
+    if len(members) != 1:
+        raise ValueError(
+            f"{path} has {len(members)} files {name}.dat; expected {_expected()}."
+        )
+    return stack.enter_context(archive.open(members[0]))
 
 
 def _expected() -> str:

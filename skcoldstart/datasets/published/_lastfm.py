@@ -14,9 +14,10 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
-from skcoldstart.datasets._files import check_regular_file, named_damage
+from skcoldstart.datasets._files import check_path, check_regular_file, named_damage
+from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets.published._sqlite import Database, open_database
-from skcoldstart.datasets.published._tags import rows_by_name, tag_table, take_rows
+from skcoldstart.datasets.published._tags import rows_by_name, tag_table
 
 __all__ = ["load_lastfm_tags"]
 
@@ -133,7 +134,7 @@ def load_lastfm_tags(
 
 
 def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
-    place = Path(path)
+    place = check_path(path)
     if place.is_dir():
         files = sorted(
             os.path.join(at, name)
@@ -142,7 +143,10 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
             if name.endswith(".json") and not name.startswith(".")
         )
         return _from_json(
-            path, ((name, Path(name).read_bytes) for name in files), len(files), verbose
+            path,
+            ((name, lambda name=name: _read_file(name)) for name in files),
+            len(files),
+            verbose,
         )
     if zipfile.is_zipfile(check_regular_file(place)):
         with named_damage(path), zipfile.ZipFile(place) as archive:
@@ -182,7 +186,7 @@ def _from_json(
             track = json.loads(read())
             track_id, tags = track["track_id"], track["tags"]
             pairs = [(str(tag), _strength(value)) for tag, value in tags]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
             raise ValueError(
                 f"{name}: {type(error).__name__}: {error}; expected an object with "
                 '"track_id" and "tags", a list of pairs such as ["rock", "100"].'
@@ -199,6 +203,13 @@ def _from_json(
         np.array(values, dtype=np.float32),
         np.array(list(tag_code), dtype=object),
     )
+
+
+def _read_file(name: str) -> bytes:
+    size = check_regular_file(name).stat().st_size
+    if size > LARGEST_JSON:
+        raise ValueError(f"the file has {size} bytes; one track has less")
+    return Path(name).read_bytes()
 
 
 def _strength(value: Any) -> float:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import warnings
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +15,13 @@ from sklearn.utils import Bunch
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
-from skcoldstart.datasets._files import begins_with, check_regular_file, named_damage
+from skcoldstart._utils.warning import warn
+from skcoldstart.datasets._files import (
+    begins_with,
+    check_path,
+    check_regular_file,
+    open_npz,
+)
 from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets.published._million_songs import rows_of
 
@@ -153,7 +158,7 @@ def load_msd_segments(
     >>> segments.item_ids.tolist(), segments.frames.lengths.tolist()
     (['SO1', 'SO2'], [2, 3])
     """
-    place = Path(path)
+    place = check_path(path)
     if place.is_dir():
         found = _read_folder(place, pitches, dtype, on_error, n_jobs, verbose)
     else:
@@ -166,7 +171,7 @@ def load_msd_segments(
             )
         found = _read_hdf5(str(place), pitches, dtype)
     if songs is not None:
-        rows = rows_of(songs, np.array([song.item_id for song in found]), path, 4)
+        rows = rows_of(songs, np.array([song.item_id for song in found]), path)
         found = [found[row] for row in rows]
     errors = [
         (row, song.path, song.fault)
@@ -175,10 +180,9 @@ def load_msd_segments(
     ]
     if errors and on_error == "warn":
         row, _, reason = errors[0]
-        warnings.warn(
+        warn(
             f"{len(errors)} of {len(found)} files could not be read and are songs of "
-            f"zero frames; the first is row {row}: {reason}",
-            stacklevel=3,
+            f"zero frames; the first is row {row}: {reason}"
         )
     return _bunch(
         RaggedArray.from_sequence([song.timbre for song in found]),
@@ -256,9 +260,15 @@ def _read_files(
     for path in paths:
         try:
             songs += _read_hdf5(path, pitches, dtype)
-        except (ValueError, OSError) as error:
+        except ImportError:  # no fault of the file
+            raise
+        except Exception as error:
             if on_error == "raise":
-                raise
+                if isinstance(error, ValueError | OSError):
+                    raise
+                raise ValueError(
+                    f"{path} cannot be read ({type(error).__name__}: {error})."
+                ) from error
             nothing = np.empty((0, 12), dtype)
             no_pitches = np.empty((0, N_PITCHES), dtype) if pitches else None
             songs.append(
@@ -358,21 +368,21 @@ def _finite(values: np.ndarray, dtype: str, what: str) -> np.ndarray:
 def _from_npz(
     path: Path, songs: Iterable[str] | None, pitches: bool, dtype: str
 ) -> Bunch:
-    with named_damage(path), np.load(path, allow_pickle=False) as archive:
-        needed = ["song_id", "timbre", "offsets", *(["pitches"] if pitches else [])]
-        missing = [name for name in needed if name not in archive]
-        if missing:
-            raise ValueError(
-                f"{path} has no array {' and '.join(missing)}; it has "
-                f"{', '.join(archive)}."
-            )
-        try:
+    try:
+        with open_npz(path) as archive:
+            needed = ["song_id", "timbre", "offsets", *(["pitches"] if pitches else [])]
+            missing = [name for name in needed if name not in archive]
+            if missing:
+                raise ValueError(
+                    f"it has no array {' and '.join(missing)}; it has "
+                    f"{', '.join(archive)}."
+                )
             arrays = {
                 name: archive[name]
                 for name in {*needed, "start", "track_id"} & set(archive)
             }
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
+    except (ValueError, OSError, MemoryError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
     item_ids = arrays["song_id"].astype(str)
     offsets = arrays["offsets"]
     if offsets.shape != (len(item_ids) + 1,):
@@ -399,7 +409,7 @@ def _from_npz(
         track_ids,
     ]
     if songs is not None:
-        rows = rows_of(songs, item_ids, path, 5)
+        rows = rows_of(songs, item_ids, path)
         parts = [part if part is None else part[rows] for part in parts]
     timbre, of_pitch, starts, item_ids, track_ids = parts
     return _bunch(timbre, of_pitch, starts, item_ids, track_ids, [])

@@ -1,7 +1,6 @@
 """What the Million Song Dataset knows of its songs, from three kinds of files."""
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._audio_files import some
+from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._files import begins_with
+from skcoldstart.datasets._names import some
 from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
@@ -156,10 +156,7 @@ def load_msd_songs(
 
 
 def rows_of(
-    wanted: Iterable[str],
-    there: np.ndarray,
-    path: str | os.PathLike[str],
-    stacklevel: int = 3,
+    wanted: Iterable[str], there: np.ndarray, path: str | os.PathLike[str]
 ) -> np.ndarray:
     """Return where wanted songs are, and warn of those that are not there.
 
@@ -181,10 +178,9 @@ def rows_of(
             f"{some(list(rows))}."
         )
     if lost:
-        warnings.warn(
+        warn(
             f"{len(lost)} of {len(ids)} songs are not in {path} and are left out: "
-            f"{some(lost)}.",
-            stacklevel=stacklevel,
+            f"{some(lost)}."
         )
     return np.array([rows[song] for song in ids if song in rows], dtype=np.int64)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["rows_by_name", "tag_table", "take_rows"]
+__all__ = ["rows_by_name", "tag_table"]
 
 
 def tag_table(
@@ -55,15 +55,3 @@ def rows_by_name(names: np.ndarray, wanted: Iterable[str], what: str) -> np.ndar
         raise TypeError(f"{what} is {wanted!r}; expected an iterable of ids.")
     row = {name: i for i, name in enumerate(names.tolist())}
     return np.array([row.get(str(name), -1) for name in wanted], dtype=np.int64)
-
-
-def take_rows(X: sp.csr_array, rows: np.ndarray) -> sp.csr_array:
-    """Take rows of a table, empty ones where the number is -1.
-
-    Shapes: `X` (n_rows, n_columns), `rows` (n_taken,) -> (n_taken, n_columns).
-    """
-    there = np.flatnonzero(rows >= 0)
-    chooser = sp.csr_array(
-        (np.ones(len(there), X.dtype), (there, rows[there])), (len(rows), X.shape[0])
-    )
-    return sp.csr_array(chooser @ X)

@@ -1,8 +1,10 @@
 """The Million Song Dataset: its lists, its tables of songs, its segments."""
 
 import builtins
+import re
 import sqlite3
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from skcoldstart.datasets import (
     load_sid_mismatches,
     load_unique_tracks,
 )
-from skcoldstart.datasets.published import _million_songs
+from skcoldstart.datasets.published import _million_segments, _million_songs
 from tests.datasets.published.million import write_hdf5
 
 h5py = pytest.importorskip("h5py", reason="HDF5 is read with h5py: install .[test]")
@@ -82,7 +84,7 @@ def test_table_of_songs_says_what_it_knows(tmp_path):
     path.write_text(TABLE, "utf-8")
     songs = load_msd_songs(path)
     assert songs.item_ids.tolist() == ["SO1", "SO2", "SO1"]
-    assert songs.titles.tolist() == ['Say "x"', "", "Again"]
+    assert songs.titles.tolist() == ['"Say ""x"""', "", "Again"]
     assert_array_equal(songs.years, [1999, 0, 2001])
     assert_array_equal(songs.tempo, [92.5, np.nan, 100])
     assert_array_equal(songs.key, [3, -1, -1])
@@ -270,6 +272,110 @@ def test_bad_files_of_a_folder_keep_their_row_where_that_is_asked(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(load_msd_segments(tmp_path, on_error="ignore").errors) == 2
+
+
+def _external(file, path):
+    file.create_dataset(
+        "timbre", (2, 12), "f8", external=[(str(path), 0, h5py.h5f.UNLIMITED)]
+    )
+
+
+def _virtual(file, path):
+    layout = h5py.VirtualLayout((2, 12), "f8")
+    layout[:] = h5py.VirtualSource(str(path), "analysis/segments_timbre", (2, 12))
+    file.create_virtual_dataset("timbre", layout)
+
+
+def _link(file, path):
+    file["timbre"] = h5py.ExternalLink(str(path), "analysis/segments_timbre")
+
+
+def _declared(file, path):
+    file.create_dataset("timbre", (10**9, 12), "f8", chunks=(1000, 12))
+
+
+def _huge(file, path):
+    file.create_dataset("timbre", (10**12, 12), "f8", chunks=(100, 12))[:100] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_external, r"segments_timbre of .* is stored in other files"),
+        (_virtual, r"segments_timbre of .* is stored in other files"),
+        (_link, r"segments_timbre of .* is a link to"),
+        (_declared, r"declares 96000000000 bytes of which 0 are stored"),
+        (_huge, r"declares 96000000000000 bytes of which 9600 are stored"),
+    ],
+)
+def test_one_file_reads_no_other_and_no_more_than_it_holds(tmp_path, spoil, message):
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    write_hdf5(tmp_path / "secret.h5", [2], first=3)
+    write_hdf5(folder / "TR1.h5", [2], first=1)
+    path = folder / "TR2.h5"
+    write_hdf5(path, [2], first=2, analysis__segments_timbre=None)
+    with h5py.File(path, "a") as file:
+        spoil(file["analysis"], tmp_path / "secret.h5")
+        file.move("analysis/timbre", "analysis/segments_timbre")
+    with pytest.raises(ValueError, match=message):
+        load_msd_segments(path)
+    segments = load_msd_segments(folder, on_error="ignore")
+    assert segments.frames.lengths.tolist() == [2, 0]
+    ((row, name, reason),) = segments.errors
+    assert (row, name) == (1, str(path)) and re.search(message, reason)
+
+
+def test_a_linked_table_of_songs_is_refused(tmp_path):
+    write_hdf5(tmp_path / "whole.h5", [2])
+    for link in (
+        h5py.ExternalLink(str(tmp_path / "whole.h5"), "metadata"),
+        h5py.SoftLink("/analysis"),
+    ):
+        write_hdf5(tmp_path / "a.h5", [2], metadata__songs=None)
+        with h5py.File(tmp_path / "a.h5", "a") as file:
+            file["metadata"] = link
+        for load in (load_msd_songs, load_msd_segments):
+            with pytest.raises(ValueError, match=r"a link to '.*'; links are not foll"):
+                load(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyError, TypeError, RecursionError])
+def test_whatever_goes_wrong_with_one_file_costs_that_file_alone(
+    tmp_path, monkeypatch, error
+):
+    for i in range(3):
+        write_hdf5(tmp_path / f"TR{i}.h5", [2], first=i)
+    read = _million_segments._read_hdf5
+
+    def fail_on_one(path, *more):
+        if path.endswith("TR1.h5"):
+            raise error("cannot be")
+        return read(path, *more)
+
+    monkeypatch.setattr(_million_segments, "_read_hdf5", fail_on_one)
+    segments = load_msd_segments(tmp_path, on_error="ignore")
+    assert segments.frames.lengths.tolist() == [2, 0, 2]
+    with pytest.raises(ValueError, match=r"TR1\.h5 cannot be read .*cannot be"):
+        load_msd_segments(tmp_path)
+
+
+def _npy(header, n_bytes):
+    text = header.encode().ljust(117) + b"\n"
+    return (
+        b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(n_bytes)
+    )
+
+
+def test_archives_that_declare_more_than_they_hold_are_refused(tmp_path):
+    path = tmp_path / "bomb.npz"
+    header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 12), }"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("timbre.npy", _npy(header, 96))
+    with pytest.raises(
+        ValueError, match=r"bomb\.npz declares 96000000000000 bytes but"
+    ):
+        load_msd_segments(path)
 
 
 def test_paths_that_hold_no_segments_are_refused(tmp_path):

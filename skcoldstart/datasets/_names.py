@@ -1,0 +1,98 @@
+"""Things that go by several names, found also by names that differ a little."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+__all__ = ["AUDIO_SUFFIXES", "NameIndex", "loose_name", "near_miss", "some"]
+
+AUDIO_SUFFIXES = frozenset(
+    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .snd .w64 .wav".split()
+)
+
+
+class NameIndex:
+    """Positions of things by their names; names of an earlier level come first."""
+
+    def __init__(self, names: Iterable[tuple[str, ...]]) -> None:
+        self._names = list(names)
+        n_levels = len(self._names[0]) if self._names else 0
+        self._levels = [_positions(self._names, level) for level in range(n_levels)]
+        self._loose: list[dict[str, list[int]]] | None = None
+
+    def exact(self, name: str) -> list[int]:
+        """Return the positions of all things that bear a name, on the first level."""
+        return next((level[name] for level in self._levels if name in level), [])
+
+    def loose(self, name: str, taken: Collection[int] = ()) -> list[int]:
+        """Return the positions of things not taken whose names differ a little."""
+        if self._loose is None:
+            keys = [tuple(map(loose_name, names)) for names in self._names]
+            self._loose = [
+                _positions(keys, level) for level in range(len(self._levels))
+            ]
+        key = loose_name(name)
+        for level in self._loose:
+            if free := [i for i in level.get(key, []) if key and i not in taken]:
+                return free
+        return []
+
+    def find(self, name: str) -> list[int]:
+        """Return the positions of things by a name, or by what differs a little."""
+        return self.exact(name) or self.loose(name)
+
+    def is_name_of(self, name: str, position: int) -> bool:
+        """Whether a name, on whatever level, belongs to one thing alone."""
+        bearers = {i for level in self._levels for i in level.get(name, [])}
+        return bearers == {position}
+
+
+def loose_name(name: str) -> str:
+    """Leave out of a name what differs between tables and files.
+
+    These are case, spaces, quotation marks, leading zeros, ``./``, the kind of
+    separators, and the suffix of audio files.
+    """
+    text = unicodedata.normalize("NFKC", name).casefold()
+    parts = [part.strip() for part in re.split(r"[/\\]+", text)]
+    text = "/".join(part for part in parts if part not in ("", "."))
+    stem, dot, suffix = text.rpartition(".")
+    if stem and f"{dot}{suffix}" in AUDIO_SUFFIXES:
+        text = stem
+    text = re.sub("[\"'\u2018\u2019\u201c\u201d]", "", text)
+    text = re.sub(r"[\s_-]+", " ", text)
+    text = re.sub(r" ?/ ?", "/", text).strip()
+    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+
+
+def near_miss(names: Sequence[str], known: Iterable[str], n: int = 3) -> str:
+    """Say which names are known but for case, spaces, zeros, folders or suffixes."""
+    exact = set(known)
+    like = {loose_name(name): name for name in exact}
+    by_last_part = {key.rpartition("/")[2]: name for key, name in like.items()}
+    pairs = []
+    for name in names:
+        key = loose_name(name)
+        other = like.get(key) or by_last_part.get(key.rpartition("/")[2])
+        if key and name not in exact and other is not None:
+            pairs.append(f"{name!r} is like {other!r}")
+    if not pairs:
+        return ""
+    listed = ", ".join(pairs[:n]) + (", ..." if len(pairs) > n else "")
+    return (
+        f" {len(pairs)} differ only by case, spaces, zeros, a folder or a suffix: "
+        f"{listed}; use one spelling."
+    )
+
+
+def some(names: Sequence[str], n: int = 3) -> str:
+    """Quote the first few names."""
+    return ", ".join(map(repr, names[:n])) + (", ..." if len(names) > n else "")
+
+
+def _positions(names: list[tuple[str, ...]], level: int) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, of_one in enumerate(names):
+        positions[of_one[level]].append(position)
+    return dict(positions)
