@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import score_source
 from skcoldstart._scores.top_n import top_n_per_user
@@ -14,17 +16,26 @@ from skcoldstart._scores.user_names import (
     record_user_names,
     users_by_name,
 )
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import refuse_masked
 
 __all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
 
 
 def check_training_plays(
-    recommender: Any, y: Any, n_items: int, *, input_name: str = "y"
-) -> Any:
+    recommender: Any,
+    X: Any,
+    y: Any,
+    *,
+    user_ids: Any = None,
+    input_name: str = "y",
+) -> sp.csr_array:
     """Validate the plays a recommender is fitted on, and remember names of users.
 
-    Shapes: `y` (n_items, n_users) -> (n_items, n_users).
+    Shapes: `y` (n_items, n_users), `user_ids` (n_users,) -> (n_items, n_users).
     """
+    n_items = count_items(X)
+    refuse_masked(X, "X")
     name = type(recommender).__name__
     if y is None:
         raise ValueError(
@@ -37,7 +48,8 @@ def check_training_plays(
             f"{input_name} of shape {plays.shape} holds no plays; {name} learns from "
             "at least one."
         )
-    record_user_names(recommender, y)
+    check_same_items(X, y, input_name=input_name)
+    record_user_names(recommender, y, user_ids)
     return plays
 
 
@@ -61,6 +73,9 @@ class RecommenderMixin:
     ``user_factors_`` of shape (n_users, k); scores are their product and are never
     held for all items and users unless `predict` is asked for them.
     """
+
+    # Where metadata is routed, names of users come to fit unasked.
+    __metadata_request__fit = {"user_ids": True}
 
     def predict(self, X: Any) -> np.ndarray:
         """Score every item for every user.
@@ -91,9 +106,10 @@ class RecommenderMixin:
             Candidates, in the form given to `fit`.
         n : int, default=10
             Items per user.
-        users : array-like of int, bool or str, default=None
-            Users to recommend to: indices, a mask of shape (n_users,), or names of
-            ``user_names_in_``; ``None`` means all, in order.
+        users : array-like, default=None
+            Users to recommend to: by their names in ``user_names_in_`` or, where y had
+            none, by index; or a mask of shape (n_users,). ``None`` means all, in
+            order.
         exclude : {array-like, sparse} of shape (n_items, n_users), default=None
             Pairs never to recommend are non-zero, such as known plays of the
             candidates.
@@ -113,6 +129,7 @@ class RecommenderMixin:
             scores are NaN.
         """
         check_is_fitted(self)
+        check_same_items(X, exclude, input_name="exclude")
         check_user_names(self, exclude, input_name="exclude")
         users = users_by_name(users, getattr(self, "user_names_in_", None))
         return top_n_per_user(score_source(self, X), n, users=users, exclude=exclude)

@@ -6,7 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
+from skcoldstart._scores.user_names import user_names_of
 from skcoldstart._sequences.checks import check_one_row_per_item
+from skcoldstart._utils.missing import name_missing_content, refuse_masked
 
 __all__ = ["check_play_counts"]
 
@@ -24,6 +26,8 @@ def check_play_counts(
         )
     if not hasattr(y, "shape"):
         y = np.asarray(y)
+    refuse_masked(y, input_name)
+    user_names_of(y)  # no two columns are the same user
     shape = y.shape
     if np.iscomplexobj(y):
         raise ValueError(
@@ -41,14 +45,15 @@ def check_play_counts(
     if is_sparse and y.dtype.kind in "iub":
         # Adding up duplicates in a narrow integer would wrap around.
         y = y.astype(np.float64)
-    plays = sp.csr_array(
-        check_array(
-            y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32] if dtype is None else dtype,
-            input_name=input_name,
+    with name_missing_content(y):
+        plays = sp.csr_array(
+            check_array(
+                y,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32] if dtype is None else dtype,
+                input_name=input_name,
+            )
         )
-    )
     if plays.nnz and plays.data.min() < 0:
         raise ValueError(
             f"Negative values in data passed to {input_name}: the smallest is "
@@ -58,4 +63,9 @@ def check_play_counts(
         plays = plays.copy()
         plays.sum_duplicates()
         plays.eliminate_zeros()
+    if plays.data.sum(dtype=np.float64) > np.finfo(plays.dtype).max:
+        raise ValueError(
+            f"The play counts in {input_name} add up to infinity as {plays.dtype}: the "
+            f"largest is {plays.data.max():g}. Divide them by a constant, or clip them."
+        )
     return plays

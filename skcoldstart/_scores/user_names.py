@@ -1,27 +1,92 @@
-"""Names of users: the columns of plays that are given as a DataFrame."""
+"""Names of users: labels of the columns of plays, of any type."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from skcoldstart._scores.sources import open_recommender
-from skcoldstart._utils.sk import _get_feature_names
+from skcoldstart._utils.missing import is_missing
 
-__all__ = ["check_user_names", "record_user_names", "users_by_name"]
+__all__ = [
+    "check_same_users",
+    "check_user_names",
+    "record_user_names",
+    "user_names_of",
+    "users_by_name",
+]
 
 _SHOWN = 5
 
 
-def record_user_names(recommender: Any, y: Any) -> None:
+def record_user_names(recommender: Any, y: Any, user_ids: Any = None) -> None:
     """Remember the users of y as ``user_names_in_``, or forget those of an older fit.
 
-    Shapes: `y` (n_items, n_users).
+    Shapes: `y` (n_items, n_users), `user_ids` (n_users,).
     """
-    names = _get_feature_names(y)
+    names = user_names_of(y)
+    if user_ids is not None:
+        given = _as_names(user_ids, "user_ids")
+        n_users = np.shape(y)[1]
+        if len(given) != n_users:
+            raise ValueError(
+                f"user_ids holds {len(given)} names but y has {n_users} columns; "
+                "expected one name per user, in the order of the columns. A search "
+                "cuts parameters of fit that have one entry per item: where there are "
+                "as many users as items, name them by the columns of a DataFrame y."
+            )
+        if names is not None and not np.array_equal(names, given):
+            raise ValueError(
+                f"user_ids {_some(given)} are not the names of the columns of y, "
+                f"{_some(names)}; pass the one or the other."
+            )
+        names = given
     if names is not None:
         recommender.user_names_in_ = names
     elif hasattr(recommender, "user_names_in_"):
         del recommender.user_names_in_
+
+
+def user_names_of(y: Any) -> np.ndarray | None:
+    """Return the labels of the columns of y; None where they only count from 0.
+
+    Shapes: `y` (n_items, n_users) -> (n_users,).
+    """
+    labels = _column_labels(y)
+    return None if labels is None or _counts(labels) else labels
+
+
+def _column_labels(y: Any) -> np.ndarray | None:
+    columns = getattr(y, "column_names", getattr(y, "columns", None))
+    return None if columns is None else _as_names(columns, "the columns of y")
+
+
+def _counts(labels: np.ndarray) -> bool:
+    return labels.dtype != object and np.array_equal(labels, np.arange(len(labels)))
+
+
+def _as_names(values: Any, what: str) -> np.ndarray:
+    """Return labels as objects or integers; refuse missing and repeated ones."""
+    values = values.tolist() if hasattr(values, "tolist") else list(values)
+    names = np.fromiter(values, object, len(values))
+    if is_missing(names).any():
+        raise ValueError(f"{what} hold a missing value; expected a name per user.")
+    textual = [isinstance(value, str) for value in values]
+    if any(textual) and not all(textual):
+        raise TypeError(
+            f"{what} name some users by a string and others, such as "
+            f"{values[textual.index(False)]!r}, by something else; expected names of "
+            "one kind. Convert them with .astype(str)."
+        )
+    counts = Counter(values)
+    if len(counts) < len(values):
+        (name, n_same), *_ = counts.most_common(1)
+        raise ValueError(
+            f"{what} name {n_same} users {name!r}; expected names that differ. Add up "
+            "the plays of one user, or give each column a name of its own."
+        )
+    integral = values and all(type(value) is int for value in values)
+    return np.array(values) if integral else names
 
 
 def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None:
@@ -29,52 +94,95 @@ def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None
 
     Shapes: `y` (n_items, n_users).
 
-    Nothing is compared where the one or the other has no names.
+    Nothing is compared where the one or the other has no names; labels that only count
+    are names where they stand in another order.
     """
-    known = getattr(open_recommender(recommender)[0], "user_names_in_", None)
-    if known is None or y is None:
+    names = None if y is None else _column_labels(y)
+    if names is None:
         return
-    names = _get_feature_names(y)
-    if names is None or np.array_equal(names, known):
+    recorded = getattr(open_recommender(recommender)[0], "user_names_in_", None)
+    known = np.arange(len(names)) if recorded is None else recorded
+    if np.array_equal(names, known):
+        return
+    unknown, missing = _only_in(names, known), _only_in(known, names)
+    if (unknown or missing) and (recorded is None or _counts(names)):
         return
     message = f"The columns of {input_name} are not the users of fit. "
-    unknown, missing = np.setdiff1d(names, known), np.setdiff1d(known, names)
-    if len(unknown):
+    if unknown:
         message += f"Not seen in fit: {_some(unknown)}. "
-    if len(missing):
+    if missing:
         message += f"Missing: {_some(missing)}. "
-    if len(unknown) or len(missing):
+    if unknown or missing:
         message += "Scores have one column per user of fit, in that order."
     else:
-        message += (
-            f"They are in another order; pass {input_name}[recommender.user_names_in_]."
-        )
+        order = f"range({len(names)})"
+        if recorded is not None:
+            order = "recommender.user_names_in_"
+        message += f"They are in another order; pass {input_name}[{order}]."
     raise ValueError(message)
 
 
+def check_same_users(
+    y: Any, other: Any, *, input_name: str, first_name: str = "y_true"
+) -> None:
+    """Refuse two tables whose columns name other users, or the same in another order.
+
+    Shapes: `y` (n_items, n_users), `other` (n_items, n_users).
+    """
+    known, names = _column_labels(y), _column_labels(other)
+    if known is None or names is None or np.array_equal(known, names):
+        return
+    differ = _only_in(names, known) or _only_in(known, names)
+    if differ and (_counts(known) or _counts(names)):
+        return
+    raise ValueError(
+        f"The columns of {first_name} and {input_name} name "
+        f"{'other users' if differ else 'the same users in another order'}: "
+        f"{_some(known)} against {_some(names)}. Pass "
+        f"{input_name}[{first_name}.columns]."
+    )
+
+
+def _only_in(names: np.ndarray, others: np.ndarray) -> list[Any]:
+    known = set(others.tolist())
+    return [name for name in names.tolist() if name not in known]
+
+
 def users_by_name(users: Any, names: np.ndarray | None) -> Any:
-    """Return indices in place of names of users, anything else as it is.
+    """Return indices in place of names of users; a mask, or indices where none is named.
 
     Shapes: `names` (n_users,) -> (n_selected_users,).
     """
-    if isinstance(users, np.ndarray) and users.dtype.kind in "iub":
+    if users is None or isinstance(users, str) or not hasattr(users, "__len__"):
         return users
-    chosen = np.asarray(users, dtype=object)
-    named = [isinstance(user, str) for user in chosen.ravel()]
-    if chosen.ndim != 1 or not named or not all(named):
-        return users
+    chosen = list(users)
+    if chosen and all(isinstance(user, (bool, np.bool_)) for user in chosen):
+        return np.array(chosen)
     if names is None:
-        raise ValueError(
-            f"users holds names, such as {chosen[0]!r}, but fit was given plays whose "
-            "users have none; pass indices, or fit on a DataFrame, a column per user."
-        )
-    place = {name: column for column, name in enumerate(names)}
+        if chosen and all(isinstance(user, str) for user in chosen):
+            raise ValueError(
+                f"users holds names, such as {chosen[0]!r}, but fit was given plays "
+                "whose users have none; pass indices, or fit on a DataFrame, a column "
+                "per user."
+            )
+        return users
+    place = {name: column for column, name in enumerate(names.tolist())}
     unknown = [name for name in chosen if name not in place]
     if unknown:
-        raise ValueError(f"users holds {_some(np.array(unknown))}, not seen in fit.")
+        hint = ""
+        if all(isinstance(name, (int, np.integer)) for name in unknown):
+            hint = (
+                f" Users have names, such as {_some(names[:1])}; for positions pass "
+                "recommender.user_names_in_[positions]."
+            )
+        raise ValueError(f"users holds {_some(unknown)}, not seen in fit.{hint}")
     return np.array([place[name] for name in chosen], dtype=np.int64)
 
 
-def _some(names: np.ndarray) -> str:
-    shown = ", ".join(repr(str(name)) for name in names[:_SHOWN])
+def _some(names: Any) -> str:
+    names = list(names)
+    shown = ", ".join(
+        repr(name.item() if isinstance(name, np.generic) else name)
+        for name in names[:_SHOWN]
+    )
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

@@ -1,5 +1,8 @@
 """The one door to scikit-learn names that are not public."""
 
+import sys
+from typing import Any
+
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled
@@ -27,5 +30,19 @@ __all__ = [
     "_num_samples",
     "_routing_enabled",
     "_safe_indexing",
+    "error_score_of_caller",
     "validate_params",
 ]
+
+
+def error_score_of_caller() -> Any:
+    """Return the error_score of the search or cross-validation that scores, or NaN.
+
+    TODO(sklearn 1.11): a callable that returns several scores is not told it.
+    """
+    from sklearn.model_selection._validation import _score
+
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not _score.__code__:
+        frame = frame.f_back  # type: ignore[assignment]
+    return float("nan") if frame is None else frame.f_locals["error_score"]

@@ -18,6 +18,7 @@ from skcoldstart._recommender import (
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
 from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.factorization import WMF
@@ -48,7 +49,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
 
     See Also
     --------
@@ -86,7 +87,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> "RandomRecommender":
+    def fit(self, X: Any, y: Any, *, user_ids: Any = None) -> "RandomRecommender":
         """Draw user factors.
 
         Parameters
@@ -95,13 +96,15 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
             Counted, not read.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts; only the number of users is used.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them.
 
         Returns
         -------
         self
             The fitted recommender.
         """
-        plays = check_training_plays(self, y, count_items(X))
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
         rng = check_random_state(self.random_state)
         self.n_users_ = plays.shape[1]
         self.user_factors_ = rng.standard_normal((self.n_users_, self.n_components))
@@ -159,7 +162,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
     n_features_in_ : int
         The same number: the columns of X are users.
 
@@ -199,7 +202,9 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
 
     # The factorizer validates its own parameters when fitted.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> "OracleRecommender":
+    def fit(
+        self, X: Any, y: Any = None, *, user_ids: Any = None
+    ) -> "OracleRecommender":
         """Factorize the plays of the training items.
 
         Parameters
@@ -208,6 +213,8 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
             Play counts of the training items.
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Ignored; the same table, where model selection passes it.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `X` is no DataFrame that has them.
 
         Returns
         -------
@@ -219,7 +226,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If `X` is not a table of non-negative counts with at least one play.
         """
-        plays = check_training_plays(self, X, count_items(X), input_name="X")
+        plays = check_training_plays(self, X, X, user_ids=user_ids, input_name="X")
         self.factorizer_ = clone(WMF() if self.factorizer is None else self.factorizer)
         self.factorizer_.fit(plays)
         self.n_features_in_ = plays.shape[1]
@@ -282,7 +289,7 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -318,7 +325,9 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         self.weighting = weighting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> "ContentProfileRecommender":
+    def fit(
+        self, X: Any, y: Any, *, user_ids: Any = None
+    ) -> "ContentProfileRecommender":
         """Average the content of the items each user played.
 
         Parameters
@@ -327,15 +336,19 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
             Content.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them.
 
         Returns
         -------
         self
             The fitted recommender.
         """
-        n_items = count_items(X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
-        plays = check_training_plays(self, y, n_items)
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
+        with name_missing_content(X):
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
+            )
         weights = weigh_plays(plays.astype(X.dtype), self.weighting)
         totals = weights.sum(axis=0)
         profile = (
@@ -363,9 +376,14 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
             Items of unit length; zeros stay zeros.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-        )
+        with name_missing_content(X):
+            X = validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                reset=False,
+            )
         return _dense(normalize(X))
 
     def __sklearn_tags__(self) -> Tags:

@@ -19,9 +19,11 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import check_training_plays
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import (
     HasMethods,
     Interval,
@@ -77,7 +79,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
     n_features_in_ : int
         Number of features seen during fit, where the regressor counts them.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -166,7 +168,9 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
 
     # The regressor and the factorizer validate their own parameters when fitted.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, **params: Any) -> "ColdStartRecommender":
+    def fit(
+        self, X: Any, y: Any, *, user_ids: Any = None, **params: Any
+    ) -> "ColdStartRecommender":
         """Factorize the plays and learn to predict item factors from content.
 
         Parameters
@@ -175,6 +179,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             Content; whatever the regressor takes.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them.
         **params : dict
             Parameters for the regressor's `fit`; with metadata routing on, for every
             step that requested them.
@@ -191,7 +197,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             counts, or no plays at all.
         """
         n_items = count_items(X)
-        plays = check_training_plays(self, y, n_items)
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
         routed = self._route(params)
 
         self.factorizer_ = clone(WMF() if self.factorizer is None else self.factorizer)
@@ -211,7 +217,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             X, factors = _safe_indexing(rows, played), factors[played]
         self.regressor_ = self._cloned_regressor()
         own_params = usage_parameters(self.regressor_, self, plays, played)
-        self.regressor_.fit(X, factors, **own_params | fit_params)
+        with name_missing_content(X):
+            self.regressor_.fit(X, factors, **own_params | fit_params)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
@@ -233,7 +240,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         """
         check_is_fitted(self)
         count_items(X)
-        factors = np.asarray(self.regressor_.predict(X))
+        with name_missing_content(X):
+            factors = np.asarray(self.regressor_.predict(X))
         return factors.reshape(len(factors), self._n_components)
 
     def refine_factors(self, X: Any, y_so_far: Any) -> np.ndarray:
@@ -275,6 +283,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
                 f"but {type(self.factorizer_).__name__} has no transform_with_prior; "
                 "use factorizer=WMF()."
             )
+        check_same_items(X, y_so_far, input_name="y_so_far")
         check_user_names(self, y_so_far, input_name="y_so_far")
         plays = check_play_counts(
             y_so_far, n_items=count_items(X), input_name="y_so_far"
@@ -301,6 +310,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         """
         return (
             MetadataRouter(owner=self)
+            .add_self_request(self)
             .add(
                 regressor=Ridge() if self.regressor is None else self.regressor,
                 method_mapping=MethodMapping().add(caller="fit", callee="fit"),

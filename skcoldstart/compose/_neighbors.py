@@ -17,7 +17,7 @@ from skcoldstart._recommender import (
 )
 from skcoldstart._scores.sources import LowRankScores, ScoreSource, SparseScores
 from skcoldstart._scores.top_n import top_n_per_user
-from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 
 __all__ = ["ContentKNNRecommender"]
@@ -45,7 +45,7 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -91,7 +91,7 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> "ContentKNNRecommender":
+    def fit(self, X: Any, y: Any, *, user_ids: Any = None) -> "ContentKNNRecommender":
         """Remember the training items and who played them.
 
         Parameters
@@ -100,15 +100,19 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
             Content.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them.
 
         Returns
         -------
         self
             The fitted recommender.
         """
-        n_items = count_items(X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
-        plays = check_training_plays(self, y, n_items)
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
+        with name_missing_content(X):
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
+            )
         played = np.flatnonzero(np.diff(plays.indptr))
         self._unit_items = normalize(X[played])
         weights = weigh_plays(plays[played], self.weighting).astype(X.dtype)
@@ -130,9 +134,14 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
             Shares of the neighbours, which add up to 1 unless all are 0.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-        )
+        with name_missing_content(X):
+            X = validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                reset=False,
+            )
         neighbors, cosines = top_n_per_user(
             self._cosines(normalize(X)), self.n_neighbors, n_jobs=self.n_jobs
         )

@@ -14,7 +14,8 @@ from skcoldstart._recommender import (
     weigh_plays,
 )
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.sk import StrOptions, _fit_context
+from skcoldstart._utils.missing import refuse_missing
+from skcoldstart._utils.sk import StrOptions, _fit_context, _safe_indexing
 
 __all__ = ["PopularityRecommender"]
 
@@ -48,7 +49,7 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
     n_features_in_ : int
         Number of features seen during fit, unless `on` is callable.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -89,7 +90,7 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
         self.weighting = weighting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> "PopularityRecommender":
+    def fit(self, X: Any, y: Any, *, user_ids: Any = None) -> "PopularityRecommender":
         """Add up the plays of items that share a value.
 
         Parameters
@@ -98,6 +99,8 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
             Content.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them.
 
         Returns
         -------
@@ -107,11 +110,10 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` has no column `on`, or that holds NaN, or `y` does not fit.
+            If `X` has no column `on`, or that has missing values, or `y` does not fit.
         """
-        n_items = count_items(X)
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
         values = self._values(X, reset=True)
-        plays = check_training_plays(self, y, n_items)
         totals = weigh_plays(plays, self.weighting).sum(axis=1)
         code = {value: i for i, value in enumerate(dict.fromkeys(values))}
         self.popularity_ = np.bincount([code[value] for value in values], totals)
@@ -141,17 +143,37 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
     def _values(self, X: Any, *, reset: bool) -> list[Hashable]:
         """Return what `on` names of each item."""
         if callable(self.on):
-            values = np.asarray(self.on(X))
-            if values.shape != (count_items(X),):
+            column, what = self.on(X), "The value that on returned"
+            if np.shape(column) != (count_items(X),):
                 raise ValueError(
-                    f"on returned shape {values.shape} for {count_items(X)} items; "
+                    f"on returned shape {np.shape(column)} for {count_items(X)} items; "
                     "expected one value per item."
                 )
-            return values.tolist()
-        # Other columns are not read and may hold anything.
-        table = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
-        column = table[:, [self._column(table.shape[1])]]
-        return check_array(column, dtype=None, input_name="X").ravel().tolist()
+        else:
+            # Other columns are not read and may hold anything.
+            is_frame = hasattr(X, "columns")
+            if isinstance(X, (list, tuple)):
+                X = np.array(X, dtype=object)  # text would swallow None and NaN
+            table = validate_data(
+                self,
+                X,
+                dtype=None,
+                ensure_all_finite=False,
+                reset=reset,
+                skip_check_array=is_frame,
+            )
+            column = _safe_indexing(table, self._column(table.shape[1]), axis=1)
+            what = f"Column {self.on!r} of X"
+        refuse_missing(
+            column,
+            what=what,
+            remedy="give each a name of its own, as unknown artists are not the same, "
+            "or leave them out.",
+        )
+        if isinstance(column, list):
+            return column
+        column = check_array(column, dtype=None, ensure_2d=False, input_name="X")
+        return column.tolist()
 
     def _column(self, n_features: int) -> int:
         if isinstance(self.on, str):

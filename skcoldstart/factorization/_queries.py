@@ -160,9 +160,9 @@ class FactorQueriesMixin:
         ----------
         n : int, default=10
             Items per user.
-        users : array-like of int, of bool or of str, default=None
-            Indices of users, a mask of shape (n_users,), or names of
-            ``feature_names_in_``; ``None`` means all.
+        users : array-like, default=None
+            Users by their names in ``user_names_in_`` or, where Y had none, by index;
+            or a mask of shape (n_users,). ``None`` means all.
         exclude : {array-like, sparse} of shape (n_items, n_users), default=None
             Pairs that are not zero are never recommended, the plays of `fit` say.
 
@@ -174,7 +174,7 @@ class FactorQueriesMixin:
             Their scores; -inf where there is no item.
         """
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)  # columns of Y
+        names = getattr(self, "user_names_in_", None)
         return top_n_per_user(
             LowRankScores(self.item_factors_, self.user_factors_),
             n,

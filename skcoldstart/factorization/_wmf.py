@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import check_user_names, record_user_names
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
@@ -106,6 +107,8 @@ class WMF(
         Number of users.
     feature_names_in_ : ndarray of shape (n_users,)
         Names of users, where ``Y`` had column names that are all strings.
+    user_names_in_ : ndarray of shape (n_users,)
+        Names of users of any type: labels of the columns of ``Y``; missing without.
 
     Raises
     ------
@@ -471,6 +474,10 @@ class WMF(
     def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array:
         plays = check_play_counts(Y, input_name="Y")
         validate_data(self, Y, reset=reset, skip_check_array=True)
+        if reset:
+            record_user_names(self, Y)
+        else:
+            check_user_names(self, Y, input_name="Y")
         return plays
 
     def __sklearn_tags__(self) -> Tags:

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,8 +169,12 @@ class Metric:
         return _FORMULAS[self.name](ranks, self.k)
 
 
-def parse_metrics(metrics: str | Iterable[str]) -> dict[str, Metric]:
+def parse_metrics(
+    metrics: str | Iterable[str] | Mapping[str, str],
+) -> dict[str, Metric]:
     """Read metric names and give each a key."""
+    if isinstance(metrics, Mapping) and metrics:
+        return {key: Metric.parse(text) for key, text in metrics.items()}
     texts = [metrics] if isinstance(metrics, str) else list(metrics)
     parsed = list(dict.fromkeys(Metric.parse(text) for text in texts))
     if not parsed:

@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import DenseScores, ScoreSource
+from skcoldstart._scores.user_names import check_same_users
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions
 from skcoldstart.metrics._formulas import Metric, evaluate
 from skcoldstart.metrics._ranks import Candidates, rank_positives
@@ -18,6 +21,7 @@ __all__ = [
     "STACKLEVEL",
     "as_source",
     "mean_over_users",
+    "read_inputs",
 ]
 
 INPUT: dict[str, list] = {
@@ -43,6 +47,7 @@ def as_source(y_score: Any) -> ScoreSource:
     """
     if hasattr(y_score, "of_items"):
         return y_score
+    refuse_masked(y_score, "y_score")
     return DenseScores(
         check_array(
             y_score,
@@ -51,6 +56,21 @@ def as_source(y_score: Any) -> ScoreSource:
             input_name="y_score",
         )
     )
+
+
+def read_inputs(
+    y_true: Any, y_score: Any, exclude: Any = None
+) -> tuple[Candidates, ScoreSource]:
+    """Check that plays, scores and exclusions are about the same items and users.
+
+    Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
+    (n_items, n_users).
+    """
+    for other, name in ((y_score, "y_score"), (exclude, "exclude")):
+        check_same_items(y_true, other, input_name=name, first_name="y_true")
+        check_same_users(y_true, other, input_name=name)
+    source = as_source(y_score)
+    return Candidates.from_plays(y_true, source, exclude=exclude), source
 
 
 def mean_over_users(
@@ -66,8 +86,7 @@ def mean_over_users(
     Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
     (n_items, n_users) -> (n_users,).
     """
-    source = as_source(y_score)
-    candidates = Candidates.from_plays(y_true, source, exclude=exclude)
+    candidates, source = read_inputs(y_true, y_score, exclude)
     if per_user:
         return metric.per_user(rank_positives(candidates, source, n_jobs=n_jobs))
     values = evaluate(

@@ -17,10 +17,9 @@ from skcoldstart.metrics._inputs import (
     AVERAGE,
     INPUT,
     STACKLEVEL,
-    as_source,
     mean_over_users,
+    read_inputs,
 )
-from skcoldstart.metrics._ranks import Candidates
 
 __all__ = ["mean_auc", "mean_average_precision_at_k", "ranking_report"]
 
@@ -197,8 +196,7 @@ def mean_auc(
         )
     if per_user:
         check_per_user(parse_metrics("auc"), average)
-    source = as_source(y_score)
-    candidates = Candidates.from_plays(y_true, source, exclude=exclude)
+    candidates, source = read_inputs(y_true, y_score, exclude)
     return evaluate(
         parse_metrics("auc"),
         candidates,
@@ -276,8 +274,7 @@ def ranking_report(
     >>> ranking_report([[2, 0], [0, 0]], [[0.9, 0.9], [0.8, 0.8]])
     {'map': 1.0, 'auc': 1.0, 'n_items': 2, 'n_users_scored': 1, 'n_users_skipped': 1}
     """
-    source = as_source(y_score)
-    candidates = Candidates.from_plays(y_true, source, exclude=exclude)
+    candidates, source = read_inputs(y_true, y_score, exclude)
     parsed = parse_metrics(metrics)
     values: dict[str, Any]
     if per_user:

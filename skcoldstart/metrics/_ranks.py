@@ -106,6 +106,17 @@ class Candidates:
             hidden=self.hidden[rows],
         )
 
+    def of_items(self, items: np.ndarray) -> "Candidates":
+        """Keep some of the items, given by index or mask."""
+        popularity = self.popularity[items]
+        return replace(
+            self,
+            n_items=len(popularity),
+            positives=self.positives[:, items],
+            hidden=self.hidden[:, items],
+            popularity=popularity,
+        )
+
 
 @dataclass(frozen=True)
 class PositiveRanks:

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -10,10 +10,16 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skcoldstart._scores.sources import ScoreSource, score_source
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.sources import ScoreSource, open_recommender, score_source
 from skcoldstart._scores.top_n import check_users
-from skcoldstart._scores.user_names import check_user_names
-from skcoldstart._utils.sk import Interval, StrOptions, validate_params
+from skcoldstart._scores.user_names import check_user_names, users_by_name
+from skcoldstart._utils.sk import (
+    Interval,
+    StrOptions,
+    error_score_of_caller,
+    validate_params,
+)
 from skcoldstart.metrics._formulas import (
     check_per_user,
     evaluate,
@@ -30,21 +36,19 @@ class _RecommendationScorer:
 
     Call it as ``scorer(estimator, X, y)``; it returns a dict of floats, or one float
     where it was made for one metric. ``exclude``, pairs of these items and users that
-    are no candidates, is metadata and is routed to it. It never raises on data: what
-    cannot be scored is NaN under every key, with one warning that says why. An
-    estimator that is not fitted raises `NotFittedError`.
+    are no candidates, is metadata and is routed to it.
     """
 
     def __init__(
         self,
-        metrics: str | Sequence[str],
+        metrics: str | Sequence[str] | Mapping[str, str],
         *,
         average: str = "user",
         users: Any = None,
         chunk_size: int | None = None,
         random_state: int = 0,
     ) -> None:
-        self.metrics = metrics if isinstance(metrics, str) else tuple(metrics)
+        self.metrics = metrics if isinstance(metrics, (str, dict)) else tuple(metrics)
         self.average = average
         self.users = users
         self.chunk_size = chunk_size
@@ -54,25 +58,33 @@ class _RecommendationScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any, exclude: Any = None) -> Any:
         try:
-            values = self.evaluate(estimator, X, y, exclude)
+            return self.strict(estimator, X, y, exclude)
         except NotFittedError:
             raise
-        # A scorer that returns a dict and raises would end a whole search, whatever
-        # its error_score says.
         except Exception as error:
-            values = dict.fromkeys(self._by_key, float("nan"))
+            # scikit-learn sets the error_score for a scorer that gives one number; one
+            # that gives several and raises would end the whole search.
+            error_score = error_score_of_caller()
+            if len(self._by_key) == 1 or error_score == "raise":
+                raise
+            shown = error_score if error_score == error_score else "NaN"
             warnings.warn(
-                f"{', '.join(values)} could not be scored and is NaN: "
+                f"{', '.join(self._by_key)} could not be scored and is {shown}: "
                 f"{type(error).__name__}: {error}",
                 UserWarning,
                 stacklevel=2,
             )
+            return dict.fromkeys(self._by_key, error_score)
+
+    def strict(self, estimator: Any, X: Any, y: Any, exclude: Any = None) -> Any:
+        """Return what a call does, and raise whatever fails."""
+        values = self.evaluate(estimator, X, y, exclude)
         return next(iter(values.values())) if len(values) == 1 else values
 
     def evaluate(
         self, estimator: Any, X: Any, y: Any, exclude: Any = None
     ) -> dict[str, float]:
-        """Return every metric by its key; in contrast to a call, raise on bad data."""
+        """Return every metric by its key, whatever their number; raise on bad data."""
         candidates, source = self._read(estimator, X, y, exclude)
         return evaluate(
             self._by_key,
@@ -80,7 +92,7 @@ class _RecommendationScorer:
             source,
             average=self.average,
             tile_users=self.chunk_size,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def per_user(
@@ -118,13 +130,15 @@ class _RecommendationScorer:
         self, estimator: Any, X: Any, y: Any, exclude: Any
     ) -> tuple[Candidates, ScoreSource]:
         """Return the users to score and where their scores come from."""
-        check_user_names(estimator, y)
-        check_user_names(estimator, exclude, input_name="exclude")
+        for plays, name in ((y, "y"), (exclude, "exclude")):
+            check_same_items(X, plays, input_name=name)
+            check_user_names(estimator, plays, input_name=name)
         source = score_source(estimator, X)
         sampled = isinstance(self.users, Integral)
         users = None if sampled else self.users
         if users is not None:
-            users = check_users(users, source.n_users)
+            names = getattr(open_recommender(estimator)[0], "user_names_in_", None)
+            users = check_users(users_by_name(users, names), source.n_users)
         candidates = Candidates.from_plays(y, source, exclude=exclude, users=users)
         if sampled:
             scored = np.flatnonzero(candidates.n_positives)
@@ -151,7 +165,7 @@ class _RecommendationScorer:
 
 @validate_params(
     {
-        "metrics": [str, "array-like"],
+        "metrics": [str, "array-like", dict],
         "average": [StrOptions({"user", "pooled"})],
         "users": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "chunk_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -160,7 +174,7 @@ class _RecommendationScorer:
     prefer_skip_nested_validation=True,
 )
 def make_recommendation_scorer(
-    metrics: str | Sequence[str] = ("map@500", "auc"),
+    metrics: str | Sequence[str] | Mapping[str, str] = ("map@500", "auc"),
     *,
     average: str = "user",
     users: Any = None,
@@ -173,17 +187,19 @@ def make_recommendation_scorer(
 
     Parameters
     ----------
-    metrics : str or sequence of str, default=("map@500", "auc")
+    metrics : str, sequence of str or dict of str to str, default=("map@500", "auc")
         ``"map"``, ``"auc"``, ``"ndcg"``, ``"recall"``, ``"capped_recall"``,
         ``"precision"``, ``"hit_rate"``, ``"mrr"``, and of the lists of all scored
         users ``"coverage"``, ``"novelty"``, ``"popularity_bias"``; all but ``"auc"``
         with a cutoff if wanted: ``"recall@100"``, or, except for lists,
-        ``"recall@all"``. Without one, map counts 500 ranks, mrr all, the others 10.
+        ``"recall@all"``. Without one, map counts 500 ranks, mrr all, the others 10. A
+        dict gives each metric a key: ``{"early": "recall@10", "late": "recall@100"}``.
     average : {"user", "pooled"}, default="user"
         How AUC is averaged, as in `skcoldstart.metrics.mean_auc`.
-    users : int or array-like of int or bool, default=None
-        Users to score: indices or a mask; or a number of users, drawn among those
-        with a positive, the same for every candidate of a search. ``None`` means all.
+    users : int or array-like, default=None
+        Users to score: by their names in ``user_names_in_`` or, where y had none in
+        `fit`, by index; a mask; or a number of users, drawn among those with a
+        positive, the same for every candidate of a search. ``None`` means all.
     chunk_size : int, default=None
         Users scored at a time in each thread: memory is ``chunk_size * n_items``
         scores a thread. ``None`` means 256, or up to 1024 where 256 take more than
@@ -234,8 +250,11 @@ def make_recommendation_scorer(
     Where plays are DataFrames with named columns, in `fit` and in the call, their
     users must be the same in the same order.
 
-    A scorer never raises on data: what cannot be scored (NaN predictions, other users)
-    is NaN under every key, with one warning that says why.
+    What cannot be scored (NaN predictions, other users) raises where the scorer has one
+    metric, so that ``error_score`` of a search or cross-validation decides. A scorer
+    of several metrics that raised would end a whole search, whatever its
+    ``error_score``: it gives that score to every metric, with one warning that says
+    why, and raises for ``error_score="raise"``. Called by itself it returns NaN.
 
     Examples
     --------

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import Table
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
-from skcoldstart.metrics._inputs import INPUT, as_source
+from skcoldstart.metrics._inputs import INPUT, read_inputs
 from skcoldstart.metrics._ranks import Candidates
 from skcoldstart.metrics._uncertainty import bootstrap_interval
 
@@ -129,20 +130,17 @@ def stratified_report(
     >>> table["by"].tolist(), table["auc"].round(3).tolist()
     (['all', 'item popularity', 'user activity'], [0.646, 0.646, 0.646])
     """
-    source = as_source(y_score)
-    played = check_play_counts(y_true, input_name="y_true")
-    if exclude is not None:
-        exclude = check_play_counts(exclude, input_name="exclude")
+    everyone, source = read_inputs(y_true, y_score, exclude)
+    for values, name in (
+        (item_popularity, "item_popularity"),
+        (warm_items, "warm_items"),
+    ):
+        check_same_items(y_true, values, input_name=name, first_name="y_true")
     parsed = parse_metrics(metrics)
     check_per_user(parsed)
 
-    def rank(items: np.ndarray | None) -> tuple[Candidates, dict[str, np.ndarray]]:
-        if items is None:
-            scores, plays, hidden = source, played, exclude
-        else:
-            scores, plays = source.of_items(items), played[items]
-            hidden = None if exclude is None else exclude[items]
-        candidates = Candidates.from_plays(plays, scores, exclude=hidden)
+    def rank(items: np.ndarray) -> tuple[Candidates, dict[str, np.ndarray]]:
+        candidates, scores = everyone.of_items(items), source.of_items(items)
         return candidates, evaluate_each(parsed, candidates, scores, n_jobs=n_jobs)
 
     def row(by: str, name: str, ranked: Any, users: Any = None) -> dict[str, Any]:
@@ -165,15 +163,15 @@ def stratified_report(
             )
         return cells
 
-    everything = rank(None)
     n_items, n_users = source.n_items, source.n_users
     if item_popularity is None:
-        item_popularity = np.diff(played.indptr)
+        item_popularity = np.bincount(everyone.positives.indices, minlength=n_items)
     if user_activity is None:
-        user_activity = everything[0].n_positives
+        user_activity = everyone.n_positives
     item_popularity = _check_values(item_popularity, n_items, "item_popularity")
     user_activity = _check_values(user_activity, n_users, "user_activity")
 
+    everything = everyone, evaluate_each(parsed, everyone, source, n_jobs=n_jobs)
     rows = [row("all", "all", everything)]
     for name, items in _strata(item_popularity, n_strata):
         rows.append(row("item popularity", name, rank(items)))
@@ -206,6 +204,7 @@ def _strata(values: np.ndarray, n_strata: int) -> Iterator[tuple[str, np.ndarray
 
 
 def _check_values(values: Any, n: int, name: str) -> np.ndarray:
+    refuse_masked(values, name)
     values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
     if values.shape != (n,) or values.min() < 0:
         kind = "user" if name == "user_activity" else "item"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, validate_params
 
 __all__ = ["Estimate", "PairedComparison", "bootstrap_interval", "compare_paired"]
@@ -218,6 +219,7 @@ def compare_paired(
 
 
 def _per_user(values: Any, name: str) -> np.ndarray:
+    refuse_masked(values, name)
     values = check_array(
         values,
         ensure_2d=False,

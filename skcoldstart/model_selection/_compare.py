@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import Table
 from skcoldstart.metrics import (
@@ -16,6 +16,7 @@ from skcoldstart.metrics import (
     make_recommendation_scorer,
 )
 from skcoldstart.metrics._formulas import check_per_user, parse_metrics
+from skcoldstart.model_selection._groups import fit_with_groups
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
     check_splits_rows,
@@ -52,7 +53,8 @@ def compare(
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
     groups : array-like of shape (n_items,), default=None
-        Group of each item, such as its artist, for splitters that use it.
+        Group of each item, such as its artist, for splitters that use it: `cv`, and
+        those of searches among the estimators. None may be missing.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling. All recommenders
         see the same folds.
@@ -122,7 +124,7 @@ def compare(
     >>> table["model"].tolist(), bool(table["auc_p"][1] < 0.05)
     (['random', 'content'], True)
     """
-    check_items_and_plays(X, y)
+    plays = check_items_and_plays(X, y, groups)
     check_splits_rows(cv)
     contents = {
         name: entry if isinstance(entry, tuple) else (entry, X)
@@ -136,14 +138,14 @@ def compare(
         raise ValueError(
             f"reference={reference!r} is none of the estimators {list(contents)}."
         )
-    plays = check_play_counts(y)
     for _, content in contents.values():
         check_items_and_plays(content, plays)
+        check_same_items(content, y)
     check_per_user(parse_metrics(metrics))
     scorer = make_recommendation_scorer(metrics)
     folds = list(check_cv(cv).split(X, None, groups))
     values = {
-        name: _values_of_folds(estimator, content, plays, folds, scorer)
+        name: _values_of_folds(estimator, content, plays, folds, scorer, groups)
         for name, (estimator, content) in contents.items()
     }
 
@@ -178,12 +180,12 @@ def compare(
 
 
 def _values_of_folds(
-    estimator: Any, X: Any, y: Any, folds: Any, scorer: Any
+    estimator: Any, X: Any, y: Any, folds: Any, scorer: Any, groups: Any
 ) -> dict[str, np.ndarray]:
     """Return arrays of shape (n_splits, n_users) by metric."""
     found = []
     for train, test in folds:
-        fitted = clone(estimator).fit(_safe_indexing(X, train), y[train])
+        fitted = fit_with_groups(clone(estimator), X, y, train, groups)
         found.append(scorer.per_user(fitted, _safe_indexing(X, test), y[test]))
     return {key: np.stack([values[key] for values in found]) for key in found[0]}
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import sklearn.model_selection
 
+from skcoldstart.model_selection._groups import split_and_fit_parameters
 from skcoldstart.model_selection._validation import (
     as_scorer,
     check_items_and_plays,
@@ -91,9 +92,12 @@ def learning_curve(
     >>> sizes, bool(test[0].mean() < test[1].mean())
     (array([ 6, 60]), True)
     """
-    check_items_and_plays(X, y)
+    check_items_and_plays(X, y, options.get("groups"))
     check_splits_rows(cv)
     scoring = as_scorer("map@500" if scoring is None else scoring)
+    options |= split_and_fit_parameters(
+        estimator, options.pop("groups", None), options.pop("params", None)
+    )
     return _learning_curve(estimator, X, y, scoring=scoring, cv=cv, **options)
 
 
@@ -163,9 +167,12 @@ def validation_curve(
     >>> test.shape
     (3, 2)
     """
-    check_items_and_plays(X, y)
+    check_items_and_plays(X, y, options.get("groups"))
     check_splits_rows(cv)
     scoring = as_scorer("map@500" if scoring is None else scoring)
+    options |= split_and_fit_parameters(
+        estimator, options.pop("groups", None), options.pop("params", None)
+    )
     return _validation_curve(
         estimator,
         X,

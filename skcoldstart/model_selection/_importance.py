@@ -11,14 +11,14 @@ from sklearn.utils import Bunch, check_random_state
 
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.metrics import recommendation_scorer
-from skcoldstart.model_selection._validation import check_items_and_plays
+from skcoldstart.model_selection._validation import as_scorer, check_items_and_plays
 
 __all__ = ["permutation_importance"]
 
 
 @validate_params(
     {
-        "scoring": [callable],
+        "scoring": [callable, str, list, tuple, dict],
         "columns": [Mapping, None],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -32,7 +32,7 @@ def permutation_importance(
     X: Any,
     y: Any,
     *,
-    scoring: Callable[..., Any] = recommendation_scorer,
+    scoring: Any = recommendation_scorer,
     columns: Mapping[str, Sequence[Hashable]] | None = None,
     n_repeats: int = 5,
     n_jobs: int | None = None,
@@ -50,12 +50,13 @@ def permutation_importance(
     ----------
     estimator : estimator
         A fitted recommender, or a Pipeline or search that ends in one.
-    X : {array-like, sparse, DataFrame} of shape (n_items, n_features)
+    X : {array-like, sparse, DataFrame, tensor} of shape (n_items, n_features)
         Content, as the estimator takes it; before the feature steps of a Pipeline.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
-    scoring : callable, default=recommendation_scorer
-        ``scoring(estimator, X, y)`` returns a float, or a dict of floats.
+    scoring : callable, str, list, tuple or dict, default=recommendation_scorer
+        ``scoring(estimator, X, y)`` returns a float, or a dict of floats; or names of
+        metrics as in `skcoldstart.make_recommendation_scorer`.
     columns : mapping of str to sequence of int or str, default=None
         Columns to shuffle together, by a name for each group: positions, or names
         where `X` is a DataFrame. ``None`` means each column by itself.
@@ -81,7 +82,8 @@ def permutation_importance(
     TypeError
         If `X` is no table.
     ValueError
-        If `y` does not have one row per item, or a column is unknown.
+        If `y` does not have one row per item, or a column is unknown. What fails in
+        predict or scoring raises as well.
 
     See Also
     --------
@@ -119,6 +121,8 @@ def permutation_importance(
     check_items_and_plays(X, y)
     X = _as_table(X)
     groups = _groups(X, columns)
+    scoring = as_scorer(scoring)
+    scoring = getattr(scoring, "strict", scoring)
     arguments = {} if params is None else params
     baseline = scoring(estimator, X, y, **arguments)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
@@ -181,9 +185,16 @@ def _with_rows_moved(X: Any, positions: np.ndarray, order: np.ndarray) -> Any:
         for position in positions:
             moved.isetitem(position, X.iloc[order, position].array)
         return moved
+    if hasattr(X, "with_columns"):  # polars
+        return X.with_columns(*(X.to_series(int(p)).gather(order) for p in positions))
+    if hasattr(X, "set_column"):  # pyarrow
+        for position in positions.tolist():
+            column = X.column(position).take(order)
+            X = X.set_column(position, X.field(position), column)
+        return X
     if not sp.issparse(X):
-        moved = X.copy()
-        moved[:, positions] = X[np.ix_(order, positions)]
+        moved = X.clone() if hasattr(X, "clone") else X.copy()
+        moved[:, positions] = X[:, positions][order]
         return moved
     kept = np.ones(X.shape[1])
     kept[positions] = 0.0
@@ -208,7 +219,8 @@ def _as_table(X: Any) -> Any:
 
 def _groups(X: Any, columns: Any) -> dict[Hashable, np.ndarray]:
     """Return the positions of the columns of each group."""
-    labels = list(X.columns) if hasattr(X, "iloc") else list(range(X.shape[1]))
+    names = getattr(X, "column_names", getattr(X, "columns", range(X.shape[1])))
+    labels = list(names)
     if columns is None:
         return {label: np.array([i]) for i, label in enumerate(labels)}
     known = {i: i for i in range(len(labels))}

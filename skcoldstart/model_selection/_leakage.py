@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.model_selection import check_cv
 
+from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.sk import _num_samples
@@ -116,9 +117,13 @@ def content_leakage_check(
     check_splits_rows(cv)
     n_items = _num_samples(X)
     plays = check_play_counts(y, n_items=n_items)
+    for table, name in ((y, "y"), (typed_by, "typed_by")):
+        check_same_items(X, table, input_name=name)
     typed = _typed_plays(typed_by, plays)
     content = _codes(_keys(X))
-    group = None if groups is None else _codes(_one_per_item(groups, n_items))
+    for values, name in ((groups, "groups"), (split_groups, "split_groups")):
+        check_groups(values, X, name=name)
+    group = None if groups is None else _codes(np.asarray(groups).tolist())
     if split_groups is None:
         split_groups = groups
     rows = []
@@ -181,7 +186,7 @@ def _keys(X: Any) -> Iterator[Hashable]:
             indices, values = table.indices[start:stop], table.data[start:stop]
             yield (indices.tobytes(), values.tobytes()) if len(indices) else None
         return
-    for item in X.to_numpy() if hasattr(X, "to_numpy") else X:
+    for item in _as_array(X):
         if isinstance(item, (str, bytes, os.PathLike)):
             yield os.fspath(item)
         else:
@@ -194,6 +199,11 @@ def _keys(X: Any) -> Iterator[Hashable]:
                 yield None
 
 
+def _as_array(X: Any) -> Any:
+    """Return a frame or tensor as an array, any other sequence as it is."""
+    return np.asarray(X) if len(getattr(X, "shape", ())) == 2 else X
+
+
 def _codes(keys: Any) -> np.ndarray:
     """Number keys, equal ones alike; -1 for None."""
     number: dict[Hashable, int] = {None: -1}
@@ -204,16 +214,6 @@ def _n_shared(code: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
     """Count test items whose code, where they have one, is also in training."""
     shared = np.isin(code[test], code[train]) & (code[test] >= 0)
     return int(np.count_nonzero(shared))
-
-
-def _one_per_item(groups: Any, n_items: int) -> list:
-    values = np.asarray(groups)
-    if values.shape != (n_items,):
-        raise ValueError(
-            f"groups has shape {values.shape} but X has {n_items} items; expected one "
-            "group per item."
-        )
-    return values.tolist()
 
 
 def _typed_plays(typed_by: Any, plays: sp.csr_array) -> sp.csr_array | None:
@@ -238,7 +238,7 @@ def _amount_correlation(X: Any, plays: sp.csr_array) -> float:
     if sp.issparse(X):
         amount = np.bincount(values.nonzero()[0], minlength=plays.shape[0])
     else:
-        values = values.to_numpy() if hasattr(values, "to_numpy") else values
+        values = _as_array(X)
         if not isinstance(values, np.ndarray) or values.ndim != 2:
             return float("nan")
         if values.dtype.kind not in "biuf":

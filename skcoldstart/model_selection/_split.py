@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_scalar
 
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._utils.dates import sortable_dates
 from skcoldstart._utils.sk import _num_samples
 
 __all__ = ["ReleaseDateSplit"]
@@ -24,8 +26,8 @@ class ReleaseDateSplit(BaseCrossValidator):
         items each, never within a date; split i trains on the first i periods and
         tests on the next.
     cutoffs : array-like of dates, default=None
-        Rising dates, of the kind of `groups` or as text where those are `datetime64`,
-        that replace `n_splits`: split i trains on items released before
+        Rising dates, numbers where `groups` are and dates where those are, that
+        replace `n_splits`: split i trains on items released before
         ``cutoffs[i]`` and tests on those released from then until ``cutoffs[i + 1]``.
 
     See Also
@@ -36,15 +38,18 @@ class ReleaseDateSplit(BaseCrossValidator):
 
     Notes
     -----
-    Release dates are the `groups` of `split`, one per item, in anything that sorts:
-    years, numbers, `datetime64`, ISO 8601 strings. It is a splitter of rows like
+    Release dates are the `groups` of `split`, one per item: years and other numbers,
+    `datetime64`, `datetime.date`, ordered categories, or text in the form of ISO 8601
+    (``"2012"``, ``"2012-06"``, ``"2012-06-30"``, with or without a time), where a year
+    means its first day. Other text, such as ``"30/6/2012"``, is refused: convert it
+    with `pandas.to_datetime`. It is a splitter of rows like
     scikit-learn's and goes wherever ``cv=`` is asked for, with ``groups=dates``.
 
     **What leaks if misused.** Only items are held out, not moments: y still holds the
     plays that training items got after the test items were released, so user factors
     know tastes of the future. Where plays carry dates, drop from y those after the
-    cutoff before fitting. A year of 0 for "unknown" is the earliest date of all: leave
-    such items out. New items of known artists are in the test set; for new artists
+    cutoff before fitting. Items without a date (None, NaN, empty text, or a year of 0)
+    are refused: leave them out. New items of known artists are in the test set; for new artists
     combine with artist groups.
 
     Examples
@@ -89,7 +94,8 @@ class ReleaseDateSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If dates are missing or there are too few different ones.
+            If dates are missing, are text in another form than ISO 8601, or there are
+            too few different ones.
         """
         dates = self._check_dates(X, groups)
         if self.cutoffs is None:
@@ -137,35 +143,28 @@ class ReleaseDateSplit(BaseCrossValidator):
                 "The 'groups' parameter should not be None: pass the release date of "
                 "each item as groups."
             )
-        dates = np.asarray(groups)
-        if dates.shape != (_num_samples(X),):
+        if np.shape(groups) != (_num_samples(X),):
             raise ValueError(
-                f"groups has shape {dates.shape} but X has {_num_samples(X)} items; "
-                "expected one release date per item."
+                f"groups has shape {np.shape(groups)} but X has {_num_samples(X)} "
+                "items; expected one release date per item."
             )
-        unknown = dates != dates
-        if unknown.any():
-            raise ValueError(
-                f"{unknown.sum()} items have no release date; leave them out of X, y "
-                "and groups."
-            )
-        return dates
+        check_same_items(X, groups, input_name="groups")
+        return sortable_dates(groups, name="groups")
 
     def _cutoffs_like(self, dates: np.ndarray) -> np.ndarray:
         """Return the cutoffs as what compares with the dates."""
-        cutoffs = np.asarray(self.cutoffs)
-        kinds = {dates.dtype.kind, cutoffs.dtype.kind}
+        why = "expected the same kind."
         try:
-            if dates.dtype.kind == "M" and cutoffs.dtype.kind in "UO":
-                return cutoffs.astype("datetime64")
-            if kinds <= set("buif") or len(kinds) == 1 or "O" in kinds:
-                np.searchsorted(cutoffs, dates[:1])
+            cutoffs = sortable_dates(
+                self.cutoffs, name="cutoffs", of="cutoffs have no date"
+            )
+            if (dates.dtype.kind == "M") == (cutoffs.dtype.kind == "M"):
                 return cutoffs
-        except (TypeError, ValueError):
-            pass
+        except ValueError as error:
+            why = str(error)
         raise ValueError(
             f"cutoffs={self.cutoffs!r} cannot be compared with dates such as "
-            f"{dates[0]}; expected the same kind."
+            f"{dates[0]}; {why}"
         )
 
     def _periods(self, dates: np.ndarray) -> np.ndarray:

@@ -8,7 +8,10 @@ import scipy.sparse as sp
 from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
 from sklearn.utils import check_random_state, check_scalar
 
+from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._utils.dates import sortable_dates
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import _num_samples
 
 __all__ = [
@@ -134,8 +137,9 @@ class WarmupSplit(PlaySplitter):
         groups : array-like of shape (n_items,), default=None
             Passed to `cv`: artists, or release dates.
         times : {array-like, sparse} of shape (n_items, n_users), default=None
-            When each user first played each item, read where y is not zero. ``None``
-            means an order at random.
+            When each user first played each item, read where y is not zero: numbers,
+            datetime64, or text in the form of ISO 8601. ``None`` means an order at
+            random.
 
         Yields
         ------
@@ -150,7 +154,8 @@ class WarmupSplit(PlaySplitter):
         check_scalar(self.n_plays, "n_plays", int, min_val=0)
         after = self.n_plays if self.held_out_after is None else self.held_out_after
         check_scalar(after, "held_out_after", int, min_val=self.n_plays)
-        plays = check_play_counts(y, n_items=_num_samples(X))
+        plays = _check_plays(X, y, groups)
+        check_same_items(X, times, input_name="times")
         place = _place_in_row(plays, times, self.random_state)
         rows = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
         for train, test in check_cv(self.cv).split(X, None, groups):
@@ -264,7 +269,7 @@ class UserColdKFold(PlaySplitter):
             max_val=1,
             include_boundaries="left",
         )
-        plays = check_play_counts(y, n_items=_num_samples(X))
+        plays = _check_plays(X, y, groups)
         rng = check_random_state(self.random_state)
         by_user = plays.T.tocsr()
         n_played = np.diff(by_user.indptr)
@@ -358,7 +363,7 @@ class DoubleColdSplit(PlaySplitter):
         ValueError
             If a parameter is out of range, or `y` does not fit.
         """
-        plays = check_play_counts(y, n_items=_num_samples(X))
+        plays = _check_plays(X, y, groups)
         rng = check_random_state(self.random_state)
         n_items, n_users = plays.shape
         names = np.arange(n_items) if groups is None else np.asarray(groups)
@@ -377,6 +382,13 @@ class DoubleColdSplit(PlaySplitter):
                 _keep(plays, ~new_item & new_user),
                 _keep(plays, new_item & new_user),
             )
+
+
+def _check_plays(X: Any, y: Any, groups: Any) -> sp.csr_array:
+    plays = check_play_counts(y, n_items=_num_samples(X))
+    check_same_items(X, y)
+    check_groups(groups, X)
+    return plays
 
 
 def _folds(n_splits: int, n: int, rng: Any) -> Any:
@@ -401,6 +413,7 @@ def _place_in_row(plays: sp.csr_array, times: Any, random_state: Any) -> np.ndar
     if times is None:
         key = check_random_state(random_state).random_sample(plays.nnz)
     else:
+        refuse_masked(times, "times")
         times = times.tocsr() if hasattr(times, "tocsr") else np.asarray(times)
         if times.shape != plays.shape:
             raise ValueError(
@@ -408,8 +421,7 @@ def _place_in_row(plays: sp.csr_array, times: Any, random_state: Any) -> np.ndar
                 "expected the time of each play at its place."
             )
         key = np.asarray(times[rows, plays.indices]).ravel()
-        if (key != key).any():
-            raise ValueError("times holds NaN where y has a play; expected a time.")
+        key = sortable_dates(key, name="times", of="plays have no time")
     place = np.empty(plays.nnz, np.int64)
     place[np.lexsort((key, rows))] = np.arange(plays.nnz) - plays.indptr[rows]
     return place

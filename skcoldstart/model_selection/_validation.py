@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import sklearn.metrics
 import sklearn.model_selection
 
+from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.sk import _num_samples
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
+from skcoldstart.model_selection._groups import split_and_fit_parameters
 from skcoldstart.model_selection._split_plays import PlaySplitter
 
 __all__ = ["cross_val_score", "cross_validate"]
@@ -56,11 +59,12 @@ def cross_validate(
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
     groups : array-like of shape (n_items,), default=None
-        Group of each item, such as its artist, for splitters that use it.
+        Group of each item, such as its artist, for splitters that use it: `cv`, and
+        that of a search inside `estimator`. None may be missing.
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
         A name or names as in `skcoldstart.make_recommendation_scorer`, such as
-        "ndcg@10"; anything else as in scikit-learn. The default gives ``test_map``
-        (mAP@500) and ``test_auc``.
+        "ndcg@10" or ``{"early": "recall@10"}``; anything else as in scikit-learn. The
+        default gives ``test_map`` (mAP@500) and ``test_auc``.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     n_jobs : int, default=None
@@ -78,7 +82,8 @@ def cross_validate(
     return_indices : bool, default=False
         Return the items of each fold.
     error_score : "raise" or float, default=np.nan
-        Score of a fold whose fit fails.
+        Score of a fold whose fit or scoring fails, as in scikit-learn: with a warning,
+        or raised.
 
     Returns
     -------
@@ -120,18 +125,17 @@ def cross_validate(
     >>> bool((scores["test_auc"] > 0.6).all())
     True
     """
-    check_items_and_plays(X, y)
+    check_items_and_plays(X, y, groups)
     check_splits_rows(cv)
     return _cross_validate(
         estimator,
         X,
         y,
-        groups=groups,
+        **split_and_fit_parameters(estimator, groups, params),
         scoring=as_scorer(scoring),
         cv=cv,
         n_jobs=n_jobs,
         verbose=verbose,
-        params=params,
         pre_dispatch=pre_dispatch,
         return_train_score=return_train_score,
         return_estimator=return_estimator,
@@ -193,20 +197,38 @@ def cross_val_score(
 
 
 def as_scorer(scoring: Any) -> Any:
-    """Make a scorer of names of ranking metrics; leave anything else as it is."""
-    names = [scoring] if isinstance(scoring, str) else scoring
-    if not (isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)):
+    """Make a scorer of names of ranking metrics; leave anything else as it is.
+
+    Names of scikit-learn's scorers stay names. Several of our own become one scorer,
+    which ranks once; among others, each becomes a scorer by itself.
+    """
+    if isinstance(scoring, str):
+        return make_recommendation_scorer(scoring) if _is_ours(scoring) else scoring
+    if not isinstance(scoring, (list, tuple, set, dict)) or not scoring:
         return scoring
-    try:
-        return make_recommendation_scorer(scoring)
-    except ValueError:  # scikit-learn's own names, or its message about them
+    names = list(scoring.values()) if isinstance(scoring, dict) else list(scoring)
+    ours = [isinstance(name, str) and _is_ours(name) for name in names]
+    if all(ours) and not (isinstance(scoring, dict) and len(names) == 1):
+        return make_recommendation_scorer(
+            scoring if isinstance(scoring, dict) else names
+        )
+    if not any(ours):
         return scoring
+    keys = list(scoring) if isinstance(scoring, dict) else names
+    return {key: as_scorer(name) for key, name in zip(keys, names, strict=True)}
 
 
-def check_items_and_plays(X: Any, y: Any) -> None:
-    """Refuse content that is no sequence of items, and plays that do not fit it.
+def _is_ours(name: str) -> bool:
+    if name in sklearn.metrics.get_scorer_names():
+        return False
+    make_recommendation_scorer(name)  # says what is known, if this is not
+    return True
 
-    Shapes: `y` (n_items, n_users).
+
+def check_items_and_plays(X: Any, y: Any, groups: Any = None) -> sp.csr_array:
+    """Return plays, one row per item of X; refuse what does not belong together.
+
+    Shapes: `y` (n_items, n_users), `groups` (n_items,) -> (n_items, n_users).
     """
     if not sp.issparse(X):
         check_item_sequence(X)
@@ -214,7 +236,10 @@ def check_items_and_plays(X: Any, y: Any) -> None:
         raise ValueError(
             "y is None; pass play counts of shape (n_items, n_users), one row per item."
         )
-    check_play_counts(y, n_items=_num_samples(X))
+    plays = check_play_counts(y, n_items=_num_samples(X))
+    check_same_items(X, y)
+    check_groups(groups, X)
+    return plays
 
 
 def check_splits_rows(cv: Any) -> None:

@@ -9,7 +9,6 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import (
     LowRankScores,
     ScoreSource,
@@ -23,6 +22,7 @@ from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_m
 from skcoldstart.metrics._inputs import as_source
 from skcoldstart.metrics._ranks import Candidates
 from skcoldstart.model_selection._compare import nan_mean
+from skcoldstart.model_selection._groups import fit_with_groups
 from skcoldstart.model_selection._split_plays import WarmupSplit
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
@@ -142,9 +142,8 @@ def warmup_curve(
     >>> bool(table["mean"][3] == table["mean"][0])  # no plays, the same prediction
     True
     """
-    check_items_and_plays(X, y)
+    plays = check_items_and_plays(X, y, groups)
     check_splits_rows(cv)
-    plays = check_play_counts(y)
     points = _check_points(n_plays)
     parsed = parse_metrics(metrics)
     check_per_user(parsed)
@@ -159,7 +158,7 @@ def warmup_curve(
         return split.revealed[split.test], split.held_out[split.test]
 
     for train, test in check_cv(cv).split(X, None, groups):
-        fitted = clone(estimator).fit(_safe_indexing(X, train), plays[train])
+        fitted = fit_with_groups(clone(estimator), X, plays, train, groups)
         content = _safe_indexing(X, test)
         chosen = _default_systems(fitted) if systems is None else systems
         all_revealed, held_out = plays_after(points[-1], (train, test))

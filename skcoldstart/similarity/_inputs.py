@@ -8,14 +8,15 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcoldstart._recommender import check_training_plays
+from skcoldstart._scores.item_labels import check_groups
 from skcoldstart._scores.user_names import record_user_names
-from skcoldstart._sequences.checks import check_one_row_per_item
+from skcoldstart._sequences.checks import check_one_row_per_item, count_items
 
 __all__ = [
-    "check_groups",
     "check_labels",
     "check_relevance",
     "check_target",
+    "group_codes",
     "holds_labels",
 ]
 
@@ -26,7 +27,7 @@ def holds_labels(y: Any) -> bool:
 
 
 def check_target(
-    estimator: Any, y: Any, relevance: Any, n_items: int
+    estimator: Any, X: Any, y: Any, relevance: Any, user_ids: Any = None
 ) -> tuple[sp.csr_array | None, np.ndarray | None]:
     """Return plays or labels, whichever y holds."""
     record_user_names(estimator, None)  # forget those of an earlier fit
@@ -39,8 +40,8 @@ def check_target(
             )
         return None, None
     if holds_labels(y):
-        return None, check_labels(y, n_items)
-    return check_training_plays(estimator, y, n_items), None
+        return None, check_labels(y, count_items(X))
+    return check_training_plays(estimator, X, y, user_ids=user_ids), None
 
 
 def check_labels(y: Any, n_items: int) -> np.ndarray:
@@ -51,18 +52,12 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
     return np.unique(y, return_inverse=True)[1]
 
 
-def check_groups(groups: Any, n_items: int) -> np.ndarray:
+def group_codes(groups: Any, X: Any) -> np.ndarray:
     """Return groups as codes from 0; each item its own where there are none."""
     if groups is None:
-        return np.arange(n_items, dtype=np.int32)
-    groups = np.asarray(groups)
-    if groups.shape != (n_items,):
-        raise ValueError(
-            f"groups has shape {groups.shape} but X has {n_items} items; expected one "
-            "group for each item."
-        )
-    groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
-    return np.unique(groups, return_inverse=True)[1].astype(np.int32)
+        return np.arange(count_items(X), dtype=np.int32)
+    check_groups(groups, X)
+    return np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int32)
 
 
 def check_relevance(relevance: Any, n_items: int) -> sp.csr_array:

@@ -16,14 +16,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import RecommenderMixin
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
 from skcoldstart.similarity._callable_parameter import CallableParameter
 from skcoldstart.similarity._inputs import (
-    check_groups,
     check_labels,
     check_relevance,
     check_target,
+    group_codes,
     holds_labels,
 )
 from skcoldstart.similarity._objective import RankingObjective
@@ -113,7 +114,7 @@ class MLRSimilarity(
     n_users_ : int
         Number of users, the columns of y; only where y held plays.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where y was a DataFrame whose columns are all strings.
+        Names of users: labels of the columns of y, or `user_ids`; missing without.
     mean_ : ndarray of shape (n_features,)
         Mean of the training items, about which cosines are taken.
     relevant_counts_ : ndarray of shape (n_items,)
@@ -257,7 +258,13 @@ class MLRSimilarity(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any = None, *, relevance: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        relevance: Any = None,
+        groups: Any = None,
+        user_ids: Any = None,
     ) -> "MLRSimilarity":
         """Learn a metric of content.
 
@@ -276,6 +283,8 @@ class MLRSimilarity(
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist. Items of one group are neither
             relevant nor irrelevant to each other.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` holds plays and is no DataFrame that has them.
 
         Returns
         -------
@@ -289,10 +298,11 @@ class MLRSimilarity(
             and irrelevant items, or `n_components` is too large or meets `diagonal`.
         """
         n_items = count_items(X)
-        plays, labels = check_target(self, y, relevance, n_items)
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        plays, labels = check_target(self, X, y, relevance, user_ids)
+        group_of = group_codes(groups, X)
+        with name_missing_content(X):
+            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         n_components = self._check_rank(X.shape)
-        group_of = check_groups(groups, n_items)
         rng = check_random_state(self.random_state)
         if relevance is not None:
             relevance = check_relevance(relevance, n_items)
@@ -470,7 +480,8 @@ class MLRSimilarity(
         return (X - self.mean_) @ self.components_.T
 
     def _check_content(self, X: Any) -> np.ndarray:
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        with name_missing_content(X):
+            return validate_data(self, X, dtype=np.float64, reset=False)
 
     @property
     def _n_features_out(self) -> int:

@@ -1,10 +1,12 @@
 import copy
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn.model_selection
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.decomposition import PCA
@@ -25,7 +27,14 @@ import skcoldstart
 from skcoldstart import make_recommendation_scorer, recommendation_scorer
 from skcoldstart._scores.sources import LowRankScores
 from skcoldstart.metrics import mean_auc, mean_average_precision_at_k, recall
-from skcoldstart.model_selection import cross_validate
+from skcoldstart.model_selection import (
+    compare,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
+from skcoldstart.model_selection import permutation_importance as our_importance
 from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender
 
 
@@ -215,17 +224,17 @@ def test_what_cannot_be_scored_is_nan_with_one_warning(failure, reason, catalog)
         values = recommendation_scorer(model, X, y)
     assert_array_equal([values["map"], values["auc"]], np.nan)
     assert [w.filename for w in record] == [__file__]
-    with pytest.warns(UserWarning, match=reason):
-        assert np.isnan(make_recommendation_scorer("mrr")(model, X, y))
+    with pytest.raises((ValueError, RuntimeError), match=reason.split(": ")[-1]):
+        make_recommendation_scorer("mrr")(model, X, y)
 
 
-def test_transposed_plays_and_users_out_of_range_are_nan_too(catalog):
+def test_transposed_plays_and_users_out_of_range_are_named(catalog):
     X, y, _ = catalog
     model = LinearRecommender().fit(X, y)
     with pytest.warns(UserWarning, match="Did you pass users as rows"):
         assert np.isnan(recommendation_scorer(model, X, y.T)["map"])
-    with pytest.warns(UserWarning, match="users holds 25"):
-        assert np.isnan(make_recommendation_scorer("auc", users=[25])(model, X, y))
+    with pytest.raises(ValueError, match="users holds 25"):
+        make_recommendation_scorer("auc", users=[25])(model, X, y)
 
 
 def test_plays_of_nobody_are_nan_with_one_warning(catalog):
@@ -403,3 +412,115 @@ def test_a_candidate_that_cannot_be_scored_does_not_end_a_search(catalog):
         search.cv_results_["mean_test_auc"], np.array([np.nan, 0.5, np.nan])
     )
     assert search.best_params_ == {"failure": "none"}
+
+
+def halving(scoring, error_score):
+    return HalvingGridSearchCV(
+        BrokenRecommender(),
+        {"failure": ["none", "raise"]},
+        scoring=scoring,
+        cv=2,
+        error_score=error_score,
+        min_resources=20,
+    )
+
+
+def grid(scoring, error_score, search=GridSearchCV):
+    return search(
+        BrokenRecommender(),
+        {"failure": ["none", "raise"]},
+        scoring=scoring,
+        refit=False,
+        cv=2,
+        error_score=error_score,
+    )
+
+
+def searched(search, X, y):
+    results = search.fit(X, y).cv_results_
+    return np.concatenate([
+        values[1:2]
+        for key, values in results.items()
+        if key.startswith(("mean_test_", "split0_test_"))
+    ])
+
+
+ONE, SEVERAL = make_recommendation_scorer("auc"), recommendation_scorer
+BROKEN = BrokenRecommender("raise")
+CURVE = {"param_name": "failure", "param_range": ["raise"]}
+# What gives a score to a fold that cannot be scored, scikit-learn's functions and ours.
+ENTRY_POINTS = {
+    "GridSearchCV": lambda X, y, s, e: searched(grid(s, e), X, y),
+    "RandomizedSearchCV": lambda X, y, s, e: searched(
+        grid(s, e, partial(RandomizedSearchCV, n_iter=2, random_state=1)), X, y
+    ),
+    "cross_validate": lambda X, y, s, e: np.concatenate([
+        values
+        for key, values in cross_validate(
+            BROKEN, X, y, scoring=s, cv=2, error_score=e
+        ).items()
+        if key.startswith("test")
+    ]),
+    "scikit-learn's cross_validate": lambda X, y, s, e: np.concatenate([
+        values
+        for key, values in sklearn.model_selection.cross_validate(
+            BROKEN, X, y.toarray(), scoring=s, cv=2, error_score=e
+        ).items()
+        if key.startswith("test")
+    ]),
+    "a scorer inside a function": lambda X, y, s, e: searched(
+        grid(lambda *args: s(*args), e), X, y
+    ),
+}
+ONE_NUMBER = {
+    "HalvingGridSearchCV": lambda X, y, s, e: (
+        halving(s, e).fit(X, y).cv_results_["mean_test_score"][[1]]
+    ),
+    "cross_val_score": lambda X, y, s, e: cross_val_score(
+        BROKEN, X, y, scoring=s, cv=2, error_score=e
+    ),
+    "learning_curve": lambda X, y, s, e: learning_curve(
+        BROKEN, X, y, scoring=s, cv=2, error_score=e, train_sizes=[0.5]
+    )[2],
+    "validation_curve": lambda X, y, s, e: validation_curve(
+        BROKEN, X, y, scoring=s, cv=2, error_score=e, **CURVE
+    )[1],
+}
+CASES = [
+    *((call, scorer) for call in ENTRY_POINTS.values() for scorer in (ONE, SEVERAL)),
+    *((call, ONE) for call in ONE_NUMBER.values()),
+]
+CASE_IDS = [
+    *(f"{name}, {n}" for name in ENTRY_POINTS for n in ("one", "several")),
+    *ONE_NUMBER,
+]
+
+
+@pytest.mark.parametrize("error_score", [0.0, -3.0, np.nan])
+@pytest.mark.parametrize(("call", "scorer"), CASES, ids=CASE_IDS)
+def test_what_fails_to_score_is_given_the_error_score(
+    call, scorer, error_score, catalog
+):
+    X, y, _ = catalog
+    with pytest.warns(UserWarning, match="the model is out of order"):
+        values = call(X, y, scorer, error_score)
+    assert_array_equal(values, np.full(values.shape, error_score))
+
+
+@pytest.mark.parametrize(("call", "scorer"), CASES, ids=CASE_IDS)
+def test_what_fails_to_score_raises_if_told_to(call, scorer, catalog):
+    X, y, _ = catalog
+    with pytest.raises(RuntimeError, match="the model is out of order"):
+        call(X, y, scorer, "raise")
+
+
+def test_a_failing_predict_raises_where_there_is_no_error_score(catalog):
+    X, y, _ = catalog
+    with pytest.raises(RuntimeError, match="out of order"):
+        compare({"broken": BROKEN}, X, y)
+    with pytest.raises(RuntimeError, match="out of order"):
+        our_importance(BrokenRecommender("raise").fit(X, y), X, y)
+    with pytest.raises(RuntimeError, match="out of order"):
+        permutation_importance(
+            BrokenRecommender("raise").fit(X, y), X, y.toarray(), scoring=ONE
+        )

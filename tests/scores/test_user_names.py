@@ -1,8 +1,16 @@
 """Named users: remembered in fit, compared ever after."""
 
+import uuid
+
+import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+from scipy.sparse import csr_array
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -61,10 +69,10 @@ def test_users_are_chosen_by_name(recommender, catalog):
     for chosen in (["gus", "ann"], np.array(["gus", "ann"]), pd.Index(["gus", "ann"])):
         for found, expected in zip(
             recommender.recommend(X[20:], n=3, users=chosen),
-            recommender.recommend(X[20:], n=3, users=[6, 0]),
+            recommender.recommend(X[20:], n=3),
             strict=True,
         ):
-            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(found, expected[[6, 0]])
     with pytest.raises(ValueError, match="users holds 'zoe', not seen in fit"):
         recommender.recommend(X[20:], n=3, users=["ann", "zoe"])
     recommender.fit(X[:20], y[:20].to_numpy())
@@ -86,7 +94,7 @@ def test_a_factorizer_knows_its_columns_by_name(catalog):
     _, y = catalog
     model = WMF(2, random_state=0).fit(y)
     np.testing.assert_array_equal(
-        model.recommend(3, users=["hal"])[0], model.recommend(3, users=[7])[0]
+        model.recommend(3, users=["hal"])[0], model.recommend(3)[0][7:]
     )
 
 
@@ -146,6 +154,129 @@ def test_users_named_only_in_part_are_refused(catalog):
     X, y = catalog
     with pytest.raises(TypeError, match="string"):
         ContentProfileRecommender().fit(X, y.rename(columns={"ann": 0}))
+
+
+LABELS = {
+    "integers": [100 + i for i in range(8)],
+    "reversed positions": list(range(8))[::-1],
+    "large integers": [2**62 + i for i in range(8)],
+    "negative": [-i for i in range(8)],
+    "strings": NAMES,
+    "UUIDs": [uuid.UUID(int=i) for i in range(8)],
+    "timestamps": list(pd.date_range("2012-01-01", periods=8)),
+    "pairs": [("radio", i) for i in range(8)],
+}
+
+
+def columns(labels):
+    if isinstance(labels[0], tuple):
+        return pd.MultiIndex.from_tuples(labels)
+    return pd.Index(labels)
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
+def test_users_of_any_name_are_found_by_it_and_never_by_position(
+    recommender, labels, catalog
+):
+    X, y = catalog
+    y = y.set_axis(columns(labels), axis=1)
+    recommender.fit(X[:20], y[:20])
+    everyone = recommender.recommend(X[20:], n=3)
+    for chosen in ([labels[6], labels[0]], np.arange(8) % 6 == 0):
+        order = [6, 0] if isinstance(chosen, list) else [0, 6]
+        for found, expected in zip(
+            recommender.recommend(X[20:], n=3, users=chosen), everyone, strict=True
+        ):
+            np.testing.assert_array_equal(found, expected[order])
+    with pytest.raises(ValueError, match="users holds 55, not seen in fit"):
+        recommender.recommend(X[20:], n=3, users=[55])
+    with pytest.raises(ValueError, match="another order"):
+        recommender.score(X[20:], y.iloc[20:, ::-1])
+    with pytest.raises(ValueError, match="another order"):
+        recommender.recommend(X[20:], n=3, exclude=y.iloc[20:, ::-1])
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_names_of_any_type_survive_joblib(labels, catalog, tmp_path):
+    X, y = catalog
+    y = y.set_axis(columns(labels), axis=1)
+    model = ContentProfileRecommender().fit(X, y)
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model")
+    assert loaded.user_names_in_.tolist() == labels
+    np.testing.assert_array_equal(
+        loaded.recommend(X, n=2, users=labels[3:4])[0],
+        model.recommend(X, n=2)[0][3:4],
+    )
+
+
+def test_columns_that_only_count_are_no_names_but_have_an_order(catalog):
+    X, y = catalog
+    y = y.set_axis(range(8), axis=1)
+    model = ContentProfileRecommender().fit(X[:20], y[:20])
+    assert not hasattr(model, "user_names_in_")
+    np.testing.assert_array_equal(
+        model.recommend(X[20:], n=2, users=[3])[0], model.recommend(X[20:], n=2)[0][3:4]
+    )
+    with pytest.raises(ValueError, match="another order"):
+        model.score(X[20:], y.iloc[20:, ::-1])
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pa.table], ids=["polars", "pyarrow"])
+def test_frames_of_every_library_have_names(make, catalog):
+    X, y = catalog
+    model = PopularityRecommender().fit(X, make(y.to_dict(orient="list")))
+    assert model.user_names_in_.tolist() == NAMES
+    with pytest.raises(ValueError, match="another order"):
+        model.score(X, make(y[NAMES[::-1]].to_dict(orient="list")))
+
+
+def test_two_users_of_one_name_are_refused_wherever_plays_go(catalog):
+    X, y = catalog
+    twice = y.set_axis([*NAMES[:-1], "ann"], axis=1)
+    message = "the columns of y name 2 users 'ann'; expected names that differ"
+    for fit in (ContentProfileRecommender().fit, PopularityRecommender().fit):
+        with pytest.raises(ValueError, match=message):
+            fit(X, twice)
+    with pytest.raises(ValueError, match="name 2 users 'ann'"):
+        WMF(2).fit(twice)
+    with pytest.raises(ValueError, match="name 2 users 7"):
+        ContentProfileRecommender().fit(X, y, user_ids=[*range(7, 14), 7])
+    with pytest.raises(ValueError, match="missing value"):
+        ContentProfileRecommender().fit(X, y.to_numpy(), user_ids=[*NAMES[:-1], None])
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
+def test_names_given_beside_plays_are_those_of_a_frame(recommender, catalog):
+    X, y = catalog
+    plays = csr_array(y.to_numpy())
+    model = recommender.fit(X[:20], plays[:20], user_ids=NAMES)
+    assert model.user_names_in_.tolist() == NAMES
+    np.testing.assert_array_equal(
+        model.recommend(X[20:], n=2, users=["hal"])[0],
+        model.recommend(X[20:], n=2)[0][7:],
+    )
+    model.fit(X[:20], y[:20], user_ids=NAMES)
+    with pytest.raises(ValueError, match="are not the names of the columns of y"):
+        model.fit(X[:20], y[:20], user_ids=NAMES[::-1])
+    with pytest.raises(ValueError, match="user_ids holds 7 names but y has 8 columns"):
+        model.fit(X[:20], plays[:20], user_ids=NAMES[1:])
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("recommender", RECOMMENDERS[:2], ids=by_class)
+def test_names_are_routed_through_pipelines_and_searches(routing, recommender, catalog):
+    X, y = catalog
+    plays = csr_array(y.to_numpy())
+    model = make_pipeline(StandardScaler(), clone(recommender))
+    search = GridSearchCV(
+        model, {}, cv=2, scoring=make_recommendation_scorer("auc"), error_score="raise"
+    )
+    prefix = "" if routing else f"{model.steps[-1][0]}__"
+    with config_context(enable_metadata_routing=routing):
+        search.fit(X, plays, **{f"{prefix}user_ids": NAMES})
+    assert search.best_estimator_[-1].user_names_in_.tolist() == NAMES
 
 
 def test_a_fit_to_labels_forgets_users(catalog):

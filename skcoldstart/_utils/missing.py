@@ -1,0 +1,97 @@
+"""Values that are missing: found in every container, named by row and column."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+__all__ = ["is_missing", "name_missing_content", "refuse_masked", "refuse_missing"]
+
+
+def is_missing(values: Any) -> np.ndarray:
+    """Mark None, NaN, NaT, pandas' NA and masked entries."""
+    if isinstance(values, (list, tuple)):
+        # NumPy would turn NaN beside text into the text "nan".
+        array = np.empty(len(values), object)
+        array[:] = values
+    else:
+        array = np.asarray(values)
+    masked = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else False
+    if array.dtype.kind in "fcmM":
+        return (array != array) | masked
+    if array.dtype != object:
+        return np.zeros(array.shape, bool) | masked
+    found = np.fromiter(map(_is_missing_value, array.ravel()), bool, array.size)
+    return found.reshape(array.shape) | masked
+
+
+def _is_missing_value(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas' NA says neither yes nor no
+        return True
+    except ValueError:  # an array
+        return False
+
+
+def refuse_missing(values: Any, *, what: str, remedy: str) -> None:
+    """Refuse one value per item where some are missing."""
+    missing = is_missing(values)
+    if missing.any():
+        raise ValueError(
+            f"{what} is missing (None or NaN) for {np.count_nonzero(missing)} of "
+            f"{len(missing)} items, the first in row {int(np.argmax(missing))}; "
+            f"{remedy}"
+        )
+
+
+def refuse_masked(values: Any, input_name: str) -> None:
+    """Refuse a masked array that hides entries: nothing here reads masks."""
+    n_masked = np.ma.count_masked(values) if np.ma.isMaskedArray(values) else 0
+    if n_masked:
+        raise ValueError(
+            f"{input_name} is a masked array that hides {n_masked} entries, which "
+            f"would be read as if they were there; pass {input_name}.filled(value), or "
+            "leave these rows out."
+        )
+
+
+@contextmanager
+def name_missing_content(X: Any) -> Iterator[None]:
+    """Add the row and column to what an estimator says of NaN or infinity in X."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        place = _first_not_finite(X) if "NaN" in said or "infinity" in said else ""
+        if not place or place in said:
+            raise
+        raise ValueError(f"{said}\nThe first is in {place}.") from error
+
+
+def _first_not_finite(X: Any) -> str:
+    """Return where the first NaN or infinity is, in words; nothing if there is none."""
+    if sp.issparse(X):
+        entries = X.tocoo()
+        if entries.dtype.kind != "f" or np.isfinite(entries.data).all():
+            return ""
+        bad = ~np.isfinite(entries.data)
+        row, column = min(zip(entries.row[bad], entries.col[bad], strict=True))
+        return f"row {row}, column {column}"
+    table = np.asarray(X.to_numpy() if hasattr(X, "to_numpy") else X)
+    if table.ndim != 2:
+        return ""
+    bad = is_missing(table)
+    if table.dtype.kind == "f":
+        bad |= np.isinf(table)
+    if not bad.any():
+        return ""
+    row, column = (int(place) for place in np.argwhere(bad)[0])
+    names = getattr(X, "columns", None)
+    label = f" (item {X.index[row]!r})" if hasattr(X, "iloc") else ""
+    shown = column if names is None else repr(list(names)[column])
+    return f"row {row}{label}, column {shown}"

@@ -1,0 +1,153 @@
+"""Rows: the same items in X, y, groups and exclude."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GroupKFold
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentProfileRecommender,
+    MLRSimilarity,
+    PopularityRecommender,
+    RandomRecommender,
+    make_recommendation_scorer,
+    recommendation_scorer,
+)
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart.metrics import mean_auc, ranking_report, stratified_report
+from skcoldstart.model_selection import (
+    DoubleColdSplit,
+    ReleaseDateSplit,
+    UserColdKFold,
+    WarmupSplit,
+    compare,
+    content_leakage_check,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    permutation_importance,
+    validation_curve,
+    warmup_curve,
+)
+
+N = 24
+MODEL = PopularityRecommender()
+FITS = {
+    "ColdStart": ColdStartRecommender(factorizer=WMF(2, random_state=0)).fit,
+    "profile": ContentProfileRecommender().fit,
+    "kNN": ContentKNNRecommender(3).fit,
+    "popularity": PopularityRecommender().fit,
+    "random": RandomRecommender(random_state=0).fit,
+    "MLR": MLRSimilarity(diagonal=True, C=1e3).fit,
+}
+
+
+def scored(scorer):
+    return lambda X, y: scorer(MODEL.fit(X.to_numpy(), y.to_numpy()), X, y)
+
+
+CALLS = {
+    **FITS,
+    "score": lambda X, y: MODEL.fit(X.to_numpy(), y.to_numpy()).score(X, y),
+    "scorer": scored(make_recommendation_scorer("auc")),
+    "values per user": scored(recommendation_scorer.per_user),
+    "recommend": lambda X, y: MODEL.fit(X.to_numpy(), y.to_numpy()).recommend(
+        X, n=2, exclude=y
+    ),
+    "refine_factors": lambda X, y: (
+        ColdStartRecommender(factorizer=WMF(2, random_state=0))
+        .fit(X.to_numpy(), y.to_numpy())
+        .refine_factors(X, y)
+    ),
+    "cross_validate": lambda X, y: cross_validate(MODEL, X, y),
+    "cross_val_score": lambda X, y: cross_val_score(MODEL, X, y),
+    "learning_curve": lambda X, y: learning_curve(MODEL, X, y),
+    "validation_curve": lambda X, y: validation_curve(
+        MODEL, X, y, param_name="weighting", param_range=["binary"]
+    ),
+    "compare": lambda X, y: compare({"a": MODEL}, X, y),
+    "warmup_curve": lambda X, y: warmup_curve(MODEL, X, y, n_plays=[0], cv=2),
+    "permutation_importance": lambda X, y: permutation_importance(
+        MODEL.fit(X.to_numpy(), y.to_numpy()), X, y
+    ),
+    "content_leakage_check": content_leakage_check,
+    "WarmupSplit": lambda X, y: list(WarmupSplit().split(X, y)),
+    "UserColdKFold": lambda X, y: list(UserColdKFold(2).split(X, y)),
+    "DoubleColdSplit": lambda X, y: list(DoubleColdSplit(2).split(X, y)),
+    "ReleaseDateSplit": lambda X, y: list(
+        ReleaseDateSplit(2).split(X, groups=pd.Series(np.arange(N), y.index))
+    ),
+    "groups of cross_validate": lambda X, y: cross_validate(
+        *(MODEL, X, y.to_numpy()),
+        groups=pd.Series(np.arange(N), y.index),
+        cv=GroupKFold(2),
+    ),
+    "metric": lambda X, y: mean_auc(y, pd.DataFrame(y.to_numpy(), X.index)),
+    "report": lambda X, y: ranking_report(y, pd.DataFrame(y.to_numpy(), X.index)),
+    "exclude of a metric": lambda X, y: mean_auc(
+        pd.DataFrame(y.to_numpy(), X.index), y.to_numpy(), exclude=0 * y
+    ),
+    "strata": lambda X, y: stratified_report(
+        y, y.to_numpy(), item_popularity=pd.Series(np.arange(N), X.index)
+    ),
+}
+ORDERS = {
+    "text": [f"song {i}" for i in range(N)],
+    "numbers": list(range(100, 100 + N)),
+    "default": range(N),
+    "dates": pd.date_range("2012-01-01", periods=N),
+    "pairs": pd.MultiIndex.from_product([["a", "b"], range(N // 2)]),
+}
+
+
+def frames(rng, labels):
+    """Return content and plays of the same items, the plays in another order."""
+    index = labels if isinstance(labels, pd.MultiIndex) else pd.Index(labels)
+    X = pd.DataFrame(rng.normal(size=(N, 2)), index, columns=["tempo", "key"])
+    y = pd.DataFrame(rng.poisson(2.0, size=(N, 9)), index)
+    return X, y.iloc[rng.permutation(N)]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_items_in_another_order_are_refused_everywhere(call, rng):
+    X, y = frames(rng, ORDERS["text"])
+    with pytest.raises(ValueError, match=r"same items in another order: row \d+ is '"):
+        call(X, y)
+
+
+@pytest.mark.parametrize("labels", ORDERS.values(), ids=ORDERS)
+def test_labels_of_every_type_are_compared(labels, rng):
+    X, y = frames(rng, labels)
+    message = r"same items in another order: row \d+ is .* in X and .* in plays"
+    with pytest.raises(ValueError, match=message):
+        check_same_items(X, y, input_name="plays")
+    check_same_items(X, y.loc[X.index])
+    check_same_items(X.to_numpy(), y)
+    check_same_items(X, y.reset_index(drop=True).iloc[::1].set_axis(range(50, 50 + N)))
+
+
+@pytest.mark.parametrize("call", FITS.values(), ids=FITS)
+def test_rows_that_share_no_label_are_positions(call, rng):
+    X, y = frames(rng, range(N))
+    call(X.set_axis([f"song {i}" for i in range(N)]), y.reset_index(drop=True))
+    selected = X.iloc[X.to_numpy()[:, 0].argsort()[: N // 2]]
+    call(selected, y.iloc[: N // 2].reset_index(drop=True))
+
+
+def test_folds_of_frames_with_numbered_rows_stay_positional(rng):
+    X, y = frames(rng, range(N))
+    selected = X.set_axis(np.sort(rng.choice(99, N, replace=False)))
+    found = cross_validate(
+        ContentProfileRecommender(), selected, y.reset_index(drop=True), cv=3
+    )
+    assert np.isfinite(found["test_auc"]).all()
+
+
+def test_items_that_only_some_rows_share_are_refused(rng):
+    X, y = frames(rng, ORDERS["text"])
+    other = y.set_axis([*X.index[:-3], "x", "y", "z"])
+    with pytest.raises(ValueError, match=r"share 21 of 24 items: row 21 is 'song 21'"):
+        ContentProfileRecommender().fit(X, other)
