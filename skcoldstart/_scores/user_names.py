@@ -149,7 +149,7 @@ def _only_in(names: np.ndarray, others: np.ndarray) -> list[Any]:
 
 
 def users_by_name(users: Any, names: np.ndarray | None) -> Any:
-    """Return indices in place of names of users; a mask, or indices where none is named.
+    """Return indices in place of names; masks, and indices where users have none.
 
     Shapes: `names` (n_users,) -> (n_selected_users,).
     """

@@ -49,8 +49,8 @@ class ReleaseDateSplit(BaseCrossValidator):
     plays that training items got after the test items were released, so user factors
     know tastes of the future. Where plays carry dates, drop from y those after the
     cutoff before fitting. Items without a date (None, NaN, empty text, or a year of 0)
-    are refused: leave them out. New items of known artists are in the test set; for new artists
-    combine with artist groups.
+    are refused: leave them out. New items of known artists are in the test set; for
+    new artists combine with artist groups.
 
     Examples
     --------
