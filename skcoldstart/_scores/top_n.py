@@ -8,15 +8,12 @@ import scipy.sparse as sp
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import ScoreSource
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart._utils.threads import (
-    map_in_threads,
-    n_kernel_threads,
-    one_blas_thread,
-)
+from skcoldstart._utils.threads import worker_threads
 
 __all__ = ["check_indices", "check_users", "top_n_per_user"]
 
 TILE_USERS = 256
+TILES_A_ROUND = 64  # between two moves of the progress bar
 
 
 def top_n_per_user(
@@ -62,14 +59,15 @@ def top_n_per_user(
 
     starts = range(0, max(len(users), 1), TILE_USERS)
     with (
-        one_blas_thread(),
+        worker_threads(n_jobs) as run,
         progress_bar(
             description="Ranking", verbose=verbose, total=len(users), unit="user"
         ) as bar,
     ):
-        for best in map_in_threads(select, starts, n_kernel_threads(n_jobs)):
-            scores.append(best)
-            bar.update(len(best))
+        for first in range(0, len(starts), TILES_A_ROUND):
+            found = run(select, starts[first : first + TILES_A_ROUND])
+            scores += found
+            bar.update(sum(map(len, found)))
     return items, np.concatenate(scores)
 
 

@@ -1,6 +1,9 @@
 """Progress bars, shown only when ``verbose`` asks for them."""
 
-from collections.abc import Iterable
+import functools
+import os
+import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 __all__ = ["progress_bar"]
@@ -15,6 +18,52 @@ def progress_bar(
     unit: str = "it",
 ) -> Any:
     """Return a tqdm bar on standard error, silent where `verbose` is 0."""
+    if not verbose:
+        return _SilentBar(iterable)
+    return _bar_class()(iterable, desc=description, total=total, unit=unit)
+
+
+class _SilentBar:
+    """What is used of a tqdm bar, without its locks."""
+
+    def __init__(self, iterable: Iterable[Any] | None) -> None:
+        self._iterable = iterable or ()
+        self.n = 0
+
+    def __enter__(self) -> "_SilentBar":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._iterable)
+
+    def update(self, n: int = 1) -> None:
+        self.n += n
+
+    def set_postfix(self, *args: Any, **values: Any) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@functools.cache
+def _bar_class() -> Any:
+    """Return tqdm without a thread that stays, and usable in a forked child."""
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, desc=description, disable=not verbose, total=total, unit=unit)
+    class Bar(tqdm):
+        monitor_interval = 0
+
+    # tqdm's own lock is one of processes too, which a forked child may never get.
+    lock = threading.RLock()
+    Bar.set_lock(lock)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire,
+            after_in_parent=lock.release,
+            after_in_child=lock.release,
+        )
+    return Bar

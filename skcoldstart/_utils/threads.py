@@ -1,5 +1,6 @@
-"""Thread counts: ours set and restored, BLAS held to one inside threaded work."""
+"""Threads for kernels: one helper, with BLAS held to one thread inside it."""
 
+import os
 import sys
 import threading
 from collections import deque
@@ -11,13 +12,7 @@ from typing import Any
 import joblib
 from threadpoolctl import ThreadpoolController
 
-__all__ = [
-    "ThreadMap",
-    "map_in_threads",
-    "n_kernel_threads",
-    "one_blas_thread",
-    "worker_threads",
-]
+__all__ = ["ThreadMap", "n_kernel_threads", "one_blas_thread", "worker_threads"]
 
 ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
@@ -40,32 +35,54 @@ class _BlasLimit:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._n_holders = 0
+        self._thread_of: dict[object, int] = {}  # of each holder
         self._n_modules = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._lock.acquire,
+                after_in_parent=self._lock.release,
+                after_in_child=self._go_on_in_child,
+            )
 
-    def acquire(self) -> None:
+    def acquire(self) -> object:
+        holder = object()
         with self._lock:
-            if self._n_holders == 0:
+            if not self._thread_of:
                 # Looking for libraries takes milliseconds, and they come with modules.
                 if self._n_modules != len(sys.modules):
                     self._controller = ThreadpoolController()
                     self._n_modules = len(sys.modules)
                 self._limits = self._controller.limit(limits=1, user_api="blas")
-            self._n_holders += 1
+            self._thread_of[holder] = threading.get_ident()
+        return holder
 
-    def release(self) -> None:
+    def release(self, holder: object) -> None:
         with self._lock:
-            self._n_holders -= 1
-            if self._n_holders == 0:
-                self._hand_over()
-                self._limits.restore_original_limits()
-                self._hand_over()
+            self._thread_of.pop(holder, None)
+            self._restore_if_free()
+
+    def _restore_if_free(self) -> None:
+        if not self._thread_of:
+            self._hand_over()
+            self._limits.restore_original_limits()
+            self._hand_over()
 
     def _hand_over(self) -> None:
         """Let any thread set limits: threadpoolctl 3.8 obeys the one that set them."""
         for library in self._controller.lib_controllers:
             if hasattr(library, "clear_controlling_thread"):
                 library.clear_controlling_thread(force=True)
+
+    def _go_on_in_child(self) -> None:
+        """Forget holders in threads that a forked child does not have."""
+        try:
+            if self._thread_of:
+                here = threading.get_ident()
+                holders = self._thread_of.items()
+                self._thread_of = {holder: t for holder, t in holders if t == here}
+                self._restore_if_free()
+        finally:
+            self._lock.release()
 
 
 _BLAS_LIMIT = _BlasLimit()
@@ -78,30 +95,19 @@ def one_blas_thread() -> Iterator[None]:
     Threads may hold it together: the first sets the limit, the last restores what
     was before.
     """
-    _BLAS_LIMIT.acquire()
+    holder = _BLAS_LIMIT.acquire()
     try:
         yield
     finally:
-        _BLAS_LIMIT.release()
-
-
-def map_in_threads(
-    function: Callable[[Any], Any], items: Iterable[Any], n_threads: int
-) -> Iterator[Any]:
-    """Yield function(item) in the order of items; drop what waits on an error."""
-    if n_threads == 1:
-        yield from map(function, items)
-        return
-    pool = ThreadPoolExecutor(n_threads)
-    try:
-        yield from pool.map(function, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
+        _BLAS_LIMIT.release(holder)
 
 
 @contextmanager
 def worker_threads(n_jobs: int | None) -> Iterator[ThreadMap]:
-    """Keep threads for many short rounds of work, with BLAS held to one in each."""
+    """Keep threads for many short rounds of work, with BLAS held to one in each.
+
+    What it gives maps a function over items and returns the results in their order.
+    """
     n_threads = n_kernel_threads(n_jobs)
     with one_blas_thread():
         if n_threads == 1:

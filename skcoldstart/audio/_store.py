@@ -17,7 +17,7 @@ import uuid
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from skcoldstart._sequences.collector import ItemCollector
 from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._sequences.windows import window_array, window_bounds
 from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.cached import cached_property
 from skcoldstart.audio._extraction import Analysis
 from skcoldstart.audio._reading import (
     Reading,

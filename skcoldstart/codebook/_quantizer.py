@@ -23,6 +23,9 @@ from skcoldstart.codebook._search import CodewordIndex
 
 __all__ = ["VectorQuantizer"]
 
+# Squared error of a codeword in float32, in shares of the variance of the frames.
+_LARGEST_ROUNDING = 1e-6
+
 
 class VectorQuantizer(
     TransformerMixin,
@@ -63,8 +66,9 @@ class VectorQuantizer(
 
     Attributes
     ----------
-    codebook_ : ndarray of shape (n_codewords, n_features), float32
-        The codewords.
+    codebook_ : ndarray of shape (n_codewords, n_features)
+        The codewords, in float32; in float64 where the frames differ by so little
+        against their distance from 0 that float32 would lose what tells them apart.
     inertia_ : float
         Sum of squared distances of the sampled frames to their codewords, in
         float64. After `partial_fit`, of its frames to the codewords before the call.
@@ -249,7 +253,7 @@ class VectorQuantizer(
         codebook, self.inertia_ = _lloyd.mini_batch_step(
             frames, codebook, counts, n_jobs=self.n_jobs
         )
-        self._keep(_float32_index(codebook, frames), counts)
+        self._keep(_kept_index(codebook, frames), counts)
         return self
 
     def transform(self, X: Any) -> RaggedArray:
@@ -284,7 +288,7 @@ class VectorQuantizer(
         Returns
         -------
         RaggedArray of n_items
-            Item i is (n_frames_i, n_features) float32.
+            Item i is (n_frames_i, n_features), of the type of `codebook_`.
 
         Raises
         ------
@@ -375,7 +379,7 @@ class VectorQuantizer(
                 verbose=self.verbose,
                 **options,
             )
-        index = _float32_index(codebook, frames)
+        index = _kept_index(codebook, frames)
         labels, distances = index.nearest(frames, n_jobs=self.n_jobs)
         counts = np.bincount(labels, minlength=self.n_codewords)
         return float(distances.sum()), n_iter, index, counts
@@ -391,7 +395,8 @@ class VectorQuantizer(
 
     def _keep(self, index: CodewordIndex, counts: np.ndarray) -> None:
         """Store a codebook, its index and the frames that each codeword is made of."""
-        self.codebook_ = index.codebook.astype(np.float32)
+        single = index.codebook.astype(np.float32)
+        self.codebook_ = single if (single == index.codebook).all() else index.codebook
         self._counts = counts.astype(np.float64)
         self._index = index
 
@@ -416,15 +421,18 @@ class VectorQuantizer(
         return tags
 
 
-def _float32_index(codebook: np.ndarray, frames: np.ndarray) -> CodewordIndex:
+def _kept_index(codebook: np.ndarray, frames: np.ndarray) -> CodewordIndex:
     """Index the codewords as codebook_ will hold them."""
     with np.errstate(over="ignore"):
         rounded = codebook.astype(np.float32)
     if not np.isfinite(rounded).all():
         raise ValueError(
-            "Codewords exceed the range of float32 (3.4e38), in which the codebook is "
-            "kept. Scale the frames down."
+            "Codewords exceed the range of float32 (3.4e38). Scale the frames down."
         )
+    # Far from 0 float32 has wide steps: codewords that differ would become one.
+    moved = ((rounded - codebook) ** 2).sum(axis=1).max()
+    if moved > _LARGEST_ROUNDING * _mean_variance(frames) * frames.shape[1]:
+        return CodewordIndex(codebook, frames)
     return CodewordIndex(rounded, frames)
 
 

@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from skcoldstart._utils.threads import (
-    map_in_threads,
-    n_kernel_threads,
-    one_blas_thread,
-)
+from skcoldstart._utils.threads import worker_threads
 from skcoldstart.codebook._leaves import CodewordLeaves
 from skcoldstart.codebook._tiles import CodewordTiles
 
@@ -79,11 +75,8 @@ class CodewordIndex:
                 start[part],
             )
 
-        chunks = range(0, len(frames), _CHUNK)
-        n_threads = max(1, min(n_kernel_threads(n_jobs), len(chunks)))
-        with one_blas_thread():
-            for _ in map_in_threads(search, chunks, n_threads):
-                pass
+        with worker_threads(n_jobs) as run:
+            run(search, range(0, len(frames), _CHUNK))
         return self._ids[labels], distances
 
     def _search_chunk(

@@ -1,11 +1,12 @@
 """Weighted plays of one side, and the blocks that work on them is cut into."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from skcoldstart._utils.cached import cached_property
 
 CHUNK_COST = 2_000_000  # multiplications an entry pass over a chunk makes, about
 BLOCK_ROWS = 2048  # of a dense product; fixed, so that sums do not depend on threads

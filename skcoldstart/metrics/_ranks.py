@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,8 @@ import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import ScoreSource
-from skcoldstart._utils.threads import (
-    map_in_threads,
-    n_kernel_threads,
-    one_blas_thread,
-)
+from skcoldstart._utils.cached import cached_property
+from skcoldstart._utils.threads import n_kernel_threads, worker_threads
 
 __all__ = [
     "Candidates",
@@ -254,8 +250,8 @@ def over_tiles(
     )
     step = max(1, n_in_task) * tile_users
     starts = range(0, n_users, step)
-    with one_blas_thread():
-        for found in map_in_threads(score, starts, min(n_threads, len(starts))):
+    with worker_threads(n_jobs) as run:
+        for found in run(score, starts):
             yield from found
 
 

@@ -384,3 +384,19 @@ def test_verbose_talks_and_silence_is_the_default(frames, capsys):
     assert capsys.readouterr().err == ""
     VectorQuantizer(3, random_state=0, verbose=1).fit(frames)
     assert "Codebook" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shift", [1e7, 1e9, -1e12])
+def test_codewords_of_frames_far_from_zero_stay_apart(make_frames, shift):
+    near = make_frames(300, 3).astype(np.float64).round(3)
+    expected = VectorQuantizer(8, random_state=0).fit(near)
+    quantizer = VectorQuantizer(8, random_state=0).fit(near + shift)
+    assert expected.codebook_.dtype == np.float32
+    assert quantizer.codebook_.dtype == np.float64
+    tolerance = 1e-15 * abs(shift)
+    assert_allclose(quantizer.codebook_ - shift, expected.codebook_, atol=tolerance)
+    assert_allclose(quantizer.inertia_, expected.inertia_, rtol=1e-2)
+    codes = quantizer.transform(near + shift)
+    assert (codes.values == expected.transform(near).values).mean() > 0.99
+    back = quantizer.inverse_transform(codes).values
+    assert_array_equal(back, quantizer.codebook_[codes.values])

@@ -11,7 +11,6 @@ from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skcoldstart._utils import threads
 from skcoldstart._utils.threads import (
-    map_in_threads,
     n_kernel_threads,
     one_blas_thread,
     worker_threads,
@@ -48,23 +47,16 @@ def test_threads_that_overlap_leave_blas_as_it_was():
     def hold_for_longer():
         with one_blas_thread():
             entered.set()
-            may_leave.wait(10)
+            may_leave.wait(60)
             seen.extend(blas_threads())
 
     other = threading.Thread(target=hold_for_longer)
     with one_blas_thread():
         other.start()
-        assert entered.wait(10)
+        assert entered.wait(60)
     may_leave.set()
     other.join()
     assert set(seen) <= {1}
-    assert blas_threads() == before
-
-
-def test_blas_is_released_after_an_error():
-    before = blas_threads()
-    with pytest.raises(KeyboardInterrupt), one_blas_thread():
-        raise KeyboardInterrupt
     assert blas_threads() == before
 
 
@@ -78,9 +70,9 @@ def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
     limit = threads._BlasLimit()
 
     def hold():
-        limit.acquire()
+        holder = limit.acquire()
         assert set(blas_threads()) <= {1}
-        limit.release()
+        limit.release(holder)
         return len(looked)
 
     before = blas_threads()
@@ -105,7 +97,7 @@ def test_workers_come_to_rest_before_an_error_is_raised(error):
 
     def work(item):
         if item == 0:
-            started.wait(10)
+            started.wait(60)
             raise error
         started.set()
         time.sleep(0.05)
@@ -119,18 +111,8 @@ def test_workers_come_to_rest_before_an_error_is_raised(error):
     assert len(seen) == at_rest < 1000
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 5])
-def test_results_come_in_the_order_of_items(n_threads):
-    def work(item):
-        time.sleep(0.002 * (item % 3))
-        return item
-
-    assert list(map_in_threads(work, range(40), n_threads)) == list(range(40))
-    assert list(map_in_threads(work, iter(()), n_threads)) == []
-
-
 def test_the_calling_thread_is_one_of_the_workers():
-    both_at_work = threading.Barrier(2, timeout=10)
+    both_at_work = threading.Barrier(2, timeout=60)
     workers = set()
 
     def work(_):
@@ -143,24 +125,9 @@ def test_the_calling_thread_is_one_of_the_workers():
     assert threading.current_thread() in workers
 
 
-def test_results_are_handed_over_while_others_wait():
-    begun = []
-
-    def work(item):
-        begun.append(item)
-        time.sleep(0.002)
-
-    results = map_in_threads(work, range(1000), 2)
-    next(results)
-    results.close()
-    n_begun = len(begun)
-    time.sleep(0.01)
-    assert len(begun) == n_begun < 1000
-
-
 @pytest.mark.parametrize("failing_thread", ["calling", "other"])
 def test_an_error_of_any_thread_is_raised(failing_thread):
-    both_at_work = threading.Barrier(2, timeout=10)
+    both_at_work = threading.Barrier(2, timeout=60)
     caller = threading.current_thread()
 
     def work(item):

@@ -1,0 +1,80 @@
+"""A child forked while another thread works goes on by itself."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+N_FORKS = 200
+WORK = {
+    "WMF": """
+        Y = rng.poisson(0.6, (60, 30))
+        work = lambda: WMF(3, random_state=0).fit(Y)
+    """,
+    "progress bar": """
+        Y = rng.poisson(0.6, (60, 30))
+        work = lambda: WMF(3, max_iter=3, random_state=0, verbose=1).fit(Y)
+    """,
+    "recommend": """
+        wmf = WMF(3, random_state=0).fit(rng.poisson(0.6, (60, 600)))
+        work = lambda: wmf.recommend(5)
+    """,
+    "VectorQuantizer": """
+        frames = RaggedArray(rng.normal(size=(500, 3)).astype("f4"), [0, 500])
+        work = lambda: VectorQuantizer(4, max_iter=3, random_state=0).fit(frames)
+    """,
+    "MLRSimilarity": """
+        X, labels = rng.normal(size=(40, 3)), np.arange(40) % 4
+        work = lambda: MLRSimilarity(max_iter=3, random_state=0).fit(X, labels)
+    """,
+    "scorer": """
+        X, Y = rng.normal(size=(40, 3)), rng.poisson(0.9, (40, 30))
+        model = PopularityRecommender().fit(X, Y)
+        work = lambda: recommendation_scorer(model, X, Y)
+    """,
+    "MFCCExtractor": """
+        clips = [rng.normal(size=3000) * 0.1 for _ in range(4)]
+        work = lambda: MFCCExtractor(n_jobs=2).fit_transform(clips)
+    """,
+}
+SCRIPT = """
+import os, signal, threading, time, traceback
+import numpy as np
+from threadpoolctl import threadpool_info
+from skcoldstart import *
+
+def blas():
+    return [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
+
+rng = np.random.default_rng(0)
+before = blas()
+{setup}
+work()
+threading.Thread(target=lambda: [work() for _ in iter(int, 1)], daemon=True).start()
+for k in range({n_forks}):
+    time.sleep(0.005 * rng.random())
+    child = os.fork()
+    if child == 0:
+        signal.alarm(120)
+        try:
+            work()
+            os._exit(0 if blas() == before else 3)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(4)
+    status = os.waitpid(child, 0)[1]
+    assert status == 0, f"child {{k}} of {n_forks}: status {{status}}"
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX forks")
+@pytest.mark.parametrize("name", WORK)
+def test_forked_children_finish_and_leave_blas_as_it_was(name):
+    script = SCRIPT.format(setup=textwrap.dedent(WORK[name]), n_forks=N_FORKS)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=1800
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
