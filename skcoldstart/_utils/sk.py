@@ -1,6 +1,7 @@
 """The one door to scikit-learn names that are not public."""
 
 import sys
+from functools import cache
 from typing import Any
 
 from sklearn.base import _fit_context
@@ -30,6 +31,7 @@ __all__ = [
     "_num_samples",
     "_routing_enabled",
     "_safe_indexing",
+    "classes_inside_trees",
     "error_score_of_caller",
     "validate_params",
 ]
@@ -46,3 +48,13 @@ def error_score_of_caller() -> Any:
     while frame is not None and frame.f_code is not _score.__code__:
         frame = frame.f_back  # type: ignore[assignment]
     return float("nan") if frame is None else frame.f_locals["error_score"]
+
+
+@cache
+def classes_inside_trees() -> dict[str, type]:
+    """Return what fitted ensembles are made of, by name; few programs need it."""
+    from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+    from sklearn.tree._tree import Tree
+
+    return {cls.__name__: cls for cls in (_BinMapper, Tree, TreePredictor)}

@@ -1,7 +1,8 @@
 """Waveform to frames: reading, mel spectrograms and MFCC."""
 
 from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._extractor import ItemError
 from skcoldstart.audio._mel import MelSpectrogram
 from skcoldstart.audio._mfcc import MFCCExtractor
 
-__all__ = ["AudioReadError", "MFCCExtractor", "MelSpectrogram"]
+__all__ = ["AudioReadError", "ItemError", "MFCCExtractor", "MelSpectrogram"]

@@ -18,6 +18,7 @@ from skcoldstart.neural._inputs import (
     hold_out,
     import_training,
 )
+from skcoldstart.neural._state import plain_state, set_plain_state
 from skcoldstart.neural._targets import TargetScale
 from skcoldstart.neural._usage import check_usage
 from skcoldstart.neural._windows import count_frames
@@ -483,6 +484,12 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             if table.ndim == 2:
                 validate_data(self, table, skip_check_array=True, reset=False)
         return check_frames(X, n_features=self.n_features_in_)
+
+    def _plain_state(self) -> dict[str, Any]:
+        return plain_state(self)
+
+    def _set_plain_state(self, state: dict[str, Any]) -> None:
+        set_plain_state(self, state)
 
     def __sklearn_is_fitted__(self) -> bool:
         # An interrupted fit leaves numbers of features behind, but no network.

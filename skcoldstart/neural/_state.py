@@ -1,4 +1,4 @@
-"""A fitted network as plain data, and back."""
+"""A fitted network as plain data, and back, for files that run no code."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from sklearn.base import clone
 from skcoldstart.neural._inputs import import_training
 from skcoldstart.neural._targets import TargetScale
 
-__all__ = ["network_from_plain_state", "plain_state"]
+__all__ = ["plain_state", "set_plain_state"]
 
 
 def plain_state(regressor: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def plain_state(regressor: Any) -> dict[str, Any]:
     return state
 
 
-def network_from_plain_state(regressor: Any, state: dict[str, Any]) -> None:
+def set_plain_state(regressor: Any, state: dict[str, Any]) -> None:
     """Give a regressor the attributes that `plain_state` returned."""
     vars(regressor).update(state)
     if "net_" in state:

@@ -1,72 +1,116 @@
-"""The classes that a file may name; nothing is imported by a name from a file."""
+"""What a file may name: a fixed list. Nothing is imported by a name from a file."""
 
 from functools import cache
+from importlib import import_module
+from typing import Any
 
-__all__ = ["known_classes"]
+import numpy as np
+
+from skcoldstart._utils.sk import classes_inside_trees
+
+__all__ = ["DTYPES", "class_named", "function_named", "known_classes", "name_of"]
+
+# To save and load a new estimator, add its name to the line of its module. What it
+# holds must be plain data or of a class of this list; if it is not, give the estimator
+# `_plain_state() -> dict` and `_set_plain_state(dict)`. What compiled code relies on
+# without checking it belongs into _checks.py.
+_CLASSES = {
+    "skcoldstart.audio": "ItemError MelSpectrogram MFCCExtractor",
+    "skcoldstart.codebook": "BagOfWords VectorQuantizer",
+    "skcoldstart.compose": "ColdStartRecommender ContentKNNRecommender"
+    " ContentProfileRecommender OracleRecommender PopularityRecommender"
+    " RandomRecommender",
+    "skcoldstart.factorization": "WMF",
+    "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
+    " WarmupSplit",
+    "skcoldstart.neural": "CNNFactorRegressor",
+    "skcoldstart.similarity": "MLRSimilarity",
+    "sklearn.compose": "ColumnTransformer TransformedTargetRegressor"
+    " make_column_selector",
+    "sklearn.cross_decomposition": "PLSRegression",
+    "sklearn.decomposition": "IncrementalPCA NMF PCA TruncatedSVD",
+    "sklearn.dummy": "DummyRegressor",
+    "sklearn.ensemble": "ExtraTreesRegressor GradientBoostingRegressor"
+    " HistGradientBoostingRegressor RandomForestRegressor StackingRegressor"
+    " VotingRegressor",
+    "sklearn.feature_extraction.text": "CountVectorizer HashingVectorizer"
+    " TfidfTransformer TfidfVectorizer",
+    "sklearn.feature_selection": "SelectKBest SelectPercentile VarianceThreshold",
+    "sklearn.impute": "MissingIndicator SimpleImputer",
+    "sklearn.kernel_approximation": "Nystroem RBFSampler",
+    "sklearn.kernel_ridge": "KernelRidge",
+    "sklearn.linear_model": "BayesianRidge ElasticNet ElasticNetCV Lasso LassoCV"
+    " LinearRegression MultiTaskElasticNet MultiTaskElasticNetCV MultiTaskLasso"
+    " MultiTaskLassoCV Ridge RidgeCV",
+    "sklearn.model_selection": "GridSearchCV GroupKFold GroupShuffleSplit KFold"
+    " LeaveOneGroupOut RandomizedSearchCV ShuffleSplit",
+    "sklearn.multioutput": "MultiOutputRegressor RegressorChain",
+    "sklearn.neighbors": "KNeighborsRegressor",
+    "sklearn.neural_network": "MLPRegressor",
+    "sklearn.pipeline": "FeatureUnion Pipeline",
+    "sklearn.preprocessing": "FunctionTransformer KBinsDiscretizer MaxAbsScaler"
+    " MinMaxScaler MultiLabelBinarizer Normalizer OneHotEncoder"
+    " OrdinalEncoder PolynomialFeatures PowerTransformer QuantileTransformer"
+    " RobustScaler SplineTransformer StandardScaler TargetEncoder",
+    "sklearn.random_projection": "GaussianRandomProjection SparseRandomProjection",
+    "sklearn.tree": "DecisionTreeRegressor ExtraTreeRegressor",
+}
+# Functions of arrays that only compute.
+_FUNCTIONS = {
+    "numpy": "absolute arcsinh cbrt exp exp2 expm1 log log10 log1p log2 reciprocal"
+    " sign sqrt square tanh",
+    "sklearn.feature_selection": "chi2 f_classif f_regression mutual_info_classif"
+    " mutual_info_regression r_regression",
+    "sklearn.utils": "check_array",
+}
+DTYPES: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *(np.bool_, np.int8, np.int16, np.int32, np.int64, np.object_, np.number),
+        *(np.uint8, np.uint16, np.uint32, np.uint64, np.str_),
+        *(np.float16, np.float32, np.float64, bool, int, float, str, object),
+    )
+}
+
+
+def _modules(names: dict[str, str]) -> dict[str, str]:
+    return {name: module for module, line in names.items() for name in line.split()}
+
+
+_MODULE_OF_CLASS = _modules(_CLASSES)
+_MODULE_OF_FUNCTION = _modules(_FUNCTIONS)
 
 
 @cache
+def class_named(name: str) -> Any:
+    """Return a class of the list; its module is imported when it is first needed."""
+    if name == "_BinMapper":
+        return classes_inside_trees()[name]
+    if name not in _MODULE_OF_CLASS:
+        raise ValueError(f"unknown class {name!r}")
+    return getattr(import_module(_MODULE_OF_CLASS[name]), name)
+
+
+@cache
+def function_named(name: str) -> Any:
+    """Return a function of the list."""
+    if name not in _MODULE_OF_FUNCTION:
+        raise ValueError(f"unknown function {name!r}")
+    return getattr(import_module(_MODULE_OF_FUNCTION[name]), name)
+
+
+def name_of(value: Any) -> str | None:
+    """Return under which name a class or a function is known, if it is."""
+    name = getattr(value, "__name__", None)
+    for known, find in (
+        (_MODULE_OF_CLASS, class_named),
+        (_MODULE_OF_FUNCTION, function_named),
+    ):
+        if name in known and find(name) is value:
+            return name
+    return name if name == "_BinMapper" and class_named(name) is value else None
+
+
 def known_classes() -> dict[str, type]:
-    """Return the estimators that can be saved and loaded, by name."""
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.decomposition import NMF, PCA, IncrementalPCA, TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.feature_selection import VarianceThreshold
-    from sklearn.impute import SimpleImputer
-    from sklearn.kernel_approximation import Nystroem, RBFSampler
-    from sklearn.kernel_ridge import KernelRidge
-    from sklearn.linear_model import (
-        ElasticNet,
-        Lasso,
-        LinearRegression,
-        MultiTaskElasticNet,
-        MultiTaskLasso,
-        Ridge,
-        RidgeCV,
-    )
-    from sklearn.multioutput import MultiOutputRegressor
-    from sklearn.neural_network import MLPRegressor
-    from sklearn.pipeline import FeatureUnion, Pipeline
-    from sklearn.preprocessing import (
-        MaxAbsScaler,
-        MinMaxScaler,
-        Normalizer,
-        PolynomialFeatures,
-        PowerTransformer,
-        QuantileTransformer,
-        RobustScaler,
-        StandardScaler,
-    )
-    from sklearn.random_projection import (
-        GaussianRandomProjection,
-        SparseRandomProjection,
-    )
-
-    from skcoldstart.audio import MelSpectrogram, MFCCExtractor
-    from skcoldstart.codebook import BagOfWords, VectorQuantizer
-    from skcoldstart.compose import (
-        ColdStartRecommender,
-        ContentKNNRecommender,
-        ContentProfileRecommender,
-        OracleRecommender,
-        PopularityRecommender,
-        RandomRecommender,
-    )
-    from skcoldstart.factorization import WMF
-    from skcoldstart.neural import CNNFactorRegressor
-    from skcoldstart.similarity import MLRSimilarity
-
-    classes = [
-        *(MelSpectrogram, MFCCExtractor, BagOfWords, VectorQuantizer, WMF),
-        CNNFactorRegressor,
-        *(ColdStartRecommender, ContentKNNRecommender, ContentProfileRecommender),
-        *(MLRSimilarity, OracleRecommender, PopularityRecommender, RandomRecommender),
-        *(TransformedTargetRegressor, NMF, PCA, IncrementalPCA, TruncatedSVD),
-        *(TfidfTransformer, VarianceThreshold, SimpleImputer, Nystroem, RBFSampler),
-        *(KernelRidge, ElasticNet, Lasso, LinearRegression, MultiTaskElasticNet),
-        *(MultiTaskLasso, Ridge, RidgeCV, MultiOutputRegressor, MLPRegressor),
-        *(FeatureUnion, Pipeline, MaxAbsScaler, MinMaxScaler, Normalizer),
-        *(PolynomialFeatures, PowerTransformer, QuantileTransformer, RobustScaler),
-        *(StandardScaler, GaussianRandomProjection, SparseRandomProjection),
-    ]
-    return {cls.__name__: cls for cls in classes}
+    """Return all classes by name."""
+    return {name: class_named(name) for name in _MODULE_OF_CLASS}

@@ -4,25 +4,32 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from skcoldstart._sequences.ragged import RaggedArray
-from skcoldstart.persistence._classes import known_classes
-from skcoldstart.persistence._states import estimator_from, state_of
+from skcoldstart.persistence._adapters import adapter_named, adapter_of
+from skcoldstart.persistence._classes import (
+    DTYPES,
+    class_named,
+    function_named,
+    name_of,
+)
+from skcoldstart.persistence._states import restore, state_of
 
 __all__ = ["Decoder", "Encoder"]
 
-_SPARSE = {
-    f"{kind}_{form}": getattr(sp, f"{kind}_{form}")
-    for kind in ("csr", "csc")
-    for form in ("array", "matrix")
-}
-_DTYPES = {
-    t.__name__: t for t in (np.float16, np.float32, np.float64, np.int32, np.int64)
-}
 _TAG = "is"  # names the kind of a JSON object
+_NUMBERS = "biuf"  # kinds of arrays that the format has
+_AS_BYTES = "cUSmM"  # and those that it holds as bytes
+_PLAIN = (type(None), bool, int, str)
+_CONTAINERS: dict[type, str] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+}
+# How often the bytes of a file may be copied while objects are made of them.
+_MOST_COPIES = 16
 
 
 class Encoder:
@@ -31,64 +38,85 @@ class Encoder:
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
         self._names: dict[int, str] = {}
-        self._kept: list[np.ndarray] = []  # so that no id is given twice
+        self._nodes: dict[int, tuple[int, dict[str, Any] | None]] = {}
+        self._kept: list[Any] = []  # so that no id is given twice
 
     def encode(self, value: Any, where: str) -> Any:
         """Return JSON for a value."""
-        if value is None or isinstance(value, bool | str):
+        kind = type(value)
+        if kind in _PLAIN:
             return value
-        if type(value) is int:
-            return value
-        if type(value) is float:
+        if kind is float:
             return value if math.isfinite(value) else _tagged("float", text=str(value))
-        if isinstance(value, np.generic):
-            return _tagged("scalar", array=self._array(np.asarray(value), where))
-        if isinstance(value, np.ndarray):
-            return self._array(value, where)
-        if isinstance(value, list | tuple):
-            kind = "list" if isinstance(value, list) else "tuple"
-            items = [self.encode(v, f"{where}[{i}]") for i, v in enumerate(value)]
-            return items if kind == "list" else _tagged(kind, items=items)
-        if type(value) in (dict, Bunch):
-            return _tagged("dict", items=self._pairs(value, where))
-        if sp.issparse(value) and type(value).__name__ in _SPARSE:
-            return _tagged(
-                "sparse",
-                form=type(value).__name__,
-                shape=list(value.shape),
-                parts=self.encode([value.data, value.indices, value.indptr], where),
-            )
-        if isinstance(value, RaggedArray):
-            parts = [np.asarray(value.values), np.asarray(value.offsets)]
-            return _tagged("ragged", parts=self.encode(parts, where))
-        if isinstance(value, np.random.RandomState):
-            state: Any = value.get_state(legacy=False)
-            return _tagged("random", state=self.encode(state, where))
-        if isinstance(value, type) and value in _DTYPES.values():
+        if isinstance(value, np.generic) and value.dtype.kind in _NUMBERS:
+            item = self.encode(value.item(), where)
+            return _tagged("number", dtype=value.dtype.str, value=item)
+        if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
+            return self._array(np.asarray(value), where)
+        if kind in _CONTAINERS:
+            ordered = value if kind in (list, tuple) else sorted(value, key=repr)
+            items = [self.encode(v, f"{where}[{i}]") for i, v in enumerate(ordered)]
+            return items if kind is list else _tagged(_CONTAINERS[kind], items=items)
+        if kind in (dict, Bunch):
+            pairs = self._pairs(value, where)
+            return _tagged("dict" if kind is dict else "bunch", items=pairs)
+        if isinstance(value, type) and value in DTYPES.values():
             return _tagged("dtype", name=value.__name__)
-        if isinstance(value, slice):
+        if isinstance(value, np.dtype) and value.names is None:
+            return _tagged("numpy dtype", text=value.str)
+        if kind is slice:
             bounds = [value.start, value.stop, value.step]
             return _tagged("slice", bounds=self.encode(bounds, where))
-        if isinstance(value, BaseEstimator):
-            return self._estimator(value, where)
-        raise TypeError(
-            f"{where} is a {type(value).__module__}.{type(value).__qualname__}, which "
-            "is no plain data; save_model writes estimators made of numbers, texts and "
-            "arrays. Use joblib.dump for others, and load such files only if you "
-            "trust their author."
-        )
+        if isinstance(value, np.str_):
+            return str(value)
+        return self._object(value, where)
 
-    def _estimator(self, estimator: Any, where: str) -> dict[str, Any]:
-        name = type(estimator).__name__
-        if known_classes().get(name) is not type(estimator):
-            raise TypeError(
-                f"{where} is a {type(estimator).__module__}.{name}, which save_model "
-                f"does not know. It knows {', '.join(sorted(known_classes()))}. Use "
-                "joblib.dump for others, and load such files only if you trust their "
-                "author."
-            )
-        return _tagged(
-            "estimator", name=name, state=self._pairs(state_of(estimator), where)
+    def _object(self, value: Any, where: str) -> Any:
+        """Return JSON for what is made by one of the package's own constructors."""
+        if id(value) in self._nodes:
+            number, node = self._nodes[id(value)]
+            if node is None:
+                raise TypeError(f"{where} holds itself, which save_model cannot write.")
+            node["id"] = number
+            return _tagged("same", id=number)
+        number = len(self._nodes)
+        self._nodes[id(value)] = number, None
+        self._kept.append(value)
+        node = self._new_object(value, where)
+        self._nodes[id(value)] = number, node
+        return node
+
+    def _new_object(self, value: Any, where: str) -> dict[str, Any]:
+        name = name_of(type(value))
+        if name is not None and hasattr(value, "_fields"):
+            return _tagged("named", name=name, items=self.encode(list(value), where))
+        if name is not None:
+            state = self._pairs(state_of(value), where)
+            return _tagged("estimator", name=name, state=state)
+        found = adapter_of(value)
+        if found is not None:
+            kind, adapter = found
+            try:
+                parts = adapter.take(value)
+            except TypeError as reason:
+                raise TypeError(f"{where} is {reason}.") from None
+            return _tagged(kind, **{k: self.encode(v, where) for k, v in parts.items()})
+        if callable(value) and name_of(getattr(value, "func", value)) is not None:
+            function = getattr(value, "func", value)
+            keywords = getattr(value, "keywords", {})
+            if not getattr(value, "args", ()):
+                pairs = self._pairs(keywords, where)
+                return _tagged("function", name=function.__name__, keywords=pairs)
+        unknown = (
+            "which save_model does not know"
+            if isinstance(value, BaseEstimator)
+            else "which is no plain data"
+        )
+        raise TypeError(
+            f"{where} is a {type(value).__module__}.{type(value).__qualname__}, "
+            f"{unknown}; it writes numbers, texts, arrays, and the estimators that its "
+            "documentation lists. Use joblib.dump for others, and load such files only "
+            "if you trust their author."
         )
 
     def _pairs(self, items: dict, where: str) -> list[list[Any]]:
@@ -99,24 +127,24 @@ class Encoder:
 
     def _array(self, array: np.ndarray, where: str) -> dict[str, Any]:
         if array.dtype == object:
-            texts = array.ravel().tolist()
-            if not all(isinstance(t, str) for t in texts):
-                raise TypeError(
-                    f"{where} is an array of objects, which is no plain data; "
-                    "save_model writes arrays of numbers, booleans and texts."
-                )
-            return _tagged("texts", shape=list(array.shape), items=texts)
-        if array.dtype.kind not in "biufcU":
+            items = array.ravel().tolist()
+            if not all(type(item) is str for item in items):
+                items = [self.encode(v, f"{where}[{i}]") for i, v in enumerate(items)]
+            return _tagged("objects", shape=list(array.shape), items=items)
+        if array.dtype.kind not in _NUMBERS + _AS_BYTES or _is_long(array.dtype):
             raise TypeError(
                 f"{where} is an array of {array.dtype}; save_model writes arrays of "
-                "numbers, booleans and texts."
+                "numbers, booleans, texts and dates."
             )
         if id(array) not in self._names:
-            self._names[id(array)] = name = f"{len(self.arrays)}:{where}"
+            place = where.encode("ascii", "backslashreplace").decode()[:100]
+            self._names[id(array)] = name = f"{len(self.arrays)}:{place}"
             self._kept.append(array)
             little = array.astype(array.dtype.newbyteorder("<"), copy=False)
             self.arrays[name] = (
-                _as_bytes(little) if array.dtype.kind in "cU" else little
+                np.frombuffer(little.tobytes(), np.uint8)
+                if array.dtype.kind in _AS_BYTES
+                else little
             )
         return _tagged(
             "array",
@@ -128,11 +156,19 @@ class Encoder:
 
 
 class Decoder:
-    """Turns JSON back into values, given its arrays by name."""
+    """Turns JSON back into values, given its arrays by name.
 
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+    `set_aside` tells after `decode` which parameters were not taken over.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], *, fill_in: bool) -> None:
         self._arrays = arrays
+        self._fill_in = fill_in
         self._made: dict[str, np.ndarray] = {}
+        self._objects: dict[Any, Any] = {}
+        self._makers = 0  # how many objects are being made of what is decoded
+        self._copies_left = _MOST_COPIES * sum(a.nbytes for a in arrays.values())
+        self.set_aside: dict[str, Any] = {}
 
     def decode(self, node: Any) -> Any:
         """Return the value that `Encoder.encode` was given."""
@@ -140,56 +176,79 @@ class Decoder:
             return [self.decode(item) for item in node]
         if not isinstance(node, dict):
             return node
-        kind = node.get(_TAG)
-        make = getattr(self, f"_make_{kind}", None) if isinstance(kind, str) else None
-        if make is None:
-            raise ValueError(f"unknown kind of value {kind!r}")
-        return make(**{key: item for key, item in node.items() if key != _TAG})
+        content = dict(node)
+        kind, number = content.pop(_TAG, None), content.pop("id", None)
+        if kind == "same":
+            return self._objects[number]
+        adapter = adapter_named(kind)
+        if adapter is not None:
+            self._makers += 1
+            parts = {key: self.decode(part) for key, part in content.items()}
+            self._makers -= 1
+            value = adapter.make(**parts)
+        else:
+            make = getattr(self, f"_make_{kind}".replace(" ", "_"), None)
+            if make is None:
+                raise ValueError(f"unknown kind of value {kind!r}")
+            value = make(**content)
+        if number is not None:
+            self._objects[number] = value
+        return value
 
     def _make_float(self, text: str) -> float:
-        return float(text)
+        return np.nan if text == "nan" else float(text)  # one object, as in NumPy
 
-    def _make_scalar(self, array: dict) -> np.generic:
-        return self.decode(array)[()]
+    def _make_number(self, dtype: str, value: Any) -> np.generic:
+        return _dtype(dtype, _NUMBERS).type(self.decode(value))
 
     def _make_tuple(self, items: list) -> tuple:
         return tuple(self.decode(items))
 
+    def _make_set(self, items: list) -> set:
+        return set(self.decode(items))
+
+    def _make_frozenset(self, items: list) -> frozenset:
+        return frozenset(self.decode(items))
+
     def _make_dict(self, items: list) -> dict:
         return {self.decode(key): self.decode(item) for key, item in items}
 
-    def _make_sparse(self, form: str, shape: list, parts: list) -> Any:
-        matrix = _SPARSE[form](tuple(self.decode(parts)), shape=tuple(shape))
-        matrix.check_format(full_check=True)
-        return matrix
-
-    def _make_ragged(self, parts: list) -> RaggedArray:
-        return RaggedArray(*self.decode(parts))
-
-    def _make_random(self, state: dict) -> np.random.RandomState:
-        generator = np.random.RandomState()
-        generator.set_state(self.decode(state))
-        return generator
+    def _make_bunch(self, items: list) -> Bunch:
+        return Bunch(**self._make_dict(items))
 
     def _make_dtype(self, name: str) -> type:
-        return _DTYPES[name]
+        return DTYPES[name]
+
+    def _make_numpy_dtype(self, text: str) -> np.dtype:
+        return _dtype(text, _NUMBERS + _AS_BYTES + "O")
 
     def _make_slice(self, bounds: list) -> slice:
         return slice(*self.decode(bounds))
 
-    def _make_texts(self, shape: list, items: list) -> np.ndarray:
-        return np.array(items, dtype=object).reshape(shape)
+    def _make_function(self, name: str, keywords: list) -> Any:
+        from functools import partial
+
+        function = function_named(name)
+        return partial(function, **self._make_dict(keywords)) if keywords else function
+
+    def _make_objects(self, shape: list, items: list) -> np.ndarray:
+        array = np.empty(len(items), dtype=object)
+        for i, item in enumerate(items):
+            array[i] = self.decode(item)
+        return array.reshape(shape)
 
     def _make_array(
         self, name: str, dtype: str, shape: list, fortran: bool
     ) -> np.ndarray:
+        if self._makers:
+            self._copies_left -= self._arrays[name].nbytes
+            if self._copies_left < 0:
+                raise ValueError(f"array {name!r} is used too often")
         if name not in self._made:
-            wanted = np.dtype(dtype)
-            if wanted.kind not in "biufcU":
-                raise ValueError(f"array {name!r} of {wanted}")
+            wanted = _dtype(dtype, _NUMBERS + _AS_BYTES)
             array = self._arrays[name]
-            if wanted.kind in "cU":
-                array = np.frombuffer(array.tobytes(), wanted)
+            if wanted.kind in _AS_BYTES:
+                array = array.view(wanted) if array.size else np.empty(0, wanted)
             if array.dtype != wanted or array.size != math.prod(shape):
                 raise ValueError(
                     f"array {name!r} is {array.dtype} of {array.size} numbers; "
@@ -199,16 +258,27 @@ class Decoder:
             self._made[name] = np.asfortranarray(array) if fortran else array
         return self._made[name]
 
+    def _make_named(self, name: str, items: list) -> Any:
+        return class_named(name)._make(self.decode(items))
+
     def _make_estimator(self, name: str, state: list) -> Any:
-        if name not in known_classes():
-            raise ValueError(f"unknown class {name!r}")
-        return estimator_from(known_classes()[name], self._make_dict(state))
+        cls = class_named(name)
+        attributes = self._make_dict(state)
+        value, set_aside = restore(cls, attributes, fill_in=self._fill_in)
+        self.set_aside |= {f"{name}.{key}": v for key, v in set_aside.items()}
+        return value
 
 
 def _tagged(kind: str, **content: Any) -> dict[str, Any]:
     return {_TAG: kind, **content}
 
 
-def _as_bytes(array: np.ndarray) -> np.ndarray:
-    """Return texts or complex numbers as bytes, which the format can hold."""
-    return np.frombuffer(array.tobytes(), np.uint8)
+def _is_long(dtype: np.dtype) -> bool:
+    return dtype.kind in _NUMBERS and dtype.itemsize > 8
+
+
+def _dtype(text: str, kinds: str) -> np.dtype:
+    dtype = np.dtype(text)
+    if dtype.kind not in kinds or dtype.itemsize > 1 << 20:
+        raise ValueError(f"dtype {text!r}")
+    return dtype

@@ -62,12 +62,35 @@ def restore_net(
     params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
 ) -> FactorNet:
     """Return a net with weights of another of the same parameters."""
+    _check_weights(params, n_features, n_outputs, weights)
     # Moments of the bands are among the weights.
     net = _new_net(params, n_outputs, np.zeros(n_features), np.ones(n_features), 0)
     net.module_.load_state_dict({
         name: torch.from_numpy(array) for name, array in weights.items()
     })
     return net
+
+
+def _check_weights(
+    params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
+) -> None:
+    """Refuse weights of another network before memory is taken for that network."""
+    n_layers = len(params.n_filters) + len(params.hidden)
+    if weights["mean"].shape != (n_features,) or n_layers > len(weights):
+        raise ValueError(
+            f"{len(weights)} arrays of weights, of {weights['mean'].shape} bands, are "
+            f"not those of {n_layers} layers and {n_features} bands"
+        )
+    mean = [0.0] * n_features
+    with torch.device("meta"):  # shapes without numbers
+        module = SpectrogramNet(_network(params), n_outputs, mean, mean)
+    expected = {name: tuple(w.shape) for name, w in module.state_dict().items()}
+    found = {name: weight.shape for name, weight in weights.items()}
+    if found != expected:
+        odd = next(n for n in expected | found if found.get(n) != expected.get(n))
+        raise ValueError(
+            f"weights {odd!r} have shape {found.get(odd)}; expected {expected.get(odd)}"
+        )
 
 
 def _new_net(
