@@ -142,8 +142,9 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
                 dtype=[np.float64, np.float32],
                 reset=False,
             )
+        n_neighbors = min(self.n_neighbors, self._unit_items.shape[0])
         neighbors, cosines = top_n_per_user(
-            self._cosines(normalize(X)), self.n_neighbors, n_jobs=self.n_jobs
+            self._cosines(normalize(X)), n_neighbors, n_jobs=self.n_jobs
         )
         shares = np.where(neighbors >= 0, np.maximum(cosines, 0), 0)
         totals = shares.sum(axis=1, keepdims=True)

@@ -485,11 +485,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 validate_data(self, table, skip_check_array=True, reset=False)
         return check_frames(X, n_features=self.n_features_in_)
 
-    def _plain_state(self) -> dict[str, Any]:
-        return plain_state(self)
-
-    def _set_plain_state(self, state: dict[str, Any]) -> None:
-        set_plain_state(self, state)
+    _plain_state, _set_plain_state = plain_state, set_plain_state  # for save_model
 
     def __sklearn_is_fitted__(self) -> bool:
         # An interrupted fit leaves numbers of features behind, but no network.
