@@ -27,7 +27,25 @@ _N_NAMED = 5
 
 
 class ItemError(NamedTuple):
-    """An item that has no frames, and why."""
+    """An item that has no frames, and why: what ``errors_`` of extractors holds.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    index : int
+        Which item of X.
+    path : str, PathLike or None
+        Its audio file; ``None`` for a waveform.
+    reason : str
+        Why it could not be read.
+
+    Examples
+    --------
+    >>> from skcoldstart.audio import ItemError
+    >>> ItemError(3, "c.wav", "there is no such file").reason
+    'there is no such file'
+    """
 
     index: int  # type: ignore[assignment]  # also the name of a tuple's method
     path: Any
