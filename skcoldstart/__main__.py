@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from skcoldstart import __version__
 DESCRIPTION = """\
 Hold out songs by artist, learn from the others who plays what they sound like, and
 rank the listeners of songs that nobody has played. Without arguments, the music and
-its listeners are invented; with --plays and --audio, they are yours.
+its listeners are synthetic; with --plays and --audio, they are yours.
 """
 N_LISTENERS = 20
 
@@ -91,22 +92,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--seed must be from 0 to 2**32 - 1, got {options.seed}")
     if options.jobs == 0:
         parser.error("--jobs must not be 0: N workers, or -1 for all processors")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show must not cost the results.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        if options.plays is None:
-            _invented_music(options)
-        else:
-            _own_music(options)
+        with _plain_warnings(parser.prog):
+            if options.plays is None:
+                _synthetic_music(options)
+            else:
+                _own_music(options)
     except _UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # nobody reads the progress bars
+        _discard(sys.stderr)
+        return 141
     return 0
 
 
 class _UserError(Exception):
-    """Something that the person at the keyboard can mend."""
+    """Something that the person at the keyboard can put right."""
+
+
+@contextmanager
+def _plain_warnings(prog: str) -> Iterator[None]:
+    """Print each warning as one line, once."""
+    shown = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in shown:
+            print(f"{prog}: warning: {text}", file=sys.stderr)
+        shown.add(text)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _say(text: str) -> None:
+    """Print, or go on in silence when the reader of a pipe has left."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _discard(sys.stdout)
+
+
+def _discard(stream: Any) -> None:
+    """Let a closed stream lead nowhere, so that nothing fails when it is flushed."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _positive(text: str) -> int:
@@ -132,7 +171,7 @@ def _scratch_folder() -> Iterator[str]:
             time.sleep(0.05)
 
 
-def _invented_music(options: argparse.Namespace) -> None:
+def _synthetic_music(options: argparse.Namespace) -> None:
     from skcoldstart.datasets import make_music_catalog
 
     started = time.perf_counter()
@@ -160,7 +199,7 @@ def _invented_music(options: argparse.Namespace) -> None:
         catalog.groups = catalog.artists
         catalog.is_new = np.zeros(len(catalog.titles), dtype=bool)
         _demonstrate(catalog, options, genres=catalog.genres)
-    print(f"\n{time.perf_counter() - started:.0f} s in all.")
+    _say(f"\n{time.perf_counter() - started:.0f} s in all.")
 
 
 def _own_music(options: argparse.Namespace) -> None:
@@ -173,9 +212,9 @@ def _own_music(options: argparse.Namespace) -> None:
     _make_folder(options.out)
     if catalog.groups is None:
         catalog.groups = catalog.item_ids
-        print(
+        _say(
             "No --groups: songs are held out one by one, and an artist's other songs "
-            "may make the figures too good."
+            "may make the results too good."
         )
     _demonstrate(catalog, options, genres=None)
 
@@ -231,7 +270,7 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
     except OSError as error:
         raise _UserError(f"cannot write to {options.out}: {error}") from error
     groups = np.asarray(catalog.groups)[played]
-    print(
+    _say(
         f"{len(played)} songs in {len(set(groups))} groups, "
         f"{heard.plays.shape[1]} users, {heard.plays.nnz} counts.\n"
         f"Learnt from {len(experiment.train)} songs; "
@@ -239,17 +278,17 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
         f"{experiment.n_users_scored} users who play some of them.\n"
     )
     names = catalog.item_ids[played]
-    print(table(experiment))
+    _say(table(experiment))
     for system in experiment.left_out:
-        print(
+        _say(
             f"{system.name:<24}not run: {system.needs} is not installed "
             "(pip install skcoldstart[neural])"
         )
-    print()
-    print(listeners_of_a_song(experiment, heard, names, catalog.user_ids))
+    _say("")
+    _say(listeners_of_a_song(experiment, heard, names, catalog.user_ids))
 
-    print(f"\n{picture}: the picture")
-    print(f"{recommendations}: first listeners of {what}")
+    _say(f"\n{picture}: the picture")
+    _say(f"{recommendations}: first listeners of {what}")
 
 
 def _make_folder(folder: Path) -> None:
@@ -263,7 +302,4 @@ def _make_folder(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal cannot show must not cost the figures.
-        sys.stdout.reconfigure(errors="replace")
     sys.exit(main())

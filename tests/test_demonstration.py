@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_a_system_whose_package_is_missing_is_left_out_and_named(
 
 
 @pytest.mark.slow
-def test_invented_music_needs_no_arguments(tmp_path, capsys, monkeypatch):
+def test_synthetic_music_needs_no_arguments(tmp_path, capsys, monkeypatch):
     make = datasets.make_music_catalog
     monkeypatch.setattr(
         datasets,
@@ -218,23 +219,76 @@ def test_found_shares_enclose_the_auc(rng):
     assert_allclose(np.trapezoid(shares, dx=0.01), mean_auc(plays, scores), atol=0.02)
 
 
+def start(*options, **how):
+    """Start the command line in a process that does not inherit ignored signals."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "skcoldstart", *map(str, options)],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **how,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_leaves_nothing_half_written(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "skcoldstart", "--out", str(tmp_path / "out")],
+    process = start(
+        *("--out", tmp_path / "out"),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    while b"%" not in process.stderr.read(20):
-        pass
+    begun = b""
+    while b"%" not in begun:
+        read = process.stderr.read(20)
+        assert read, begun.decode()
+        begun += read
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate()
     assert process.returncode == 130
     assert b"Traceback" not in error
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_reader_that_leaves_costs_neither_files_nor_a_traceback(own, tmp_path, quiet):
+    options = [*arguments(own, tmp_path / "out", *["--quiet"] * quiet), "--jobs", "1"]
+    options = [o for o in options if o not in ("--groups", str(own / "artists.tsv"))]
+    read, write = os.pipe()
+    os.close(read)
+    process = start(
+        *options,
+        stdout=write,
+        stderr=subprocess.PIPE if quiet else write,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    os.close(write)
+    _, error = process.communicate()
+    assert process.returncode == (0 if quiet else 141)
+    if quiet:
+        assert error == b""
+        assert (tmp_path / "out" / "recommendations.tsv").stat().st_size
+
+
+@pytest.mark.slow
+def test_warnings_are_one_plain_line_each_and_names_may_be_any_bytes(
+    own, tmp_path, capsys
+):
+    audio = tmp_path / "audio"
+    shutil.copytree(own / "audio", audio)
+    (audio / "0001.wav").rename(os.fsdecode(os.fsencode(audio) + b"/caf\xe9.wav"))
+    (audio / "0002.wav").write_bytes(b"no sound")
+    command = arguments(own, tmp_path / "out", "--quiet", "--jobs", "1")
+    command[command.index("--audio") + 1] = str(audio)
+    assert main(command) == 0
+    printed, error = capsys.readouterr()
+    assert "multilayer perceptron" in printed
+    lines = error.splitlines()
+    whats = ("1 of 34 songs", "1 of 36 songs have no artist", "1 of 36")
+    for line, what in zip(lines, whats, strict=True):
+        assert line.startswith("python -m skcoldstart: warning: ") and what in line
 
 
 def test_ctrl_c_removes_a_song_written_during_the_clean_up(tmp_path, monkeypatch):
