@@ -10,10 +10,12 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "AudioEmbedding": "audio",
     "BagOfWords": "codebook",
     "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
     "ContentProfileRecommender": "compose",
+    "FramePooling": "audio",
     "MFCCExtractor": "audio",
     "MLRSimilarity": "similarity",
     "MelSpectrogram": "audio",

@@ -10,6 +10,8 @@ from skcoldstart import neural as neural
 from skcoldstart import persistence as persistence
 from skcoldstart import similarity as similarity
 from skcoldstart._sequences.ragged import RaggedArray as RaggedArray
+from skcoldstart.audio import AudioEmbedding as AudioEmbedding
+from skcoldstart.audio import FramePooling as FramePooling
 from skcoldstart.audio import MelSpectrogram as MelSpectrogram
 from skcoldstart.audio import MFCCExtractor as MFCCExtractor
 from skcoldstart.codebook import BagOfWords as BagOfWords

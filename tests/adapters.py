@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 import skcoldstart
 from skcoldstart import (
+    AudioEmbedding,
     BagOfWords,
     CNNFactorRegressor,
     MelSpectrogram,
@@ -75,6 +76,10 @@ class MelSpectrogramOfRows(_RowsAsClips, MelSpectrogram, auto_wrap_output_keys=N
 
 class MFCCExtractorOfRows(_RowsAsClips, MFCCExtractor, auto_wrap_output_keys=None):
     """Mean coefficients of rows read as clips."""
+
+
+class AudioEmbeddingOfRows(_RowsAsClips, AudioEmbedding, auto_wrap_output_keys=None):
+    """Mean vectors of rows read as clips."""
 
 
 class VectorQuantizerOfRows(_RowsAsItems, VectorQuantizer, auto_wrap_output_keys=None):

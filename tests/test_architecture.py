@@ -28,7 +28,7 @@ RANK = {
 HOMES = {
     "numba": {"_kernels"},
     "llvmlite": {"_kernels"},
-    "torch": {"neural", "factorization"},
+    "torch": {"neural", "factorization", "audio"},
     "skorch": {"neural"},
     "soundfile": {"audio", "datasets"},
     "pyarrow": {"datasets", "serving"},
@@ -36,12 +36,13 @@ HOMES = {
     "librosa": {"audio"},
     "safetensors": {"persistence"},
     "h5py": {"datasets"},
+    "onnxruntime": {"audio"},
 }
 HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
 # Folders of modules that name heavy packages at their top, and are themselves imported
 # only when used.
-LATE = {PACKAGE / "neural" / "_torch"}
-LATE_NAMES = ("skcoldstart.neural._torch",)
+LATE = {PACKAGE / room / "_torch" for room in ("neural", "audio")}
+LATE_NAMES = ("skcoldstart.neural._torch", "skcoldstart.audio._torch")
 KERNEL_IMPORTS = {
     *("math", "operator", "typing"),
     *("llvmlite", "numba", "numpy", "skcoldstart"),

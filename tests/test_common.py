@@ -5,6 +5,7 @@ Estimators of tables are checked as they are, the others behind the adapters.
 
 from unittest import SkipTest
 
+import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.utils import get_tags
@@ -18,6 +19,7 @@ from skcoldstart import (
     CNNFactorRegressor,
     ColdStartRecommender,
     ContentProfileRecommender,
+    FramePooling,
     MLRSimilarity,
     OracleRecommender,
     PopularityRecommender,
@@ -26,6 +28,12 @@ from skcoldstart import (
 from skcoldstart.compose import ContentKNNRecommender
 from tests import adapters
 
+
+def _loudness(windows):
+    return np.sqrt((windows**2).mean(axis=1, keepdims=True))
+
+
+_SHORT_WINDOWS = {"sr": 64, "window": 0.25, "pooling": None}
 _SHORT_CLIPS = {"n_fft": 32, "hop_length": 16, "n_mels": 8}
 _SMALL_NET = {
     "n_filters": (8,),
@@ -51,6 +59,8 @@ N_CHECKS = [
     (MLRSimilarity(random_state=0), 47),
     (adapters.MLROfPlays(n_relevant=3, random_state=0), 47),
     (RandomRecommender(), 30),
+    (FramePooling(("mean", "std")), 45),
+    (adapters.AudioEmbeddingOfRows(_loudness, **_SHORT_WINDOWS), 44),
     (adapters.VectorQuantizerOfRows(3), 45),
     (adapters.BagOfWordsOfRows(adapters.N_CODEWORDS), 45),
     (adapters.BagOfWordsOfRows(weighting="tfidf"), 45),

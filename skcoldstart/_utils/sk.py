@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 from sklearn.utils.validation import (
+    _check_feature_names_in,
     _check_method_params,
     _get_feature_names,
     _num_samples,
@@ -25,6 +26,7 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "_check_feature_names_in",
     "_check_method_params",
     "_fit_context",
     "_get_feature_names",

@@ -1,8 +1,17 @@
-"""Waveform to frames: reading, mel spectrograms and MFCC."""
+"""Sound to frames and rows: reading, spectrograms, MFCC, pretrained networks."""
 
+from skcoldstart.audio._embedding import AudioEmbedding
 from skcoldstart.audio._errors import AudioReadError
 from skcoldstart.audio._mel import MelSpectrogram
 from skcoldstart.audio._mfcc import MFCCExtractor
+from skcoldstart.audio._pooling import FramePooling
 from skcoldstart.audio._runs import ItemError
 
-__all__ = ["AudioReadError", "ItemError", "MFCCExtractor", "MelSpectrogram"]
+__all__ = [
+    "AudioEmbedding",
+    "AudioReadError",
+    "FramePooling",
+    "ItemError",
+    "MFCCExtractor",
+    "MelSpectrogram",
+]

@@ -1,0 +1,336 @@
+"""AudioEmbedding: what a pretrained network hears in a file."""
+
+import copy
+import os
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import TransformerMixin
+
+from skcoldstart._utils.sk import Interval, StrOptions
+from skcoldstart.audio._extraction import Analysis, FrameFunction
+from skcoldstart.audio._extractor import AudioExtractor, Reader
+from skcoldstart.audio._listening import (
+    MUSICNN_SR,
+    CallableVectors,
+    MusicNNVectors,
+    ONNXVectors,
+    TorchVectors,
+    file_digest,
+    musicnn_frames,
+)
+from skcoldstart.audio._musicnn import LAYERS, TAGS
+from skcoldstart.audio._pooling import FramePooling
+
+__all__ = ["AudioEmbedding"]
+
+_TRAINING_SETS = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
+_WINDOW_S = 3.0
+
+
+class AudioEmbedding(AudioExtractor):
+    """Describe audio files or waveforms by what a pretrained network hears in them.
+
+    A network that has learnt to listen elsewhere turns windows of a few seconds into
+    vectors, and an item's vectors are pooled to one row. It is the way to start where
+    a catalogue is too small to learn listening from.
+
+    Parameters
+    ----------
+    model : str, PathLike, torch module or callable, default="musicnn"
+        What listens. "musicnn" and "musicnn-mtt" are the networks of [1]_, trained on
+        tags of the Million Song Dataset and of MagnaTagATune. A `torch.nn.Module`, the
+        path of an ONNX file (``pip install skcoldstart[onnx]``) and any other callable
+        take windows of samples, (n_windows, n_samples) float32, and return vectors,
+        (n_windows, n_features).
+    weights : str or PathLike, default=None
+        Where musicnn's weights are: the wheel that ``pip download --no-deps
+        musicnn==0.1.0`` brings, or a folder that it was unpacked to. ``None`` looks
+        for the package where it is installed (``pip install --no-deps``); it is not
+        imported and does not need TensorFlow.
+    layer : str, default="penultimate"
+        What to take. Of musicnn: "penultimate" (200 features), "mean_pool" or
+        "max_pool" (753 each), or "tags" (50 probabilities). Of a torch module: the
+        name of a submodule whose output is wanted, of an ONNX file: the name of an
+        output; "penultimate" is what the model returns.
+    pooling : tuple of str, default=("mean", "max")
+        Statistics over the windows of an item that make its row, as those of
+        `FramePooling`; ``None`` returns the vectors of the windows as frames.
+    window : float, default=None
+        Length of a window, in seconds; ``None`` means 3, on which musicnn was trained.
+    hop : float, default=None
+        Seconds from one window to the next; ``None`` means `window`.
+    sr : float, default=None
+        Sampling rate that the model expects, in Hz. ``None`` is right for musicnn
+        only, which expects 16000.
+    batch_size : int, default=16
+        Windows that go through the model at once.
+    device : str, default="auto"
+        "auto" is the first GPU, or else the CPU; or a device that torch knows.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Type in which torch computes. "auto" is bfloat16 on a GPU that has it.
+    <reading>
+
+    See Also
+    --------
+    MelSpectrogram : The input of a network that is trained on the catalogue itself.
+    FramePooling : Pools any frames in the same way.
+
+    Notes
+    -----
+    Windows follow each other from the start of an item; what is left at the end and
+    shorter than a window is not heard. An item shorter than one window is filled up
+    with silence, for musicnn with zeros in its spectrogram. An item that could not be
+    read has a row of zeros.
+
+    musicnn sees 96 mel bands of sound at 16 kHz, ``log10(1 + 10000 S)``, in windows of
+    187 frames. Its weights are read from the checkpoint of the package, which is
+    compared with known sums first. Network and spectrogram together give the numbers
+    of the original under TensorFlow 2.15 to 1e-5 (tags and penultimate layer, two
+    clips), less its rounding of the spectrogram to half precision, which changes
+    the tags by up to 2e-5. It was trained on tags of songs that the Million Song
+    Dataset holds: keep that in mind where such songs are evaluated.
+
+    Models that download their weights at run time fit in as callables or modules; load
+    them first.
+
+    With `store`, vectors of windows are kept on disk. This needs a model that can be
+    recognised: musicnn or an ONNX file.
+
+    .. versionadded:: 0.2
+
+    References
+    ----------
+    .. [1] J. Pons, X. Serra, "musicnn: pre-trained convolutional neural networks for
+       music audio tagging", ISMIR late-breaking demo, 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import AudioEmbedding
+    >>> def loudness(windows):
+    ...     return np.sqrt((windows**2).mean(axis=1, keepdims=True))
+    >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48000)
+    >>> AudioEmbedding(loudness, sr=16000, window=1).fit_transform([noise]).round(2)
+    array([[0.29, 0.29]], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        **AudioExtractor._parameter_constraints,
+        "model": [str, os.PathLike, callable],
+        "weights": [str, os.PathLike, None],
+        "layer": [str],
+        "pooling": ["array-like", None],
+        "window": [Interval(Real, 0, None, closed="neither"), None],
+        "hop": [Interval(Real, 0, None, closed="neither"), None],
+        "sr": [Interval(Real, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+    }
+
+    def __init__(
+        self,
+        model: Any = "musicnn",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        layer: str = "penultimate",
+        pooling: Iterable[str] | None = ("mean", "max"),
+        window: float | None = None,
+        hop: float | None = None,
+        sr: float | None = None,
+        batch_size: int = 16,
+        device: str = "auto",
+        precision: str = "auto",
+        dtype: Any = "float32",
+        reader: Reader = "auto",
+        max_duration: float | None = None,
+        on_error: str = "raise",
+        salvage: bool = False,
+        lazy: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.weights = weights
+        self.layer = layer
+        self.pooling = pooling
+        self.window = window
+        self.hop = hop
+        self.sr = sr  # type: ignore[assignment]
+        self.batch_size = batch_size
+        self.device = device
+        self.precision = precision
+        self.dtype = dtype
+        self.reader = reader
+        self.max_duration = max_duration
+        self.on_error = on_error
+        self.salvage = salvage
+        self.lazy = lazy
+        self.store = store
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def transform(self, X: Any) -> Any:
+        """Describe every item.
+
+        Parameters
+        ----------
+        X : sequence of n_items paths or waveforms
+            Paths of audio files, or mono waveforms at the model's sampling rate, as
+            those of `MelSpectrogram`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_features), or frames of n_items
+            A row for each item, zeros where it could not be used. With
+            ``pooling=None`` the vectors of its windows, (n_windows_i, n_features).
+
+        Raises
+        ------
+        AudioReadError
+            If an item cannot be used and ``on_error="raise"``.
+        FileNotFoundError
+            If the weights or the ONNX file are not there.
+        ImportError
+            If torch or onnxruntime is needed and not installed.
+        ValueError
+            If weights are damaged or of another version, or if parameters contradict
+            each other.
+        TypeError
+            If the model does not return one vector a window.
+        """
+        frames = super().transform(X)
+        if self.pooling is None:
+            return frames
+        return self._pool().fit_transform(frames)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each column, tags by their own names.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+            Names such as "mean_penultimate7" or "max_female vocalists"; without the
+            statistic where ``pooling=None``.
+        """
+        vectors = self._frame_function()
+        if isinstance(vectors, MusicNNVectors) and vectors.layer == "tags":
+            names = list(TAGS[vectors.training_set])
+        else:
+            prefix = self.layer if isinstance(vectors, MusicNNVectors) else "embedding"
+            names = [f"{prefix}{i}" for i in range(vectors.n_features)]
+        if self.pooling is None:
+            return np.array(names, dtype=object)
+        silence = np.zeros((1, 1, len(names)), np.float32)
+        return self._pool().fit(silence).get_feature_names_out(names)
+
+    def set_output(self, *, transform: Any = None) -> Self:
+        """Set the container of pooled rows; frames stay as they are.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container of the rows; ``None`` leaves it.
+
+        Returns
+        -------
+        self
+            The estimator itself.
+        """
+        if self.pooling is not None:
+            TransformerMixin.set_output(self, transform=transform)
+        return self
+
+    def _pool(self) -> FramePooling:
+        return FramePooling(() if self.pooling is None else self.pooling)
+
+    def _analysis(self) -> Analysis:
+        return Analysis(self._frame_function(), self._rate(), np.dtype(self.dtype))
+
+    def _rate(self) -> float:
+        """Return the sampling rate of the model, in Hz."""
+        if isinstance(self.model, str) and self.model in _TRAINING_SETS:
+            if self.sr not in (None, MUSICNN_SR):
+                raise ValueError(
+                    f"sr={self.sr:g}, but musicnn has learnt from sound at "
+                    f"{MUSICNN_SR} Hz. Leave sr out; files are resampled."
+                )
+            return float(MUSICNN_SR)
+        if self.sr is None:
+            raise ValueError(
+                "sr is None; pass the sampling rate, in Hz, of the sound that the "
+                "model has learnt from."
+            )
+        return float(self.sr)
+
+    def _frame_function(self) -> FrameFunction:
+        """Check the parameters against each other and return what makes vectors."""
+        sr = self._rate()
+        window_s = _WINDOW_S if self.window is None else float(self.window)
+        hop_s = window_s if self.hop is None else float(self.hop)
+        batch_size = int(self.batch_size)
+        if isinstance(self.model, str) and self.model in _TRAINING_SETS:
+            if self.layer not in LAYERS:
+                raise ValueError(
+                    f"layer={self.layer!r}; musicnn has the layers {[*LAYERS]}."
+                )
+            return MusicNNVectors(
+                training_set=_TRAINING_SETS[self.model],
+                layer=self.layer,
+                window=max(musicnn_frames(window_s), 1),
+                hop=max(musicnn_frames(hop_s), 1),
+                precision=self.precision,
+                weights=None if self.weights is None else os.fspath(self.weights),
+                device=self._torch_device(),
+                batch_size=batch_size,
+            )
+        window, hop = (max(round(seconds * sr), 1) for seconds in (window_s, hop_s))
+        named = None if self.layer == "penultimate" else self.layer
+        if isinstance(self.model, (str, os.PathLike)):
+            path = os.path.expanduser(self.model)
+            return ONNXVectors(file_digest(path), named, window, hop, path, batch_size)
+        self._refuse_store()
+        if not _is_torch_module(self.model):
+            return CallableVectors(self.model, window, hop, batch_size)
+        device = self._torch_device()
+        module = copy.deepcopy(self.model).eval().to(device)
+        return TorchVectors(
+            module, named, window, hop, self.precision, device, batch_size
+        )
+
+    def _torch_device(self) -> str:
+        try:
+            from skcoldstart.audio._torch.forward import choose_device
+        except ImportError as error:
+            raise ImportError(
+                "AudioEmbedding needs torch for this model: pip install "
+                "skcoldstart[neural]"
+            ) from error
+        return choose_device(self.device)
+
+    def _refuse_store(self) -> None:
+        if self.store is not None:
+            raise ValueError(
+                f"store={str(self.store)!r} would not know the vectors of this "
+                f"{type(self.model).__name__} from those of another. Use store with "
+                "musicnn or an ONNX file, or keep the result of transform yourself."
+            )
+
+
+# Rows have columns, frames have none, so what is wrapped depends on `pooling`.
+AudioEmbedding._sklearn_auto_wrap_output_keys = property(
+    lambda self: set() if self.pooling is None else {"transform"}
+)
+
+
+def _is_torch_module(model: Any) -> bool:
+    return any(c.__module__.startswith("torch.nn") for c in type(model).__mro__)

@@ -1,0 +1,218 @@
+"""Windows of sound to vectors, by a model that somebody has trained."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.audio._musicnn import LAYERS, load_musicnn
+from skcoldstart.audio._spectrum import MelBands
+
+__all__ = [
+    "MUSICNN_SR",
+    "CallableVectors",
+    "MusicNNVectors",
+    "ONNXVectors",
+    "TorchVectors",
+    "file_digest",
+    "musicnn_frames",
+]
+
+MUSICNN_SR = 16000
+_MUSICNN_BANDS = MelBands(float(MUSICNN_SR), 512, 256, 96, 0.0, MUSICNN_SR / 2)
+_LOG_SCALE = 10_000.0
+
+
+def musicnn_frames(seconds: float) -> int:
+    """Return the frames of a window, counted as the network's authors do."""
+    n_samples, n_fft, hop = int(seconds * MUSICNN_SR), 512, 256
+    return (n_samples - n_fft // 2) // hop + 1
+
+
+@dataclass(frozen=True)
+class MusicNNVectors:
+    """Log-mel windows through musicnn; holds no weights, so that it travels cheaply."""
+
+    training_set: str
+    layer: str
+    window: int  # frames
+    hop: int
+    precision: str
+    weights: str | None = field(repr=False)
+    device: str = field(repr=False)
+    batch_size: int = field(repr=False)
+
+    @property
+    def n_features(self) -> int:
+        """Features of a vector."""
+        return LAYERS[self.layer]
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return a vector for each window, (n_windows, n_features)."""
+        mel = _MUSICNN_BANDS.frames(waveform, "log", _LOG_SCALE)
+        mel *= np.float32(1 / np.log(10))
+        network = _musicnn(self.weights, self.training_set, self.device)
+        return _in_batches(
+            lambda windows: _torch_forward(
+                network, windows, self.device, self.precision
+            )[self.layer],
+            _windows(mel, self.window, self.hop),
+            self.batch_size,
+        )
+
+
+@dataclass(frozen=True)
+class TorchVectors:
+    """Windows of samples through a torch module."""
+
+    module: Any
+    layer: str | None  # a submodule whose output is taken
+    window: int  # samples
+    hop: int
+    precision: str
+    device: str = field(repr=False)
+    batch_size: int = field(repr=False)
+
+    @property
+    def n_features(self) -> int:
+        """Features of a vector."""
+        return _features_of_silence(self)
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return a vector for each window, (n_windows, n_features)."""
+        return _in_batches(
+            lambda windows: _torch_forward(
+                self.module, windows, self.device, self.precision, self.layer
+            ),
+            _windows(waveform, self.window, self.hop),
+            self.batch_size,
+        )
+
+
+@dataclass(frozen=True)
+class ONNXVectors:
+    """Windows of samples through a network in an ONNX file."""
+
+    digest: str
+    output: str | None  # its first output where None
+    window: int  # samples
+    hop: int
+    path: str = field(repr=False)
+    batch_size: int = field(repr=False)
+
+    @property
+    def n_features(self) -> int:
+        """Features of a vector."""
+        return _features_of_silence(self)
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return a vector for each window, (n_windows, n_features)."""
+        session = _onnx_session(self.path, self.digest)
+        name = session.get_inputs()[0].name
+        outputs = None if self.output is None else [self.output]
+        return _in_batches(
+            lambda windows: session.run(outputs, {name: windows})[0],
+            _windows(waveform, self.window, self.hop),
+            self.batch_size,
+        )
+
+
+@dataclass(frozen=True)
+class CallableVectors:
+    """Windows of samples through a function."""
+
+    function: Callable[[np.ndarray], Any]
+    window: int  # samples
+    hop: int
+    batch_size: int = field(repr=False)
+
+    @property
+    def n_features(self) -> int:
+        """Features of a vector."""
+        return _features_of_silence(self)
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return a vector for each window, (n_windows, n_features)."""
+        return _in_batches(
+            self.function, _windows(waveform, self.window, self.hop), self.batch_size
+        )
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file, by which stored vectors know their network."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _windows(values: np.ndarray, length: int, hop: int) -> np.ndarray:
+    """Return whole windows of rows; zeros fill up what is shorter than one."""
+    if len(values) < length:
+        padding = [(0, length - len(values))] + [(0, 0)] * (values.ndim - 1)
+        values = np.pad(values, padding)
+    views = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)[::hop]
+    return views if values.ndim == 1 else views.swapaxes(1, 2)
+
+
+def _in_batches(
+    function: Callable[[np.ndarray], Any], windows: np.ndarray, batch_size: int
+) -> np.ndarray:
+    """Apply a function to blocks of windows, and check what comes back."""
+    parts = []
+    for start in range(0, len(windows), batch_size):
+        batch = windows[start : start + batch_size].copy()
+        vectors = np.asarray(function(batch), dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(batch):
+            raise TypeError(
+                f"model returned an array of shape {vectors.shape} for {len(batch)} "
+                f"windows of shape {batch.shape[1:]}; expected one vector a window, "
+                f"shape ({len(batch)}, n_features)."
+            )
+        if not np.isfinite(vectors).all():
+            raise OverflowError("the model returned NaN or infinity")
+        parts.append(vectors)
+    return np.concatenate(parts)
+
+
+def _features_of_silence(vectors: Any) -> int:
+    """Run a silent window to see how long the vectors of a model are."""
+    return vectors(np.zeros(vectors.window, np.float32)).shape[1]
+
+
+@lru_cache(maxsize=2)
+def _musicnn(weights: str | None, training_set: str, device: str) -> Any:
+    from skcoldstart.audio._torch.musicnn import MusicNN
+
+    return MusicNN(load_musicnn(weights, training_set)).to(device)
+
+
+@lru_cache(maxsize=2)
+def _onnx_session(path: str, digest: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            "A network in an ONNX file needs onnxruntime: pip install skcoldstart[onnx]"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        path, options, providers=onnxruntime.get_available_providers()
+    )
+
+
+def _torch_forward(
+    module: Any,
+    windows: np.ndarray,
+    device: str,
+    precision: str,
+    layer: str | None = None,
+) -> Any:
+    """Run a module without gradients; return its output, or that of a layer in it."""
+    from skcoldstart.audio._torch.forward import forward
+
+    return forward(module, windows, device, precision, layer)

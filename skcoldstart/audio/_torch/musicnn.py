@@ -1,0 +1,110 @@
+"""The musicnn network: log-mel windows to tags, and to the layers before them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["MusicNN"]
+
+_EPSILON = 1e-3  # of batch normalisation, in the network that was trained
+
+
+class _ConvReluNorm(nn.Module):
+    """Convolve, rectify and normalise, in this order."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray], conv: str, norm: str) -> None:
+        super().__init__()
+        kernel = weights[f"{conv}/kernel"].transpose(3, 2, 0, 1)
+        self.kernel = nn.Parameter(torch.tensor(kernel))
+        self.bias = nn.Parameter(torch.tensor(weights[f"{conv}/bias"]))
+        self.norm = _norm(nn.BatchNorm2d, weights, norm)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Map (n, channels, time, bands) to (n, filters, time, bands left)."""
+        return self.norm(
+            functional.relu(functional.conv2d(maps, self.kernel, self.bias))
+        )
+
+
+class MusicNN(nn.Module):
+    """Timbral and temporal filters, three dense convolutions, pooling, two layers.
+
+    The convolutions see time x bands; "same" padding of time is done by hand, since an
+    even filter has one row less before it than behind.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        self.input_norm = _norm(nn.BatchNorm2d, weights, "batch_normalization")
+        blocks = [
+            _ConvReluNorm(
+                weights, _numbered("conv2d", i), f"batch_normalization_{i + 1}"
+            )
+            for i in range(8)
+        ]
+        self.frontend = nn.ModuleList(blocks[:5])
+        self.midend = nn.ModuleList(blocks[5:])
+        self.pool_norm = _norm(nn.BatchNorm1d, weights, "batch_normalization_9")
+        self.dense = _linear(weights, "dense")
+        self.dense_norm = _norm(nn.BatchNorm1d, weights, "batch_normalization_10")
+        self.output = _linear(weights, "dense_1")
+        self.eval()
+
+    def forward(self, windows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Map log-mel windows (n, time, bands) to the layers, each (n, features)."""
+        x = self.input_norm(windows.unsqueeze(1))
+        maps = [_strongest(block(_pad_time(x, block))) for block in self.frontend]
+        features = [torch.cat(maps, dim=1)]
+        for i, block in enumerate(self.midend):
+            # Channels of the last layer stand where bands stood in the spectrogram.
+            image = features[-1].transpose(1, 2).unsqueeze(1)
+            out = block(_pad_time(image, block)).squeeze(3)
+            features.append(out if i == 0 else out + features[-1])
+        joined = torch.cat(features, dim=1)
+        largest, mean = joined.amax(2), joined.mean(2)
+        # The two statistics of a channel are neighbours.
+        pooled = torch.stack([largest, mean], dim=2).flatten(1)
+        penultimate = self.dense_norm(
+            functional.relu(self.dense(self.pool_norm(pooled)))
+        )
+        return {
+            "mean_pool": mean,
+            "max_pool": largest,
+            "penultimate": penultimate,
+            "tags": torch.sigmoid(self.output(penultimate)),
+        }
+
+
+def _numbered(name: str, i: int) -> str:
+    return f"{name}_{i}" if i else name
+
+
+def _pad_time(maps: torch.Tensor, block: _ConvReluNorm) -> torch.Tensor:
+    width = block.kernel.shape[2]
+    return functional.pad(maps, (0, 0, (width - 1) // 2, width // 2))
+
+
+def _strongest(maps: torch.Tensor) -> torch.Tensor:
+    """Return the maximum over bands: (n, filters, time)."""
+    return maps.amax(3)
+
+
+def _norm(kind: type, weights: Mapping[str, np.ndarray], name: str) -> nn.Module:
+    gamma = torch.tensor(weights[f"{name}/gamma"])
+    norm = kind(len(gamma), eps=_EPSILON)
+    norm.weight.data = gamma
+    norm.bias.data = torch.tensor(weights[f"{name}/beta"])
+    norm.running_mean = torch.tensor(weights[f"{name}/moving_mean"])
+    norm.running_var = torch.tensor(weights[f"{name}/moving_variance"])
+    return norm
+
+
+def _linear(weights: Mapping[str, np.ndarray], name: str) -> nn.Linear:
+    kernel = torch.tensor(weights[f"{name}/kernel"].T.copy())
+    layer = nn.Linear(kernel.shape[1], kernel.shape[0])
+    layer.weight.data = kernel
+    layer.bias.data = torch.tensor(weights[f"{name}/bias"])
+    return layer

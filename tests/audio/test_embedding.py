@@ -1,0 +1,326 @@
+"""AudioEmbedding: exact to the network it reads, and to any model it is given."""
+
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from skcoldstart import AudioEmbedding, FramePooling, MelSpectrogram
+from skcoldstart.audio import AudioReadError, _musicnn
+from skcoldstart.audio._checkpoint import CheckpointError, read_checkpoint
+from tests.references.musicnn import (
+    musicnn_layers,
+    random_weights,
+    write_checkpoint,
+)
+
+SR = 16000
+FROZEN = Path(__file__).parents[1] / "references" / "musicnn_tensorflow.json"
+needs_weights = pytest.mark.skipif(
+    "SKCOLDSTART_MUSICNN" not in os.environ,
+    reason="SKCOLDSTART_MUSICNN does not name the wheel with musicnn's weights",
+)
+
+
+def rms(windows):
+    return np.sqrt((windows**2).mean(axis=1, keepdims=True))
+
+
+def mean_and_peak(windows):
+    return np.column_stack([windows.mean(axis=1), np.abs(windows).max(axis=1)])
+
+
+def reference_clips():
+    """Return the clips whose vectors TensorFlow computed, see the frozen file."""
+    t = np.arange(4 * SR + 123) / SR
+    tone = 0.3 * np.sin(2 * np.pi * 220 * t) * (1 + 0.5 * np.sin(2 * np.pi * 3 * t))
+    chirp = 0.1 * np.sin(2 * np.pi * 880 * t * (1 + 0.05 * t))
+    n = np.arange(7 * SR)
+    noise = np.random.default_rng(0).normal(size=len(n)) * 0.1
+    beats = noise * (n % 4000 < 800) + 0.2 * np.sin(2 * np.pi * 55 * n / SR)
+    return [(tone + chirp).astype(np.float32), beats.astype(np.float32)]
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return random_weights(3)
+
+
+@pytest.fixture
+def wheel(tmp_path, weights, monkeypatch):
+    """Write a wheel as musicnn's, with random weights whose sums are the right ones."""
+    import hashlib
+
+    index, data = write_checkpoint(
+        weights | {"dense/kernel/Adam": np.zeros((2, 3), np.float32)}
+    )
+    path = tmp_path / "musicnn-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in ((".index", index), (".data-00000-of-00001", data)):
+            archive.writestr(f"musicnn/MSD_musicnn/{name}", content)
+    sums = tuple(hashlib.sha256(content).hexdigest() for content in (index, data))
+    monkeypatch.setitem(_musicnn._SUMS, "MSD", sums)
+    _clear_caches()
+    yield path
+    _clear_caches()
+
+
+def _clear_caches():
+    from skcoldstart.audio import _listening
+
+    _musicnn.load_musicnn.cache_clear()
+    _listening._musicnn.cache_clear()
+
+
+def test_checkpoint_is_read_as_it_was_written(weights):
+    index, data = write_checkpoint(weights)
+    read = read_checkpoint(index, data, lambda name: True)
+    assert read.keys() == weights.keys()
+    for name, value in weights.items():
+        assert_array_equal(read[name], value)
+
+
+def test_damaged_checkpoint_is_refused_and_nothing_else_happens(weights, rng):
+    small = {name: weights[name] for name in ("dense_1/bias", "dense_1/kernel")}
+    index, data = write_checkpoint(small)
+    with pytest.raises(CheckpointError, match="not a table"):
+        read_checkpoint(b"PK", data, lambda name: True)
+    with pytest.raises(CheckpointError, match="cut short"):
+        read_checkpoint(index, data[:-1], lambda name: True)
+    for _ in range(2000):
+        damaged = bytearray(index)
+        for at in rng.integers(0, len(index), 3):
+            damaged[at] = rng.integers(256)
+        try:
+            read_checkpoint(bytes(damaged), data, lambda name: True)
+        except CheckpointError:
+            pass
+
+
+@pytest.mark.parametrize("layer", ["penultimate", "mean_pool", "max_pool", "tags"])
+def test_layers_of_musicnn_equal_a_loop_in_numpy(wheel, weights, layer, music):
+    clip = music(SR, SR)
+    embedding = AudioEmbedding(weights=wheel, layer=layer, pooling=None, window=0.4)
+    vectors = embedding.fit_transform([clip])[0]
+    mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
+    log_mel = np.asarray(mel.fit_transform([clip])[0], np.float64) / np.log(10)
+    n = (int(0.4 * SR) - 256) // 256 + 1
+    expected = [
+        musicnn_layers(weights, log_mel[start : start + n])[layer]
+        for start in range(0, len(log_mel) - n + 1, n)
+    ]
+    assert_allclose(vectors, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_spectrogram_of_musicnn_is_that_of_librosa(music):
+    librosa = pytest.importorskip("librosa", reason="librosa is the reference")
+    from skcoldstart.audio._listening import _MUSICNN_BANDS
+
+    clip = music(3 * SR, SR)
+    ours = _MUSICNN_BANDS.frames(clip, "log", 10_000.0) / np.log(10)
+    power = librosa.feature.melspectrogram(
+        y=clip, sr=SR, n_fft=512, hop_length=256, n_mels=96
+    )
+    assert_allclose(ours, np.log10(1 + 10_000 * power.T), atol=2e-5)
+
+
+@needs_weights
+@pytest.mark.slow
+@pytest.mark.parametrize("training_set", ["MSD", "MTT"])
+@pytest.mark.parametrize("layer", ["penultimate", "tags"])
+def test_vectors_are_those_of_tensorflow(training_set, layer):
+    frozen = json.loads(FROZEN.read_text("utf-8"))["vectors"]
+    model = {"MSD": "musicnn", "MTT": "musicnn-mtt"}[training_set]
+    embedding = AudioEmbedding(
+        model,
+        weights=os.environ["SKCOLDSTART_MUSICNN"],
+        layer=layer,
+        pooling=None,
+        precision="float32",
+        device="cpu",
+    )
+    for i, vectors in enumerate(embedding.fit_transform(reference_clips())):
+        assert_allclose(vectors, frozen[f"{training_set}/{i}"][layer], atol=1e-5)
+
+
+@needs_weights
+@pytest.mark.slow
+def test_tags_have_their_names():
+    names = AudioEmbedding(
+        weights=os.environ["SKCOLDSTART_MUSICNN"], layer="tags", pooling=("mean",)
+    ).get_feature_names_out()
+    assert names[0] == "mean_rock" and len(set(names)) == 50
+
+
+def test_wrong_weights_are_named_with_the_remedy(wheel, tmp_path, music, monkeypatch):
+    clips = [music(SR, SR)]
+    for path, match in (
+        (tmp_path / "none.whl", "does not exist"),
+        (tmp_path, "holds no musicnn weights"),
+    ):
+        with pytest.raises(FileNotFoundError, match=match) as error:
+            AudioEmbedding(weights=path).fit_transform(clips)
+        assert "pip download --no-deps musicnn==0.1.0" in str(error.value)
+    no_wheel = tmp_path / "text.whl"
+    no_wheel.write_text("hello")
+    with pytest.raises(ValueError, match="no wheel, or a damaged one"):
+        AudioEmbedding(weights=no_wheel).fit_transform(clips)
+    monkeypatch.setitem(_musicnn._SUMS, "MSD", ("0" * 64, "0" * 64))
+    _clear_caches()
+    with pytest.raises(ValueError, match="its SHA-256 differs"):
+        AudioEmbedding(weights=wheel).fit_transform(clips)
+
+
+def test_unpacked_wheel_gives_the_same_vectors(wheel, tmp_path, music):
+    clips = [music(4 * SR, SR)]
+    packed = AudioEmbedding(weights=wheel).fit_transform(clips)
+    folder = tmp_path / "unpacked"
+    zipfile.ZipFile(wheel).extractall(folder)
+    for place in (folder, folder / "musicnn", folder / "musicnn" / "MSD_musicnn"):
+        vectors = AudioEmbedding(weights=str(place)).fit_transform(clips)
+        assert_array_equal(vectors, packed)
+
+
+def test_windows_of_a_callable_are_consecutive_and_whole(music):
+    clip = music(SR + 700, SR)
+    frames = AudioEmbedding(rms, sr=SR, window=0.25, pooling=None).fit_transform([clip])
+    expected = rms(clip[:SR].reshape(4, SR // 4))
+    assert_allclose(frames[0], expected, rtol=1e-6)
+    overlapping = AudioEmbedding(rms, sr=SR, window=0.5, hop=0.25, pooling=None)
+    assert len(overlapping.fit_transform([clip])[0]) == 3
+    short = AudioEmbedding(rms, sr=SR, window=2, pooling=None).fit_transform([clip])
+    assert_allclose(short[0], rms(np.pad(clip, (0, SR - 700))[None]), rtol=1e-6)
+
+
+def test_pooled_row_is_the_pooling_of_frames(music):
+    clips = [music(n, SR) for n in (3 * SR, 5 * SR, SR)]
+    options = {"sr": SR, "window": 0.5}
+    frames = AudioEmbedding(mean_and_peak, pooling=None, **options).fit_transform(clips)
+    rows = AudioEmbedding(mean_and_peak, pooling=("max", "std"), **options)
+    expected = FramePooling(("max", "std")).fit_transform(frames)
+    assert_array_equal(rows.fit_transform(clips), expected)
+    names = ["max_embedding0", "max_embedding1", "std_embedding0", "std_embedding1"]
+    assert rows.get_feature_names_out().tolist() == names
+
+
+def test_torch_module_is_run_as_it_would_be_alone(music):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(800, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 2)
+    )
+    net(torch.randn(9, 800))
+    clip = music(SR, SR)
+    windows = torch.tensor(clip.reshape(-1, 800))
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    options = {"sr": SR, "window": 0.05, "pooling": None, "device": "cpu"}
+    got = AudioEmbedding(net, batch_size=7, **options).fit_transform([clip])[0]
+    inner = AudioEmbedding(net, layer="1", **options).fit_transform([clip])[0]
+    assert net.training  # the caller's module is not touched
+    assert all(
+        torch.equal(value, state[name]) for name, value in net.state_dict().items()
+    )
+    net.eval()
+    with torch.no_grad():
+        assert_allclose(got, net(windows), rtol=1e-5, atol=1e-6)
+        assert_allclose(inner, net[:2](windows), rtol=1e-5, atol=1e-6)
+
+
+def test_onnx_file_is_run_by_its_first_input(tmp_path, music):
+    onnx = pytest.importorskip("onnx", reason="needs onnx to write a network")
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    from onnx import TensorProto, helper, numpy_helper
+
+    matrix = np.random.default_rng(0).normal(size=(800, 3)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["windows", "matrix"], ["product"]),
+            helper.make_node("Relu", ["product"], ["vectors"]),
+        ],
+        "net",
+        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["n", 800])],
+        [
+            helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", 3]),
+            helper.make_tensor_value_info("product", TensorProto.FLOAT, ["n", 3]),
+        ],
+        [numpy_helper.from_array(matrix, "matrix")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    clip = music(SR, SR)
+    product = clip.reshape(-1, 800) @ matrix
+    options = {"sr": SR, "window": 0.05, "pooling": None}
+    got = AudioEmbedding(path, **options).fit_transform([clip])[0]
+    assert_allclose(got, np.maximum(product, 0), rtol=1e-4, atol=1e-5)
+    named = AudioEmbedding(str(path), layer="product", **options)
+    assert_allclose(named.fit_transform([clip])[0], product, rtol=1e-4, atol=1e-5)
+    stored = clone(named).set_params(store=tmp_path / "store").fit_transform([clip])
+    assert_allclose(stored[0], product, rtol=1e-4, atol=1e-5)
+
+
+def test_vectors_do_not_depend_on_workers_or_batches(wheel, music):
+    clips = [music(n * SR, SR) for n in (1, 2, 3, 4)]
+    one = AudioEmbedding(weights=wheel, window=0.5, batch_size=1).fit_transform(clips)
+    for options in ({"n_jobs": 2}, {"batch_size": 5}, {"lazy": True}):
+        embedding = AudioEmbedding(weights=wheel, window=0.5, **options)
+        assert_allclose(embedding.fit_transform(clips), one, rtol=1e-4, atol=1e-5)
+
+
+def test_item_without_sound_is_a_row_of_zeros(music):
+    with pytest.warns(UserWarning, match="item 1"):
+        embedding = AudioEmbedding(mean_and_peak, sr=SR, on_error="warn")
+        rows = embedding.fit_transform([music(SR, SR), np.full(SR, np.nan)])
+    assert rows[0].any() and not rows[1].any()
+    assert [error.index for error in embedding.errors_] == [1]
+    with pytest.raises(AudioReadError):
+        AudioEmbedding(rms, sr=SR).fit_transform([np.full(SR, np.nan)])
+
+
+def test_rows_follow_set_output_and_frames_do_not(music):
+    pytest.importorskip("pandas", reason="needs pandas")
+    from sklearn import config_context
+
+    clips = [music(SR, SR)]
+    with config_context(transform_output="pandas"):
+        rows = AudioEmbedding(rms, sr=SR, window=0.5).fit_transform(clips)
+        frames = AudioEmbedding(rms, sr=SR, window=0.5, pooling=None)
+        assert frames.fit_transform(clips)[0].shape == (2, 1)
+    assert rows.columns.tolist() == ["mean_embedding0", "max_embedding0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"model": rms}, "sr is None; pass the sampling rate"),
+        ({"sr": 22050}, "sr=22050, but musicnn"),
+        ({"layer": "cnn9"}, "musicnn has the layers"),
+        ({"model": rms, "sr": SR, "pooling": ("mode",)}, "statistics holds 'mode'"),
+        ({"model": rms, "sr": SR, "store": "x"}, "would not know the vectors"),
+    ],
+)
+def test_contradictions_are_named(options, match, music):
+    with pytest.raises(ValueError, match=match):
+        AudioEmbedding(**options).fit_transform([music(SR, SR)])
+
+
+def test_model_must_return_a_vector_a_window(music):
+    embedding = AudioEmbedding(lambda windows: windows.mean(), sr=SR)
+    with pytest.raises(TypeError, match="expected one vector a window"):
+        embedding.fit_transform([music(SR, SR)])
+
+
+def test_estimator_with_a_module_survives_pickle_and_clone(music):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    net = torch.nn.Linear(SR, 2)
+    embedding = AudioEmbedding(net, sr=SR, window=1)
+    clips = [music(SR, SR)]
+    rows = embedding.fit_transform(clips)
+    for twin in (pickle.loads(pickle.dumps(embedding)), clone(embedding)):
+        assert_array_equal(twin.fit_transform(clips), rows)
