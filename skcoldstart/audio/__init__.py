@@ -6,6 +6,7 @@ from skcoldstart.audio._mel import MelSpectrogram
 from skcoldstart.audio._mfcc import MFCCExtractor
 from skcoldstart.audio._pooling import FramePooling
 from skcoldstart.audio._runs import ItemError
+from skcoldstart.audio._tuning import MusicNNArchitecture
 
 __all__ = [
     "AudioEmbedding",
@@ -14,4 +15,5 @@ __all__ = [
     "ItemError",
     "MFCCExtractor",
     "MelSpectrogram",
+    "MusicNNArchitecture",
 ]

@@ -21,12 +21,11 @@ from skcoldstart.audio._listening import (
     file_digest,
     musicnn_frames,
 )
-from skcoldstart.audio._musicnn import LAYERS, TAGS
+from skcoldstart.audio._musicnn import LAYERS, TAGS, TRAINING_SETS
 from skcoldstart.audio._pooling import FramePooling
 
 __all__ = ["AudioEmbedding"]
 
-_TRAINING_SETS = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
 _WINDOW_S = 3.0
 
 
@@ -258,7 +257,7 @@ class AudioEmbedding(AudioExtractor):
 
     def _rate(self) -> float:
         """Return the sampling rate of the model, in Hz."""
-        if isinstance(self.model, str) and self.model in _TRAINING_SETS:
+        if isinstance(self.model, str) and self.model in TRAINING_SETS:
             if self.sr not in (None, MUSICNN_SR):
                 raise ValueError(
                     f"sr={self.sr:g}, but musicnn has learnt from sound at "
@@ -278,13 +277,13 @@ class AudioEmbedding(AudioExtractor):
         window_s = _WINDOW_S if self.window is None else float(self.window)
         hop_s = window_s if self.hop is None else float(self.hop)
         batch_size = int(self.batch_size)
-        if isinstance(self.model, str) and self.model in _TRAINING_SETS:
+        if isinstance(self.model, str) and self.model in TRAINING_SETS:
             if self.layer not in LAYERS:
                 raise ValueError(
                     f"layer={self.layer!r}; musicnn has the layers {[*LAYERS]}."
                 )
             return MusicNNVectors(
-                training_set=_TRAINING_SETS[self.model],
+                training_set=TRAINING_SETS[self.model],
                 layer=self.layer,
                 window=max(musicnn_frames(window_s), 1),
                 hop=max(musicnn_frames(hop_s), 1),

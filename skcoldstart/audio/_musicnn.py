@@ -11,7 +11,9 @@ import numpy as np
 
 from skcoldstart.audio._checkpoint import CheckpointError, read_checkpoint
 
-__all__ = ["LAYERS", "TAGS", "load_musicnn"]
+__all__ = ["LAYERS", "TAGS", "TRAINING_SETS", "load_musicnn"]
+
+TRAINING_SETS = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
 
 LAYERS = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
 

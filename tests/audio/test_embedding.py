@@ -324,3 +324,38 @@ def test_estimator_with_a_module_survives_pickle_and_clone(music):
     rows = embedding.fit_transform(clips)
     for twin in (pickle.loads(pickle.dumps(embedding)), clone(embedding)):
         assert_array_equal(twin.fit_transform(clips), rows)
+
+
+def test_a_frozen_network_learns_in_its_new_layer_alone(wheel, weights, music):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    pytest.importorskip("skorch", reason="needs skorch")
+    from skcoldstart import CNNFactorRegressor
+    from skcoldstart.audio import MusicNNArchitecture
+
+    clips = [music(n, SR) for n in range(9000, 17000, 1000)]
+    mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
+    frames = mel.fit_transform(clips)
+    y = np.random.default_rng(0).normal(size=(len(clips), 2))
+    options = {"window": 20, "standardize": False, "max_epochs": 2, "device": "cpu"}
+    for frozen in (True, False):
+        model = CNNFactorRegressor(
+            architecture=MusicNNArchitecture(weights=wheel, frozen=frozen),
+            **options,
+            validation_fraction=0,
+            random_state=0,
+        ).fit(frames, y)
+        body = model.net_.module_.network.body
+        kept = torch.equal(
+            body.dense.weight, torch.tensor(weights["dense/kernel"].T.copy())
+        )
+        assert kept == frozen
+        assert np.isfinite(model.predict(frames)).all()
+
+
+def test_architecture_names_wrong_frames_and_models(wheel):
+    from skcoldstart.audio import MusicNNArchitecture
+
+    with pytest.raises(ValueError, match="128 features, but musicnn"):
+        MusicNNArchitecture(weights=wheel)(128, 4)
+    with pytest.raises(ValueError, match="expected one of"):
+        MusicNNArchitecture("vgg")

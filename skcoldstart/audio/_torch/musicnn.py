@@ -1,5 +1,6 @@
 """The musicnn network: log-mel windows to tags, and to the layers before them."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["MusicNN"]
+__all__ = ["MusicNN", "TunedMusicNN"]
 
 _EPSILON = 1e-3  # of batch normalisation, in the network that was trained
 
@@ -108,3 +109,27 @@ def _linear(weights: Mapping[str, np.ndarray], name: str) -> nn.Linear:
     layer.weight.data = kernel
     layer.bias.data = torch.tensor(weights[f"{name}/bias"])
     return layer
+
+
+class TunedMusicNN(nn.Module):
+    """A new output layer on musicnn, whose own weights may stay as they are."""
+
+    def __init__(
+        self, weights: Mapping[str, np.ndarray], n_outputs: int, *, frozen: bool
+    ) -> None:
+        super().__init__()
+        self.body = MusicNN(weights)
+        self.head = nn.Linear(self.body.dense.out_features, n_outputs)
+        self.frozen = frozen
+        self.body.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> "TunedMusicNN":
+        """Switch the mode; a frozen body always evaluates."""
+        super().train(mode)
+        if self.frozen:
+            self.body.eval()
+        return self
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        """Map frames log(1 + 10000 S), (n, time, 96), to (n, n_outputs)."""
+        return self.head(self.body(windows / math.log(10))["penultimate"])

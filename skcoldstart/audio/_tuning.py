@@ -1,0 +1,98 @@
+"""MusicNNArchitecture: a pretrained network to go on from."""
+
+import os
+from typing import Any
+
+from skcoldstart.audio._musicnn import TRAINING_SETS, load_musicnn
+
+__all__ = ["MusicNNArchitecture"]
+
+
+class MusicNNArchitecture:
+    """Make a network of musicnn with a new output layer.
+
+    An `architecture` for `CNNFactorRegressor` that starts from trained weights, for
+    catalogues too small to learn listening from. Needs torch.
+
+    Parameters
+    ----------
+    model : {"musicnn", "musicnn-mtt"}, default="musicnn"
+        Trained on tags of the Million Song Dataset, or of MagnaTagATune.
+    weights : str or PathLike, default=None
+        Where the weights are, as in `AudioEmbedding`.
+    frozen : bool, default=True
+        If True, only the new layer learns; if False, all weights do, from where they
+        are.
+
+    See Also
+    --------
+    AudioEmbedding : Vectors of the same network, without training.
+    skcoldstart.CNNFactorRegressor : Trains the network.
+
+    Notes
+    -----
+    The frames must be those that musicnn has learnt from:
+    ``MelSpectrogram(sr=16000, n_fft=512, hop_length=256, n_mels=96)``. Its windows are
+    187 frames, 3 s; set ``window=187`` and ``standardize=False`` in the regressor.
+
+    .. versionadded:: 0.2
+
+    Examples
+    --------
+    >>> from skcoldstart import CNNFactorRegressor
+    >>> from skcoldstart.audio import MusicNNArchitecture
+    >>> architecture = MusicNNArchitecture(weights="musicnn-0.1.0-py3-none-any.whl")
+    >>> CNNFactorRegressor(architecture=architecture, window=187, standardize=False)
+    CNNFactorRegressor(architecture=MusicNNArchitecture(...), ...)
+    """
+
+    def __init__(
+        self,
+        model: str = "musicnn",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        frozen: bool = True,
+    ) -> None:
+        if model not in TRAINING_SETS:
+            raise ValueError(f"model={model!r}; expected one of {[*TRAINING_SETS]}.")
+        self.model = model
+        self.weights = weights
+        self.frozen = frozen
+
+    def __repr__(self) -> str:
+        return (
+            f"MusicNNArchitecture({self.model!r}, weights={self.weights!r}, "
+            f"frozen={self.frozen!r})"
+        )
+
+    def __call__(self, n_features: int, n_outputs: int) -> Any:
+        """Return a module from windows of frames to outputs.
+
+        Parameters
+        ----------
+        n_features : int
+            Features of a frame; musicnn has 96.
+        n_outputs : int
+            Outputs of the new layer.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n_windows, window, 96) to (n_windows, n_outputs).
+
+        Raises
+        ------
+        ValueError
+            If frames have another number of features, or the weights are damaged.
+        """
+        from skcoldstart.audio._torch.musicnn import TunedMusicNN
+
+        if n_features != 96:
+            raise ValueError(
+                f"Frames have {n_features} features, but musicnn has learnt from 96 "
+                "mel bands. Use MelSpectrogram(sr=16000, n_fft=512, hop_length=256, "
+                "n_mels=96)."
+            )
+        weights = None if self.weights is None else os.fspath(self.weights)
+        network = load_musicnn(weights, TRAINING_SETS[self.model])
+        return TunedMusicNN(network, n_outputs, frozen=self.frozen)
