@@ -71,15 +71,11 @@ class RaggedArray:
                 f"shape {offsets.shape} and dtype {offsets.dtype}."
             )
         offsets = offsets.astype(np.int64, copy=False)
-        if (
-            offsets[0] != 0
-            or offsets[-1] != len(values)
-            or np.any(np.diff(offsets) < 0)
-        ):
+        falls = bool((offsets[1:] < offsets[:-1]).any())  # differences may overflow
+        if offsets[0] != 0 or offsets[-1] != len(values) or falls:
             raise ValueError(
                 f"offsets must rise from 0 to len(values) = {len(values)}, got "
-                f"{offsets[0]} to {offsets[-1]}"
-                + (" with a fall." if np.any(np.diff(offsets) < 0) else ".")
+                f"{offsets[0]} to {offsets[-1]}" + (" with a fall." if falls else ".")
             )
         self.values = values
         self.offsets = offsets

@@ -56,6 +56,9 @@ def _make_sparse(form: str, shape: list[int], parts: list[np.ndarray]) -> Any:
         raise ValueError(f"a sparse matrix of shape {tuple(shape)}")
     matrix = _SPARSE[form](tuple(parts), shape=tuple(shape))
     matrix.check_format(full_check=True)
+    # SciPy looks at differences, which overflow.
+    starts = matrix.indptr
+    _need(bool((starts[1:] >= starts[:-1]).all()), "rows of a sparse matrix overlap")
     return matrix
 
 

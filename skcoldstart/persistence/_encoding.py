@@ -1,6 +1,7 @@
 """An estimator as JSON and plain arrays, and back."""
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ _CONTAINERS: dict[type, str] = {
 }
 # How often the bytes of a file may be copied while objects are made of them.
 _MOST_COPIES = 16
+_MOST_OF_ONE_HASH = 1000
 
 
 class Encoder:
@@ -205,13 +207,14 @@ class Decoder:
         return tuple(self.decode(items))
 
     def _make_set(self, items: list) -> set:
-        return set(self.decode(items))
+        return set(_spread(self.decode(items)))
 
     def _make_frozenset(self, items: list) -> frozenset:
-        return frozenset(self.decode(items))
+        return frozenset(_spread(self.decode(items)))
 
     def _make_dict(self, items: list) -> dict:
-        return {self.decode(key): self.decode(item) for key, item in items}
+        keys = _spread([self.decode(key) for key, _ in items])
+        return {k: self.decode(item) for k, (_, item) in zip(keys, items, strict=True)}
 
     def _make_bunch(self, items: list) -> Bunch:
         return Bunch(**self._make_dict(items))
@@ -271,6 +274,14 @@ class Decoder:
 
 def _tagged(kind: str, **content: Any) -> dict[str, Any]:
     return {_TAG: kind, **content}
+
+
+def _spread(keys: list) -> list:
+    """Refuse keys of one hash, among which a dict would search for hours."""
+    most = max(Counter(map(hash, keys)).values(), default=0)
+    if most > _MOST_OF_ONE_HASH:
+        raise ValueError(f"{most} keys of one hash")
+    return keys
 
 
 def _is_long(dtype: np.dtype) -> bool:

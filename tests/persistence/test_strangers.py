@@ -2,10 +2,12 @@
 
 import copy
 import importlib
+import json
 import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +36,7 @@ from skcoldstart import (
     save_model,
 )
 from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart.persistence._classes import known_classes
 from tests.persistence.files import nodes, read, set_attribute, state_of, write
 
 RNG = np.random.default_rng(0)
@@ -41,6 +44,7 @@ X = RNG.random((40, 3))
 Y = X[:, :2]
 PLAYS = sp.csr_array(RNG.poisson(1.0, (40, 6)))
 WORDS = np.array([["a", "b"], ["b", "c"], ["d", "c"], ["a", "e"]] * 10, dtype=object)
+OVERFLOW = [2**31 - 1, -2]  # the differences of 0, these and 3 are positive
 WORD = np.array([0.0, 5.0, 9.0, 0.0] * 10)
 KINDS = pd.DataFrame({"x": X[:, 0], "word": pd.Categorical(WORDS[:, 0])})
 
@@ -207,9 +211,9 @@ def in_nodes(field, value, kind="tree"):
     return change
 
 
-def in_sparse(part, value):
+def in_sparse(part, value, place=-1):
     def change(document, arrays):
-        arrays[of_kind(document, "sparse")["parts"][part]["name"]][-1] = value
+        arrays[of_kind(document, "sparse")["parts"][part]["name"]][place] = value
 
     return change
 
@@ -279,6 +283,11 @@ BOOSTING = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=3)
         ),
         (ContentKNNRecommender(2), (sp.csr_array(X), PLAYS), in_sparse(1, 2**30)),
         (ContentKNNRecommender(2), (sp.csr_array(X), PLAYS), in_sparse(2, 2**30)),
+        (
+            ContentKNNRecommender(2),
+            (sp.csr_array(X), PLAYS),
+            in_sparse(2, OVERFLOW, slice(1, 3)),
+        ),
     ],
 )
 def test_what_compiled_code_does_not_check_is_checked(forge, model, data, change):
@@ -322,6 +331,27 @@ def test_a_network_takes_no_more_memory_than_its_file(tmp_path):
             load_model(forged)
 
 
+def test_keys_made_to_collide_are_refused(forge):
+    pairs = [[i * (2**61 - 1), 0] for i in range(100_000)]
+    node = {"is": "dict", "items": pairs}
+    with pytest.raises(ValueError, match="100000 keys of one hash"):
+        load_model(forge(Ridge(), attribute("Ridge", "table_", node)))
+
+
+def test_parameters_that_may_be_places_are_reviewed():
+    """Where a new one names a place to write to, _states.py must set it aside."""
+    reviewed = {"CNNFactorRegressor.device", "PopularityRecommender.on"}
+    set_aside = {"MFCCExtractor.store", "MelSpectrogram.store"}
+    found = {
+        f"{name}.{parameter}"
+        for name, cls in known_classes().items()
+        if cls.__module__.startswith("skcoldstart")
+        for parameter, accepted in getattr(cls, "_parameter_constraints", {}).items()
+        if str in accepted or os.PathLike in accepted
+    }
+    assert found == reviewed | set_aside
+
+
 def test_memory_is_bounded_by_the_size_of_the_file(path):
     """One array of a file is named by ten thousand matrices, each with a copy of it."""
     numbers = np.zeros(1_000_000, np.int64)
@@ -348,3 +378,13 @@ def test_memory_is_bounded_by_the_size_of_the_file(path):
     message, kilobytes = done.stdout.splitlines()
     assert "is used too often" in message
     assert int(kilobytes) < 20 * path.stat().st_size / 1024
+
+
+@pytest.mark.slow
+def test_mutants_are_refused_or_answer_and_crash_nothing():
+    command = [sys.executable, "-m", "tests.persistence.mutants", "200", "0"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert sum(seen.values()) == 200 and seen["refused"] > 100

@@ -137,7 +137,8 @@ def test_an_odd_item_is_named():
 
 
 @pytest.mark.parametrize(
-    "offsets", [[0, 3, 2, 6], [1, 6], [0, 5], [[0, 6]], [0.0, 6.0], []]
+    "offsets",
+    [[0, 3, 2, 6], [1, 6], [0, 5], [[0, 6]], [0.0, 6.0], [], [0, 2**63 - 1, -2, 6]],
 )
 def test_offsets_must_describe_the_values(offsets):
     with pytest.raises(ValueError, match="offsets must"):
