@@ -36,9 +36,9 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
         Fitted or not: an estimator of this package, or one of scikit-learn's that are
         used with them (Notes).
     path : str or PathLike
-        The file to write or replace, by convention ``*.safetensors``. It is whole or
-        as it was before, whatever happens. A link stays a link, and a file that is
-        replaced keeps its mode.
+        The file to write or replace, by convention ``*.safetensors``; ``~`` is your
+        home. It is whole or as it was before, whatever happens. A link stays a link,
+        and a file that is replaced keeps its mode.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
         arrays[_DOCUMENT] = np.frombuffer(document, np.uint8)
     else:
         texts[_DOCUMENT] = document.decode()
-    _write(path, arrays, texts)
+    _write(_place(path), arrays, texts)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -150,10 +150,11 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     such as ``token_pattern`` of a vectorizer, may take very long. The SHA-256 of each
     array tells damage on the way; it is no signature.
     """
-    name = os.fspath(path)
-    if not Path(path).is_file():
+    place = _place(path)
+    name = str(place)
+    if not place.is_file():
         raise FileNotFoundError(f"There is no file {name!r}.")
-    content = Path(path).read_bytes()  # not mapped: it may be cut while it is read
+    content = place.read_bytes()  # not mapped: it may be cut while it is read
     try:
         document, arrays = _read(content)
         del content
@@ -185,9 +186,11 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     return estimator
 
 
-def _write(
-    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], texts: dict[str, str]
-) -> None:
+def _place(path: str | os.PathLike[str]) -> Path:
+    return Path(os.fsdecode(path)).expanduser()
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> None:
     """Write a safetensors file.
 
     Its library writes to a temporary file of its own, which a kill leaves behind, and

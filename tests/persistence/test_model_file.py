@@ -276,6 +276,13 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(saved):
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save_model(WMF(4), "~/model")
+    assert load_model("~/model").n_components == 4
+    assert load_model(tmp_path / "model").n_components == 4
+
+
 def test_a_link_stays_a_link_and_the_mode_is_kept(saved):
     saved.chmod(0o600)
     link = saved.with_name("latest")
