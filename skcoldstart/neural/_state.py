@@ -15,7 +15,7 @@ def plain_state(regressor: Any) -> dict[str, Any]:
     state = dict(vars(regressor))
     if "net_" in state:
         net, scale = state.pop("net_"), state["_scale"]
-        weights = net.module_.state_dict()
+        weights = net.module.state_dict()
         state["net_"] = {n: w.cpu().numpy().copy() for n, w in weights.items()}
         state["history_"] = [dict(row) for row in state["history_"]]
         state["_scale"] = dict(vars(scale))

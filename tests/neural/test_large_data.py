@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skcoldstart import CNNFactorRegressor, MelSpectrogram, RaggedArray
-from skcoldstart.neural._torch.loading import ResidentReader
+from skcoldstart.neural._torch.loading import choose_storage
 from tests.neural.conftest import SMALL
 
 
@@ -60,7 +60,7 @@ def test_frames_may_live_on_the_device(storage, clips):
 def test_nothing_is_put_on_a_device_that_has_no_memory_of_its_own():
     import torch
 
-    assert ResidentReader.choose(1, torch.device("cpu")) == "host"
+    assert choose_storage(1, torch.device("cpu")) == "host"
 
 
 def test_a_net_trained_on_a_gpu_loads_on_a_machine_without(clips):

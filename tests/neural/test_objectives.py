@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 
 from skcoldstart.neural._targets import TargetScale
 from skcoldstart.neural._torch.objectives import (
+    OBJECTIVES,
     gram_matrix,
-    make_objective,
     weighted_prediction_error,
 )
 from tests.references import objectives as twin
@@ -103,8 +103,7 @@ def unit_scale():
 
 def objective_of(name, problem, scale=None, temperature=0.5):
     factors, users, usage = problem
-    return make_objective(
-        name,
+    return OBJECTIVES[name](
         unit_scale() if scale is None else scale,
         torch.device("cpu"),
         targets=factors,
@@ -120,7 +119,7 @@ def test_objectives_of_a_batch_equal_their_twins(name, problem, rng):
     objective = objective_of(name, problem)
     items = np.array([6, 1, 2, 0])
     outputs = rng.normal(size=(4, K))
-    loss = objective(torch.tensor(outputs).float(), *objective.batch(items))
+    loss = objective(torch.tensor(outputs).float(), torch.tensor(factors[items]).float(), *objective.usage_of(items))
     error = factors[items] - outputs
     expected = {
         "mse": np.mean(error**2),
@@ -142,9 +141,9 @@ def test_outputs_are_read_in_the_units_of_the_targets(name, problem, rng):
     items = np.arange(N_ITEMS)
     scaled = objective_of(name, problem, scale)
     plain = objective_of(name, problem)
-    a = scaled(torch.tensor(outputs).float(), *scaled.batch(items))
+    a = scaled(torch.tensor(outputs).float(), torch.tensor(scale.to_network(problem[0])), *scaled.usage_of(items))
     factors = torch.tensor(outputs * scale.scale + scale.mean).float()
-    b = plain(factors, *plain.batch(items))
+    b = plain(factors, torch.tensor(problem[0]).float(), *plain.usage_of(items))
     if name == "mse":
         expected = np.mean(((problem[0] - factors.numpy()) / scale.scale) ** 2)
     elif name == "gram":
@@ -161,7 +160,7 @@ def test_ranking_loss_is_finite_where_a_user_played_the_whole_batch(rng):
     problem = (rng.normal(size=(3, K)), rng.normal(size=(5, K)), usage)
     objective = objective_of("ranking", problem)
     y = torch.zeros((3, K), requires_grad=True)
-    loss = objective(y, *objective.batch(np.arange(3)))
+    loss = objective(y, y, *objective.usage_of(np.arange(3)))
     loss.backward()
     assert loss.item() == 0.0
     assert torch.equal(y.grad, torch.zeros_like(y))
@@ -173,7 +172,7 @@ def test_a_batch_without_plays_has_nothing_to_rank(rng):
     problem = (rng.normal(size=(3, K)), rng.normal(size=(5, K)), usage)
     objective = objective_of("ranking", problem)
     y = torch.ones((2, K), requires_grad=True)
-    objective(y, *objective.batch(np.arange(2))).backward()
+    objective(y, y, *objective.usage_of(np.arange(2))).backward()
     assert torch.equal(y.grad, torch.zeros_like(y))
 
 

@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import RaggedArray
 from skcoldstart._sequences.ragged import LazySequence
-from skcoldstart.neural._torch.loading import ResidentReader, prediction_batches
+from skcoldstart.neural._torch.loading import ResidentFrames, prediction_batches
 from skcoldstart.neural._windows import (
-    FrameReader,
+    WindowReader,
     frame_moments,
     prediction_starts,
     training_starts,
@@ -78,7 +78,7 @@ def test_readers_cut_and_fill_up_windows(form, clips):
     frames, _ = clips
     X = sources(frames)[form]
     items, starts = np.array([0, 3, 3]), np.array([0, 0, 2])
-    windows = FrameReader(X, 6).read(items, starts, 20)
+    windows = WindowReader(X, 6)(items, starts, 20)
     assert windows.dtype == np.float32
     for window, item, start in zip(windows, items, starts, strict=True):
         part = frames[item][start : start + 20]
@@ -92,11 +92,11 @@ def test_readers_cut_and_fill_up_windows(form, clips):
 def test_frames_on_the_device_are_those_on_the_host(storage, atol, clips):
     frames, _ = clips
     X = RaggedArray.from_sequence([np.clip(clip, -4, 4) for clip in frames])
-    resident = ResidentReader(X, X.lengths, 6, storage, "cpu")
+    resident = ResidentFrames(X, X.lengths, 6, storage, "cpu")
     items = np.arange(len(X))
     starts = np.minimum(3, X.lengths - 1)
-    windows = resident.read(items, starts, 25).numpy()
-    host = FrameReader(X, 6).read(items, starts, 25)
+    windows = resident(items, starts, 25).numpy()
+    host = WindowReader(X, 6)(items, starts, 25)
     assert_allclose(windows, host, rtol=0, atol=atol)
     assert not windows[host == 0].any()
 

@@ -19,10 +19,11 @@ class SpectrogramNet(nn.Module):
         self,
         network: Callable[[int, int], nn.Module],
         n_outputs: int,
-        mean: Sequence[float],
-        deviation: Sequence[float],
+        mean: Any,
+        deviation: Any,
     ) -> None:
         super().__init__()
+        self.n_outputs = n_outputs
         self.network = network(len(mean), n_outputs)
         if not isinstance(self.network, nn.Module):
             raise TypeError(
@@ -30,10 +31,9 @@ class SpectrogramNet(nn.Module):
                 "torch.nn.Module. Pass a class of modules, or a function that takes "
                 "(n_features, n_outputs) and makes one."
             )
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer(
-            "inverse_deviation", 1 / torch.tensor(deviation, dtype=torch.float32)
-        )
+        self.network.float()  # as windows are, whatever was pretrained
+        self.register_buffer("mean", torch.as_tensor(mean).float())
+        self.register_buffer("inverse_deviation", 1 / torch.as_tensor(deviation).float())
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         """Map (n_windows, window, n_features) to (n_windows, n_outputs)."""

@@ -1,13 +1,15 @@
 """Batches of windows: read ahead by threads, or gathered on the device."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
+from torch.utils.data import IterableDataset
 
 from skcoldstart.neural._torch.objectives import Objective
 from skcoldstart.neural._windows import (
@@ -17,8 +19,10 @@ from skcoldstart.neural._windows import (
 )
 
 __all__ = [
-    "ResidentReader",
+    "ResidentFrames",
     "WindowBatches",
+    "Windows",
+    "choose_storage",
     "n_readers",
     "prediction_batches",
     "read_ahead",
@@ -27,21 +31,23 @@ __all__ = [
 # Of a device's free memory, what spectrograms may take; the rest is for the network.
 RESIDENT_SHARE = 0.6
 LEVELS = 255  # of uint8
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def n_readers(n_jobs: int | None, device: torch.device) -> int:
     """Return how many threads read ahead; 0 reads in the thread that computes."""
     if n_jobs is None:
         return 0 if device.type == "cpu" else 4
-    if n_jobs < 0:
-        n_jobs = max(1, (os.cpu_count() or 1) + 1 + n_jobs)
-    return 0 if n_jobs <= 1 else n_jobs
+    return joblib.effective_n_jobs(n_jobs) if n_jobs != 1 else 0
 
 
 def read_ahead(
     read: Callable[[Any], Any], tasks: Iterator[Any], n_threads: int
 ) -> Iterator[Any]:
-    """Yield ``read(task)`` in order, twice as many tasks ahead as there are threads."""
+    """Yield ``read(task)`` in order, twice as many tasks ahead as there are threads.
+
+    joblib's generators, and a pool's map, read on however far the network is behind.
+    """
     if n_threads == 0:
         yield from map(read, tasks)
         return
@@ -59,83 +65,78 @@ def read_ahead(
                 future.cancel()
 
 
-class WindowBatches:
-    """The batches of one pass over items: windows, and what the objective needs.
+@dataclass
+class Windows:
+    """Windows of items, and what the objective needs to know of the items.
 
-    Shapes: `items` (n_items,), `n_frames` (n_training_items,).
+    Shapes: `values` (n_windows, window, n_features).
     """
 
-    def __init__(
-        self,
-        reader: Any,
-        items: np.ndarray,
-        n_frames: np.ndarray,
-        objective: Objective,
-        *,
-        window: int,
-        batch_size: int,
-        seed: int,
-        shuffle: bool,
-        n_threads: int,
-        device: torch.device,
-    ) -> None:
-        self._reader = reader
-        self._items = items
-        self._n_frames = n_frames
-        self.objective = objective
-        self._window = window
-        self._batch_size = batch_size
-        self._seed = seed
-        self._shuffle = shuffle
-        self._n_threads = n_threads
-        self._device = device
-        self.epoch = 0
+    values: torch.Tensor
+    usage: tuple[torch.Tensor, ...] = ()
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.values)
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, tuple[torch.Tensor, ...]]]:
-        items, epoch = self._items, 0
-        if self._shuffle:
-            epoch = self.epoch
-            order = np.random.default_rng([self._seed, epoch]).permutation(len(items))
-            items = items[order]
+
+@dataclass(eq=False)
+class WindowBatches(IterableDataset):
+    """The batches of one pass over items: windows, and targets as the net sees them.
+
+    Shapes: `items` (n_items,), `n_frames` (n_training_items,), `targets`
+    (n_training_items, n_outputs).
+    """
+
+    read: Callable[[np.ndarray, np.ndarray, int], Any]
+    items: np.ndarray
+    n_frames: np.ndarray
+    targets: torch.Tensor
+    objective: Objective
+    window: int
+    batch_size: int
+    seed: int
+    n_threads: int
+    device: torch.device
+    shuffle: bool = True
+    epoch: int = 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[tuple[Windows, torch.Tensor]]:
+        items, epoch = self.items, self.epoch if self.shuffle else 0
+        if self.shuffle:
+            items = np.random.default_rng([self.seed, epoch, 1]).permutation(items)
         starts = training_starts(
             items,
-            self._n_frames[items],
-            window=self._window,
+            self.n_frames[items],
+            window=self.window,
             epoch=epoch,
-            seed=self._seed,
+            seed=self.seed,
         )
         # Batches of like size: one item left over would be a step of its own.
-        n_batches = -(-len(items) // self._batch_size)
+        n_batches = -(-len(items) // self.batch_size)
         tasks = zip(
             np.array_split(items, n_batches),
             np.array_split(starts, n_batches),
             strict=True,
         )
-        for windows, batch in read_ahead(self._read, tasks, self._n_threads):
-            yield (
-                windows.to(self._device, non_blocking=True).float(),
-                tuple(part.to(self._device, non_blocking=True) for part in batch),
+        for parts in read_ahead(self._read_batch, tasks, self.n_threads):
+            windows, targets, *usage = (
+                part.to(self.device, non_blocking=True) for part in parts
             )
+            yield Windows(windows.float(), tuple(usage)), targets
 
-    def _read(self, task: Any) -> Any:
+    def _read_batch(self, task: Any) -> list[torch.Tensor]:
         items, starts = task
-        pin = self._device.type == "cuda"
-        if isinstance(self._reader, ResidentReader):
-            windows = self._reader.read(items, starts, self._window)
-        else:
-            dtype = None if pin else np.float32
-            windows = torch.from_numpy(
-                self._reader.read(items, starts, self._window, dtype)
-            )
-            windows = windows.pin_memory() if pin else windows
-        batch = self.objective.batch(items)
-        return windows, tuple(part.pin_memory() if pin else part for part in batch)
+        windows = torch.as_tensor(self.read(items, starts, self.window))
+        targets = self.targets[torch.from_numpy(items)]
+        parts = [windows, targets, *self.objective.usage_of(items)]
+        pin = self.device.type == "cuda"
+        return [part.pin_memory() if pin and not part.is_cuda else part for part in parts]
 
 
-class ResidentReader:
+class ResidentFrames:
     """All frames on the device, in half precision or a byte a value.
 
     Shapes: `n_frames` (n_items,).
@@ -145,19 +146,18 @@ class ResidentReader:
         self, X: Any, n_frames: np.ndarray, n_features: int, storage: str, device: Any
     ) -> None:
         self._starts = np.concatenate([[0], np.cumsum(n_frames)])
-        self._n_frames = n_frames
         self._device = device
-        shape = (int(self._starts[-1]), n_features)
         self._low, self._step = None, None
         if storage == "uint8":
             low, step = _levels(X, n_features)
             self._low = torch.as_tensor(low, device=device)
             self._step = torch.as_tensor(step, device=device)
-        dtype = torch.float16 if storage == "float16" else torch.uint8
-        self._values = torch.empty(shape, dtype=dtype, device=device)
+        self._values = torch.empty(
+            (int(self._starts[-1]), n_features),
+            dtype=getattr(torch, storage),
+            device=device,
+        )
         for item, frames in iter_frames(X, n_features):
-            if not len(frames):
-                continue
             if storage == "uint8":
                 part = np.rint((frames - low) / step).astype(np.uint8)
             else:
@@ -165,27 +165,28 @@ class ResidentReader:
             stop = self._starts[item + 1]
             self._values[self._starts[item] : stop] = torch.from_numpy(part).to(device)
 
-    @staticmethod
-    def choose(n_bytes_of_float16: int, device: torch.device) -> str:
-        """Return the finest storage that fits on a device, or "host"."""
-        if device.type != "cuda":
-            return "host"
-        free, _ = torch.cuda.mem_get_info(device)
-        if n_bytes_of_float16 <= RESIDENT_SHARE * free:
-            return "float16"
-        return "uint8" if n_bytes_of_float16 / 2 <= RESIDENT_SHARE * free else "host"
-
-    def read(self, items: np.ndarray, starts: np.ndarray, window: int) -> torch.Tensor:
+    def __call__(
+        self, items: np.ndarray, starts: np.ndarray, window: int
+    ) -> torch.Tensor:
         """Return windows of shape (n, window, n_features) on the device, float32."""
         first = torch.from_numpy(self._starts[items] + starts).to(self._device)
-        last = torch.from_numpy(self._starts[items] + self._n_frames[items])
+        last = torch.from_numpy(self._starts[items + 1]).to(self._device)
         place = first[:, None] + torch.arange(window, device=self._device)
-        inside = place < last.to(self._device)[:, None]
-        place = place.clamp(max=len(self._values) - 1)
-        windows = self._values[place].float()
+        inside = place < last[:, None]
+        windows = self._values[place.clamp(max=len(self._values) - 1)].float()
         if self._step is not None:
             windows = windows * self._step + self._low
         return windows * inside[:, :, None]
+
+
+def choose_storage(n_bytes_of_float16: int, device: torch.device) -> str:
+    """Return the finest storage that fits on a device, or "host"."""
+    if device.type != "cuda":
+        return "host"
+    free, _ = torch.cuda.mem_get_info(device)
+    if n_bytes_of_float16 <= RESIDENT_SHARE * free:
+        return "float16"
+    return "uint8" if n_bytes_of_float16 / 2 <= RESIDENT_SHARE * free else "host"
 
 
 def _to_half(frames: np.ndarray, item: int) -> np.ndarray:
@@ -201,13 +202,16 @@ def _to_half(frames: np.ndarray, item: int) -> np.ndarray:
 
 def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
     """Return lowest value and distance of levels of every band, float32."""
-    low = np.full(n_features, np.inf, np.float32)
-    high = np.full(n_features, -np.inf, np.float32)
+    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     for _, frames in iter_frames(X, n_features):
-        if len(frames):
-            low = np.minimum(low, frames.min(axis=0))
-            high = np.maximum(high, frames.max(axis=0))
+        low = np.minimum(low, frames.min(axis=0, initial=np.inf))
+        high = np.maximum(high, frames.max(axis=0, initial=-np.inf))
     step = (high - low) / LEVELS
+    if not max(np.abs(low).max(), np.abs(high).max(), step.max()) < FLOAT32_MAX:
+        raise ValueError(
+            f"X holds values from {low.min():.3g} to {high.max():.3g}, which are too far "
+            "apart for device_storage='uint8'. Check the frames, or use 'host'."
+        )
     return low.astype(np.float32), np.where(step > 0, step, 1).astype(np.float32)
 
 
@@ -221,11 +225,10 @@ def prediction_batches(
     owners: list[int] = []
     buffer = np.empty((batch_size, window, n_features), np.float32)
     for item, frames in iter_frames(X, n_features):
-        if not len(frames):
-            continue
         for start in prediction_starts(len(frames), window).tolist():
             part = frames[start : start + window]
-            buffer[len(owners), : len(part)] = part
+            with np.errstate(over="ignore"):
+                buffer[len(owners), : len(part)] = part
             buffer[len(owners), len(part) :] = 0
             owners.append(item)
             if len(owners) == batch_size:

@@ -1,59 +1,87 @@
-"""The skorch net that trains on batches of windows."""
+"""The skorch net that trains on batches of windows, and torch as it needs it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
 
-from skcoldstart.neural._torch.callbacks import TrainingStopped
-from skcoldstart.neural._torch.loading import WindowBatches
+from skcoldstart.neural._torch.loading import WindowBatches, Windows
 
-__all__ = ["FactorNet", "resolve_device", "seeded"]
+__all__ = [
+    "FactorNet",
+    "RandomStream",
+    "plain_torch",
+    "resolve_device",
+    "single_precision",
+]
 
 # What a callback overrides if it wants to see every batch.
 _BATCH_METHODS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+# torch's default type and random generator are one for all threads.
+_GLOBALS_LOCK = threading.RLock()
 
 
 class FactorNet(NeuralNet):
     """A net that learns from `WindowBatches` and brings its own lean loop.
 
-    The loss is that of the batches' objective; losses stay on the device until the
-    end of a pass. Where a callback wants to see batches, skorch's loop runs instead.
+    Losses stay on the device until the end of a pass; where a callback wants to see
+    batches, skorch's loop runs instead. Either way a pass leaves a batch or more in the
+    history, where skorch's callbacks look.
     """
 
+    _random: Any = nullcontext  # where layers draw from in training
+
     def __init__(self, module: Any, *, precision: str, **kwargs: Any) -> None:
-        super().__init__(module, criterion=None, **kwargs)
+        # The criterion of a net that is not in training; the objective while it is.
+        super().__init__(module, criterion=torch.nn.MSELoss, **kwargs)
         self.precision = precision
 
     def train(
-        self, batches: WindowBatches, validation: WindowBatches | None, epochs: int
+        self,
+        objective: torch.nn.Module,
+        batches: WindowBatches,
+        held_out: WindowBatches | None,
+        *,
+        epochs: int,
+        callbacks: list[tuple[str, Callback]],
+        random: Callable[[], AbstractContextManager],
     ) -> None:
-        """Make passes over batches; an interrupt goes through."""
-        self._batches, self._validation = batches, validation
+        """Make passes over batches; Ctrl-C goes through, early stopping does not.
+
+        Callbacks whose names begin with "_" are dropped in the end.
+        """
+        self.callbacks, self._random = callbacks, random
+        self.initialize_callbacks()
+        self.criterion_ = objective
+        self.train_split = predefined_split(held_out) if held_out else None
         self.notify("on_train_begin", X=batches, y=None)
         try:
-            self.fit_loop(batches, None, epochs=epochs)
-        except TrainingStopped:
-            pass
+            self.fit_loop(batches, epochs=epochs)
         except KeyboardInterrupt:
-            if not self._stopped_by_skorch():
-                self.notify("on_train_end", X=batches, y=None)
+            self.notify("on_train_end", X=batches, y=None)
+            if not self._is_stopped_early():
                 raise
+        else:
+            self.notify("on_train_end", X=batches, y=None)
         finally:
-            # They hold the spectrograms and the users.
-            del self._batches, self._validation
-        self.notify("on_train_end", X=batches, y=None)
+            vars(self).update(self._at_rest())
+            for _, callback in self.callbacks_:
+                if isinstance(callback, LRScheduler):
+                    callback.lr_scheduler_ = None  # it holds the optimizer
 
     def outputs(self, windows: np.ndarray) -> np.ndarray:
         """Return outputs of shape (n_windows, n_outputs), float32."""
         self._set_training(False)
         with torch.inference_mode():
             on_device = torch.from_numpy(windows).to(self.device, non_blocking=True)
-            return self.infer(on_device).cpu().numpy()
+            return self.infer(Windows(on_device)).cpu().numpy()
 
     def forget_training(self) -> None:
         """Drop what only training needs: gradients, and moments of the optimizer."""
@@ -62,72 +90,64 @@ class FactorNet(NeuralNet):
 
     # skorch's hooks, narrowed to what is trained here
 
-    def initialize_criterion(self) -> "FactorNet":
-        """Have no criterion: batches bring their objective."""
-        self.criterion_ = None
-        return self
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        return [("epoch_timer", EpochTimer())]
-
-    def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> Any:
-        """Return the batches that `train` was given."""
-        return self._batches, self._validation
-
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return batches, which iterate themselves."""
         return dataset
 
-    def infer(self, x: torch.Tensor, **params: Any) -> torch.Tensor:
-        """Run the network in the precision asked for and return float32."""
-        if self.precision == "bfloat16":
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-                return self.module_(x).float()
-        return self.module_(x)
+    def infer(self, x: Windows, **params: Any) -> torch.Tensor:
+        """Run the network in its precision and return float32."""
+        # Within a caller's autocast, a cache would keep the weights of the first step.
+        autocast = torch.autocast(
+            x.values.device.type,
+            torch.bfloat16,
+            enabled=self.precision == "bfloat16",
+            cache_enabled=False,
+        )
+        with self._random(), autocast:
+            return self.module_(x.values).float()
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> torch.Tensor:
         """Return the objective of a batch."""
-        return self._batches.objective(y_pred, *y_true)
+        return self.criterion_(y_pred, y_true, *X.usage)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
     ) -> None:
-        """Make one pass and record its mean loss."""
+        """Make one pass; losses of batches, or their mean, go into the history."""
         if iterator is None:
             return
         # The first row belongs to this pass.
         iterator.epoch = len(self.history) - 1
         if self._wants_batches():
             super().run_single_epoch(iterator, training, prefix, step_fn, **params)
-            sizes = self.history[-1, "batches", :, f"{prefix}_batch_size"]
-            losses = self.history[-1, "batches", :, f"{prefix}_loss"]
-            loss = float(np.average(losses, weights=sizes))
         else:
-            loss = self._run_lean(iterator, training)
-        if not np.isfinite(loss):
+            self._run_lean(iterator, training, prefix)
+        losses = self.history[-1, "batches", :, f"{prefix}_loss"]
+        if not np.isfinite(losses).all():
             raise ValueError(
-                f"The loss became {loss} in epoch {len(self.history)}: lower lr, or "
-                "check that frames and targets are of ordinary size."
+                f"The loss became {np.mean(losses)} in epoch {len(self.history)}: "
+                "lower lr, or check that frames and targets are of ordinary size."
             )
-        before = [row.get(f"{prefix}_loss", np.inf) for row in self.history[:-1]]
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < min(before, default=np.inf))
 
-    def _run_lean(self, iterator: Any, training: bool) -> float:
+    def _run_lean(self, iterator: WindowBatches, training: bool, prefix: str) -> None:
         self._set_training(training)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
+        n_batches = 0
         with torch.set_grad_enabled(training):
-            for windows, target in iterator:
-                loss = self.get_loss(self.infer(windows), target)
+            for windows, targets in iterator:
+                loss = self.get_loss(self.infer(windows), targets, windows)
                 if training:
                     self.optimizer_.zero_grad(set_to_none=True)
                     loss.backward()
                     self.optimizer_.step()
                 total += loss.detach().double() * len(windows)
-        return float(total) / len(iterator)
+                n_batches += 1
+        self.history.new_batch()
+        self.history.record_batch(f"{prefix}_loss", float(total) / len(iterator))
+        self.history.record_batch(f"{prefix}_batch_size", len(iterator))
+        self.history.record(f"{prefix}_batch_count", n_batches)
 
     def _wants_batches(self) -> bool:
         return any(
@@ -137,13 +157,32 @@ class FactorNet(NeuralNet):
             if getattr(callback, "step_every", None) != "epoch"
         )
 
-    def _stopped_by_skorch(self) -> bool:
-        """Whether an interrupt is how a callback of the user said to stop."""
+    def _is_stopped_early(self) -> bool:
+        """Whether the interrupt is how skorch's callback says that it is enough."""
         return any(
-            isinstance(callback, EarlyStopping)
-            and callback.misses_ >= callback.patience
+            isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
             for _, callback in self.callbacks_
         )
+
+    def _at_rest(self) -> dict[str, Any]:
+        """Return attributes as after training, without spectrograms, users, weights."""
+        return {
+            "callbacks": None,
+            "callbacks_": [c for c in self.callbacks_ if not c[0].startswith("_")],
+            "criterion_": torch.nn.MSELoss(),
+            "train_split": None,
+            "_random": nullcontext,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A callback may save the whole net in the middle of training.
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self) | self._at_rest())
+        return NeuralNet.__getstate__(copy)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with plain_torch():
+            super().__setstate__(state)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -162,9 +201,72 @@ def resolve_device(device: str) -> torch.device:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators inside, and leave them as they were."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+def plain_torch() -> Iterator[None]:
+    """Leave the modes of torch that the caller is in: inference, autocast, a device."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
         yield
+
+
+class RandomStream:
+    """torch's generators for one net: its own state inside, the caller's outside.
+
+    They are held by one thread at a time, and by none while the process forks.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._generators = [torch.default_generator]
+        if device.type == "cuda":
+            place = torch.cuda.current_device() if device.index is None else device.index
+            self._generators.append(torch.cuda.default_generators[place])
+        self._states = [
+            torch.Generator(generator.device).manual_seed(seed).get_state()
+            for generator in self._generators
+        ]
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Draw from the stream inside, and leave torch's generators as they were."""
+        with _GLOBALS_LOCK:
+            before = self._exchange(self._states)
+            try:
+                yield
+            finally:
+                self._states = self._exchange(before)
+
+    def _exchange(self, states: list[torch.Tensor]) -> list[torch.Tensor]:
+        before = [generator.get_state() for generator in self._generators]
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.set_state(state)
+        return before
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Make new layers float32, whatever torch's default type is."""
+    with _GLOBALS_LOCK:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+def _after_fork_in_child() -> None:
+    _GLOBALS_LOCK.release()
+    # Threads do not survive a fork, and OpenMP waits for them for ever.
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(
+    before=_GLOBALS_LOCK.acquire,
+    after_in_parent=_GLOBALS_LOCK.release,
+    after_in_child=_after_fork_in_child,
+)

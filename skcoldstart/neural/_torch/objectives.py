@@ -1,48 +1,49 @@
-"""What a network is trained to make small.
+"""What a network is trained to make small: the criteria of its net.
 
-An objective does its part in two steps: `batch` picks, with NumPy and in any thread,
-what it needs to know of some items; calling the objective with outputs and that gives
-a loss on the device of the outputs.
+An objective does its part in two steps: `usage_of` picks, with NumPy and in any thread,
+what it needs to know of some items; calling the objective with outputs, targets and
+that gives a loss on the device of the outputs.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch.autograd.function import once_differentiable
 
 from skcoldstart.neural._targets import TargetScale
 
-__all__ = [
-    "GramError",
-    "Objective",
-    "SampledSoftmax",
-    "SquaredError",
-    "WeightedPredictionError",
-    "make_objective",
-    "weighted_prediction_error",
-]
+__all__ = ["OBJECTIVES", "Objective", "gram_matrix", "weighted_prediction_error"]
 
 GRAM_ROWS = 8192
 
 
-class Objective:
-    """Base of all: outputs of the network to item factors, tensors to a device."""
+class Objective(torch.nn.Module):
+    """Base of all; it has no parameters and no state, so checkpoints hold none of it.
 
-    def __init__(self, scale: TargetScale, device: Any) -> None:
-        self._scale = scale
+    Shapes: `targets` (n_items, n_outputs), `user_factors` (n_users, n_outputs), `usage`
+    (n_items, n_users).
+    """
+
+    def __init__(
+        self,
+        scale: TargetScale,
+        device: Any,
+        *,
+        targets: np.ndarray,
+        user_factors: np.ndarray | None = None,
+        usage: sp.csr_array | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__()
         self._device = device
-        self._unit = self._put(scale.scale)
-        self._mean = self._put(scale.mean)
+        self._unit, self._mean = self._put(scale.scale), self._put(scale.mean)
 
-    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Return what `__call__` needs to know of some items, on the CPU."""
-        raise NotImplementedError
-
-    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
-        """Return the loss of outputs of shape (n_items, n_outputs)."""
-        raise NotImplementedError
+    def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Return what `forward` needs to know of some items, on the CPU."""
+        return ()
 
     def _factors(self, outputs: torch.Tensor) -> torch.Tensor:
         return outputs * self._unit + self._mean
@@ -56,58 +57,42 @@ class Objective:
 class SquaredError(Objective):
     """Mean squared error of outputs in their own units: 1 for the mean target."""
 
-    def __init__(self, scale: TargetScale, device: Any, targets: np.ndarray) -> None:
-        super().__init__(scale, device)
-        self._targets = torch.from_numpy(scale.to_network(targets))
-
-    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Return targets of shape (n_items, n_outputs)."""
-        return (self._targets[torch.from_numpy(items)],)
-
-    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the mean over items and outputs."""
-        return (outputs - batch[0]).square().mean()
+        return (outputs - targets).square().mean()
 
 
-class GramError(SquaredError):
+class GramError(Objective):
     r"""Squared error where the users are: :math:`(y - y')^T X^T X (y - y')`.
 
     Divided by its value for the mean target.
     """
 
-    def __init__(
-        self,
-        scale: TargetScale,
-        device: Any,
-        targets: np.ndarray,
-        user_factors: np.ndarray,
-    ) -> None:
-        super().__init__(scale, device, targets)
+    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
+        super().__init__(scale, device, **data)
         # In coordinates in which the metric is the identity the error is a plain one.
         # Eigenvectors serve singular matrices too.
-        spectrum, vectors = np.linalg.eigh(gram_matrix(user_factors))
+        spectrum, vectors = np.linalg.eigh(gram_matrix(data["user_factors"]))
         root = vectors * np.sqrt(np.maximum(spectrum, 0))
         root *= scale.scale[:, np.newaxis]
-        far = scale.to_network(targets).astype(np.float64) @ root
+        far = scale.to_network(data["targets"]).astype(np.float64) @ root
         mean_error = np.square(far).sum(axis=1).mean()
         self._root = self._put(root / np.sqrt(mean_error or 1.0))
 
-    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the mean over items."""
-        return ((outputs - batch[0]) @ self._root).square().sum(1).mean()
+        return ((outputs - targets) @ self._root).square().sum(1).mean()
 
 
 class _UsageObjective(Objective):
     """Objectives of the users who played an item, and of those who did not."""
 
-    def __init__(
-        self, scale: TargetScale, device: Any, user_factors: np.ndarray, usage: Any
-    ) -> None:
-        super().__init__(scale, device)
-        self._users = self._put(user_factors)
+    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
+        super().__init__(scale, device, **data)
+        usage = data["usage"]
+        self._users = self._put(data["user_factors"])
         self._indptr = usage.indptr.astype(np.int64)
-        self._columns = usage.indices
-        self._confidences = usage.data
+        self._columns, self._confidences = usage.indices, usage.data
 
     def _entries(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return places of the stored entries of items, and how many each has."""
@@ -123,14 +108,13 @@ class WeightedPredictionError(_UsageObjective):
     Divided by its value for items that are predicted to be played by nobody.
     """
 
-    def __init__(
-        self, scale: TargetScale, device: Any, user_factors: np.ndarray, usage: Any
-    ) -> None:
-        super().__init__(scale, device, user_factors, usage)
-        self._gram = self._put(gram_matrix(user_factors))
+    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
+        super().__init__(scale, device, **data)
+        self._gram = self._put(gram_matrix(data["user_factors"]))
+        usage = data["usage"]
         self._per_item = float(usage.data.sum(dtype=np.float64)) / usage.shape[0]
 
-    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+    def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Return users, confidences and number of plays of items."""
         entries, counts = self._entries(items)
         return (
@@ -139,15 +123,17 @@ class WeightedPredictionError(_UsageObjective):
             torch.from_numpy(counts),
         )
 
-    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, outputs: torch.Tensor, targets: torch.Tensor, *usage: torch.Tensor
+    ) -> torch.Tensor:
         """Return the mean over items."""
         loss = weighted_prediction_error(
-            self._factors(outputs), self._users, self._gram, *batch
+            self._factors(outputs), self._users, self._gram, *usage
         )
         return loss / (len(outputs) * self._per_item)
 
 
-class SampledSoftmax(_UsageObjective):
+class InBatchRanking(_UsageObjective):
     r"""Negative log-likelihood of a user's item among items they did not play.
 
     For each play of item i by user u in a batch,
@@ -156,18 +142,11 @@ class SampledSoftmax(_UsageObjective):
     for a user, which is what recommendation is measured by.
     """
 
-    def __init__(
-        self,
-        scale: TargetScale,
-        device: Any,
-        user_factors: np.ndarray,
-        usage: Any,
-        temperature: float,
-    ) -> None:
-        super().__init__(scale, device, user_factors, usage)
-        self._temperature = temperature
+    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
+        super().__init__(scale, device, **data)
+        self._temperature = data["temperature"]
 
-    def batch(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
+    def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Return the users of a batch and its plays as (place of user, row of item)."""
         entries, counts = self._entries(items)
         users, places = np.unique(self._columns[entries], return_inverse=True)
@@ -175,9 +154,11 @@ class SampledSoftmax(_UsageObjective):
         parts = (users.astype(np.int64), places.astype(np.int64), rows)
         return tuple(map(torch.from_numpy, parts))
 
-    def __call__(self, outputs: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, outputs: torch.Tensor, targets: torch.Tensor, *usage: torch.Tensor
+    ) -> torch.Tensor:
         """Return the mean over plays."""
-        users, places, rows = batch
+        users, places, rows = usage
         if not len(rows):
             return outputs.sum() * 0
         scores = self._users[users] @ self._factors(outputs).T / self._temperature
@@ -188,6 +169,14 @@ class SampledSoftmax(_UsageObjective):
         return torch.nn.functional.softplus(
             others[places] - scores[places, rows]
         ).mean()
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "mse": SquaredError,
+    "gram": GramError,
+    "wpe": WeightedPredictionError,
+    "ranking": InBatchRanking,
+}
 
 
 class _WeightedPredictionError(torch.autograd.Function):
@@ -238,23 +227,3 @@ def gram_matrix(user_factors: np.ndarray) -> np.ndarray:
         block = user_factors[start : start + GRAM_ROWS].astype(np.float64)
         gram += block.T @ block
     return gram
-
-
-def make_objective(
-    name: str,
-    scale: TargetScale,
-    device: Any,
-    *,
-    targets: np.ndarray,
-    user_factors: Any,
-    usage: Any,
-    temperature: float,
-) -> Objective:
-    """Return the objective of a name; what it does not need may be None."""
-    if name == "mse":
-        return SquaredError(scale, device, targets)
-    if name == "gram":
-        return GramError(scale, device, targets, user_factors)
-    if name == "wpe":
-        return WeightedPredictionError(scale, device, user_factors, usage)
-    return SampledSoftmax(scale, device, user_factors, usage, temperature)

@@ -1,32 +1,45 @@
 """From checked data and parameters to a trained net, and from a net to factors."""
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.utils import noop
+from torch.optim import lr_scheduler
 
+from skcoldstart._utils.progress import progress_bar
 from skcoldstart.neural._targets import TargetScale
 from skcoldstart.neural._torch.architectures import (
     ARCHITECTURES,
     SpectrogramNet,
     smallest_window,
 )
-from skcoldstart.neural._torch.callbacks import make_callbacks
 from skcoldstart.neural._torch.loading import (
-    ResidentReader,
+    ResidentFrames,
     WindowBatches,
+    choose_storage,
     n_readers,
     prediction_batches,
 )
-from skcoldstart.neural._torch.net import FactorNet, resolve_device, seeded
-from skcoldstart.neural._torch.objectives import make_objective
-from skcoldstart.neural._windows import FrameReader, frame_moments
+from skcoldstart.neural._torch.net import (
+    FactorNet,
+    RandomStream,
+    plain_torch,
+    resolve_device,
+    single_precision,
+)
+from skcoldstart.neural._torch.objectives import OBJECTIVES
+from skcoldstart.neural._windows import WindowReader, frame_moments
 
 # Rounding depends on the shape of a batch. It is always the same, filled up if need be,
 # so that a prediction depends on nothing but the item.
 PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
+LEAST_GAIN = 1e-4  # share of the loss that counts as an improvement
+LR_FACTOR = 0.5  # of the learning rate on a plateau
 
 __all__ = ["TrainingSet", "build_net", "predict_outputs", "restore_net", "train_net"]
 
@@ -50,81 +63,63 @@ class TrainingSet:
     held_out: np.ndarray
 
 
+@plain_torch()
 def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
     """Return a net with fresh weights."""
-    mean, deviation = np.zeros(data.n_features), np.ones(data.n_features)
+    moments = np.zeros(data.n_features), np.ones(data.n_features)
     if params.standardize:
-        mean, deviation = frame_moments(data.frames, data.train)
-    return _new_net(params, data.targets.shape[1], mean, deviation, seed)
+        moments = frame_moments(data.frames, data.train)
+    device = resolve_device(params.device)
+    network, n_outputs = _network(params), data.targets.shape[1]
+    with RandomStream(seed, device).opened(), single_precision():
+        module = SpectrogramNet(network, n_outputs, *moments)
+    net = _as_skorch(params, module, device)
+    if callable(params.architecture):
+        _check_outputs(net, (2, params.window, data.n_features), (2, n_outputs))
+    return net
 
 
+@plain_torch()
 def restore_net(
     params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
 ) -> FactorNet:
     """Return a net with weights of another of the same parameters."""
-    _check_weights(params, n_features, n_outputs, weights)
-    # Moments of the bands are among the weights.
-    net = _new_net(params, n_outputs, np.zeros(n_features), np.ones(n_features), 0)
-    net.module_.load_state_dict({
-        name: torch.from_numpy(array) for name, array in weights.items()
-    })
-    return net
-
-
-def _check_weights(
-    params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
-) -> None:
-    """Refuse weights of another network before memory is taken for that network."""
-    n_layers = len(params.n_filters) + len(params.hidden)
-    if weights["mean"].shape != (n_features,) or n_layers > len(weights):
+    try:
+        # No memory is taken by layers for which there may be no weights.
+        with torch.device("meta"):
+            moments = torch.empty(2, n_features)
+            module = SpectrogramNet(_network(params), n_outputs, *moments)
+        tensors = {name: torch.tensor(array) for name, array in weights.items()}
+        module.load_state_dict(tensors, assign=True)
+    except (OverflowError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"{len(weights)} arrays of weights, of {weights['mean'].shape} bands, are "
-            f"not those of {n_layers} layers and {n_features} bands"
-        )
-    mean = [0.0] * n_features
-    with torch.device("meta"):  # shapes without numbers
-        module = SpectrogramNet(_network(params), n_outputs, mean, mean)
-    expected = {name: tuple(w.shape) for name, w in module.state_dict().items()}
-    found = {name: weight.shape for name, weight in weights.items()}
-    if found != expected:
-        odd = next(n for n in expected | found if found.get(n) != expected.get(n))
-        raise ValueError(
-            f"weights {odd!r} have shape {found.get(odd)}; expected {expected.get(odd)}"
-        )
+            f"The weights are not those of the network that parameters describe: {error}"
+        ) from error
+    return _as_skorch(params, module, resolve_device(params.device))
 
 
-def _new_net(
-    params: Any, n_outputs: int, mean: np.ndarray, deviation: np.ndarray, seed: int
-) -> FactorNet:
-    device = resolve_device(params.device)
-    optimizers = {
-        "adamw": (torch.optim.AdamW, {}),
-        "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> FactorNet:
+    optimizers: dict[str, dict[str, Any]] = {
+        "adamw": {"optimizer": torch.optim.AdamW},
+        "sgd": {
+            "optimizer": torch.optim.SGD,
+            "optimizer__momentum": 0.9,
+            "optimizer__nesterov": True,
+        },
     }
-    optimizer, options = optimizers[params.optimizer]
-    net = FactorNet(
-        SpectrogramNet,
-        module__network=_network(params),
-        module__n_outputs=n_outputs,
-        module__mean=mean.tolist(),
-        module__deviation=deviation.tolist(),
+    return FactorNet(
+        module,
         precision=_precision(params.precision, device),
-        optimizer=optimizer,
+        **optimizers[params.optimizer],
         optimizer__weight_decay=params.weight_decay,
-        **{f"optimizer__{name}": value for name, value in options.items()},
         lr=params.lr,
-        max_epochs=params.max_epochs,
         batch_size=params.batch_size,
         train_split=None,
         device=str(device),
         compile=params.compile,
         verbose=0,
-    )
-    with seeded(seed, device):
-        net.initialize()
-    if callable(params.architecture):
-        _check_outputs(net, (2, params.window, len(mean)), (2, n_outputs))
-    return net
+        callbacks__print_log=None,
+    ).initialize()
 
 
 def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
@@ -138,13 +133,14 @@ def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
         )
 
 
+@plain_torch()
 def train_net(
     net: FactorNet, params: Any, data: TrainingSet, seed: int, epochs: int
 ) -> None:
     """Train a net for some more passes over the data."""
     device = torch.device(net.device)
-    objective = make_objective(
-        params.objective,
+    read = _reader(params, data, device)
+    objective = OBJECTIVES[params.objective](
         data.scale,
         device,
         targets=data.targets,
@@ -152,55 +148,121 @@ def train_net(
         usage=data.usage,
         temperature=params.temperature,
     )
-    reader = _reader(params, data, device)
-    resident = isinstance(reader, ResidentReader)
-    batches = partial(
-        WindowBatches,
-        reader,
-        n_frames=data.n_frames,
-        objective=objective,
+    batches = WindowBatches(
+        read,
+        data.train,
+        data.n_frames,
+        torch.from_numpy(data.scale.to_network(data.targets)),
+        objective,
         window=params.window,
         batch_size=params.batch_size,
         seed=seed,
-        n_threads=0 if resident else n_readers(params.n_jobs, device),
+        n_threads=n_readers(params.n_jobs, device) * isinstance(read, WindowReader),
         device=device,
     )
-    held_out = batches(items=data.held_out, shuffle=False)
+    held_out = None
+    if len(data.held_out):
+        held_out = replace(batches, items=data.held_out, shuffle=False)
     # After a warm start they may not be those that the net was built with.
-    net.lr = params.lr
     for group in net.optimizer_.param_groups:
-        group["weight_decay"] = params.weight_decay
-    net.callbacks = make_callbacks(
-        lr_schedule=params.lr_schedule,
-        n_epochs=epochs,
-        patience=params.patience,
-        has_validation=len(held_out) > 0,
+        group.update(
+            lr=params.lr, initial_lr=params.lr, weight_decay=params.weight_decay
+        )
+    draws = callable(params.architecture) or params.dropout > 0
+    random = RandomStream(seed + len(net.history), device).opened
+    with progress_bar(
+        description="CNNFactorRegressor",
         verbose=params.verbose,
-        callbacks=params.callbacks,
-    )
-    net.initialize_callbacks()
-    with seeded(seed + len(net.history), device):
+        total=epochs,
+        unit="epoch",
+    ) as bar:
         net.train(
-            batches(items=data.train, shuffle=True),
-            held_out if len(held_out) else None,
-            epochs,
+            objective,
+            batches,
+            held_out,
+            epochs=epochs,
+            callbacks=_callbacks(params, held_out is not None, epochs, bar),
+            random=random if draws else nullcontext,
         )
 
 
+class _Progress(Callback):
+    """A bar over all passes; skorch's is one for each, and waits for every loss."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        row = net.history[-1]
+        names = {"train_loss": "train", "valid_loss": "held_out"}
+        shown = {name: f"{row[key]:.4g}" for key, name in names.items() if key in row}
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update()
+
+
+def _callbacks(params: Any, has_held_out: bool, epochs: int, bar: Any) -> list[Any]:
+    """Return the schedule of the learning rate, the user's, the bar, early stopping."""
+    for callback in params.callbacks or []:
+        named = isinstance(callback, tuple) and len(callback) == 2
+        name, kind = callback if named else ("", callback)
+        kind = kind if isinstance(kind, type) else type(kind)  # skorch takes both
+        if not isinstance(name, str) or not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks holds {callback!r}; expected skorch callbacks, or pairs of "
+                "a name and a callback."
+            )
+    # Each training begins at the top: last_epoch is not that of the history.
+    policies: dict[str, dict[str, Any]] = {
+        "plateau": {
+            "policy": lr_scheduler.ReduceLROnPlateau,
+            "monitor": "valid_loss" if has_held_out else "train_loss",
+            "factor": LR_FACTOR,
+            "patience": max(1, (params.patience or 12) // 3),
+            "threshold": LEAST_GAIN,
+        },
+        "cosine": {
+            "policy": lr_scheduler.CosineAnnealingLR,
+            "T_max": epochs,
+            "last_epoch": -1,
+        },
+        "constant": {
+            "policy": lr_scheduler.ConstantLR,
+            "factor": 1.0,
+            "last_epoch": -1,
+        },
+    }
+    schedule = LRScheduler(**policies[params.lr_schedule], event_name="lr")
+    stopping = EarlyStopping(
+        patience=params.patience, threshold=LEAST_GAIN, load_best=True, sink=noop
+    )
+    made = [("_lr", schedule), *(params.callbacks or []), ("_progress", _Progress(bar))]
+    # The last, since what it raises ends the pass for all that come after.
+    return [*made, ("_early_stopping", stopping)] if has_held_out else made
+
+
+@plain_torch()
 def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.ndarray:
     """Return the mean output over the consecutive windows of each item.
 
     Shapes: -> (n_items, n_outputs).
     """
     batch_size = PREDICTION_BATCH.get(torch.device(net.device).type, 64)
-    sums = np.zeros((len(X), net.module__n_outputs))
-    n_windows = np.zeros(len(X), np.int64)
+    sums = np.zeros((len(X), net.module.n_outputs))
+    n_windows = np.zeros((len(X), 1), np.int64)
     for owners, windows in prediction_batches(
         X, n_features, window=window, batch_size=batch_size
     ):
         np.add.at(sums, owners, net.outputs(windows)[: len(owners)])
         np.add.at(n_windows, owners, 1)
-    return sums / np.maximum(n_windows, 1)[:, np.newaxis]
+    finite = np.isfinite(sums).all(axis=1)
+    if not finite.all():
+        item = int(np.argmin(finite))
+        raise ValueError(
+            f"The outputs of the network for item {item} of X are not finite: its "
+            f"frames hold values as large as {np.abs(X[item]).max():.3g}, far from those "
+            "of fit. Check the item, or give it zero frames."
+        )
+    return sums / np.maximum(n_windows, 1)
 
 
 def _network(params: Any) -> Any:
@@ -233,10 +295,16 @@ def _precision(precision: str, device: torch.device) -> str:
 
 
 def _reader(params: Any, data: TrainingSet, device: torch.device) -> Any:
+    """Return what reads windows: from the host, or from frames on the device."""
     storage = params.device_storage
     if storage == "auto":
         n_bytes = 2 * int(data.n_frames.sum()) * data.n_features
-        storage = ResidentReader.choose(n_bytes, device)
-    if storage == "host":
-        return FrameReader(data.frames, data.n_features)
-    return ResidentReader(data.frames, data.n_frames, data.n_features, storage, device)
+        storage = choose_storage(n_bytes, device)
+    if storage != "host":
+        return ResidentFrames(
+            data.frames, data.n_frames, data.n_features, storage, device
+        )
+    # Half precision travels to a GPU as it is.
+    half = getattr(data.frames, "dtype", None) == np.float16 and device.type == "cuda"
+    dtype = np.float16 if half else np.float32
+    return WindowReader(data.frames, data.n_features, dtype)
