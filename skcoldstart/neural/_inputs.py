@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_array
 
+from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._sequences.checks import check_one_row_per_item
+from skcoldstart._utils.missing import refuse_masked
 
 __all__ = [
     "check_layer_sizes",
@@ -34,8 +36,8 @@ def import_training() -> ModuleType:
     return training
 
 
-def check_targets(y: Any, n_items: int) -> tuple[np.ndarray, bool]:
-    """Validate item factors.
+def check_targets(X: Any, y: Any, n_items: int) -> tuple[np.ndarray, bool]:
+    """Validate item factors, and tell whether they are one number an item.
 
     Shapes: `y` (n_items, n_outputs) -> `targets` (n_items, n_outputs).
     """
@@ -44,6 +46,9 @@ def check_targets(y: Any, n_items: int) -> tuple[np.ndarray, bool]:
             "CNNFactorRegressor requires y to be passed, but the target y is None; "
             "pass item factors of shape (n_items, n_outputs)."
         )
+    refuse_masked(X, "X")
+    refuse_masked(y, "y")
+    check_same_items(X, y)
     targets = check_array(
         y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y"
     )
@@ -66,7 +71,7 @@ def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> Non
 
 
 def check_same_network(params: Any, built_with: dict[str, Any]) -> None:
-    """Refuse to go on with a network that other parameters ask for."""
+    """Refuse to go on with a network of other parameters."""
     for name, before in built_with.items():
         now = getattr(params, name)
         if not np.array_equal(now, before):
@@ -77,9 +82,9 @@ def check_same_network(params: Any, built_with: dict[str, Any]) -> None:
 
 
 def hold_out(
+    X: Any,
     heard: np.ndarray,
     groups: Any,
-    n_items: int,
     fraction: float,
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -87,20 +92,14 @@ def hold_out(
 
     Shapes: `heard` (n_heard,), `groups` (n_items,).
     """
-    if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != (n_items,):
-            raise ValueError(
-                f"groups has shape {groups.shape} but X has {n_items} items; expected "
-                "one group per item."
-            )
+    check_groups(groups, X)
     if fraction == 0 or len(heard) < 2:
         return heard, heard[:0]
     if groups is None:
         n_held_out = min(max(1, round(fraction * len(heard))), len(heard) - 1)
         order = rng.permutation(len(heard))
         return np.sort(heard[order[n_held_out:]]), np.sort(heard[order[:n_held_out]])
-    own = groups[heard]
+    own = np.asarray(groups)[heard]
     n_groups = len(set(own.tolist()))
     if n_groups < 2:
         raise ValueError(

@@ -404,7 +404,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         frames = self._check_frames(X)
         check_layer_sizes("n_filters", self.n_filters)
         check_layer_sizes("hidden", self.hidden, allow_none=True)
-        targets, one_output = check_targets(y, len(frames))
+        targets, one_output = check_targets(X, y, len(frames))
         if known and targets.shape[1] != len(self.target_mean_):
             raise ValueError(
                 f"y has {targets.shape[1]} columns but the network has "
@@ -426,7 +426,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         heard = np.flatnonzero(n_frames)
         if not len(heard):
             raise ValueError("No item of X has frames; at least one must have some.")
-        train, held_out = hold_out(heard, groups, len(frames), validation_fraction, rng)
+        train, held_out = hold_out(X, heard, groups, validation_fraction, rng)
         if not known:
             table = X if hasattr(X, "columns") else frames[int(heard[0])]
             validate_data(self, table, skip_check_array=True)

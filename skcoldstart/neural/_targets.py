@@ -27,7 +27,13 @@ class TargetScale:
         unit_norm = scaling == "unit"
         targets = _normalized(targets) if unit_norm else targets
         mean = targets.mean(axis=0, dtype=np.float64)
-        deviation = np.sqrt(np.mean((targets - mean) ** 2, axis=0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviation = np.sqrt(np.mean((targets - mean) ** 2, axis=0))
+        if not np.isfinite(deviation).all():
+            raise ValueError(
+                f"y holds values as large as {np.abs(targets).max():.3g}, whose "
+                "squares are beyond double precision. Divide y by such a number."
+            )
         if scaling != "factor":
             deviation[:] = np.sqrt(np.mean(deviation**2))
         tiny = deviation <= 1e-7 * np.abs(mean).max(initial=0.0)

@@ -98,7 +98,9 @@ class WindowReader:
         wide = getattr(X, "dtype", np.float64)
         self._checks = not isinstance(X, RaggedArray) or not np.can_cast(wide, dtype)
 
-    def __call__(self, items: np.ndarray, starts: np.ndarray, window: int) -> np.ndarray:
+    def __call__(
+        self, items: np.ndarray, starts: np.ndarray, window: int
+    ) -> np.ndarray:
         """Return windows of shape (n, window, n_features).
 
         Shapes: `items` (n,), `starts` (n,).

@@ -119,7 +119,11 @@ def test_objectives_of_a_batch_equal_their_twins(name, problem, rng):
     objective = objective_of(name, problem)
     items = np.array([6, 1, 2, 0])
     outputs = rng.normal(size=(4, K))
-    loss = objective(torch.tensor(outputs).float(), torch.tensor(factors[items]).float(), *objective.usage_of(items))
+    loss = objective(
+        torch.tensor(outputs).float(),
+        torch.tensor(factors[items]).float(),
+        *objective.usage_of(items),
+    )
     error = factors[items] - outputs
     expected = {
         "mse": np.mean(error**2),
@@ -141,7 +145,11 @@ def test_outputs_are_read_in_the_units_of_the_targets(name, problem, rng):
     items = np.arange(N_ITEMS)
     scaled = objective_of(name, problem, scale)
     plain = objective_of(name, problem)
-    a = scaled(torch.tensor(outputs).float(), torch.tensor(scale.to_network(problem[0])), *scaled.usage_of(items))
+    a = scaled(
+        torch.tensor(outputs).float(),
+        torch.tensor(scale.to_network(problem[0])),
+        *scaled.usage_of(items),
+    )
     factors = torch.tensor(outputs * scale.scale + scale.mean).float()
     b = plain(factors, torch.tensor(problem[0]).float(), *plain.usage_of(items))
     if name == "mse":

@@ -33,7 +33,9 @@ class SpectrogramNet(nn.Module):
             )
         self.network.float()  # as windows are, whatever was pretrained
         self.register_buffer("mean", torch.as_tensor(mean).float())
-        self.register_buffer("inverse_deviation", 1 / torch.as_tensor(deviation).float())
+        self.register_buffer(
+            "inverse_deviation", 1 / torch.as_tensor(deviation).float()
+        )
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         """Map (n_windows, window, n_features) to (n_windows, n_outputs)."""

@@ -133,7 +133,9 @@ class WindowBatches(IterableDataset):
         targets = self.targets[torch.from_numpy(items)]
         parts = [windows, targets, *self.objective.usage_of(items)]
         pin = self.device.type == "cuda"
-        return [part.pin_memory() if pin and not part.is_cuda else part for part in parts]
+        return [
+            part.pin_memory() if pin and not part.is_cuda else part for part in parts
+        ]
 
 
 class ResidentFrames:
@@ -209,8 +211,8 @@ def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
     step = (high - low) / LEVELS
     if not max(np.abs(low).max(), np.abs(high).max(), step.max()) < FLOAT32_MAX:
         raise ValueError(
-            f"X holds values from {low.min():.3g} to {high.max():.3g}, which are too far "
-            "apart for device_storage='uint8'. Check the frames, or use 'host'."
+            f"X holds values from {low.min():.3g} to {high.max():.3g}, too far apart "
+            "for device_storage='uint8'. Check the frames, or use 'host'."
         )
     return low.astype(np.float32), np.where(step > 0, step, 1).astype(np.float32)
 

@@ -160,7 +160,8 @@ class FactorNet(NeuralNet):
     def _is_stopped_early(self) -> bool:
         """Whether the interrupt is how skorch's callback says that it is enough."""
         return any(
-            isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+            isinstance(callback, EarlyStopping)
+            and callback.misses_ == callback.patience
             for _, callback in self.callbacks_
         )
 
@@ -223,7 +224,9 @@ class RandomStream:
     def __init__(self, seed: int, device: torch.device) -> None:
         self._generators = [torch.default_generator]
         if device.type == "cuda":
-            place = torch.cuda.current_device() if device.index is None else device.index
+            place = (
+                torch.cuda.current_device() if device.index is None else device.index
+            )
             self._generators.append(torch.cuda.default_generators[place])
         self._states = [
             torch.Generator(generator.device).manual_seed(seed).get_state()
@@ -259,14 +262,15 @@ def single_precision() -> Iterator[None]:
             torch.set_default_dtype(before)
 
 
-def _after_fork_in_child() -> None:
+def _go_on_in_child() -> None:
     _GLOBALS_LOCK.release()
     # Threads do not survive a fork, and OpenMP waits for them for ever.
     torch.set_num_threads(1)
 
 
-os.register_at_fork(
-    before=_GLOBALS_LOCK.acquire,
-    after_in_parent=_GLOBALS_LOCK.release,
-    after_in_child=_after_fork_in_child,
-)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_GLOBALS_LOCK.acquire,
+        after_in_parent=_GLOBALS_LOCK.release,
+        after_in_child=_go_on_in_child,
+    )

@@ -93,7 +93,7 @@ def restore_net(
         module.load_state_dict(tensors, assign=True)
     except (OverflowError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"The weights are not those of the network that parameters describe: {error}"
+            f"The weights do not fit the network of these parameters: {error}"
         ) from error
     return _as_skorch(params, module, resolve_device(params.device))
 
@@ -259,8 +259,8 @@ def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.
         item = int(np.argmin(finite))
         raise ValueError(
             f"The outputs of the network for item {item} of X are not finite: its "
-            f"frames hold values as large as {np.abs(X[item]).max():.3g}, far from those "
-            "of fit. Check the item, or give it zero frames."
+            f"frames hold values as large as {np.abs(X[item]).max():.3g}, far from "
+            "those of fit. Check the item, or give it zero frames."
         )
     return sums / np.maximum(n_windows, 1)
 
