@@ -34,10 +34,10 @@ from skcoldstart import (
     make_recommendation_scorer,
 )
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
+from skcoldstart.similarity._mlr import _in_units
 from skcoldstart.similarity._objective import RankingObjective
 from skcoldstart.similarity._relevance import LabelRelevance, find_relevant
-from skcoldstart.similarity._retrieval import label_precision
-from skcoldstart.similarity._training import unit_of
+from skcoldstart.similarity._scores import label_precision
 
 N_KNOWN, N_NEW, N_USERS = 7_449, 1_881, 20_000
 SLOW_S = 5.0  # a fit that takes longer is timed once
@@ -148,7 +148,7 @@ def peers():
 def objective(X, y, loss, C):
     """Return the exact objective of labelled items, in units of their spread."""
     return RankingObjective(
-        (X - X.mean(axis=0)) / unit_of(X),
+        _in_units(X)[3],
         LabelRelevance(y, np.arange(len(X), dtype=np.int32)),
         np.arange(len(X), dtype=np.int32),
         loss=loss,
@@ -237,14 +237,12 @@ def catalogue(options):
     report("content cosine", plain, time.perf_counter() - started)
     for n_components in (64, None):
         for C in (10.0, 100.0):
-            for similarity in ("cosine", "neg_sqeuclidean"):
-                model = MLRSimilarity(
-                    n_components, C=C, similarity=similarity, random_state=0
-                )
+            for metric in ("cosine", "neg_sqeuclidean"):
+                model = MLRSimilarity(n_components, C=C, metric=metric, random_state=0)
                 started = time.perf_counter()
                 model.fit(X[known], y[known])
                 seconds = time.perf_counter() - started
-                name = f"MLR rank {n_components or 400}, C={C:g}, {similarity}"
+                name = f"MLR rank {n_components or 400}, C={C:g}, {metric}"
                 report(name, model, seconds, model.objective_, model.n_iter_)
 
 
@@ -269,7 +267,7 @@ def one_evaluation(n, d, r, loss, options):
     relevance = find_relevant(y, None, None, groups, n_relevant=10, n_jobs=None)
     with worker_threads(None) as run:
         F = RankingObjective(
-            X / unit_of(X),
+            _in_units(X)[3],
             relevance,
             groups,
             loss=loss,

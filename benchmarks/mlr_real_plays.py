@@ -59,7 +59,7 @@ SYSTEMS = {
         ),
         {
             "model__C": [3.0, 10.0, 30.0, 100.0, 1000.0],
-            "model__similarity": ["cosine", "neg_sqeuclidean"],
+            "model__metric": ["cosine", "neg_sqeuclidean"],
         },
     ),
 }

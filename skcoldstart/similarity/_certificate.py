@@ -57,9 +57,13 @@ def _bound_by_trace(
         cuts = [np.ones(len(planes))]
         cuts += [weight * _along(slopes, v) for v in directions]
         program = linprog(-losses, A_ub=np.array(cuts), b_ub=np.ones(len(cuts)))
-        values, leading = _leading(np.tensordot(program.x, slopes, axes=1))
+        if program.x is None:  # at a huge C its numbers differ too much in size
+            break
+        shares = np.maximum(program.x, 0.0)
+        shares /= max(1.0, shares.sum())
+        values, leading = _leading(np.tensordot(shares, slopes, axes=1))
         excess = max(1.0, weight * values[0])
-        best = max(best, float(program.x @ losses) / excess)
+        best = max(best, float(shares @ losses) / excess)
         if target - best <= ENOUGH * target:
             break
         multipliers = weight * np.maximum(-program.ineqlin.marginals[1:], 0.0)

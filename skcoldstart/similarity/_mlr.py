@@ -19,7 +19,6 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
-from skcoldstart.similarity._callable_parameter import CallableParameter
 from skcoldstart.similarity._inputs import (
     check_labels,
     check_relevance,
@@ -29,11 +28,35 @@ from skcoldstart.similarity._inputs import (
 )
 from skcoldstart.similarity._objective import RankingObjective
 from skcoldstart.similarity._relevance import find_relevant
-from skcoldstart.similarity._retrieval import label_precision
-from skcoldstart.similarity._scores import anchors, candidates, mean_of_played
-from skcoldstart.similarity._training import train, unit_of
+from skcoldstart.similarity._scores import (
+    anchors,
+    candidates,
+    label_precision,
+    mean_of_played,
+)
+from skcoldstart.similarity._solvers import train
 
 __all__ = ["MLRSimilarity"]
+
+
+FARTHEST = 1e150  # of mapped items; squares beyond overflow
+
+
+def _in_units(X: np.ndarray) -> tuple[np.ndarray, float, int, np.ndarray]:
+    """Return the mean row, the unit as mantissa and power of 2, and rows in units.
+
+    The unit is the root of the mean squared distance, 1 where rows do not differ.
+    Shapes: `X` (n_items, n_features).
+    """
+    # A power of 2 changes no digit and keeps squares within double precision.
+    _, exponent = np.frexp(np.abs(X).max())
+    rows = np.ldexp(X, -exponent)
+    mean = rows.mean(axis=0)
+    rows -= mean
+    spread = np.sqrt(2.0 * rows.var(axis=0).sum())
+    if spread <= 1e-13:
+        return np.ldexp(mean, exponent), 1.0, 0, np.ldexp(rows, exponent)
+    return np.ldexp(mean, exponent), spread, exponent, rows / spread
 
 
 def _knows_users(estimator: "MLRSimilarity") -> bool:
@@ -82,7 +105,7 @@ class MLRSimilarity(
         Jaccard index of their sets of listeners.
     k : int, default=10
         Ranks that "precision@k" and "ndcg@k" look at.
-    similarity : {"cosine", "neg_sqeuclidean"}, default="cosine"
+    metric : {"cosine", "neg_sqeuclidean"}, default="cosine"
         Similarity of mapped items, about the mean of the training items. Which one
         is better depends on the content: let a search choose.
     solver : {"auto", "lbfgs", "sgd"}, default="auto"
@@ -194,7 +217,7 @@ class MLRSimilarity(
         "scale": ["boolean"],
         "n_relevant": [Interval(Integral, 1, None, closed="left")],
         "k": [Interval(Integral, 1, None, closed="left")],
-        "similarity": [StrOptions({"cosine", "neg_sqeuclidean"})],
+        "metric": [StrOptions({"cosine", "neg_sqeuclidean"})],
         "solver": [StrOptions({"auto", "lbfgs", "sgd"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -215,7 +238,7 @@ class MLRSimilarity(
         scale=True,
         n_relevant=10,
         k=10,
-        similarity="cosine",
+        metric="cosine",
         solver="auto",
         max_iter=200,
         tol=1e-4,
@@ -232,7 +255,7 @@ class MLRSimilarity(
         self.scale = scale
         self.n_relevant = n_relevant
         self.k = k
-        self.similarity = similarity
+        self.metric = metric
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
@@ -240,21 +263,6 @@ class MLRSimilarity(
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Ignored.
-
-        Returns
-        -------
-        dict
-            Parameters by name.
-        """
-        return super().get_params(deep) | {"similarity": vars(self)["similarity"]}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -314,36 +322,33 @@ class MLRSimilarity(
             n_relevant=self.n_relevant,
             n_jobs=self.n_jobs,
         )
-        mean = X.mean(axis=0)
-        unit = unit_of(X) if self.scale else 1.0
+        mean, spread, exponent, rows = _in_units(X)
+        C = np.float64(self.C)
+        if not self.scale:  # what the penalty in the units of X is worth in these
+            with np.errstate(over="ignore", under="ignore"):
+                unit = np.ldexp(spread, exponent)
+                C = C * unit ** (2 if self.regularizer == "trace" else 4)
+        # Beyond these bounds the penalty, or the rankings, decide alone.
+        C = float(np.clip(C, 1e-30, 1e30))
         with worker_threads(self.n_jobs) as run:
             objective = RankingObjective(
-                (X - mean) / unit,
+                rows,
                 found,
                 group_of,
                 loss=self.loss.removesuffix("@k"),
                 k=self.k,
-                C=self.C,
+                C=C,
                 regularizer=self.regularizer,
                 run=run,
                 n_threads=n_kernel_threads(self.n_jobs),
             )
-            trained = train(
-                objective,
-                n_components,
-                diagonal=self.diagonal,
-                solver=self.solver,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                batch_size=self.batch_size,
-                seed=int(rng.randint(np.iinfo(np.int32).max)),
-                verbose=self.verbose,
-            )
+            seed = int(rng.randint(np.iinfo(np.int32).max))
+            trained = train(objective, n_components, self, seed)
         L = np.diag(trained.L) if self.diagonal else trained.L
-        self.objective_ = trained.objective
-        self.duality_gap_ = trained.gap
+        self.objective_ = trained.objective / C * self.C
+        self.duality_gap_ = trained.gap / C * self.C
         self.n_iter_ = trained.n_iter
-        self.components_ = L / unit
+        self.components_ = np.ldexp(L / spread, -exponent)
         self.mean_ = mean
         self.relevant_counts_ = found.counts
         self._learn_users(X, plays)
@@ -365,16 +370,24 @@ class MLRSimilarity(
         check_is_fitted(self)
         return self._check_content(X) @ self.components_.T
 
-    @CallableParameter
     def similarity(self, X: Any, Z: Any) -> np.ndarray:
-        """Compute the similarity of items, by the parameter of the same name.
+        """Compute the similarity of items, by the parameter `metric`.
 
-        Shapes: `X` (n_items, n_features), `Z` (n_other_items, n_features) -> (n_items,
-        n_other_items).
+        Parameters
+        ----------
+        X : array-like of shape (n_items, n_features)
+            Content.
+        Z : array-like of shape (n_other_items, n_features)
+            Content of the items to compare with.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_other_items)
+            Similarities; larger is nearer.
         """
         check_is_fitted(self)
-        X, Z = self._embed(self._check_content(X)), self._embed(self._check_content(Z))
-        return candidates(X, self._kind) @ anchors(Z, self._kind).T
+        X, Z = self._embed(X), self._embed(Z)
+        return candidates(X, self._metric) @ anchors(Z, self._metric).T
 
     def get_mahalanobis_matrix(self) -> np.ndarray:
         """Return the metric in the units of X.
@@ -385,7 +398,14 @@ class MLRSimilarity(
             W, where (x - z)' W (x - z) is the squared distance of x and z.
         """
         check_is_fitted(self)
-        return self.components_.T @ self.components_
+        W = self.components_.T @ self.components_
+        if self.components_.any() and not (np.isfinite(W).all() and W.any()):
+            raise ValueError(
+                f"components_ are of size {np.abs(self.components_).max():.3g}, the "
+                "squares of which are beyond double precision. Divide X by a number "
+                "of its own size before fit."
+            )
+        return W
 
     @available_if(_knows_users)
     def predict_factors(self, X: Any) -> np.ndarray:
@@ -402,7 +422,7 @@ class MLRSimilarity(
             Unit vectors for cosines; for distances also what lengths add to them.
         """
         check_is_fitted(self)
-        return candidates(self._embed(self._check_content(X)), self._kind)
+        return candidates(self._embed(X), self._metric)
 
     @available_if(_knows_users)
     def predict(self, X: Any) -> np.ndarray:
@@ -445,7 +465,7 @@ class MLRSimilarity(
         """
         check_is_fitted(self)
         if holds_labels(y):
-            Z = self._embed(self._check_content(X))
+            Z = self._embed(X)
             return label_precision(Z, check_labels(y, len(Z)))
         return super().score(X, y)
 
@@ -468,16 +488,30 @@ class MLRSimilarity(
 
     def _learn_users(self, X: np.ndarray, plays: sp.csr_array | None) -> None:
         """Average the items that each user played."""
-        self._kind = vars(self)["similarity"]
+        self._metric = self.metric
         for name in ("user_factors_", "n_users_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         if plays is not None:
-            rows = anchors(self._embed(X), self._kind)
+            rows = anchors(self._map(X), self._metric)
             self.user_factors_ = mean_of_played(plays, rows)
             self.n_users_ = plays.shape[1]
 
-    def _embed(self, X: np.ndarray) -> np.ndarray:
-        return (X - self.mean_) @ self.components_.T
+    def _embed(self, X: Any) -> np.ndarray:
+        """Map content about the mean of the training items."""
+        return self._map(self._check_content(X))
+
+    def _map(self, X: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            Z = (X - self.mean_) @ self.components_.T
+        near = (np.abs(Z) < FARTHEST).all(axis=1)
+        if not near.all():
+            item = int(np.argmin(near))
+            raise ValueError(
+                f"Item {item} of X holds values as large as {np.abs(X[item]).max():.3g}"
+                ", so far from the items of fit that its distance to them is beyond "
+                "double precision. Check the item, or leave it out."
+            )
+        return Z
 
     def _check_content(self, X: Any) -> np.ndarray:
         with name_missing_content(X):

@@ -1,23 +1,26 @@
-"""Similarities of mapped items as products of factors."""
+"""Similarities of mapped items as products of factors, and how well they retrieve."""
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.metrics import label_ranking_average_precision_score
 from sklearn.preprocessing import normalize
 
-__all__ = ["anchors", "candidates", "mean_of_played"]
+__all__ = ["anchors", "candidates", "label_precision", "mean_of_played"]
+
+BLOCK_SCORES = 1 << 22
 
 
-def candidates(Z: np.ndarray, similarity: str) -> np.ndarray:
+def candidates(Z: np.ndarray, metric: str) -> np.ndarray:
     """Return factors of mapped items whose products with anchors are similarities."""
-    if similarity == "cosine":
+    if metric == "cosine":
         return normalize(Z)
     squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis]
     return np.hstack([2.0 * Z, -squares, np.ones_like(squares)])
 
 
-def anchors(Z: np.ndarray, similarity: str) -> np.ndarray:
+def anchors(Z: np.ndarray, metric: str) -> np.ndarray:
     """Return factors of the items that others are compared with."""
-    if similarity == "cosine":
+    if metric == "cosine":
         return normalize(Z)
     squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis]
     return np.hstack([Z, np.ones_like(squares), -squares])
@@ -29,3 +32,23 @@ def mean_of_played(plays: sp.csr_array, rows: np.ndarray) -> np.ndarray:
         (np.ones(plays.nnz), plays.indices, plays.indptr), shape=plays.shape
     )
     return normalize(shares.T.tocsr(), norm="l1") @ rows
+
+
+def label_precision(Z: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean average precision of rows as queries for others of their class.
+
+    Shapes: `Z` (n_items, n_components), `labels` (n_items,).
+    """
+    queries = np.flatnonzero(np.bincount(labels)[labels] > 1)
+    squares = np.einsum("ij,ij->i", Z, Z)
+    size = max(1, BLOCK_SCORES // len(Z))
+    total = 0.0
+    for start in range(0, len(queries), size):
+        rows = queries[start : start + size]
+        scores = 2.0 * Z[rows] @ Z.T - squares
+        same = labels[rows][:, np.newaxis] == labels
+        # The last place harms no precision: there an item does not find itself.
+        own = np.arange(len(rows)), rows
+        scores[own], same[own] = scores.min() - 1.0, False
+        total += len(rows) * label_ranking_average_precision_score(same, scores)
+    return total / len(queries) if len(queries) else np.nan

@@ -1,14 +1,24 @@
-"""Where to start, and two ways down: L-BFGS for small problems, Adam for large ones."""
+"""From an objective to the best metric found, and what is known about it.
 
+L-BFGS serves small problems, Adam large ones.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.warning import warn
+from skcoldstart.similarity._certificate import lower_bound
 from skcoldstart.similarity._objective import RankingObjective, embed
 
-__all__ = ["minimize_lbfgs", "minimize_sgd", "starting_factor"]
+__all__ = ["Trained", "minimize_lbfgs", "minimize_sgd", "starting_factor", "train"]
 
+LBFGS_SCORES = 5_000_000  # queries times items up to which "auto" is "lbfgs"
+CERTIFIED_FEATURES = 512  # up to which a bound costs less than the minimisation
 START_SCALES = 10.0 ** np.arange(-1.0, 1.6, 0.5)  # not nearer to 0, a saddle
 START_QUERIES = 256  # that judge them
 N_CORRECTIONS = 20
@@ -20,6 +30,58 @@ PATIENCE = 3  # passes in a row that do not help, until the end
 WORTH_A_PASS = 10.0  # times tol, the share of the objective that helps
 VALIDATION_SHARE = 0.1
 MAX_VALIDATION = 1024
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A factor, its objective over all queries, the gap (or NaN), and iterations."""
+
+    L: np.ndarray
+    objective: float
+    gap: float
+    n_iter: int
+
+
+def train(
+    objective: RankingObjective, n_components: int, params: Any, seed: int
+) -> Trained:
+    """Minimise an objective and warn where the result is not what it seems."""
+    L = starting_factor(objective, n_components, diagonal=params.diagonal, seed=seed)
+    solver, options = params.solver, {"max_iter": params.max_iter, "tol": params.tol}
+    if solver == "auto":
+        n_scores = len(objective.queries) * len(objective.X)
+        solver = "lbfgs" if n_scores <= LBFGS_SCORES else "sgd"
+    with progress_bar(
+        description="MLR", verbose=params.verbose, total=params.max_iter
+    ) as bar:
+        if solver == "lbfgs":
+            L, n_iter, converged = minimize_lbfgs(objective, L, bar=bar, **options)
+        else:
+            rng, batch_size = np.random.default_rng(seed), params.batch_size
+            L, n_iter = minimize_sgd(
+                objective, L, batch_size=batch_size, rng=rng, bar=bar, **options
+            )
+            converged = True
+    if not converged:
+        warn(
+            f"L-BFGS made {n_iter} iterations without converging; raise max_iter or "
+            "tol.",
+            ConvergenceWarning,
+        )
+    value = objective.value(L, objective.queries)
+    nothing = objective.value(np.zeros_like(L), objective.queries)
+    bound = np.nan
+    if solver == "lbfgs" and objective.X.shape[1] <= CERTIFIED_FEATURES:
+        bound = lower_bound(objective, L, seed)
+    if value >= nothing * (1 - 1e-12):
+        warn(
+            f"The metric collapsed to 0: with C={params.C:g} none that was found is "
+            f"worth its penalty (it costs {value / nothing:.6g} of what no metric "
+            "costs), and all similarities are 0. To get one, raise C, or choose "
+            "loss='auc', which takes least account of the first ranks."
+        )
+        L, value = np.zeros_like(L), nothing
+    return Trained(L, value, value - bound, n_iter)
 
 
 def starting_factor(

@@ -53,18 +53,18 @@ def test_learning_ranks_better_than_content_as_it_is(world):
     assert gain > 0.05
 
 
-@pytest.mark.parametrize("similarity", list(SIMILARITIES))
-def test_scores_are_mean_similarities_to_played_items(similarity, world):
+@pytest.mark.parametrize("metric", list(SIMILARITIES))
+def test_scores_are_mean_similarities_to_played_items(metric, world):
     y = world.y.toarray()
     y[:, 4] = 0
-    model = MLRSimilarity(3, C=100.0, similarity=similarity, tol=0.1)
+    model = MLRSimilarity(3, C=100.0, metric=metric, tol=0.1)
     model.fit(world.X[:80], y[:80])
     new = world.X[80:]
     mapped, known = (
         (rows - world.X[:80].mean(axis=0)) @ model.components_.T
         for rows in (new, world.X[:80])
     )
-    table = SIMILARITIES[similarity](mapped, known)
+    table = SIMILARITIES[metric](mapped, known)
     assert_allclose(model.similarity(new, world.X[:80]), table, rtol=1e-9, atol=1e-12)
     scores = model.predict(new)
     for user in range(y.shape[1]):
@@ -106,6 +106,44 @@ def test_without_scale_the_penalty_is_in_the_units_of_the_content(world):
         for s, C in ((1.0, 4.0), (2.0, 1.0))
     )
     assert_allclose(plain, 4 * larger, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:The metric collapsed")
+@pytest.mark.parametrize(
+    "options", [{}, {"solver": "sgd"}, {"regularizer": "frobenius"}, {"diagonal": True}]
+)
+@pytest.mark.parametrize("exponent", [-997, -560, -30, 20, 60, 510, 520, 1020])
+def test_content_of_any_size_gives_the_same_metric_or_none(exponent, options, world):
+    X = np.ldexp(world.X, exponent)
+    scaled = fitted(world, **options)
+    model = MLRSimilarity(C=100.0, tol=1e-2, random_state=0, **options)
+    same = model.fit(X, world.y)
+    # The largest content makes the least numbers, which have few digits.
+    rtol = 1e-9 if exponent > 1000 else 0
+    found = np.ldexp(same.components_, exponent)
+    assert_allclose(found, scaled.components_, rtol, atol=rtol)
+    assert_allclose(same.predict(X), scaled.predict(world.X), rtol=1e-6, atol=1e-9)
+    assert same.objective_ == scaled.objective_
+    # In its own units the penalty of large content is next to nothing, and that of
+    # small content more than any metric is worth.
+    plain = model.set_params(scale=False).fit(X, world.y)
+    assert np.isfinite(plain.components_).all()
+    assert plain.components_.any() == (exponent > 0)
+    rankings_alone = fitted(world, **options | {"C": 1e30}).objective_ / 1e30 * 100
+    expected = rankings_alone if exponent > 0 else 100.0
+    assert_allclose(plain.objective_, expected, rtol=0.05)
+
+
+def test_items_beyond_double_precision_are_named(world):
+    model = fitted(world, metric="neg_sqeuclidean")
+    X = world.X.copy()
+    X[7, 1] = 1e200
+    for method in (model.predict, lambda X: model.similarity(X, X)):
+        with pytest.raises(ValueError, match=r"Item 7 of X holds values .*1e\+200"):
+            method(X)
+    model = MLRSimilarity(tol=1e-2).fit(np.ldexp(world.X, 600), world.y)
+    with pytest.raises(ValueError, match="Divide X"):
+        model.get_mahalanobis_matrix()
 
 
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
@@ -209,13 +247,11 @@ def test_items_that_do_not_differ_are_ranked_by_nothing(world):
     assert_array_equal(model.predict(X), 0)
 
 
-@pytest.mark.parametrize("similarity", list(SIMILARITIES))
+@pytest.mark.parametrize("metric", list(SIMILARITIES))
 @pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
-def test_a_metric_not_worth_its_penalty_collapses_with_a_warning(
-    similarity, solver, world
-):
+def test_a_metric_not_worth_its_penalty_collapses_with_a_warning(metric, solver, world):
     with pytest.warns(UserWarning, match=r"collapsed.*raise C"):
-        model = fitted(world, C=1e-3, similarity=similarity, solver=solver)
+        model = fitted(world, C=1e-3, metric=metric, solver=solver)
     assert_array_equal(model.components_, 0)
     assert_array_equal(model.predict(world.X), 0)
     assert_array_equal(model.similarity(world.X, world.X), 0)
@@ -245,10 +281,8 @@ def test_sgd_repeats_with_its_seed(world):
 
 
 def test_auto_is_lbfgs_for_few_scores_and_sgd_for_many(world, monkeypatch):
-    from skcoldstart.similarity import _training
-
     assert np.isfinite(fitted(world).duality_gap_)
-    monkeypatch.setattr(_training, "LBFGS_SCORES", 1000)
+    monkeypatch.setattr(_solvers, "LBFGS_SCORES", 1000)
     assert np.isnan(fitted(world).duality_gap_)
 
 
@@ -260,9 +294,6 @@ def test_iterations_that_do_not_suffice_are_reported(world):
 def test_the_start_of_low_rank_is_the_leading_components(wine, monkeypatch):
     monkeypatch.setattr(
         _solvers, "minimize_lbfgs", lambda objective, L, **_: (L, 1, True)
-    )
-    monkeypatch.setattr(
-        "skcoldstart.similarity._training.minimize_lbfgs", _solvers.minimize_lbfgs
     )
     X, y = wine
     leading = np.linalg.svd(X, full_matrices=False)[2][:3]
@@ -278,7 +309,7 @@ def test_interruption_leaves_blas_as_it_was(world, monkeypatch):
     before = threadpool_info()
     model = fitted(world)
     old = model.components_
-    monkeypatch.setattr("skcoldstart.similarity._training.minimize_lbfgs", interrupt)
+    monkeypatch.setattr(_solvers, "minimize_lbfgs", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(C=50.0).fit(world.X, world.y)
     assert threadpool_info() == before
@@ -310,7 +341,7 @@ def test_relevance_of_a_fold_is_refused_with_the_reason(rng):
         ({"y": np.linspace(0, 1, 120)}, "label type"),
         ({"y": None}, "requires y"),
         ({"groups": np.zeros(5)}, r"groups has shape \(5,\)"),
-        ({"groups": np.full(120, np.nan)}, "groups contains NaN"),
+        ({"groups": np.full(120, np.nan)}, "groups is missing"),
         ({"relevance": np.full((120, 120), np.inf)}, "infinity"),
     ],
 )
@@ -327,7 +358,7 @@ def test_malformed_arguments_are_named(change, message, world):
         ({"n_components": 2, "diagonal": True}, "keeps every feature"),
         ({"C": 0.0}, "'C' parameter"),
         ({"loss": "auc@k"}, "'loss' parameter"),
-        ({"similarity": "dot"}, "'similarity' parameter"),
+        ({"metric": "dot"}, "'metric' parameter"),
     ],
 )
 def test_parameters_that_do_not_fit_are_named(options, message, world):

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
-from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -29,7 +28,7 @@ def quick(**options):
 def test_a_search_chooses_metric_and_similarity_on_sparse_plays(world):
     grid = {
         "mlrsimilarity__C": [30.0, 1000.0],
-        "mlrsimilarity__similarity": ["cosine", "neg_sqeuclidean"],
+        "mlrsimilarity__metric": ["cosine", "neg_sqeuclidean"],
     }
     search = GridSearchCV(
         make_pipeline(PCA(6), quick()),
@@ -84,23 +83,6 @@ def test_tables_have_names(world):
         model.predict(X[list("hgfedcba")])
 
 
-def test_the_parameter_similarity_can_be_called(world):
-    model = quick(similarity="neg_sqeuclidean")
-    assert model.similarity == "neg_sqeuclidean"
-    assert model.get_params()["similarity"] == "neg_sqeuclidean"
-    assert clone(model).similarity == "neg_sqeuclidean"
-    model.set_params(similarity="cosine").fit(world.X, world.y)
-    table = model.similarity(world.X[:3], Z=world.X[:3])
-    assert_allclose(np.diag(table), 1.0)
-    assert MLRSimilarity.similarity(model, world.X[:3], world.X[:3]).shape == (3, 3)
-    # A search may put numpy strings or nonsense there.
-    assert (
-        quick(similarity=np.str_("cosine")).fit(world.X, world.y).predict(world.X).any()
-    )
-    with pytest.raises(ValueError, match="'similarity' parameter"):
-        quick(similarity=7).fit(world.X, world.y)
-
-
 def test_a_dumped_model_scores_the_same(world, tmp_path):
     model = quick().fit(world.X, world.y)
     joblib.dump(model, tmp_path / "model.joblib")
@@ -111,10 +93,10 @@ def test_a_dumped_model_scores_the_same(world, tmp_path):
     )
 
 
-def test_changing_similarity_after_fit_changes_nothing_learned(world):
+def test_changing_the_metric_after_fit_changes_nothing_learned(world):
     model = quick().fit(world.X, world.y)
     scores = model.predict(world.X)
-    model.set_params(similarity="neg_sqeuclidean")
+    model.set_params(metric="neg_sqeuclidean")
     assert_array_equal(model.predict(world.X), scores)
 
 
