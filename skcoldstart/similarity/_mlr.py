@@ -323,7 +323,7 @@ class MLRSimilarity(
             n_jobs=self.n_jobs,
         )
         mean, spread, exponent, rows = _in_units(X)
-        C = np.float64(self.C)
+        C: Any = np.float64(self.C)
         if not self.scale:  # what the penalty in the units of X is worth in these
             with np.errstate(over="ignore", under="ignore"):
                 unit = np.ldexp(spread, exponent)

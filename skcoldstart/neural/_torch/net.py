@@ -71,7 +71,7 @@ class FactorNet(NeuralNet):
         else:
             self.notify("on_train_end", X=batches, y=None)
         finally:
-            vars(self).update(self._at_rest())
+            self.__dict__.update(self._at_rest())
             for _, callback in self.callbacks_:
                 if isinstance(callback, LRScheduler):
                     callback.lr_scheduler_ = None  # it holds the optimizer
@@ -178,7 +178,7 @@ class FactorNet(NeuralNet):
     def __getstate__(self) -> dict[str, Any]:
         # A callback may save the whole net in the middle of training.
         copy = object.__new__(type(self))
-        vars(copy).update(vars(self) | self._at_rest())
+        copy.__dict__.update(self.__dict__ | self._at_rest())
         return NeuralNet.__getstate__(copy)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -84,8 +84,11 @@ def restore_net(
     params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
 ) -> FactorNet:
     """Return a net with weights of another of the same parameters."""
+    n_layers = len(params.n_filters) + len(params.hidden)
     try:
-        # No memory is taken by layers for which there may be no weights.
+        if n_layers > len(weights):
+            raise TypeError(f"{n_layers} layers have {len(weights)} arrays of weights")
+        # No memory is taken by layers before there are weights for them.
         with torch.device("meta"):
             moments = torch.empty(2, n_features)
             module = SpectrogramNet(_network(params), n_outputs, *moments)
