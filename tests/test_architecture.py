@@ -47,7 +47,7 @@ KERNEL_IMPORTS = {
     *("math", "operator", "typing"),
     *("llvmlite", "numba", "numpy", "skcoldstart"),
 }
-LIMITS = {"_kernels": 300}
+LIMITS = {"_kernels": 250}  # lines of code; docstrings do not count
 FILES = sorted(
     p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem != "__init__"
 )
@@ -108,10 +108,24 @@ def test_private_names_of_scikit_learn_come_through_one_door(path):
             assert not private, f"line {node.lineno}: {private}"
 
 
+def n_code_lines(text):
+    """Count lines that are neither blank nor comment nor docstring."""
+    tree = ast.parse(text)
+    prose = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            if ast.get_docstring(node) is not None:
+                prose |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
+    return sum(
+        bool(line.strip()) and line.strip()[0] != "#" and number not in prose
+        for number, line in enumerate(text.splitlines(), 1)
+    )
+
+
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_files_stay_small(path):
-    n_lines = len(path.read_text("utf-8").splitlines())
-    assert n_lines <= LIMITS.get(room_of(path), 500)
+    limit = LIMITS.get(room_of(path), 350)
+    assert n_code_lines(path.read_text("utf-8")) <= limit
 
 
 def test_every_kernel_is_arrays_in_arrays_out():
