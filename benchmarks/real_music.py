@@ -1,10 +1,10 @@
-"""Cut long recordings into 29-s clips, invent listeners, and write a catalogue.
+"""Cut long recordings into 29-s clips, make synthetic listeners, and write a catalogue.
 
     python benchmarks/real_music.py --audio FOLDER --out CATALOGUE
     python -m skcoldstart --plays CATALOGUE/plays.tsv --audio CATALOGUE/audio \
         --groups CATALOGUE/tracks.tsv --out RESULTS
 
-The sound is real, the listeners are not: no public data set has both. Each recording
+The sound is real, the listeners are synthetic. Each recording
 (a track) becomes clips of 29 s. A listener likes what the clips sound like in a fixed,
 coarse sense that no system here is given: three numbers per clip, the median spectral
 centroid, the share of energy that falls on onsets, and the loudness range, each ranked
@@ -63,7 +63,7 @@ def describe(clip, rate):
     return np.median(centroid), rise.mean(), high - low
 
 
-def invent_plays(tracks, heard, rng):
+def synthetic_plays(tracks, heard, rng):
     """Return play counts of shape (n_clips, n_listeners)."""
     content = np.column_stack([rankdata(column) for column in heard.T])
     content = (content - content.mean(axis=0)) / content.std(axis=0)
@@ -94,7 +94,7 @@ def main():
     args = parse_arguments()
     (args.out / "audio").mkdir(parents=True, exist_ok=True)
     names, tracks, heard = cut(args.audio, args.out / "audio")
-    plays = invent_plays(tracks, heard, np.random.default_rng(args.seed))
+    plays = synthetic_plays(tracks, heard, np.random.default_rng(args.seed))
     songs, users = plays.nonzero()
     write_table(
         args.out / "plays.tsv",
