@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
+from skcoldstart.audio._identity import file_content
 from skcoldstart.audio._reading import Reading, is_path
 
 __all__ = ["Analysis", "ClipExtractor", "ClipFrames", "FrameFunction"]
@@ -67,6 +68,7 @@ class ClipFrames(NamedTuple):
     error: AudioReadError | None
     notice: str | None  # what makes its file look truncated, if anything does
     decoder: str | None  # what decoded it, where that is not libsndfile
+    content: str | None  # a checksum of its file, where that is wanted
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class ClipExtractor:
 
     analyses: tuple[Analysis, ...]
     reading: Reading
+    identifies: bool = False  # whether a checksum of each file is wanted
 
     def __call__(
         self, index: int, item: Any, wanted: Sequence[int] | None = None
@@ -86,11 +89,15 @@ class ClipExtractor:
         analyses = self.analyses
         if wanted is not None:
             analyses = tuple(analyses[i] for i in wanted)
+        content = None
         try:
+            if self.identifies and is_path(item):
+                content = file_content(self.reading.absolute(item))
             clip = self.reading.clip(index, item, [a.sr for a in analyses])
             frames = tuple(a.frames(clip.waveforms[a.sr]) for a in analyses)
-            return ClipFrames(frames, None, clip.notice, clip.decoder)
+            return ClipFrames(frames, None, clip.notice, clip.decoder, content)
         except AudioReadError as error:
             path = item if is_path(item) else None
             named = AudioReadError(path, error.reason, index)
-            return ClipFrames(tuple(a.no_frames() for a in analyses), named, None, None)
+            nothing = tuple(a.no_frames() for a in analyses)
+            return ClipFrames(nothing, named, None, None, None)

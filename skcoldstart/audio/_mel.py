@@ -55,7 +55,7 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
     short is bad for its decoder, unless ``salvage=True``.
 
     Time is linear in the length of the audio. Memory is the result, the decoded
-    samples of one item per worker and, with several workers, the frames of 32 items
+    samples of one item per worker and, with several workers, the frames of 40 items
     per worker. With `store` the result stays on disk and 64 MB of frames wait in
     memory to be written: what a killed run has to compute again.
 

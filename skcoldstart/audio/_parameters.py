@@ -31,6 +31,8 @@ _TEXTS = {
         returns ``(samples, sr)``: floats of shape (n_samples,) or (n_samples,
         n_channels) with full scale at 1.0, and their rate in Hz. It may take for a
         path what it likes, and whatever it raises makes a bad item.
+
+        .. versionadded:: 0.2
     max_duration : float, default=None
         Seconds to keep from the start of each item; ``None`` keeps all.
     on_error : {"raise", "warn", "ignore"}, default="raise"
@@ -51,8 +53,8 @@ _TEXTS = {
         Folder that keeps the frames on disk. `transform` computes what the folder
         lacks and returns a sequence that reads from it, so `lazy` makes no difference.
         Runs share it, also at the same time, and go on where a killed one stopped. A
-        file that changes in name, size or time is computed anew, as is everything
-        when a parameter of the frames changes.
+        file whose name or content changes is computed anew, as is everything when a
+        parameter of the frames changes. Damage to the folder is noticed.
     n_jobs : int, default=None
         Items worked on at once; ``None`` means 1 unless in a
         ``joblib.parallel_config`` context, -1 means all processors. The frames are

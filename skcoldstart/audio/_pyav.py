@@ -1,5 +1,6 @@
 """Decode a file with PyAV, which reads what libsndfile does not."""
 
+import io
 import os
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from skcoldstart.audio._decoded import Decoded, Request
 from skcoldstart.audio._errors import AudioReadError
 
-__all__ = ["decode", "is_installed", "require", "version"]
+__all__ = ["decode", "version"]
 
 # Formats that hold sound themselves. FFmpeg knows others that name further files or
 # addresses, which a file from a stranger must not make it open.
@@ -23,30 +24,12 @@ _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 _LENGTH_SLACK_S = 0.25
 
 
-def is_installed() -> bool:
-    """Tell whether PyAV can be imported."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def require() -> None:
-    """Raise an error that names the extra where PyAV is not installed."""
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "reader='av' needs PyAV, which is not installed. Install it with "
-            "`pip install skcoldstart[av]`, or use reader='auto'."
-        ) from error
-
-
 def version() -> str:
-    """Return the versions of PyAV and of FFmpeg's decoders."""
-    import av
-
+    """Return the versions of PyAV and of FFmpeg's decoders; "" if not installed."""
+    try:
+        import av
+    except ImportError:
+        return ""
     return f"PyAV {av.__version__}, libavcodec {av.library_versions['libavcodec']}"
 
 
@@ -56,7 +39,7 @@ def decode(path: Any, request: Request) -> Decoded:
 
     blocks = _Blocks(request)
     # A file object, so that FFmpeg sees no name that it could take for an address.
-    with open(path, "rb") as file:
+    with _File(path) as file:
         n_missing = _n_missing_of_riff(file)
         try:
             options = {"format_whitelist": _FORMATS}
@@ -72,6 +55,20 @@ def decode(path: Any, request: Request) -> Decoded:
             if not (blocks.n_samples and request.salvage):
                 raise AudioReadError(None, reason) from error
             return blocks.decoded(f"{reason} after {blocks.n_samples} samples")
+
+
+class _File(io.FileIO):
+    """A file whose seeks before its beginning fail as FFmpeg expects it.
+
+    PyAV keeps exceptions of a file for a later call, which may be about another one.
+    """
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place of the file; return it, or -1 where there is none."""
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
 
 
 class _Blocks:

@@ -10,6 +10,7 @@ import numpy as np
 
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart.audio._callables import fingerprint
 from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
 from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
 
@@ -70,10 +71,31 @@ class Reading:
 
     def check(self) -> None:
         """Raise an error where the reader is not installed."""
-        if self.reader == "av":
-            from skcoldstart.audio import _pyav
+        from skcoldstart.audio import _pyav
 
-            _pyav.require()
+        if self.reader == "av" and not _pyav.version():
+            raise ImportError(
+                "reader='av' needs PyAV, which is not installed. Install it with "
+                "`pip install skcoldstart[av]`, or use reader='auto'."
+            )
+
+    def description(self) -> str:
+        """Say what determines the samples of a file, beside its content."""
+        from skcoldstart.audio import _pyav
+
+        text = f"max_duration={self.max_duration}, salvage={self.salvage}"
+        if self.reader == "av":
+            return f"{text}, {_pyav.version()}"
+        return f"{text}, {fingerprint(self.reader)}" if callable(self.reader) else text
+
+    def absolute(self, path: Any) -> str | bytes:
+        """Return the file that a path means, whatever the folder of a process is."""
+        name = os.path.expanduser(os.fspath(path))
+        if not name or self.folder == here():
+            return name
+        if isinstance(name, bytes):
+            return os.path.join(os.fsencode(self.folder), name)
+        return os.path.join(self.folder, name)
 
     def clip(self, index: int, item: Any, rates: Sequence[float]) -> Clip:
         """Return entry `index` of X at some sampling rates."""
@@ -120,7 +142,7 @@ class Reading:
 
         if callable(self.reader):
             return _call(self.reader, path, request), None
-        name = _absolute(path, self.folder)
+        name = self.absolute(path)
         _check_readable(name)
         if self.reader == "av":
             return _pyav.decode(name, request), _pyav.version()
@@ -135,7 +157,7 @@ class Reading:
                 reason += f" ({error.reason})"
             if self.reader == "soundfile":
                 reason += "; reader='auto' reads it, with `pip install skcoldstart[av]`"
-            elif not _pyav.is_installed():
+            elif not _pyav.version():
                 reason += "; PyAV does: `pip install skcoldstart[av]`"
             else:
                 return _pyav.decode(name, request), _pyav.version()
@@ -148,16 +170,6 @@ def here() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return ""
-
-
-def _absolute(path: Any, folder: str) -> str | bytes:
-    """Return the file that a path meant in `folder`, whatever the folder is now."""
-    name = os.path.expanduser(os.fspath(path))
-    if not name or folder == here():
-        return name
-    if isinstance(name, bytes):
-        return os.path.join(os.fsencode(folder), name)
-    return os.path.join(folder, name)
 
 
 def check_audio_items(X: Any, allow_missing: bool = False) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,9 @@ from skcoldstart._sequences.collector import ItemCollector
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.warning import warn
+from skcoldstart.audio._errors import AudioReadError
 from skcoldstart.audio._extraction import ClipExtractor, ClipFrames
+from skcoldstart.audio._identity import identify
 
 __all__ = ["ItemError", "LazyFrames", "Run"]
 
@@ -80,40 +82,49 @@ class Run:
 
     def in_stores(
         self, folders: Sequence[Any]
-    ) -> tuple[list[LazySequence], list[ItemError]]:
+    ) -> tuple[Sequence[LazySequence], list[ItemError]]:
         """Compute what the stores of the analyses lack, and read all from there."""
-        from skcoldstart.audio._store import FrameStore, item_key
+        from skcoldstart.audio._store import FrameStore
 
+        reading = self.extract.reading
         stores = [
-            FrameStore(folder, analysis, self.extract.reading)
+            FrameStore(folder, analysis, reading)
             for folder, analysis in zip(folders, self.extract.analyses, strict=True)
         ]
         report = _Report(self)
-        keys = [item_key(i, self.items[i]) for i in range(len(self.items))]
-        tasks: list[_Task] = []
-        for index, key in enumerate(keys):
-            lacking = [s for s, store in enumerate(stores) if key not in store]
+        items = [identify(i, self.items[i], reading) for i in range(len(self.items))]
+        tasks = []
+        for index, item in enumerate(items):
+            lacking = [s for s, store in enumerate(stores) if store.find(item) is None]
             if lacking:
                 tasks.append(_Task(index, lacking))
+        run = replace(self, extract=replace(self.extract, identifies=True))
         try:
-            with closing(self._results(tasks)) as results:
+            with closing(run._results(tasks)) as results:
                 for task, result in results:
-                    report.note(task.index, result.error, None)
-                    key = keys[task.index]
-                    if result.error is not None:
-                        keys[task.index] = None
-                    elif key is not None:
-                        for s, frames in zip(
-                            task.wanted or (), result.frames, strict=True
-                        ):
-                            stores[s].add(key, frames, result.notice)
+                    item, error = items[task.index], result.error
+                    if error is None and (item is None or not item.is_current()):
+                        reason = "it changed while it was read"
+                        error = AudioReadError(
+                            self.items[task.index], reason, task.index
+                        )
+                    report.note(task.index, error, None)
+                    if item is None or error is not None:
+                        items[task.index] = None
+                        continue
+                    for s, frames in zip(task.wanted or (), result.frames, strict=True):
+                        stores[s].add(item, frames, result)
         finally:
             # Also on Ctrl-C and on a bad file: what is done need not be done again.
             for store in stores:
                 store.flush()
-        for index, key in enumerate(keys):
-            report.note(index, None, stores[0].notice(key))
-        return [store.frames(keys) for store in stores], report.finish()
+        places = [[store.find(item) for item in items] for store in stores]
+        for index, place in enumerate(places[0]):
+            report.note(index, None, place and place.notice)
+        errors = report.finish()
+        return [
+            s.frames(found) for s, found in zip(stores, places, strict=True)
+        ], errors
 
     def when_read(self) -> "LazyFrames":
         """Return a sequence that computes an item whenever it is read."""

@@ -8,16 +8,14 @@ moment its JSON is there; names are random, so writers never meet. A writer that
 killed loses the shard in progress and nothing else.
 """
 
-import errno
 import hashlib
 import json
 import os
+import stat
 import time
 import uuid
-import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,22 +26,17 @@ from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._sequences.windows import window_array, window_bounds
 from skcoldstart._utils.atomic import atomic_write
 from skcoldstart._utils.cached import cached_property
-from skcoldstart.audio._extraction import Analysis
-from skcoldstart.audio._reading import (
-    Reading,
-    check_waveform,
-    is_missing,
-    is_path,
-)
+from skcoldstart.audio._extraction import Analysis, ClipFrames
+from skcoldstart.audio._identity import ItemIdentity
+from skcoldstart.audio._pyav import version
+from skcoldstart.audio._reading import Reading
+from skcoldstart.audio._shards import ShardReader, shard_bytes, write_shard
 
-__all__ = ["FrameStore", "StoredFrames", "item_key"]
+__all__ = ["FrameStore", "StoredFrames"]
 
 # Frames wait in memory until there are so many bytes of them. A shard in progress is
 # what a killed run loses: a few hundred clips.
 _SHARD_BYTES = 1 << 26
-
-# Maps of shards kept open; each holds a file descriptor.
-_MAX_OPEN = 128
 
 # Files that a killed writer left are swept when they are this old, in seconds.
 _STALE_S = 24 * 3600
@@ -55,25 +48,31 @@ class Location(NamedTuple):
     shard: str  # name without suffix; empty for an item without frames
     start: int
     stop: int
-    offset: int  # bytes of the shard's file before its first frame
     notice: str | None  # what made its file look truncated
 
 
-_NOWHERE = Location("", 0, 0, 0, None)
+class _Entry(NamedTuple):
+    """A version of an item in a store."""
+
+    state: str
+    content: str
+    decoder: str
+    location: Location
+
+
+_NOWHERE = Location("", 0, 0, None)
 
 
 class StoredFrames(LazySequence):
     """Frames of a store, an item read when it is asked for.
 
-    Indexing works as on a `RaggedArray`: an integer gives the frames of an item, a
-    slice, an integer array or a mask gives another `StoredFrames`. An item is a
-    read-only view of a mapped file. The system reads such files far ahead, some
-    megabyte: right for whole items in turn, wasteful for short pieces of a store
-    larger than memory, which `windows` reads alone.
+    Indexing works as on a `RaggedArray`: an integer reads the frames of an item, a
+    slice, an integer array or a mask gives another `StoredFrames`. Pages of the disk
+    are checked when they are read for the first time.
     """
 
-    def __init__(self, reader: "_ShardReader", places: Sequence[Location]) -> None:
-        super().__init__(reader, places)
+    def __init__(self, reader: ShardReader, places: Sequence[Location]) -> None:
+        super().__init__(self._read, places)
         self._reader = reader
 
     @cached_property
@@ -88,6 +87,9 @@ class StoredFrames(LazySequence):
     def dtype(self) -> np.dtype:
         """Type of the frames."""
         return self._reader.dtype
+
+    def _read(self, place: Location) -> np.ndarray:
+        return self._reader.read(place.shard, place.start, place.stop)
 
     def _select(self, sources: Sequence[Location]) -> "StoredFrames":
         return StoredFrames(self._reader, sources)
@@ -111,10 +113,9 @@ class StoredFrames(LazySequence):
         in_turn = [
             (place.shard, place.start + starts[w], w) for w, place in enumerate(places)
         ]
-        for _, first, w in sorted(in_turn):
+        for shard, first, w in sorted(in_turn):
             n = int(stops[w] - starts[w])
-            if n:
-                self._reader.read(places[w], int(first), out[w, :n])
+            out[w, :n] = self._reader.read(shard, int(first), int(first) + n)
             out[w, n:] = 0
         return out
 
@@ -133,28 +134,34 @@ class FrameStore:
         digest = hashlib.sha256(description.encode()).hexdigest()[:16]
         self._folder = Path(folder).expanduser().absolute() / digest
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._pyav = version()
         self._n_features = analysis.compute.n_features
         self._dtype = analysis.dtype
         if not (self._folder / "analysis.txt").exists():
             with atomic_write(self._folder / "analysis.txt", "w") as file:
                 file.write(description + "\n")
-        self._sweep()
-        self._locations: dict[str, Location] = {}
-        for index in sorted(self._folder.glob("*.json")):
-            self._register(index)
+        self._entries: dict[str, list[_Entry]] = {}
+        self._shards: dict[str, tuple[int, str]] = {}
+        self._open_folder()
         self._start_shard()
 
-    def __contains__(self, key: str | None) -> bool:
-        return key in self._locations
+    def find(self, item: ItemIdentity | None) -> Location | None:
+        """Return where the frames of an item lie, or None if they have to be made."""
+        if item is None:
+            return None
+        for entry in self._entries.get(item.name, ()):
+            # Frames of PyAV count for its version, and where it is not installed.
+            if entry.decoder in {"", self._pyav or entry.decoder} and (
+                entry.state == item.state or entry.content == item.content != ""
+            ):
+                return entry.location
+        return None
 
-    def notice(self, key: str | None) -> str | None:
-        """Return what made a stored item's file look truncated."""
-        return self._locations.get(key or "", _NOWHERE).notice
-
-    def add(self, key: str, frames: np.ndarray, notice: str | None) -> None:
+    def add(self, item: ItemIdentity, frames: np.ndarray, result: ClipFrames) -> None:
         """Add the frames of an item; they are on disk after `flush` at the latest."""
+        state = item.state, result.content or "", result.decoder or ""
         self._pending.append(frames)
-        self._items.append((key, len(frames), notice))
+        self._items.append(("|".join((*state, item.name)), len(frames), result.notice))
         self._n_bytes += frames.nbytes
         if self._n_bytes >= _SHARD_BYTES:
             self.flush()
@@ -164,136 +171,91 @@ class FrameStore:
         if not self._items:
             return
         name = uuid.uuid4().hex
-        values = self._pending.finish().values
-        items = self._items
+        values, items = self._pending.finish().values, self._items
         self._start_shard()
-        with atomic_write(self._folder / f"{name}.npy") as file:
-            _reserve(file.fileno(), values.nbytes)
-            np.lib.format.write_array(file, values, allow_pickle=False)
+        digest = write_shard(self._folder / f"{name}.npy", values)
+        rows = [*items, ("", 0, f"{_digest(items)} {digest}")]
         with atomic_write(self._folder / f"{name}.json", "w") as file:
-            json.dump(items, file)
-        self._register(self._folder / f"{name}.json")
+            json.dump(rows, file)
+        self._register(name, items, digest)
 
-    def frames(self, keys: Sequence[str | None]) -> StoredFrames:
-        """Return the frames of items in order; none for a key that is not there."""
-        reader = _ShardReader(str(self._folder), self._n_features, self._dtype)
-        return StoredFrames(
-            reader, [self._locations.get(key or "", _NOWHERE) for key in keys]
-        )
+    def frames(self, places: Sequence[Location | None]) -> StoredFrames:
+        """Return the frames at these places; none where there is no place."""
+        reader = self._reader(self._shards)
+        return StoredFrames(reader, [place or _NOWHERE for place in places])
+
+    def _reader(self, shards: dict[str, tuple[int, str]]) -> ShardReader:
+        return ShardReader(str(self._folder), self._n_features, self._dtype, shards)
 
     def _start_shard(self) -> None:
         self._pending = ItemCollector((self._n_features,), self._dtype)
         self._items: list[tuple[str, int, str | None]] = []
         self._n_bytes = 0
 
-    def _register(self, index: Path) -> None:
-        """Take up the items of a shard, unless its files are damaged."""
-        try:
-            items = json.loads(index.read_text("utf-8"))
-            n_frames = sum(n for _, n, _ in items)
-            shard = np.load(index.with_suffix(".npy"), mmap_mode="r")
-        except (OSError, EOFError, ValueError, TypeError):
-            return
-        if shard.shape != (n_frames, self._n_features) or shard.dtype != self._dtype:
-            return
-        start = 0
-        for key, n, notice in items:
-            place = Location(index.stem, start, start + n, shard.offset, notice)
-            self._locations.setdefault(key, place)
-            start += n
-
-    def _sweep(self) -> None:
-        """Remove what writers left that were killed long ago."""
+    def _open_folder(self) -> None:
+        """Take up all whole shards; remove what writers left that were killed."""
+        with os.scandir(self._folder) as entries:
+            files = {entry.name: entry.stat() for entry in _settled(entries)}
         oldest = time.time() - _STALE_S
-        for path in self._folder.iterdir():
-            is_orphan = path.suffix == ".npy" and not path.with_suffix(".json").exists()
-            if path.name.startswith(".") or is_orphan:
-                try:
-                    if path.stat().st_mtime < oldest:
-                        path.unlink()
-                except FileNotFoundError:  # another writer swept it
-                    pass
+        for name, status in sorted(files.items()):
+            stem, suffix = os.path.splitext(name)
+            is_orphan = suffix == ".npy" and f"{stem}.json" not in files
+            if (name.startswith(".") or is_orphan) and status.st_mtime < oldest:
+                # Another writer may have swept it, and a store may be read-only.
+                with suppress(OSError):
+                    os.unlink(self._folder / name)
+            elif suffix == ".json" and f"{stem}.npy" in files:
+                shard = files[f"{stem}.npy"]
+                # A shard is written before its index, and never again.
+                is_suspect = shard.st_mtime_ns > status.st_mtime_ns
+                self._read_index(stem, shard.st_size, is_suspect)
 
-
-def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Take room on the disk, so that a full one is an error before it is written to."""
-    if hasattr(os, "posix_fallocate"):
+    def _read_index(self, name: str, n_bytes: int, is_suspect: bool) -> None:
+        """Take up the items of a shard, unless one of its files is damaged."""
+        index = self._folder / f"{name}.json"
         try:
-            os.posix_fallocate(descriptor, 0, max(n_bytes, 1))
-        except OSError as error:
-            # Some file systems cannot; writing tells whether there is room.
-            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
-                raise
+            *rows, (_, _, digests) = json.loads(index.read_text("utf-8"))
+            items = [tuple(row) for row in rows]
+            of_items, of_frames = digests.split()
+            n_frames = sum(n for _, n, _ in items)
+            row_bytes = self._n_features * self._dtype.itemsize
+            is_whole = n_bytes == shard_bytes(n_frames * row_bytes)
+            if not is_whole or of_items != _digest(items):
+                return
+            if is_suspect:
+                self._reader({name: (n_frames, of_frames)}).check(name)
+                with suppress(OSError):
+                    os.utime(index)
+            self._register(name, items, of_frames)
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            pass
+
+    def _register(
+        self, shard: str, items: Sequence[tuple[str, int, str | None]], digest: str
+    ) -> None:
+        names, entries, start = [], [], 0
+        for text, n, notice in items:
+            state, content, decoder, name = text.split("|", 3)
+            place = Location(shard, start, start + n, notice)
+            entries.append(_Entry(state, content, decoder, place))
+            names.append(name)
+            start += n
+        for name, entry in zip(names, entries, strict=True):
+            self._entries.setdefault(name, []).append(entry)
+        self._shards[shard] = start, digest
 
 
-def item_key(index: int, item: Any) -> str | None:
-    """Identify the content of an item: a file by name, size and time, else by bytes."""
-    if is_path(item):
-        try:
-            status = os.stat(item)
-        except (OSError, ValueError):
-            return None
-        name = os.path.abspath(os.fsdecode(item))
-        return f"{status.st_size}:{status.st_mtime_ns}:{name}"
-    if is_missing(item):
-        return None
-    samples = np.ascontiguousarray(check_waveform(index, item))
-    digest = hashlib.blake2b(samples.data, digest_size=16).hexdigest()
-    return f"{samples.dtype.str}:{digest}"
+def _settled(entries: Any) -> Any:
+    """Yield the regular files of a folder, but those that vanish meanwhile."""
+    for entry in entries:
+        with suppress(OSError):
+            if stat.S_ISREG(entry.stat().st_mode):
+                yield entry
 
 
-@dataclass(frozen=True)
-class _ShardReader:
-    """Read an item of a store; picklable, and cheap to send to another process."""
-
-    folder: str
-    n_features: int
-    dtype: np.dtype
-
-    def __call__(self, place: Location) -> np.ndarray:
-        if place.shard == "":
-            return np.empty((0, self.n_features), self.dtype)
-        return _map_shard(f"{self.folder}/{place.shard}.npy")[place.start : place.stop]
-
-    def read(self, place: Location, first: int, out: np.ndarray) -> None:
-        """Fill `out` with frames of an item's shard, from frame `first` on."""
-        path = f"{self.folder}/{place.shard}.npy"
-        if not hasattr(os, "preadv"):
-            out[:] = _map_shard(path)[first : first + len(out)]
-            return
-        direct = out.dtype == self.dtype and out.flags.c_contiguous
-        frames = out if direct else np.empty(out.shape, self.dtype)
-        row_bytes = self.n_features * self.dtype.itemsize
-        at = place.offset + first * row_bytes
-        if _open_shard(path).read(at, frames) < frames.nbytes:
-            raise OSError(
-                f"{path} is shorter than it was when the store was opened; compute "
-                "its frames anew with transform."
-            )
-        if not direct:
-            out[:] = frames
-
-
-class _OpenShard:
-    """A shard open for reading pieces without reading ahead."""
-
-    def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._descriptor)
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-
-    def read(self, at: int, out: np.ndarray) -> int:
-        """Fill an array from byte `at` on; return the bytes read."""
-        return os.preadv(self._descriptor, [out.data.cast("B")], at)
-
-
-_open_shard = lru_cache(maxsize=_MAX_OPEN)(_OpenShard)
-
-
-@lru_cache(maxsize=_MAX_OPEN)
-def _map_shard(path: str) -> np.ndarray:
-    return np.asarray(np.load(path, mmap_mode="r"))
+def _digest(items: Sequence[tuple[str, int, str | None]]) -> str:
+    text = json.dumps(items)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _describe(analysis: Analysis, reading: Reading) -> str:
@@ -307,4 +269,4 @@ def _describe(analysis: Analysis, reading: Reading) -> str:
         f"skcoldstart {skcoldstart.__version__}, "
         f"libsndfile {soundfile.__libsndfile_version__}, soxr {soxr.__version__}"
     )
-    return f"{analysis}\n{reading.max_duration}, {reading.salvage}\n{versions}"
+    return f"{analysis}\n{reading.description()}\n{versions}"

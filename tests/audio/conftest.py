@@ -11,6 +11,32 @@ from skcoldstart.audio import _extraction
 from skcoldstart.audio._reading import Reading
 
 
+def encode_file(path, samples, sr, codec, *, pictures=0):
+    """Write samples of shape (n_samples, n_channels) with a codec of FFmpeg."""
+    import av
+
+    layout = ["mono", "stereo"][samples.shape[1] - 1]
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=sr, layout=layout)
+        stream.bit_rate = 192_000
+        if pictures:
+            video = container.add_stream("mpeg4", rate=10)
+            video.width = video.height = 64
+            for _ in range(pictures):
+                picture = np.zeros((64, 64, 3), np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+        convert = av.AudioResampler(stream.format.name, layout, sr)
+        planes = np.ascontiguousarray(samples.T, np.float32)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+        frame.sample_rate = sr
+        for part in (frame, None):
+            for converted in convert.resample(part):
+                container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+
+
 @pytest.fixture
 def music(rng):
     """Make a mono float32 waveform with tones, noise, an onset and a fade."""
@@ -40,30 +66,11 @@ def write_audio(tmp_path):
 @pytest.fixture
 def encode(tmp_path):
     """Write samples of shape (n_samples, n_channels) with a codec of FFmpeg."""
-    av = pytest.importorskip("av")
+    pytest.importorskip("av")
 
-    def write(name, samples, sr, codec, *, pictures=0):
+    def write(name, samples, sr, codec, **options):
         path = tmp_path / name
-        layout = ["mono", "stereo"][samples.shape[1] - 1]
-        with av.open(path, "w") as container:
-            stream = container.add_stream(codec, rate=sr, layout=layout)
-            stream.bit_rate = 192_000
-            if pictures:
-                video = container.add_stream("mpeg4", rate=10)
-                video.width = video.height = 64
-                for _ in range(pictures):
-                    picture = np.zeros((64, 64, 3), np.uint8)
-                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                    container.mux(video.encode(frame))
-                container.mux(video.encode(None))
-            convert = av.AudioResampler(stream.format.name, layout, sr)
-            planes = np.ascontiguousarray(samples.T, np.float32)
-            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
-            frame.sample_rate = sr
-            for part in (frame, None):
-                for converted in convert.resample(part):
-                    container.mux(stream.encode(converted))
-            container.mux(stream.encode(None))
+        encode_file(path, samples, sr, codec, **options)
         return path
 
     return write
@@ -80,7 +87,7 @@ def no_hang():
         raise TimeoutError("a hang")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(30)
+    signal.alarm(600)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

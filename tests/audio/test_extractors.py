@@ -480,3 +480,51 @@ def test_folds_of_paths_reach_the_extractor(paths):
     features = mean_frames(extractor.transform(paths))
     expected = cross_val_predict(Ridge(), features, np.arange(4.0), cv=2)
     assert_array_equal(predicted, expected)
+
+
+@both
+@pytest.mark.parametrize("on_error", ["warn", "ignore"])
+@pytest.mark.parametrize("how", ["memory", "store", "lazy"])
+def test_rows_without_audio_stay_without_frames(
+    extractor, on_error, how, paths, tmp_path
+):
+    names = [str(path) for path in paths]
+    options = {"store": {"store": tmp_path / "s"}, "lazy": {"lazy": True}}.get(how, {})
+    extractor = clone(extractor).set_params(on_error=on_error, **options)
+    expected = clone(extractor).set_params(store=None, lazy=False).transform(names)
+    tables = [
+        [names[0], None, names[1], float("nan"), names[2], pd.NA, names[3], pd.NaT],
+        pd.Series([names[0], None, names[1], None, names[2], None, names[3], None]),
+        pd.array([names[0], None, names[1], None, names[2], None, names[3], None]),
+    ]
+    tables.append(np.array(tables[0], dtype=object))
+    for table in tables:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if on_error == "warn" else "error")
+            frames = list(extractor.transform(table))
+        for item, other in zip(frames[::2], expected, strict=True):
+            assert_array_equal(item, other)
+        assert [len(item) for item in frames[1::2]] == [0] * 4
+        if how != "lazy":
+            assert [e.index for e in extractor.errors_] == [1, 3, 5, 7]
+            assert "no path or waveform" in extractor.errors_[0].reason
+
+
+@both
+@pytest.mark.parametrize("nothing", [None, float("nan"), np.float64("nan"), pd.NA])
+def test_a_row_without_audio_is_named_where_errors_are_raised(
+    extractor, nothing, music
+):
+    with pytest.raises(ValueError, match=r"Item 1 of X is .*on_error='warn'"):
+        extractor.transform([music(900), nothing])
+
+
+@both
+@pytest.mark.parametrize("on_error", ["raise", "ignore"])
+def test_pairs_of_samples_and_rate_are_told_from_waveforms(extractor, on_error, music):
+    clip = music(900)
+    extractor = clone(extractor).set_params(on_error=on_error)
+    for pair in ((clip, 22050), [clip, 22050.0], (22050, clip), (clip.tolist(), 8000)):
+        with pytest.raises(ValueError, match=r"Item 1 of X is a pair .*\[0\]"):
+            extractor.transform([clip, pair])
+    assert_array_equal(extractor.transform([[0.5, 0.25]]).lengths, [1])
