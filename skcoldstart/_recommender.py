@@ -93,7 +93,8 @@ class RecommenderMixin:
             large catalogues prefer `recommend`, which never holds this table.
         """
         check_is_fitted(self)
-        return self.predict_factors(X) @ self.user_factors_.T  # type: ignore[attr-defined]
+        scores = self.predict_factors(X) @ self.user_factors_.T  # type: ignore[attr-defined]
+        return scores.toarray() if sp.issparse(scores) else scores
 
     def recommend(
         self, X: Any, n: int = 10, users: Any = None, exclude: Any = None

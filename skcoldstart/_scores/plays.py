@@ -8,9 +8,12 @@ from sklearn.utils import check_array
 
 from skcoldstart._scores.user_names import user_names_of
 from skcoldstart._sequences.checks import check_one_row_per_item
-from skcoldstart._utils.missing import name_missing_content, refuse_masked
+from skcoldstart._utils.missing import refuse_masked, with_place
 
 __all__ = ["check_play_counts"]
+
+# Marks plays that a recommender passes on to its parts; what is made of them is not.
+_CHECKED = "checked_play_counts"
 
 
 def check_play_counts(
@@ -20,14 +23,20 @@ def check_play_counts(
 
     Shapes: `y` (n_items, n_users) -> (n_items, n_users).
     """
+    if getattr(y, _CHECKED, False) and dtype is None:
+        if n_items is not None:
+            check_one_row_per_item(y.shape, n_items, input_name=input_name)
+        return y
     if y is None:
         raise ValueError(
             f"{input_name} is None; pass play counts of shape (n_items, n_users)."
         )
     if not hasattr(y, "shape"):
         y = np.asarray(y)
-    refuse_masked(y, input_name)
-    user_names_of(y)  # no two columns are the same user
+    if np.ma.isMaskedArray(y):
+        refuse_masked(y, input_name)
+    if not (isinstance(y, np.ndarray) or sp.issparse(y)):
+        user_names_of(y)  # no two columns are the same user
     shape = y.shape
     if np.iscomplexobj(y):
         raise ValueError(
@@ -45,7 +54,7 @@ def check_play_counts(
     if is_sparse and y.dtype.kind in "iub":
         # Adding up duplicates in a narrow integer would wrap around.
         y = y.astype(np.float64)
-    with name_missing_content(y):
+    try:
         plays = sp.csr_array(
             check_array(
                 y,
@@ -54,6 +63,8 @@ def check_play_counts(
                 input_name=input_name,
             )
         )
+    except ValueError as error:
+        raise with_place(error, y) from error
     if plays.nnz and plays.data.min() < 0:
         raise ValueError(
             f"Negative values in data passed to {input_name}: the smallest is "
@@ -68,4 +79,5 @@ def check_play_counts(
             f"The play counts in {input_name} add up to infinity as {plays.dtype}: the "
             f"largest is {plays.data.max():g}. Divide them by a constant, or clip them."
         )
+    setattr(plays, _CHECKED, True)
     return plays

@@ -192,7 +192,7 @@ class CallableScores:
     function : callable
         ``function(users)`` takes an int64 array of shape (n_selected_users,) and
         returns scores of shape (n_items, n_selected_users). Metrics call it from
-        several threads at a time unless ``n_jobs=1``, once or twice for each tile of
+        several threads at a time unless ``n_jobs=1``, once or twice for each block of
         256 to 1024 users.
     n_items : int
         Number of items.
@@ -300,13 +300,14 @@ def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
 def score_source(recommender: Any, X: Any) -> ScoreSource:
     """Return the scores of a fitted recommender for items, in blocks if it can."""
     recommender, X = open_recommender(recommender, X)
-    if hasattr(recommender, "predict_factors") and hasattr(
-        recommender, "user_factors_"
-    ):
-        item_factors = recommender.predict_factors(X)
-        if sp.issparse(item_factors):
-            return SparseScores(item_factors, recommender.user_factors_)
-        return LowRankScores(item_factors, recommender.user_factors_)
+    if hasattr(recommender, "predict_factors"):
+        user_factors = getattr(recommender, "user_factors_", None)  # may be decoded
+        if user_factors is not None:
+            item_factors = recommender.predict_factors(X)
+            sparse = sp.issparse(item_factors)
+            return (SparseScores if sparse else LowRankScores)(
+                item_factors, user_factors
+            )
     scores = np.asarray(recommender.predict(X))
     if scores.ndim != 2:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The best items of each user, in tiles of users."""
+"""The best items of each user, in blocks of users."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from skcoldstart._utils.threads import worker_threads
 
 __all__ = ["check_indices", "check_users", "top_n_per_user"]
 
-TILE_USERS = 256
-TILES_A_ROUND = 64  # between two moves of the progress bar
+BLOCK_USERS = 256
+BLOCKS_A_ROUND = 64  # between two moves of the progress bar
 
 
 def top_n_per_user(
@@ -30,8 +30,8 @@ def top_n_per_user(
     Shapes: `exclude` (n_items, n_users) -> `items` (n_selected_users, n), `scores`
     (n_selected_users, n).
 
-    Scores are read 256 users at a time, so that memory is one tile of
-    ``(256, n_items)`` scores a thread. Tiles do not depend on the number of threads,
+    Scores are read 256 users at a time, so that memory is one block of
+    ``(256, n_items)`` scores a thread. Blocks do not depend on the number of threads,
     and neither does any bit of the result.
     """
     if n != int(n) or n < 1:
@@ -44,28 +44,28 @@ def top_n_per_user(
     def select(start: int) -> np.ndarray:
         from skcoldstart._kernels.topn import select_top_n
 
-        tile = users[start : start + TILE_USERS]
-        rows = _as_float(source.rows(tile))
-        best = np.empty((len(tile), items.shape[1]), rows.dtype)
+        block = users[start : start + BLOCK_USERS]
+        rows = _as_float(source.rows(block))
+        best = np.empty((len(block), items.shape[1]), rows.dtype)
         bad = select_top_n(
-            rows, indptr, indices, tile, items[start : start + len(tile)], best
+            rows, indptr, indices, block, items[start : start + len(block)], best
         )
         if bad >= 0:
             raise ValueError(
-                f"Scores of user {tile[bad]} contain NaN; expected numbers. Check "
+                f"Scores of user {block[bad]} contain NaN; expected numbers. Check "
                 "the factors or predictions that they come from."
             )
         return best
 
-    starts = range(0, max(len(users), 1), TILE_USERS)
+    starts = range(0, max(len(users), 1), BLOCK_USERS)
     with (
         worker_threads(n_jobs) as run,
         progress_bar(
             description="Ranking", verbose=verbose, total=len(users), unit="user"
         ) as bar,
     ):
-        for first in range(0, len(starts), TILES_A_ROUND):
-            found = run(select, starts[first : first + TILES_A_ROUND])
+        for first in range(0, len(starts), BLOCKS_A_ROUND):
+            found = run(select, starts[first : first + BLOCKS_A_ROUND])
             scores += found
             bar.update(sum(map(len, found)))
     return items, np.concatenate(scores)

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["is_missing", "name_missing_content", "refuse_masked", "refuse_missing"]
+__all__ = [
+    "is_missing",
+    "name_missing_content",
+    "nan_mean",
+    "refuse_masked",
+    "refuse_missing",
+    "with_place",
+]
 
 
 def is_missing(values: Any) -> np.ndarray:
@@ -38,6 +45,15 @@ def _is_missing_value(value: Any) -> bool:
         return False
 
 
+def nan_mean(values: Any, axis: int | None = None) -> Any:
+    """Return means without NaN; NaN, without a warning, where there is nothing else."""
+    values = np.asarray(values)
+    there = ~np.isnan(values)
+    counts = there.sum(axis=axis)
+    sums = np.where(there, values, 0.0).sum(axis=axis)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+
+
 def refuse_missing(values: Any, *, what: str, remedy: str) -> None:
     """Refuse one value per item where some are missing."""
     missing = is_missing(values)
@@ -66,11 +82,16 @@ def name_missing_content(X: Any) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        said = str(error)
-        place = _first_not_finite(X) if "NaN" in said or "infinity" in said else ""
-        if not place or place in said:
-            raise
-        raise ValueError(f"{said}\nThe first is in {place}.") from error
+        raise with_place(error, X) from error
+
+
+def with_place(error: ValueError, X: Any) -> ValueError:
+    """Return an error about NaN or infinity in X that says where the first one is."""
+    said = str(error)
+    place = _first_not_finite(X) if "NaN" in said or "infinity" in said else ""
+    if not place or place in said:
+        return error
+    return ValueError(f"{said}\nThe first is in {place}.")
 
 
 def _first_not_finite(X: Any) -> str:

@@ -82,7 +82,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_components=50, *, random_state=None):
+    def __init__(self, n_components: int = 50, *, random_state: Any = None) -> None:
         self.n_components = n_components
         self.random_state = random_state
 
@@ -197,7 +197,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         "factorizer": [HasMethods(["fit", "transform", "inverse_transform"]), None],
     }
 
-    def __init__(self, factorizer=None):
+    def __init__(self, factorizer: Any = None) -> None:
         self.factorizer = factorizer
 
     # The factorizer validates its own parameters when fitted.
@@ -284,8 +284,9 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
 
     Attributes
     ----------
-    user_factors_ : ndarray of shape (n_users, n_features)
-        Weighted mean of the unit-length items a user played: the profile.
+    user_factors_ : ndarray or csr_array of shape (n_users, n_features)
+        Weighted mean of the unit-length items a user played, the profile; sparse where
+        the content was.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
@@ -303,7 +304,8 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
     -----
     The mean over played items of cos(x_j, x_i) is the product of the unit vector of
     item j with the mean of the played unit vectors, so no item-item table is made:
-    O(n_items n_features) per user, n_users n_features memory. Items without content
+    O(n_items n_features) per user, n_users n_features memory, and of sparse content
+    only what is not zero. Items without content
     (all zeros) have similarity 0 to everything, and so has a user without a play in
     `fit` to all items. It uses no popularity.
 
@@ -321,7 +323,7 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         "weighting": [StrOptions({"binary", "log", "count"})],
     }
 
-    def __init__(self, *, weighting="binary"):
+    def __init__(self, *, weighting: str = "binary") -> None:
         self.weighting = weighting
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -351,18 +353,12 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
             )
         weights = weigh_plays(plays.astype(X.dtype), self.weighting)
         totals = weights.sum(axis=0)
-        profile = (
-            weights.T @ sp.csr_array(normalize(X))
-            if sp.issparse(X)
-            else (weights.T @ normalize(X))
-        )
-        self.user_factors_ = (
-            _dense(profile) / np.where(totals > 0, totals, 1.0)[:, None]
-        )
+        shares = weights / np.where(totals > 0, totals, 1.0)
+        self.user_factors_ = shares.T.tocsr() @ _unit_rows(X)
         self.n_users_ = plays.shape[1]
         return self
 
-    def predict_factors(self, X: Any) -> np.ndarray:
+    def predict_factors(self, X: Any) -> Any:
         """Scale items to unit length.
 
         Parameters
@@ -372,8 +368,8 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_items, n_features)
-            Items of unit length; zeros stay zeros.
+        ndarray or csr_array of shape (n_items, n_features)
+            Items of unit length, sparse where `X` is; zeros stay zeros.
         """
         check_is_fitted(self)
         with name_missing_content(X):
@@ -384,7 +380,7 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
                 dtype=[np.float64, np.float32],
                 reset=False,
             )
-        return _dense(normalize(X))
+        return _unit_rows(X)
 
     def __sklearn_tags__(self) -> Tags:
         """Accept sparse content."""
@@ -393,5 +389,6 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
         return tags
 
 
-def _dense(table: Any) -> np.ndarray:
-    return table.toarray() if hasattr(table, "toarray") else np.asarray(table)
+def _unit_rows(X: Any) -> Any:
+    rows = normalize(X)
+    return sp.csr_array(rows) if sp.issparse(rows) else rows

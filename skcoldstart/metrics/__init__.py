@@ -1,13 +1,16 @@
 """Ranking metrics and scorers."""
 
 from skcoldstart._scores.sources import CallableScores, LowRankScores
-from skcoldstart.metrics._at_k import hit_rate, mrr, ndcg, precision, recall
-from skcoldstart.metrics._lists import coverage, novelty, popularity_bias
-from skcoldstart.metrics._ranking import (
-    mean_auc,
+from skcoldstart.metrics._at_k import (
+    hit_rate,
     mean_average_precision_at_k,
-    ranking_report,
+    mrr,
+    ndcg,
+    precision,
+    recall,
 )
+from skcoldstart.metrics._lists import coverage, novelty, popularity_bias
+from skcoldstart.metrics._ranking import mean_auc, ranking_report
 from skcoldstart.metrics._scorer import (
     make_recommendation_scorer,
     recommendation_scorer,

@@ -1,56 +1,184 @@
-"""Metrics of the first k recommendations, items as rows."""
+"""Metrics of the first k ranks, items as rows: one factory, one text each."""
 
-from typing import Any
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, Protocol
 
 import numpy as np
 
-from skcoldstart._utils.sk import validate_params
-from skcoldstart.metrics._formulas import Metric
-from skcoldstart.metrics._inputs import AT_K, mean_over_users
+from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart.metrics._formulas import Metric, evaluate, evaluate_each
+from skcoldstart.metrics._inputs import INPUT, TEXT, read_inputs
 
-__all__ = ["hit_rate", "mrr", "ndcg", "precision", "recall"]
+__all__ = [
+    "hit_rate",
+    "mean_average_precision_at_k",
+    "mean_of",
+    "mrr",
+    "ndcg",
+    "precision",
+    "recall",
+]
+
+_AT_K = {
+    **INPUT,
+    "k": [Interval(Integral, 1, None, closed="left"), None],
+    "per_user": ["boolean"],
+}
 
 
-@validate_params(AT_K, prefer_skip_nested_validation=True)
-def ndcg(
+class MetricAtK(Protocol):
+    """A function of plays and scores, of the first k ranks."""
+
+    def __call__(
+        self,
+        y_true: Any,
+        y_score: Any,
+        *,
+        k: int | None = ...,
+        exclude: Any = None,
+        per_user: bool = False,
+        n_jobs: int | None = None,
+    ) -> float | np.ndarray:
+        """Return the mean over users, or the value of each."""
+        ...
+
+
+def mean_of(
+    metric: Metric,
     y_true: Any,
     y_score: Any,
     *,
-    k: int | None = 10,
-    exclude: Any = None,
-    per_user: bool = False,
-    n_jobs: int | None = None,
-) -> float | np.ndarray:
+    exclude: Any,
+    per_user: bool,
+    n_jobs: int | None,
+    average: str = "user",
+) -> Any:
+    """Compute one metric of each user, or its mean.
+
+    Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
+    (n_items, n_users) -> (n_users,).
+    """
+    compute = evaluate_each if per_user else evaluate
+    values = compute(
+        {metric.name: metric},
+        *read_inputs(y_true, y_score, exclude),
+        average=average,
+        n_jobs=n_jobs,
+    )
+    return values[metric.name]
+
+
+def _metric_at_k(
+    function_name: str, metric: str, k: int | None, text: str
+) -> MetricAtK:
+    """Make the public function of a metric; `text` is its docstring."""
+
+    def function(
+        y_true: Any,
+        y_score: Any,
+        *,
+        k: int | None = k,
+        exclude: Any = None,
+        per_user: bool = False,
+        n_jobs: int | None = None,
+    ) -> float | np.ndarray:
+        return mean_of(
+            Metric(metric, k),
+            y_true,
+            y_score,
+            exclude=exclude,
+            per_user=per_user,
+            n_jobs=n_jobs,
+        )
+
+    function.__name__ = function.__qualname__ = function_name
+    return _documented(_AT_K, text)(function)
+
+
+def _documented(constraints: dict[str, list], text: str) -> Callable[..., Any]:
+    """Give a function its validation and a docstring with the shared texts."""
+    for name, shared in TEXT.items():
+        text = text.replace(f"<{name}>", shared)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__doc__ = text
+        return validate_params(constraints, prefer_skip_nested_validation=True)(
+            function
+        )
+
+    return decorate
+
+
+mean_average_precision_at_k = _metric_at_k(
+    "mean_average_precision_at_k",
+    "map",
+    500,
+    r"""Compute the mean over users of average precision at k.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    <inputs>
+    k : int, default=500
+        Ranks that count, as in the Million Song Dataset challenge; ``None`` means all.
+    <options>
+
+    <returns>
+
+    See Also
+    --------
+    mean_auc : The paper's second metric.
+    ranking_report : Several metrics from one ranking, with what was counted.
+    skcoldstart.recommendation_scorer : The same for an estimator.
+
+    Notes
+    -----
+    With P_u the positives of user u, and rank 1 the best of u's candidates,
+
+    .. math:: AP@K(u) = \frac{1}{\min(|P_u|, K)} \sum_{r=1}^{K}
+        \mathrm{precision}_r(u) \, [\text{item at rank } r \in P_u] .
+
+    Equal scores are ranked by item index, the lower first. Other conventions: ranx
+    and trec_eval's ``map_cut`` divide by :math:`|P_u|`; implicit divides as here;
+    `sklearn.metrics.label_ranking_average_precision_score` has no cutoff, counts a
+    user without positives as 1 and gives ties the worst rank.
+
+    Time is one pass over a user's scores per positive; nothing is sorted or selected.
+
+    References
+    ----------
+    B. McFee, T. Bertin-Mahieux, D. P. W. Ellis, G. R. G. Lanckriet, "The Million Song
+    Dataset Challenge", AdMIRe 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.metrics import mean_average_precision_at_k
+    >>> y_true = np.array([[3, 0], [0, 0], [1, 0]])  # the second user is skipped
+    >>> y_score = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+    >>> mean_average_precision_at_k(y_true, y_score)  # (1/1 + 2/3) / 2
+    0.8333...
+    """,
+)
+
+ndcg = _metric_at_k(
+    "ndcg",
+    "ndcg",
+    10,
     r"""Compute the mean over users of normalised discounted cumulative gain at k.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
+    <inputs>
     k : int, default=10
         Ranks that count; ``None`` means all.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
-    per_user : bool, default=False
-        Return the value of each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
+    <options>
 
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
-
-    Raises
-    ------
-    ValueError
-        As in `mean_average_precision_at_k`.
+    <returns>
 
     See Also
     --------
@@ -71,55 +199,131 @@ def ndcg(
     >>> from skcoldstart.metrics import ndcg
     >>> ndcg([[0], [1], [0]], [[0.9], [0.8], [0.7]])  # 1 / log2(3)
     0.6309...
-    """
-    return mean_over_users(
-        Metric("ndcg", k), y_true, y_score, exclude, per_user, n_jobs
-    )
+    """,
+)
+
+precision = _metric_at_k(
+    "precision",
+    "precision",
+    10,
+    r"""Compute the mean over users of the share of the first k that are positives.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    <inputs>
+    k : int, default=10
+        Ranks that count; ``None`` means all of a user's candidates.
+    <options>
+
+    <returns>
+
+    See Also
+    --------
+    recall : Divides by the number of positives instead.
+
+    Notes
+    -----
+    precision@K(u) = (positives among the first K) / K, also where u has fewer than K
+    candidates, as in trec_eval. LensKit divides by the length of the list; implicit's
+    ``precision`` divides by min(\|P_u\|, K), summed over users.
+
+    Examples
+    --------
+    >>> from skcoldstart.metrics import precision
+    >>> precision([[0], [1], [1]], [[0.9], [0.8], [0.7]], k=3)
+    0.666...
+    """,
+)
+
+hit_rate = _metric_at_k(
+    "hit_rate",
+    "hit_rate",
+    10,
+    r"""Compute the share of users with at least one positive among the first k.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    <inputs>
+    k : int, default=10
+        Ranks that count; ``None`` means all.
+    <options>
+
+    <returns>
+
+    See Also
+    --------
+    mrr : How early the first positive comes.
+
+    Notes
+    -----
+    The mean of :math:`[h_K(u) \ge 1]` over the users with positives, :math:`h_K(u)`
+    being those among the first K. Papers that rank one positive among 100 sampled
+    negatives report another quantity under this name; here every candidate is ranked.
+
+    Examples
+    --------
+    >>> from skcoldstart.metrics import hit_rate
+    >>> hit_rate([[0, 1], [1, 0]], [[0.9, 0.9], [0.8, 0.8]], k=1)
+    0.5
+    """,
+)
+
+mrr = _metric_at_k(
+    "mrr",
+    "mrr",
+    None,
+    r"""Compute the mean over users of the reciprocal rank of the first positive.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    <inputs>
+    k : int, default=None
+        Ranks that count, a first positive below them gives 0; ``None`` means all.
+    <options>
+
+    <returns>
+
+    See Also
+    --------
+    hit_rate : Whether it comes within the first k at all.
+
+    Notes
+    -----
+    With :math:`r_1(u)` the rank of u's best positive, the mean of
+    :math:`[r_1(u) \le K] / r_1(u)` over the users with positives. torchmetrics counts
+    a user without positives as 0 by default.
+
+    Examples
+    --------
+    >>> from skcoldstart.metrics import mrr
+    >>> mrr([[0, 1], [1, 0]], [[0.9, 0.9], [0.8, 0.8]])
+    0.75
+    """,
+)
 
 
-@validate_params({**AT_K, "capped": ["boolean"]}, prefer_skip_nested_validation=True)
-def recall(
-    y_true: Any,
-    y_score: Any,
-    *,
-    k: int | None = 10,
-    capped: bool = False,
-    exclude: Any = None,
-    per_user: bool = False,
-    n_jobs: int | None = None,
-) -> float | np.ndarray:
+@_documented(
+    {**_AT_K, "capped": ["boolean"]},
     r"""Compute the mean over users of the share of positives among the first k.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
+    <inputs>
     k : int, default=10
         Ranks that count; ``None`` means all.
     capped : bool, default=False
         Divide by min(\|P_u\|, K), what a list of K can hold, instead of by \|P_u\|.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
-    per_user : bool, default=False
-        Return the value of each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
+    <options>
 
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
-
-    Raises
-    ------
-    ValueError
-        As in `mean_average_precision_at_k`.
+    <returns>
 
     See Also
     --------
@@ -147,190 +351,23 @@ def recall(
     0.666...
     >>> recall([[1], [1], [1]], [[0.9], [0.8], [0.7]], k=2, capped=True)
     1.0
-    """
-    metric = Metric("capped_recall" if capped else "recall", k)
-    return mean_over_users(metric, y_true, y_score, exclude, per_user, n_jobs)
-
-
-@validate_params(AT_K, prefer_skip_nested_validation=True)
-def precision(
+    """,
+)
+def recall(
     y_true: Any,
     y_score: Any,
     *,
     k: int | None = 10,
+    capped: bool = False,
     exclude: Any = None,
     per_user: bool = False,
     n_jobs: int | None = None,
 ) -> float | np.ndarray:
-    r"""Compute the mean over users of the share of the first k that are positives.
-
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
-    k : int, default=10
-        Ranks that count; ``None`` means all of a user's candidates.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
-    per_user : bool, default=False
-        Return the value of each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
-
-    Raises
-    ------
-    ValueError
-        As in `mean_average_precision_at_k`.
-
-    See Also
-    --------
-    recall : Divides by the number of positives instead.
-
-    Notes
-    -----
-    precision@K(u) = (positives among the first K) / K, also where u has fewer than K
-    candidates, as in trec_eval. LensKit divides by the length of the list; implicit's
-    ``precision`` divides by min(\|P_u\|, K), summed over users.
-
-    Examples
-    --------
-    >>> from skcoldstart.metrics import precision
-    >>> precision([[0], [1], [1]], [[0.9], [0.8], [0.7]], k=3)
-    0.666...
-    """
-    return mean_over_users(
-        Metric("precision", k), y_true, y_score, exclude, per_user, n_jobs
+    return mean_of(
+        Metric("capped_recall" if capped else "recall", k),
+        y_true,
+        y_score,
+        exclude=exclude,
+        per_user=per_user,
+        n_jobs=n_jobs,
     )
-
-
-@validate_params(AT_K, prefer_skip_nested_validation=True)
-def hit_rate(
-    y_true: Any,
-    y_score: Any,
-    *,
-    k: int | None = 10,
-    exclude: Any = None,
-    per_user: bool = False,
-    n_jobs: int | None = None,
-) -> float | np.ndarray:
-    r"""Compute the share of users with at least one positive among the first k.
-
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
-    k : int, default=10
-        Ranks that count; ``None`` means all.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
-    per_user : bool, default=False
-        Return 0 or 1 for each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
-
-    Raises
-    ------
-    ValueError
-        As in `mean_average_precision_at_k`.
-
-    See Also
-    --------
-    mrr : How early the first positive comes.
-
-    Notes
-    -----
-    The mean of :math:`[h_K(u) \ge 1]` over the users with positives, :math:`h_K(u)`
-    being those among the first K. Papers that rank one positive among 100 sampled
-    negatives report another figure under this name; here every candidate is ranked.
-
-    Examples
-    --------
-    >>> from skcoldstart.metrics import hit_rate
-    >>> hit_rate([[0, 1], [1, 0]], [[0.9, 0.9], [0.8, 0.8]], k=1)
-    0.5
-    """
-    return mean_over_users(
-        Metric("hit_rate", k), y_true, y_score, exclude, per_user, n_jobs
-    )
-
-
-@validate_params(AT_K, prefer_skip_nested_validation=True)
-def mrr(
-    y_true: Any,
-    y_score: Any,
-    *,
-    k: int | None = None,
-    exclude: Any = None,
-    per_user: bool = False,
-    n_jobs: int | None = None,
-) -> float | np.ndarray:
-    r"""Compute the mean over users of the reciprocal rank of the first positive.
-
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
-    k : int, default=None
-        Ranks that count, a first positive below them gives 0; ``None`` means all.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
-    per_user : bool, default=False
-        Return the value of each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
-
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
-
-    Raises
-    ------
-    ValueError
-        As in `mean_average_precision_at_k`.
-
-    See Also
-    --------
-    hit_rate : Whether it comes within the first k at all.
-
-    Notes
-    -----
-    With :math:`r_1(u)` the rank of u's best positive, the mean of
-    :math:`[r_1(u) \le K] / r_1(u)` over the users with positives. torchmetrics counts
-    a user without positives as 0 by default.
-
-    Examples
-    --------
-    >>> from skcoldstart.metrics import mrr
-    >>> mrr([[0, 1], [1, 0]], [[0.9, 0.9], [0.8, 0.8]])
-    0.75
-    """
-    return mean_over_users(Metric("mrr", k), y_true, y_score, exclude, per_user, n_jobs)

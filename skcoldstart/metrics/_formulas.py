@@ -1,7 +1,6 @@
-"""Every metric as a formula of ranks, and the names they are asked for by."""
+"""Every metric as a formula of ranks, and the names of metrics."""
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,11 @@ import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcoldstart._scores.sources import ScoreSource
+from skcoldstart._utils.missing import nan_mean
+from skcoldstart._utils.warning import warn
 from skcoldstart.metrics._lists import coverage, mean_information, popularity_lift
 from skcoldstart.metrics._pooled import pooled_auc
-from skcoldstart.metrics._ranks import (
-    Candidates,
-    PositiveRanks,
-    rank_positives,
-)
+from skcoldstart.metrics._ranks import PositiveRanks, RankingTask, rank_positives
 
 __all__ = [
     "METRIC_NAMES",
@@ -28,51 +25,43 @@ __all__ = [
 ]
 
 
-def _within(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    return np.ones(len(ranks.ranks), bool) if k is None else ranks.ranks <= k
+def _average_precision(ranks: PositiveRanks, k: float) -> np.ndarray:
+    precision = np.where(ranks.ranks <= k, ranks.places / ranks.ranks, 0.0)
+    return _ratio(ranks.sum_by_user(precision), np.minimum(ranks.n_positives, k))
 
 
-def _at_most(counts: np.ndarray, k: int | None) -> np.ndarray:
-    return counts if k is None else np.minimum(counts, k)
-
-
-def _average_precision(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    precision = np.where(_within(ranks, k), ranks.places / ranks.ranks, 0.0)
-    return _ratio(ranks.sum_by_user(precision), _at_most(ranks.n_positives, k))
-
-
-def _ndcg(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    gain = np.where(_within(ranks, k), 1.0 / np.log2(1.0 + ranks.ranks), 0.0)
-    n_best = _at_most(ranks.n_positives, k)
+def _ndcg(ranks: PositiveRanks, k: float) -> np.ndarray:
+    gain = np.where(ranks.ranks <= k, 1.0 / np.log2(1.0 + ranks.ranks), 0.0)
+    n_best = np.minimum(ranks.n_positives, k).astype(np.int64)
     discounts = 1.0 / np.log2(np.arange(2, 2 + n_best.max(initial=0)))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])
     return _ratio(ranks.sum_by_user(gain), ideal[n_best])
 
 
-def _recall(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    return _ratio(ranks.sum_by_user(_within(ranks, k)), ranks.n_positives)
+def _recall(ranks: PositiveRanks, k: float) -> np.ndarray:
+    return _ratio(ranks.sum_by_user(ranks.ranks <= k), ranks.n_positives)
 
 
-def _capped_recall(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    n_found = ranks.sum_by_user(_within(ranks, k))
-    return _ratio(n_found, _at_most(ranks.n_positives, k))
+def _capped_recall(ranks: PositiveRanks, k: float) -> np.ndarray:
+    n_found = ranks.sum_by_user(ranks.ranks <= k)
+    return _ratio(n_found, np.minimum(ranks.n_positives, k))
 
 
-def _precision(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    n_recommended = ranks.n_positives + ranks.n_negatives if k is None else k
-    return ranks.sum_by_user(_within(ranks, k)) / n_recommended
+def _precision(ranks: PositiveRanks, k: float) -> np.ndarray:
+    n_listed = ranks.n_positives + ranks.n_negatives if k == np.inf else k
+    return ranks.sum_by_user(ranks.ranks <= k) / n_listed
 
 
-def _hit_rate(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    return ranks.sum_by_user(_within(ranks, k) & (ranks.places == 1))
+def _hit_rate(ranks: PositiveRanks, k: float) -> np.ndarray:
+    return ranks.sum_by_user((ranks.ranks <= k) & (ranks.places == 1))
 
 
-def _mrr(ranks: PositiveRanks, k: int | None) -> np.ndarray:
-    first = _within(ranks, k) & (ranks.places == 1)
+def _mrr(ranks: PositiveRanks, k: float) -> np.ndarray:
+    first = (ranks.ranks <= k) & (ranks.places == 1)
     return ranks.sum_by_user(np.where(first, 1.0 / ranks.ranks, 0.0))
 
 
-def _auc(ranks: PositiveRanks, k: int | None) -> np.ndarray:
+def _auc(ranks: PositiveRanks, k: float) -> np.ndarray:
     # Twice the wins is a whole number, so that only this division rounds.
     n_pairs = ranks.n_positives * ranks.n_negatives
     best = ranks.n_positives * (ranks.n_positives + 1)
@@ -80,24 +69,16 @@ def _auc(ranks: PositiveRanks, k: int | None) -> np.ndarray:
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    undefined = np.full(len(numerator), np.nan)
-    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    return np.divide(
+        numerator,
+        denominator,
+        out=np.full(len(numerator), np.nan),
+        where=denominator > 0,
+    )
 
 
-def _coverage(lists: np.ndarray, candidates: Candidates) -> float:
-    return coverage(lists, n_items=candidates.n_items)
-
-
-def _novelty(lists: np.ndarray, candidates: Candidates) -> float:
-    return mean_information(lists, candidates.popularity, candidates.n_users)
-
-
-def _popularity_bias(lists: np.ndarray, candidates: Candidates) -> float:
-    return popularity_lift(lists, candidates.positives, candidates.popularity)
-
-
-# Of one user's ranks.
-_FORMULAS: dict[str, Callable[[PositiveRanks, int | None], np.ndarray]] = {
+# Of one user's ranks, and of the lists of all users.
+_FORMULAS: dict[str, Callable[[PositiveRanks, float], np.ndarray]] = {
     "auc": _auc,
     "capped_recall": _capped_recall,
     "hit_rate": _hit_rate,
@@ -107,11 +88,14 @@ _FORMULAS: dict[str, Callable[[PositiveRanks, int | None], np.ndarray]] = {
     "precision": _precision,
     "recall": _recall,
 }
-# Of the lists of all users.
-_LIST_FORMULAS: dict[str, Callable[[np.ndarray, Candidates], float]] = {
-    "coverage": _coverage,
-    "novelty": _novelty,
-    "popularity_bias": _popularity_bias,
+_LIST_FORMULAS: dict[str, Callable[[np.ndarray, RankingTask], float]] = {
+    "coverage": lambda lists, task: coverage(lists, n_items=task.n_items),
+    "novelty": lambda lists, task: mean_information(
+        lists, task.popularity, task.n_users
+    ),
+    "popularity_bias": lambda lists, task: popularity_lift(
+        lists, task.positives, task.popularity
+    ),
 }
 METRIC_NAMES = sorted([*_FORMULAS, *_LIST_FORMULAS])
 DEFAULT_K = dict.fromkeys(METRIC_NAMES, 10) | {"map": 500, "mrr": None, "auc": None}
@@ -135,10 +119,10 @@ class Metric:
             )
         name, cutoff = match.groups()
         if name == "auc" and cutoff is not None:
-            raise ValueError(f"{text!r}: auc takes no cutoff; ask for 'auc'.")
+            raise ValueError(f"{text!r}: auc takes no cutoff; pass 'auc'.")
         if name in _LIST_FORMULAS and cutoff == "all":
             raise ValueError(
-                f"{text!r}: {name} describes lists of a length; ask for '{name}@10'."
+                f"{text!r}: {name} describes lists of a length; pass '{name}@10'."
             )
         if cutoff is None:
             return cls(name, DEFAULT_K[name])
@@ -149,43 +133,30 @@ class Metric:
             return self.name
         return f"{self.name}@{'all' if self.k is None else self.k}"
 
-    @property
-    def of_lists(self) -> bool:
-        """Whether it describes the lists of all users and has no value for one."""
-        return self.name in _LIST_FORMULAS
-
-    def of_all(self, lists: np.ndarray, candidates: Candidates) -> float:
-        """Compute a metric that describes the lists of all users.
-
-        Shapes: `lists` (n_users, n_listed).
-        """
-        return _LIST_FORMULAS[self.name](lists[:, : self.k], candidates)
-
-    def per_user(self, ranks: PositiveRanks) -> np.ndarray:
-        """Compute the metric of each user.
-
-        Shapes: -> (n_users,).
-        """
-        return _FORMULAS[self.name](ranks, self.k)
-
 
 def parse_metrics(
     metrics: str | Iterable[str] | Mapping[str, str],
 ) -> dict[str, Metric]:
-    """Read metric names and give each a key."""
-    if isinstance(metrics, Mapping) and metrics:
-        return {key: Metric.parse(text) for key, text in metrics.items()}
-    texts = [metrics] if isinstance(metrics, str) else list(metrics)
-    parsed = list(dict.fromkeys(Metric.parse(text) for text in texts))
+    """Read metric names; their keys are these names, and ``map`` for the paper's mAP.
+
+    A key does not depend on which other metrics are named.
+    """
+    if isinstance(metrics, Mapping):
+        parsed = {key: Metric.parse(text) for key, text in metrics.items()}
+    else:
+        parsed = {}
+        for text in [metrics] if isinstance(metrics, str) else metrics:
+            metric = Metric.parse(text)
+            if metric not in parsed.values():
+                parsed["map" if text == "map@500" else str(text)] = metric
     if not parsed:
         raise ValueError("metrics is empty; name at least one, such as 'map@500'.")
-    names = [metric.name for metric in parsed]
-    return {m.name if names.count(m.name) == 1 else str(m): m for m in parsed}
+    return parsed
 
 
 def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
     """Refuse metrics that have no value for one user."""
-    of_lists = [str(metric) for metric in metrics.values() if metric.of_lists]
+    of_lists = [str(m) for m in metrics.values() if m.name in _LIST_FORMULAS]
     if of_lists:
         raise ValueError(
             f"{', '.join(of_lists)} describes the lists of all users and has no value "
@@ -199,59 +170,59 @@ def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
 
 def evaluate(
     metrics: dict[str, Metric],
-    candidates: Candidates,
+    task: RankingTask,
     source: ScoreSource,
     *,
     average: str = "user",
-    tile_users: int | None = None,
+    block_users: int | None = None,
     n_jobs: int | None = None,
-    stacklevel: int = 2,
 ) -> dict[str, float]:
     """Compute means over users of several metrics from one ranking."""
-    pooled = {k for k, m in metrics.items() if m.name == "auc" and average == "pooled"}
-    rest = {key: metric for key, metric in metrics.items() if key not in pooled}
-    options: dict[str, Any] = {"tile_users": tile_users, "n_jobs": n_jobs}
-    found = evaluate_each(rest, candidates, source, **options) if rest else {}
-    for key in pooled:
-        found[key] = pooled_auc(candidates, source, **options)
-    values = {key: _mean_of_scored(found[key]) for key in metrics}
-    undefined = [key for key, value in values.items() if np.isnan(value)]
-    if undefined:
-        warnings.warn(
+    found = evaluate_each(
+        metrics, task, source, average=average, block_users=block_users, n_jobs=n_jobs
+    )
+    for key, values in found.items():
+        found[key] = float(nan_mean(values))
+    if np.isnan(list(found.values())).any():
+        undefined = [key for key, mean in found.items() if np.isnan(mean)]
+        with_auc = any(metrics[key].name == "auc" for key in undefined)
+        warn(
             f"{', '.join(undefined)}: no user has what the metric needs (a played item"
-            f"{', and for auc an unplayed one' if 'auc' in undefined else ''}); the "
-            "mean is NaN.",
+            f"{', and for auc an unplayed one' if with_auc else ''}); the mean is NaN.",
             UndefinedMetricWarning,
-            stacklevel=stacklevel + 1,
         )
-    return values
+    return found
 
 
 def evaluate_each(
     metrics: dict[str, Metric],
-    candidates: Candidates,
+    task: RankingTask,
     source: ScoreSource,
     *,
-    tile_users: int | None = None,
+    average: str = "user",
+    block_users: int | None = None,
     n_jobs: int | None = None,
 ) -> dict[str, Any]:
-    """Compute several metrics of each user from one ranking.
+    """Compute several metrics from one ranking: of each user, or of all together.
 
     Shapes: -> (n_selected_users,).
     """
-    n_listed = max([m.k or 0 for m in metrics.values() if m.of_lists], default=0)
-    ranks = rank_positives(
-        candidates, source, n_listed=n_listed, tile_users=tile_users, n_jobs=n_jobs
-    )
-    return {
-        key: metric.of_all(ranks.lists, candidates)
-        if metric.of_lists
-        else metric.per_user(ranks)
-        for key, metric in metrics.items()
-    }
-
-
-def _mean_of_scored(values: np.ndarray | float) -> float:
-    scored = np.atleast_1d(values)
-    scored = scored[~np.isnan(scored)]
-    return float(scored.mean()) if len(scored) else float("nan")
+    found: dict[str, Any] = {}
+    options: dict[str, Any] = {"block_users": block_users, "n_jobs": n_jobs}
+    n_listed, ranks = 0, None
+    for metric in metrics.values():
+        if metric.name in _LIST_FORMULAS:
+            n_listed = max(n_listed, metric.k or 0)
+    for key, metric in metrics.items():
+        if metric.name == "auc" and average == "pooled":
+            found[key] = pooled_auc(task, source, **options)
+            continue
+        if ranks is None:
+            ranks = rank_positives(task, source, n_listed=n_listed, **options)
+        if metric.name in _LIST_FORMULAS:
+            lists = ranks.lists[:, : metric.k]
+            found[key] = _LIST_FORMULAS[metric.name](lists, task)
+        else:
+            k = np.inf if metric.k is None else metric.k
+            found[key] = _FORMULAS[metric.name](ranks, k)
+    return found

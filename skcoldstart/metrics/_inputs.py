@@ -10,19 +10,10 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import DenseScores, ScoreSource
 from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import HasMethods, Interval, StrOptions
-from skcoldstart.metrics._formulas import Metric, evaluate
-from skcoldstart.metrics._ranks import Candidates, rank_positives
+from skcoldstart._utils.sk import HasMethods, StrOptions
+from skcoldstart.metrics._ranks import RankingTask
 
-__all__ = [
-    "AT_K",
-    "AVERAGE",
-    "INPUT",
-    "STACKLEVEL",
-    "as_source",
-    "mean_over_users",
-    "read_inputs",
-]
+__all__ = ["AVERAGE", "INPUT", "TEXT", "as_source", "read_inputs"]
 
 INPUT: dict[str, list] = {
     "y_true": ["array-like", "sparse matrix"],
@@ -30,14 +21,41 @@ INPUT: dict[str, list] = {
     "exclude": ["array-like", "sparse matrix", None],
     "n_jobs": [Integral, None],
 }
-AT_K = {
-    **INPUT,
-    "k": [Interval(Integral, 1, None, closed="left"), None],
-    "per_user": ["boolean"],
-}
 AVERAGE = [StrOptions({"user", "pooled"})]
-# Frames from a warning to the caller: evaluate, _mean, the metric, its validation.
-STACKLEVEL = 4
+# What docstrings say of parameters that metrics share.
+TEXT = {
+    "inputs": """y_true : {array-like, sparse} of shape (n_items, n_users)
+        Play counts; a positive is an item played at all, count > 0.
+    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+        Score of each user for each item; an item is a row. Factors and functions are
+        read a block of users at a time. Infinite scores are allowed, except -inf for a
+        positive.""",
+    "options": """\
+exclude : {array-like, sparse} of shape (n_items, n_users), default=None
+        Pairs that are not zero are no candidates: a user's training plays when items
+        are not new. Cold items need none.
+    per_user : bool, default=False
+        Return the value of each user instead of the mean.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available. The result does not depend on
+        it.""",
+    "returns": """Returns
+    -------
+    float or ndarray of shape (n_users,)
+        Mean over the users with at least one positive; NaN where there is none. With
+        ``per_user=True`` NaN marks the skipped users.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a score is NaN, a positive is excluded or scored -inf, play
+        counts are negative or not finite, or frames name other items or users.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no user has a positive.""",
+}
 
 
 def as_source(y_score: Any) -> ScoreSource:
@@ -60,7 +78,7 @@ def as_source(y_score: Any) -> ScoreSource:
 
 def read_inputs(
     y_true: Any, y_score: Any, exclude: Any = None
-) -> tuple[Candidates, ScoreSource]:
+) -> tuple[RankingTask, ScoreSource]:
     """Check that plays, scores and exclusions are about the same items and users.
 
     Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
@@ -70,30 +88,4 @@ def read_inputs(
         check_same_items(y_true, other, input_name=name, first_name="y_true")
         check_same_users(y_true, other, input_name=name)
     source = as_source(y_score)
-    return Candidates.from_plays(y_true, source, exclude=exclude), source
-
-
-def mean_over_users(
-    metric: Metric,
-    y_true: Any,
-    y_score: Any,
-    exclude: Any,
-    per_user: bool,
-    n_jobs: int | None,
-) -> float | np.ndarray:
-    """Compute one metric of each user, or its mean.
-
-    Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
-    (n_items, n_users) -> (n_users,).
-    """
-    candidates, source = read_inputs(y_true, y_score, exclude)
-    if per_user:
-        return metric.per_user(rank_positives(candidates, source, n_jobs=n_jobs))
-    values = evaluate(
-        {metric.name: metric},
-        candidates,
-        source,
-        n_jobs=n_jobs,
-        stacklevel=STACKLEVEL,
-    )
-    return values[metric.name]
+    return RankingTask.from_plays(y_true, source, exclude=exclude), source

@@ -8,12 +8,12 @@ import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.top_n import check_users
+from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import Interval, validate_params
 
 __all__ = [
     "coverage",
     "mean_information",
-    "mean_over_rows",
     "novelty",
     "popularity_bias",
     "popularity_lift",
@@ -219,7 +219,7 @@ def popularity_lift(
 
     Shapes: `items` (n_rows, n), `played` (n_rows, n_items), `popularity` (n_items,).
     """
-    listed = mean_over_rows(np.where(items >= 0, popularity[items], np.nan))
+    listed = nan_mean(np.where(items >= 0, popularity[items], np.nan), axis=1)
     n_played = np.diff(played.indptr)
     total = (played > 0) @ popularity
     own = np.divide(
@@ -229,17 +229,6 @@ def popularity_lift(
     if not both.any():
         return float("nan")
     return float(listed[both].sum() / own[both].sum() - 1.0)
-
-
-def mean_over_rows(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each row without its NaN, NaN where there is nothing else.
-
-    Shapes: `values` (n_rows, n) -> (n_rows,).
-    """
-    there = ~np.isnan(values)
-    counts = there.sum(axis=1)
-    sums = np.where(there, values, 0.0).sum(axis=1)
-    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
 
 def _popularity(plays: sp.csr_array) -> np.ndarray:

@@ -8,20 +8,20 @@ import scipy.sparse as sp
 
 from skcoldstart._scores.sources import ScoreSource
 from skcoldstart.metrics._ranks import (
-    Candidates,
+    RankingTask,
     hidden_positive_error,
     nan_error,
-    over_tiles,
+    over_blocks,
 )
 
 __all__ = ["pooled_auc"]
 
 
 def pooled_auc(
-    candidates: Candidates,
+    task: RankingTask,
     source: ScoreSource,
     *,
-    tile_users: int | None = None,
+    block_users: int | None = None,
     n_jobs: int | None = None,
 ) -> float:
     """Return the chance that a played pair outscores an unplayed one of any user.
@@ -31,35 +31,35 @@ def pooled_auc(
     """
     from skcoldstart._kernels.ranking import count_between
 
-    def select(tile: slice, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def select(block: slice, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         nan = np.isnan(rows.min(axis=1))
         if nan.any():
-            raise nan_error(candidates.users[tile.start + int(np.argmax(nan))])
-        played, user = _scores_of(candidates.positives, tile, rows)
+            raise nan_error(task.users[block.start + int(np.argmax(nan))])
+        played, user = _scores_of(task.positives, block, rows)
         if np.isneginf(played).any():
-            raise hidden_positive_error(candidates.users[user[int(np.argmin(played))]])
-        return played, _scores_of(candidates.hidden, tile, rows)[0]
+            raise hidden_positive_error(task.users[user[int(np.argmin(played))]])
+        return played, _scores_of(task.hidden, block, rows)[0]
 
-    def count(tile: slice, rows: np.ndarray) -> None:
+    def count(block: slice, rows: np.ndarray) -> None:
         if not hasattr(local, "counts"):
             local.counts = _Counts(len(thresholds))
             counts_of_threads.append(local.counts)
         counts = local.counts
         count_between(rows.reshape(-1), thresholds, counts.between, counts.equal)
 
-    def tiles(work: Any) -> Any:
-        return over_tiles(work, candidates.users, source, tile_users, n_jobs)
+    def blocks(work: Any) -> Any:
+        return over_blocks(work, task.users, source, block_users, n_jobs)
 
-    n_positives = int(candidates.n_positives.sum())
-    n_negatives = int(candidates.n_negatives.sum())
-    selected = list(tiles(select))
+    n_positives = int(task.n_positives.sum())
+    n_negatives = task.n_items * len(task.users) - task.hidden.nnz - n_positives
+    selected = list(blocks(select))
     if not n_positives or not n_negatives:
         return float("nan")
     thresholds, n_at = np.unique(
         np.concatenate([played for played, _ in selected]), return_counts=True
     )
     local, counts_of_threads = threading.local(), [_Counts(len(thresholds))]
-    for _ in tiles(count):
+    for _ in blocks(count):
         pass
     hidden = _Counts(len(thresholds))
     for _, scores in selected:
@@ -81,9 +81,9 @@ class _Counts:
 
 
 def _scores_of(
-    pairs: sp.csr_array, tile: slice, rows: np.ndarray
+    pairs: sp.csr_array, block: slice, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read the scores of stored pairs in a tile, and the row each belongs to."""
-    indptr = pairs.indptr[tile.start : tile.stop + 1]
+    """Read the scores of stored pairs in a block, and the row each belongs to."""
+    indptr = pairs.indptr[block.start : block.stop + 1]
     row = np.repeat(np.arange(len(rows)), np.diff(indptr))
-    return rows[row, pairs.indices[indptr[0] : indptr[-1]]], tile.start + row
+    return rows[row, pairs.indices[indptr[0] : indptr[-1]]], block.start + row

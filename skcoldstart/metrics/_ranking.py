@@ -1,10 +1,11 @@
-"""The paper's two metrics, mean average precision and AUC, items as rows."""
+"""AUC, and several metrics from one ranking, items as rows."""
 
 from typing import Any
 
 import numpy as np
 
 from skcoldstart._utils.sk import validate_params
+from skcoldstart.metrics._at_k import mean_of
 from skcoldstart.metrics._formulas import (
     Metric,
     check_per_user,
@@ -12,103 +13,9 @@ from skcoldstart.metrics._formulas import (
     evaluate_each,
     parse_metrics,
 )
-from skcoldstart.metrics._inputs import (
-    AT_K,
-    AVERAGE,
-    INPUT,
-    STACKLEVEL,
-    mean_over_users,
-    read_inputs,
-)
+from skcoldstart.metrics._inputs import AVERAGE, INPUT, read_inputs
 
-__all__ = ["mean_auc", "mean_average_precision_at_k", "ranking_report"]
-
-
-@validate_params(AT_K, prefer_skip_nested_validation=True)
-def mean_average_precision_at_k(
-    y_true: Any,
-    y_score: Any,
-    *,
-    k: int | None = 500,
-    exclude: Any = None,
-    per_user: bool = False,
-    n_jobs: int | None = None,
-) -> float | np.ndarray:
-    r"""Compute the mean over users of average precision at k.
-
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time. Infinite scores are allowed, except -inf for a
-        positive.
-    k : int, default=500
-        Ranks that count, as in the Million Song Dataset challenge; ``None`` means all.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates: a user's training plays when items
-        are not new. Cold items need none.
-    per_user : bool, default=False
-        Return the value of each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available. The result does not depend on
-        it.
-
-    Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a score is NaN, a positive is excluded or scored -inf, or
-        play counts are negative or not finite.
-
-    Warns
-    -----
-    UndefinedMetricWarning
-        If no user has a positive.
-
-    See Also
-    --------
-    mean_auc : The paper's second metric.
-    ranking_report : Several metrics from one ranking, with what was counted.
-    skcoldstart.recommendation_scorer : The same for an estimator.
-
-    Notes
-    -----
-    With P_u the positives of user u, and rank 1 the best of u's candidates,
-
-    .. math:: AP@K(u) = \frac{1}{\min(|P_u|, K)} \sum_{r=1}^{K}
-        \mathrm{precision}_r(u) \, [\text{item at rank } r \in P_u] .
-
-    Equal scores are ranked by item index, the lower first. Other conventions: ranx
-    and trec_eval's ``map_cut`` divide by :math:`|P_u|`; implicit divides as here;
-    `sklearn.metrics.label_ranking_average_precision_score` has no cutoff, counts a
-    user without positives as 1 and gives ties the worst rank.
-
-    Time is one pass over a user's scores per positive; nothing is sorted or selected.
-
-    References
-    ----------
-    B. McFee, T. Bertin-Mahieux, D. P. W. Ellis, G. R. G. Lanckriet, "The Million Song
-    Dataset Challenge", AdMIRe 2012.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skcoldstart.metrics import mean_average_precision_at_k
-    >>> y_true = np.array([[3, 0], [0, 0], [1, 0]])  # the second user is skipped
-    >>> y_score = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
-    >>> mean_average_precision_at_k(y_true, y_score)  # (1/1 + 2/3) / 2
-    0.8333...
-    """
-    return mean_over_users(Metric("map", k), y_true, y_score, exclude, per_user, n_jobs)
+__all__ = ["mean_auc", "ranking_report"]
 
 
 @validate_params(
@@ -134,7 +41,7 @@ def mean_auc(
         Play counts; a positive is an item played at all, count > 0.
     y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
         Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
+        read a block of users at a time.
     average : {"user", "pooled"}, default="user"
         ``"user"``: mean of each user's AUC. ``"pooled"``: one AUC over all pairs of
         user and item, so that scores of different users are compared and users
@@ -190,21 +97,18 @@ def mean_auc(
     >>> mean_auc(y_true, y_score, per_user=True)
     array([0.5, 0.5])
     """
-    if average == "user":
-        return mean_over_users(
-            Metric("auc", None), y_true, y_score, exclude, per_user, n_jobs
-        )
+    metric = Metric("auc", None)
     if per_user:
-        check_per_user(parse_metrics("auc"), average)
-    candidates, source = read_inputs(y_true, y_score, exclude)
-    return evaluate(
-        parse_metrics("auc"),
-        candidates,
-        source,
-        average=average,
+        check_per_user({"auc": metric}, average)
+    return mean_of(
+        metric,
+        y_true,
+        y_score,
+        exclude=exclude,
+        per_user=per_user,
         n_jobs=n_jobs,
-        stacklevel=STACKLEVEL - 1,
-    )["auc"]
+        average=average,
+    )
 
 
 @validate_params(
@@ -236,7 +140,7 @@ def ranking_report(
         Play counts; a positive is an item played at all, count > 0.
     y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
         Score of each user for each item; an item is a row. Factors and functions are
-        read a tile of users at a time.
+        read a block of users at a time.
     metrics : str or sequence of str, default=("map@500", "auc")
         Names as in `skcoldstart.make_recommendation_scorer`.
     average : {"user", "pooled"}, default="user"
@@ -274,22 +178,13 @@ def ranking_report(
     >>> ranking_report([[2, 0], [0, 0]], [[0.9, 0.9], [0.8, 0.8]])
     {'map': 1.0, 'auc': 1.0, 'n_items': 2, 'n_users_scored': 1, 'n_users_skipped': 1}
     """
-    candidates, source = read_inputs(y_true, y_score, exclude)
+    task, source = read_inputs(y_true, y_score, exclude)
     parsed = parse_metrics(metrics)
-    values: dict[str, Any]
     if per_user:
         check_per_user(parsed, average)
-        values = evaluate_each(parsed, candidates, source, n_jobs=n_jobs)
-    else:
-        values = evaluate(
-            parsed,
-            candidates,
-            source,
-            average=average,
-            n_jobs=n_jobs,
-            stacklevel=STACKLEVEL - 1,
-        )
-    n_scored = int(np.count_nonzero(candidates.n_positives))
+    compute = evaluate_each if per_user else evaluate
+    values = compute(parsed, task, source, average=average, n_jobs=n_jobs)
+    n_scored = int(np.count_nonzero(task.n_positives))
     return {
         **values,
         "n_items": source.n_items,

@@ -1,12 +1,12 @@
 """Scorers of recommenders, for searches and cross-validation."""
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import MetadataRequest
 
@@ -20,13 +20,14 @@ from skcoldstart._utils.sk import (
     error_score_of_caller,
     validate_params,
 )
+from skcoldstart._utils.warning import warn
 from skcoldstart.metrics._formulas import (
     check_per_user,
     evaluate,
     evaluate_each,
     parse_metrics,
 )
-from skcoldstart.metrics._ranks import Candidates
+from skcoldstart.metrics._ranks import RankingTask
 
 __all__ = ["make_recommendation_scorer", "recommendation_scorer"]
 
@@ -58,7 +59,8 @@ class _RecommendationScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any, exclude: Any = None) -> Any:
         try:
-            return self.strict(estimator, X, y, exclude)
+            values = self.evaluate(estimator, X, y, exclude)
+            return next(iter(values.values())) if len(values) == 1 else values
         except NotFittedError:
             raise
         except Exception as error:
@@ -68,52 +70,46 @@ class _RecommendationScorer:
             if len(self._by_key) == 1 or error_score == "raise":
                 raise
             shown = error_score if error_score == error_score else "NaN"
-            warnings.warn(
+            warn(
                 f"{', '.join(self._by_key)} could not be scored and is {shown}: "
-                f"{type(error).__name__}: {error}",
-                UserWarning,
-                stacklevel=2,
+                f"{type(error).__name__}: {error}"
             )
             return dict.fromkeys(self._by_key, error_score)
-
-    def strict(self, estimator: Any, X: Any, y: Any, exclude: Any = None) -> Any:
-        """Return what a call does, and raise whatever fails."""
-        values = self.evaluate(estimator, X, y, exclude)
-        return next(iter(values.values())) if len(values) == 1 else values
 
     def evaluate(
         self, estimator: Any, X: Any, y: Any, exclude: Any = None
     ) -> dict[str, float]:
         """Return every metric by its key, whatever their number; raise on bad data."""
-        candidates, source = self._read(estimator, X, y, exclude)
         return evaluate(
             self._by_key,
-            candidates,
-            source,
+            *self._read(estimator, X, y, exclude),
             average=self.average,
-            tile_users=self.chunk_size,
-            stacklevel=4,
+            block_users=self.chunk_size,
         )
 
     def per_user(
         self, estimator: Any, X: Any, y: Any, exclude: Any = None
     ) -> dict[str, np.ndarray]:
         """Return arrays of shape (n_users,) by key, NaN for users without a value."""
-        check_per_user(self._by_key, self.average)
-        candidates, source = self._read(estimator, X, y, exclude)
-        found = evaluate_each(
-            self._by_key,
-            candidates,
-            source,
-            tile_users=self.chunk_size,
-        )
+        self.check_per_user()
+        task, source = self._read(estimator, X, y, exclude)
+        found = evaluate_each(self._by_key, task, source, block_users=self.chunk_size)
         values = {key: np.full(source.n_users, np.nan) for key in found}
         for key, of_selected in found.items():
-            values[key][candidates.users] = of_selected
+            values[key][task.users] = of_selected
         return values
 
+    @property
+    def keys(self) -> list[str]:
+        """Return the names of the metrics, as in results."""
+        return list(self._by_key)
+
+    def check_per_user(self) -> None:
+        """Raise if a metric has no value for one user."""
+        check_per_user(self._by_key, self.average)
+
     def get_metadata_routing(self) -> MetadataRequest:
-        """Say that ``exclude`` is asked for."""
+        """Request ``exclude``."""
         request = MetadataRequest(owner=self)
         request.score.add_request(param="exclude", alias=self._exclude_request)
         return request
@@ -121,32 +117,35 @@ class _RecommendationScorer:
     def set_score_request(
         self, *, exclude: bool | str | None
     ) -> "_RecommendationScorer":
-        """Return a scorer that asks for ``exclude``, under that name, or not."""
+        """Return a scorer that requests ``exclude``, under that name, or not."""
         scorer = copy.copy(self)
         scorer._exclude_request = exclude
         return scorer
 
     def _read(
         self, estimator: Any, X: Any, y: Any, exclude: Any
-    ) -> tuple[Candidates, ScoreSource]:
+    ) -> tuple[RankingTask, ScoreSource]:
         """Return the users to score and where their scores come from."""
         for plays, name in ((y, "y"), (exclude, "exclude")):
-            check_same_items(X, plays, input_name=name)
-            check_user_names(estimator, plays, input_name=name)
+            if not (
+                plays is None or isinstance(plays, np.ndarray) or sp.issparse(plays)
+            ):
+                check_same_items(X, plays, input_name=name)
+                check_user_names(estimator, plays, input_name=name)
         source = score_source(estimator, X)
         sampled = isinstance(self.users, Integral)
         users = None if sampled else self.users
         if users is not None:
             names = getattr(open_recommender(estimator)[0], "user_names_in_", None)
             users = check_users(users_by_name(users, names), source.n_users)
-        candidates = Candidates.from_plays(y, source, exclude=exclude, users=users)
+        task = RankingTask.from_plays(y, source, exclude=exclude, users=users)
         if sampled:
-            scored = np.flatnonzero(candidates.n_positives)
+            scored = np.flatnonzero(task.n_positives)
             if len(scored) > self.users:
                 rng = np.random.default_rng(self.random_state)
                 sample = rng.choice(scored, self.users, replace=False)
-                candidates = candidates.select(np.sort(sample))
-        return candidates, source
+                task = task.of_users(np.sort(sample))
+        return task, source
 
     def __repr__(self) -> str:
         defaults: dict[str, Any] = {
@@ -213,10 +212,9 @@ def make_recommendation_scorer(
         ``scorer(estimator, X, y, exclude=None)``, picklable. With one metric it returns
         a float, which `sklearn.model_selection.GridSearchCV` and
         `skcoldstart.model_selection.cross_val_score` take as it is; with several a
-        dict of floats, whose keys are the metrics' names, with their cutoffs only
-        where one name is asked for with several: ``("map@500", "auc")`` gives
-        ``map`` and ``auc``, ``("map@10", "map@500")`` gives ``map@10`` and
-        ``map@500``. ``scorer.per_user(estimator, X, y)`` returns a dict of arrays of
+        dict of floats, whose keys are the names as given, such as ``recall@20``, and
+        ``map`` for ``"map@500"``, the paper's: the default gives ``map`` and ``auc``.
+        ``scorer.per_user(estimator, X, y)`` returns a dict of arrays of
         shape (n_users,), NaN for users without a value.
 
     Raises
@@ -234,7 +232,7 @@ def make_recommendation_scorer(
     -----
     The items of a fold are ranked for each user with at least one positive among
     them; the others are skipped. A Pipeline or a search is opened, and scores that
-    are products of factors are read in tiles of users: the table of all items and all
+    are products of factors are read in blocks of users: the table of all items and all
     users is never held.
 
     ``exclude``, of shape (n_items, n_users) like y, marks pairs that are known and not

@@ -13,7 +13,7 @@ from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import Table
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
 from skcoldstart.metrics._inputs import INPUT, read_inputs
-from skcoldstart.metrics._ranks import Candidates
+from skcoldstart.metrics._ranks import RankingTask
 from skcoldstart.metrics._uncertainty import bootstrap_interval
 
 __all__ = ["stratified_report"]
@@ -139,18 +139,18 @@ def stratified_report(
     parsed = parse_metrics(metrics)
     check_per_user(parsed)
 
-    def rank(items: np.ndarray) -> tuple[Candidates, dict[str, np.ndarray]]:
-        candidates, scores = everyone.of_items(items), source.of_items(items)
-        return candidates, evaluate_each(parsed, candidates, scores, n_jobs=n_jobs)
+    def rank(items: np.ndarray) -> tuple[RankingTask, dict[str, np.ndarray]]:
+        task, scores = everyone.of_items(items), source.of_items(items)
+        return task, evaluate_each(parsed, task, scores, n_jobs=n_jobs)
 
     def row(by: str, name: str, ranked: Any, users: Any = None) -> dict[str, Any]:
-        candidates, values = ranked
-        n_positives = candidates.n_positives
+        task, values = ranked
+        n_positives = task.n_positives
         users = slice(None) if users is None else users
         cells: dict[str, Any] = {
             "by": by,
             "stratum": name,
-            "n_items": candidates.n_items,
+            "n_items": task.n_items,
             "n_users": int(np.count_nonzero(n_positives[users])),
             "n_positives": int(n_positives[users].sum()),
         }

@@ -107,9 +107,8 @@ def bootstrap_interval(
     counted = counted[~np.isnan(counted)]
     if not len(counted):
         return Estimate(np.nan, np.nan, np.nan)
-    means = _resampled_means(counted, n_resamples, random_state)
-    low, high = np.quantile(means, _tails(confidence))
-    return Estimate(float(counted.mean()), float(low), float(high))
+    low, high, _ = _resampled(counted, confidence, n_resamples, random_state)
+    return Estimate(float(counted.mean()), low, high)
 
 
 @validate_params(
@@ -202,14 +201,13 @@ def compare_paired(
     n_equal = len(difference) - n_better - n_worse
     if not len(difference):
         return PairedComparison(np.nan, np.nan, np.nan, np.nan, np.nan, 0, 0, 0)
-    means = _resampled_means(difference, n_resamples, random_state)
-    low, high = np.quantile(means, _tails(confidence))
+    low, high, means = _resampled(difference, confidence, n_resamples, random_state)
     beyond = min((means <= 0).sum(), (means >= 0).sum())
     n_unequal = n_better + n_worse
     return PairedComparison(
         float(difference.mean()),
-        float(low),
-        float(high),
+        low,
+        high,
         float(min(1.0, 2.0 * (beyond + 1) / (n_resamples + 1))),
         float(binomtest(n_better, n_unequal).pvalue) if n_unequal else 1.0,
         n_better,
@@ -236,20 +234,25 @@ def _per_user(values: Any, name: str) -> np.ndarray:
     return values
 
 
-def _tails(confidence: float) -> list[float]:
-    return [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+def _resampled(
+    values: np.ndarray, confidence: float, n_resamples: int, random_state: Any
+) -> tuple[float, float, np.ndarray]:
+    """Return an interval of the mean, and the means of samples drawn."""
+    from scipy.stats import bootstrap
 
-
-def _resampled_means(
-    values: np.ndarray, n_resamples: int, random_state: Any
-) -> np.ndarray:
     rng = np.random.default_rng(
         check_random_state(random_state).randint(np.iinfo(np.int32).max)
     )
-    n_at_once = max(1, _BLOCK // len(values))
-    means = np.empty(n_resamples)
-    for start in range(0, n_resamples, n_at_once):
-        block = means[start : start + n_at_once]
-        drawn = rng.integers(len(values), size=(len(block), len(values)))
-        block[:] = values[drawn].mean(axis=1)
-    return means
+    if len(values) == 1:  # scipy refuses a single value
+        return values[0], values[0], np.full(n_resamples, values[0])
+    found = bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=confidence,
+        n_resamples=n_resamples,
+        batch=max(1, _BLOCK // len(values)),
+        method="percentile",
+        rng=rng,
+    )
+    low, high = found.confidence_interval
+    return float(low), float(high), found.bootstrap_distribution

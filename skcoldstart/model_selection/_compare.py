@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import Table
 from skcoldstart.metrics import (
@@ -15,14 +16,13 @@ from skcoldstart.metrics import (
     compare_paired,
     make_recommendation_scorer,
 )
-from skcoldstart.metrics._formulas import check_per_user, parse_metrics
 from skcoldstart.model_selection._groups import fit_with_groups
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
     check_splits_rows,
 )
 
-__all__ = ["compare", "nan_mean"]
+__all__ = ["compare"]
 
 
 def compare(
@@ -141,8 +141,8 @@ def compare(
     for _, content in contents.values():
         check_items_and_plays(content, plays)
         check_same_items(content, y)
-    check_per_user(parse_metrics(metrics))
     scorer = make_recommendation_scorer(metrics)
+    scorer.check_per_user()
     folds = list(check_cv(cv).split(X, None, groups))
     values = {
         name: _values_of_folds(estimator, content, plays, folds, scorer, groups)
@@ -188,14 +188,6 @@ def _values_of_folds(
         fitted = fit_with_groups(clone(estimator), X, y, train, groups)
         found.append(scorer.per_user(fitted, _safe_indexing(X, test), y[test]))
     return {key: np.stack([values[key] for values in found]) for key in found[0]}
-
-
-def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return means without NaN, NaN where there is nothing else."""
-    there = ~np.isnan(values)
-    counts = there.sum(axis=axis)
-    sums = np.where(there, values, 0.0).sum(axis=axis)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
 def _spread(means: np.ndarray) -> float:

@@ -122,7 +122,7 @@ def permutation_importance(
     X = _as_table(X)
     groups = _groups(X, columns)
     scoring = as_scorer(scoring)
-    scoring = getattr(scoring, "strict", scoring)
+    scoring = getattr(scoring, "evaluate", scoring)  # raises what fails
     arguments = {} if params is None else params
     baseline = scoring(estimator, X, y, **arguments)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
@@ -135,12 +135,13 @@ def permutation_importance(
     names = list(groups)
     if not isinstance(baseline, dict):
         return _bunch(baseline, np.array(scores), names)
-    return {
+    found = {
         key: _bunch(
             baseline[key], np.array([[s[key] for s in row] for row in scores]), names
         )
         for key in baseline
     }
+    return found if len(found) > 1 else found.popitem()[1]
 
 
 def _bunch(baseline: float, scores: np.ndarray, names: list) -> Bunch:

@@ -66,7 +66,7 @@ class ReleaseDateSplit(BaseCrossValidator):
     # Where metadata is routed, groups come here unasked, as in GroupKFold.
     __metadata_request__split = {"groups": True}
 
-    def __init__(self, n_splits=5, *, cutoffs=None):
+    def __init__(self, n_splits: int = 5, *, cutoffs: Any = None) -> None:
         self.n_splits = n_splits
         self.cutoffs = cutoffs
 

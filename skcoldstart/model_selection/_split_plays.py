@@ -117,7 +117,14 @@ class WarmupSplit(PlaySplitter):
     (array([0, 1]), array([1., 1., 0., 0.]), array([2., 2., 0., 0.]))
     """
 
-    def __init__(self, n_plays=1, *, held_out_after=None, cv=5, random_state=0):
+    def __init__(
+        self,
+        n_plays: int = 1,
+        *,
+        held_out_after: int | None = None,
+        cv: Any = 5,
+        random_state: Any = 0,
+    ) -> None:
         self.n_plays = n_plays
         self.held_out_after = held_out_after
         self.cv = cv
@@ -234,7 +241,9 @@ class UserColdKFold(PlaySplitter):
     (np.int64(2), 0, 4)
     """
 
-    def __init__(self, n_splits=5, *, known=0.8, random_state=0):
+    def __init__(
+        self, n_splits: int = 5, *, known: float = 0.8, random_state: Any = 0
+    ) -> None:
         self.n_splits = n_splits
         self.known = known
         self.random_state = random_state
@@ -337,7 +346,7 @@ class DoubleColdSplit(PlaySplitter):
     [6, 6, 6]
     """
 
-    def __init__(self, n_splits=5, *, random_state=0):
+    def __init__(self, n_splits: int = 5, *, random_state: Any = 0) -> None:
         self.n_splits = n_splits
         self.random_state = random_state
 

@@ -15,13 +15,14 @@ from skcoldstart._scores.sources import (
     open_recommender,
     score_source,
 )
+from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import Table
-from skcoldstart.metrics import bootstrap_interval
-from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
-from skcoldstart.metrics._inputs import as_source
-from skcoldstart.metrics._ranks import Candidates
-from skcoldstart.model_selection._compare import nan_mean
+from skcoldstart.metrics import (
+    bootstrap_interval,
+    make_recommendation_scorer,
+    ranking_report,
+)
 from skcoldstart.model_selection._groups import fit_with_groups
 from skcoldstart.model_selection._split_plays import WarmupSplit
 from skcoldstart.model_selection._validation import (
@@ -145,8 +146,8 @@ def warmup_curve(
     plays = check_items_and_plays(X, y, groups)
     check_splits_rows(cv)
     points = _check_points(n_plays)
-    parsed = parse_metrics(metrics)
-    check_per_user(parsed)
+    scorer = make_recommendation_scorer(metrics)
+    scorer.check_per_user()
     values: dict[tuple[str, int, str], list[np.ndarray]] = {}
 
     def plays_after(n: int, rows: Any) -> tuple[sp.csr_array, sp.csr_array]:
@@ -168,13 +169,15 @@ def warmup_curve(
                 scores = system(fitted, content, so_far)
                 if scores is None:
                     continue
-                source = as_source(scores)
-                candidates = Candidates.from_plays(
-                    held_out, source, exclude=all_revealed
+                found = ranking_report(
+                    held_out,
+                    scores,
+                    metrics=metrics,
+                    exclude=all_revealed,
+                    per_user=True,
                 )
-                for key, of_user in evaluate_each(parsed, candidates, source).items():
-                    point = (name, n, str(parsed[key]))
-                    values.setdefault(point, []).append(of_user)
+                for metric in scorer.keys:
+                    values.setdefault((name, n, metric), []).append(found[metric])
     if not any(np.isfinite(of_user).any() for v in values.values() for of_user in v):
         raise ValueError(
             f"Nothing is left to predict: no held-out item has plays after its first "

@@ -85,12 +85,12 @@ def test_scorers_describe_the_lists_of_the_users_they_score(rng):
     )
     scored = y.any(axis=0)
     order = np.argsort(-np.where(exclude, -np.inf, X @ model.coef_), axis=0).T[scored]
-    assert_allclose(values["coverage"], coverage(order[:, :3], n_items=50))
-    assert_allclose(values["novelty"], novelty(order[:, :7], y))
+    assert_allclose(values["coverage@3"], coverage(order[:, :3], n_items=50))
+    assert_allclose(values["novelty@7"], novelty(order[:, :7], y))
     bias = popularity_bias(order[:, :5], y, users=scored)
-    assert_allclose(values["popularity_bias"], bias)
+    assert_allclose(values["popularity_bias@5"], bias)
 
 
 def test_a_list_has_a_length():
-    with pytest.raises(ValueError, match="ask for 'novelty@10'"):
+    with pytest.raises(ValueError, match="pass 'novelty@10'"):
         make_recommendation_scorer("novelty@all")

@@ -1,14 +1,15 @@
-"""The engine: tiles, threads, factors."""
+"""The engine: blocks, threads, factors."""
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from scipy.stats import rankdata
 
 from skcoldstart._kernels import ranking as kernels
-from skcoldstart._scores.sources import DenseScores, LowRankScores
+from skcoldstart._scores.sources import CallableScores, DenseScores, LowRankScores
 from skcoldstart.metrics._pooled import pooled_auc
-from skcoldstart.metrics._ranks import Candidates, default_tile_users, rank_positives
+from skcoldstart.metrics._ranks import RankingTask, rank_positives
 from tests.references import ranking as reference
 
 
@@ -30,29 +31,29 @@ def same(one, other):
 def test_factors_rank_like_the_table_they_stand_for(dtype, rng):
     V, U, y = make_factors(rng, dtype=dtype)
     low, dense = LowRankScores(V, U), DenseScores(V @ U.T)
-    candidates = Candidates.from_plays(y, low)
-    assert same(rank_positives(candidates, low), rank_positives(candidates, dense))
-    assert pooled_auc(candidates, low) == pooled_auc(candidates, dense)
+    task = RankingTask.from_plays(y, low)
+    assert same(rank_positives(task, low), rank_positives(task, dense))
+    assert pooled_auc(task, low) == pooled_auc(task, dense)
 
 
 def test_any_number_of_threads_gives_the_same_bits(rng):
     V, U = rng.normal(size=(300, 20)), rng.normal(size=(1500, 20))
     source = LowRankScores(V.astype(np.float32), U.astype(np.float32))
-    candidates = Candidates.from_plays(rng.random((300, 1500)) < 0.1, source)
-    one = rank_positives(candidates, source, n_jobs=1)
-    assert same(rank_positives(candidates, source, n_jobs=2), one)
-    assert same(rank_positives(candidates, source), one)
-    pooled = pooled_auc(candidates, source, n_jobs=1)
-    assert pooled_auc(candidates, source, n_jobs=2) == pooled
+    task = RankingTask.from_plays(rng.random((300, 1500)) < 0.1, source)
+    one = rank_positives(task, source, n_jobs=1)
+    assert same(rank_positives(task, source, n_jobs=2), one)
+    assert same(rank_positives(task, source), one)
+    pooled = pooled_auc(task, source, n_jobs=1)
+    assert pooled_auc(task, source, n_jobs=2) == pooled
 
 
-@pytest.mark.parametrize("tile_users", [1, 7, 599, 600, 10_000])
-def test_tiles_of_any_size_rank_alike(tile_users, rng):
+@pytest.mark.parametrize("block_users", [1, 7, 599, 600, 10_000])
+def test_blocks_of_any_size_rank_alike(block_users, rng):
     V, U, y = make_factors(rng)
     source = LowRankScores(V, U)
-    candidates = Candidates.from_plays(y, source)
-    tiled = rank_positives(candidates, source, tile_users=tile_users)
-    assert same(tiled, rank_positives(candidates, source))
+    task = RankingTask.from_plays(y, source)
+    in_blocks = rank_positives(task, source, block_users=block_users)
+    assert same(in_blocks, rank_positives(task, source))
 
 
 def test_duplicate_items_tie_exactly(rng):
@@ -61,7 +62,7 @@ def test_duplicate_items_tie_exactly(rng):
     source = LowRankScores(V.astype(np.float32), U.astype(np.float32))
     y = np.zeros((500, 300))
     y[np.arange(300), np.arange(300)] = 1
-    ranks = rank_positives(Candidates.from_plays(y, source), source)
+    ranks = rank_positives(RankingTask.from_plays(y, source), source)
     # The twin of a positive ties: midranks of a lone positive end in a half.
     assert_array_equal(ranks.midrank_sums % 2, 1)
 
@@ -77,7 +78,7 @@ def test_a_score_table_is_never_held(rng):
 
     V, U, y = make_factors(rng)
     source = Watched(V, U)
-    rank_positives(Candidates.from_plays(y, source), source)
+    rank_positives(RankingTask.from_plays(y, source), source)
     assert source.widest == 256
 
 
@@ -92,7 +93,7 @@ def test_users_without_positives_are_not_scored(rng):
             return super().rows(users, out)
 
     source = Watched(V, U)
-    ranks = rank_positives(Candidates.from_plays(y, source), source)
+    ranks = rank_positives(RankingTask.from_plays(y, source), source)
     assert_array_equal(
         np.sort(np.concatenate(scored)), np.flatnonzero(ranks.n_positives)
     )
@@ -101,9 +102,9 @@ def test_users_without_positives_are_not_scored(rng):
 def test_kept_users_rank_as_among_all(rng):
     V, U, y = make_factors(rng)
     source = LowRankScores(V, U)
-    everyone = rank_positives(Candidates.from_plays(y, source), source)
+    everyone = rank_positives(RankingTask.from_plays(y, source), source)
     users = rng.permutation(600)[:100]
-    some = rank_positives(Candidates.from_plays(y, source, users=users), source)
+    some = rank_positives(RankingTask.from_plays(y, source, users=users), source)
     for values in ("n_positives", "n_negatives", "midrank_sums"):
         assert_array_equal(getattr(some, values), getattr(everyone, values)[users])
 
@@ -116,14 +117,14 @@ def test_factors_that_give_nan_raise_and_name_the_user(bad, rng):
     V[3] = 1
     source = LowRankScores(V, U)
     with pytest.raises(ValueError, match="contain NaN" if bad != bad else "of user 5"):
-        rank_positives(Candidates.from_plays(y, source), source)
+        rank_positives(RankingTask.from_plays(y, source), source)
 
 
 def test_whole_number_scores_rank_too(rng):
     V, U, y = make_factors(rng, dtype=np.int64)
-    candidates = Candidates.from_plays(y, DenseScores(V @ U.T))
-    whole = rank_positives(candidates, DenseScores(V @ U.T))
-    assert same(whole, rank_positives(candidates, DenseScores((V @ U.T) * 1.0)))
+    task = RankingTask.from_plays(y, DenseScores(V @ U.T))
+    whole = rank_positives(task, DenseScores(V @ U.T))
+    assert same(whole, rank_positives(task, DenseScores((V @ U.T) * 1.0)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -159,10 +160,10 @@ def test_users_with_many_positives_are_ranked_by_sorting_to_the_same_numbers(
     y = rng.random((2500, 4)) < [0.01, 0.5, 0.9, 0.6]
     exclude = (rng.random(y.shape) < 0.3) & ~y
     source = DenseScores(scores)
-    candidates = Candidates.from_plays(y, source, exclude=exclude)
-    n_many = (candidates.n_positives > kernels.SORT_ABOVE).sum()
+    task = RankingTask.from_plays(y, source, exclude=exclude)
+    n_many = (task.n_positives > kernels.SORT_ABOVE).sum()
     assert n_many == 3
-    ranks = rank_positives(candidates, source)
+    ranks = rank_positives(task, source)
     for u, (played, kept) in enumerate(reference.candidates(y, scores, exclude)):
         own = ranks.ranks[ranks.users == u]
         assert_array_equal(own, 1 + np.flatnonzero(reference.hits(played, kept)))
@@ -170,7 +171,7 @@ def test_users_with_many_positives_are_ranked_by_sorting_to_the_same_numbers(
         assert ranks.midrank_sums[u] == doubled
     scores[np.flatnonzero(y[:, 1])[-1], 1] = -np.inf
     with pytest.raises(ValueError, match="User 1 played an item whose score is -inf"):
-        rank_positives(candidates, source)
+        rank_positives(task, source)
 
 
 def test_histogram_counts_what_lies_between_and_on_thresholds(rng):
@@ -189,14 +190,25 @@ def test_histogram_counts_what_lies_between_and_on_thresholds(rng):
 
 
 @pytest.mark.parametrize(
-    ("n_users", "row_bytes", "expected"),
+    ("n_users", "n_items", "expected"),
     [
-        (20_000, 1_881 * 4, 256),  # 256 users fit a near cache
-        (20_000, 10_000 * 4, 1024),
-        (20_000, 46_728 * 4, 718),  # 128 MiB
-        (4_096, 46_728 * 4, 512),  # an eighth of the users
-        (20_000, 1_000_000 * 4, 256),
+        (2_000, 1_881, 256),  # 256 users fit a near cache
+        (8_300, 5_000, 1024),
+        (2_400, 5_000, 300),  # an eighth of the users
     ],
 )
-def test_default_tile_has_the_stated_size(n_users, row_bytes, expected):
-    assert default_tile_users(n_users, row_bytes) == expected
+def test_a_block_has_the_stated_size(n_users, n_items, expected):
+    widths = []
+
+    def scores(users):
+        widths.append(len(users))
+        return np.zeros((n_items, len(users)), np.float32)
+
+    source = CallableScores(scores, n_items, n_users, np.float32)
+    plays = sp.coo_array((
+        np.ones(n_users),
+        (np.arange(n_users) % n_items, np.arange(n_users)),
+    ))
+    plays.resize(n_items, n_users)
+    rank_positives(RankingTask.from_plays(plays, source), source)
+    assert max(widths) == expected

@@ -71,13 +71,17 @@ def test_factors_and_table_score_alike(catalog):
     [
         (("map@500", "auc"), ["map", "auc"]),
         (("map", "auc"), ["map", "auc"]),
-        (("map@10", "auc"), ["map", "auc"]),
-        (("map@10", "map@500", "auc"), ["map@10", "map@500", "auc"]),
+        (("map@10", "auc"), ["map@10", "auc"]),
+        (("map@10", "map@500", "auc"), ["map@10", "map", "auc"]),
+        (("recall@20", "auc"), ["recall@20", "auc"]),
+        (("recall@20", "recall@50"), ["recall@20", "recall@50"]),
         (("recall@5", "recall@all", "mrr"), ["recall@5", "recall@all", "mrr"]),
-        (["ndcg@3", "precision@3", "hit_rate@3"], ["ndcg", "precision", "hit_rate"]),
+        (("recall", "recall@10", "ndcg"), ["recall", "ndcg"]),
+        ({"early": "recall@2", "late": "recall@9"}, ["early", "late"]),
+        ({"one": "recall@2", "same": "recall@2"}, ["one", "same"]),
     ],
 )
-def test_keys_are_names_with_cutoffs_only_where_they_tell_apart(metrics, keys, catalog):
+def test_keys_are_the_names_given_whichever_others_there_are(metrics, keys, catalog):
     X, y, _ = catalog
     model = LinearRecommender().fit(X, y)
     assert list(make_recommendation_scorer(metrics)(model, X, y)) == keys

@@ -35,7 +35,7 @@ def test_first_row_is_the_report_of_all(ranked):
     assert (row["by"], row["stratum"]) == ("all", "all")
     assert (row["n_items"], row["n_users"]) == (40, report["n_users_scored"])
     assert row["n_positives"] == np.count_nonzero(y)
-    assert_allclose([row["map"], row["auc"]], [report["map"], report["auc"]])
+    assert_allclose([row["map@5"], row["auc"]], [report["map@5"], report["auc"]])
 
 
 def test_items_of_a_stratum_are_ranked_among_themselves(ranked):
@@ -66,12 +66,12 @@ def test_users_of_a_stratum_are_averaged_after_one_ranking(ranked):
     table = stratified_report(
         y, V @ U.T, metrics="map@9", user_activity=activity, n_strata=3
     )
-    values = ranking_report(y, V @ U.T, metrics="map@9", per_user=True)["map"]
+    values = ranking_report(y, V @ U.T, metrics="map@9", per_user=True)["map@9"]
     rows = of(table, "user activity")
     assert [row["stratum"] for row in rows] == ["0", "1", "2", "3"]
     for number, row in enumerate(rows):
         expected = bootstrap_interval(values[activity == number])
-        assert_allclose([row["map"], row["map_low"], row["map_high"]], expected)
+        assert_allclose([row[f"map@9{end}"] for end in ("", "_low", "_high")], expected)
         assert row["n_users"] == np.isfinite(values[activity == number]).sum()
 
 

@@ -151,8 +151,8 @@ def test_metrics_go_by_their_names(catalog):
         cross_val_score(model, X, plays, cv=3, scoring="ndcg@10"), expected
     )
     several = cross_validate(model, X, plays, cv=3, scoring=["ndcg@10", "recall@5"])
-    assert_array_equal(several["test_ndcg"], expected)
-    assert "test_recall" in several
+    assert_array_equal(several["test_ndcg@10"], expected)
+    assert "test_recall@5" in several
     _, _, test_scores = learning_curve(
         model, X, plays, cv=3, scoring="ndcg@10", train_sizes=[1.0]
     )

@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 
 from skcoldstart._scores.sources import DenseScores, LowRankScores
-from skcoldstart._scores.top_n import TILE_USERS, check_indices, top_n_per_user
+from skcoldstart._scores.top_n import BLOCK_USERS, check_indices, top_n_per_user
 
 
 def reference_top_n(scores, n, users, exclude=None):
@@ -64,7 +64,7 @@ def test_user_whose_items_are_all_excluded_gets_padding(rng):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_any_number_of_threads_gives_the_same_bits(rng, dtype):
-    n_users = 3 * TILE_USERS + 17
+    n_users = 3 * BLOCK_USERS + 17
     source = LowRankScores(
         rng.normal(size=(300, 9)).astype(dtype),
         rng.normal(size=(n_users, 9)).astype(dtype),
