@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.neighbors import KDTree
 
-from skcoldstart.inspection._style import literal, shorten
+from skcoldstart.inspection._style import Lettering
 
 __all__ = ["Window", "choose_centres", "window_around", "write_names"]
 
@@ -101,13 +101,15 @@ def write_names(
     pixels = OFFSET_POINTS * figure.dpi / 72
     boxes = [np.array(text.get_window_extent().extents) for text in taken]
     written = []
+    lettering = Lettering.of(names.tolist())
     seen = {""}
     for point, dot, name in zip(points, dots, names.tolist(), strict=True):
         if name in seen:
             continue
         text = axes.annotate(
-            literal(shorten(name, NAME_CHARACTERS)),
+            lettering.drawn(name, NAME_CHARACTERS),
             point,
+            fontfamily=lettering.families,
             xytext=(0, 0),
             textcoords="offset points",
             fontsize=7.5,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart.inspection._closeups import Window
-from skcoldstart.inspection._style import GREY, SHAPES, literal, shorten
+from skcoldstart.inspection._style import GREY, SHAPES, Lettering
 
 __all__ = ["draw_dots", "draw_legend", "mark_window"]
 
@@ -38,6 +38,7 @@ def draw_legend(axes: Any, styles: list) -> None:
     """Explain colours and shapes below the axes."""
     from matplotlib.lines import Line2D
 
+    lettering = Lettering.of(style.label for style in styles)
     axes.legend(
         handles=[
             Line2D(
@@ -46,14 +47,14 @@ def draw_legend(axes: Any, styles: list) -> None:
                 linestyle="",
                 marker=style.shape,
                 color=style.colour,
-                label=literal(shorten(style.label, 28)),
+                label=lettering.drawn(style.label, 28),
             )
             for style in styles
         ],
         loc="upper center",
         bbox_to_anchor=(0.5, -0.005),
         ncols=min(4, len(styles)),
-        fontsize=8.5,
+        prop={"family": lettering.families, "size": 8.5},
         frameon=False,
         handletextpad=0.2,
         columnspacing=1.0,

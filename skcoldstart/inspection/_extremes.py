@@ -8,7 +8,7 @@ from skcoldstart._scores.top_n import check_indices
 from skcoldstart._scores.usage import usage_coordinates
 from skcoldstart._utils.table import Table
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
-from skcoldstart.inspection._style import PALETTE, literal, shorten
+from skcoldstart.inspection._style import PALETTE, Lettering
 
 __all__ = ["FactorExtremesDisplay"]
 
@@ -294,13 +294,15 @@ class FactorExtremesDisplay:
         places[len(self.highest[i]) :] += 0.5
         colours = np.where(values >= 0, PALETTE[0], PALETTE[1])
         axes.barh(places, values, color=colours, height=0.72)
+        lettering = Lettering.of(names)
         extent = 1.05 * np.abs(values).max() or 1.0
         for place, value, name in zip(places, values, names, strict=True):
             side = -1 if value >= 0 else 1  # the half that the bar leaves free
             axes.text(
                 side * 0.02 * extent,
                 place,
-                literal(shorten(name, NAME_CHARACTERS)),
+                lettering.drawn(name, NAME_CHARACTERS),
+                fontfamily=lettering.families,
                 ha="right" if side < 0 else "left",
                 va="center",
                 fontsize=8.5,

@@ -1,5 +1,6 @@
 """Where displays find factors, and the names of items."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
+from skcoldstart._utils.missing import is_missing, name_missing_content
+from skcoldstart.inspection._style import readable
 
 __all__ = ["check_factors", "check_texts", "factors_of"]
 
@@ -42,9 +45,10 @@ def check_factors(factors: Any, *, input_name: str, like: Any = None) -> np.ndar
 
     Shapes: `factors` (n, k), `like` (m, k) -> (n, k).
     """
-    factors = check_array(
-        factors, dtype=[np.float64, np.float32], input_name=input_name
-    )
+    with name_missing_content(factors):
+        factors = check_array(
+            factors, dtype=[np.float64, np.float32], input_name=input_name
+        )
     if like is not None and factors.shape[1] != like.shape[1]:
         raise ValueError(
             f"{input_name} has {factors.shape[1]} columns; expected {like.shape[1]}, "
@@ -71,8 +75,15 @@ def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
         )
     return np.array(
         [
-            "" if value is None or value != value else " ".join(str(value).split())
-            for value in values
+            "" if missing else readable(_text(value))
+            for value, missing in zip(values, is_missing(values), strict=True)
         ],
         dtype=str,
     )
+
+
+def _text(value: Any) -> str:
+    """Return a name as text; paths and bytes are names of files."""
+    if isinstance(value, bytes | os.PathLike):
+        return os.fsdecode(value)
+    return str(value)

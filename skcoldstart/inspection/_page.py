@@ -15,7 +15,8 @@ from urllib.parse import quote
 import numpy as np
 
 from skcoldstart._utils.atomic import atomic_write
-from skcoldstart.inspection._style import Style
+from skcoldstart._utils.missing import is_missing
+from skcoldstart.inspection._style import Style, readable
 
 __all__ = ["clip_url", "json_for_html", "write_page"]
 
@@ -41,7 +42,7 @@ def write_page(
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
     folder = Path(path).resolve().parent
     data = {
-        "title": title,
+        "title": readable(title),
         "units": UNITS,
         **_positions(points[placed]),
         "names": names[placed].tolist(),
@@ -59,7 +60,7 @@ def write_page(
         for suffix in ("html", "css", "js")
     )
     parts = {
-        "TITLE": escape(title),
+        "TITLE": escape(readable(title)),
         "STYLE": style,
         "STYLE_HASH": _hash(style),
         "SCRIPT": script,
@@ -81,7 +82,7 @@ def json_for_html(value: Any) -> str:
 
 def clip_url(path: Any, folder: Path) -> str | None:
     """Return the link from a page in `folder` to an audio file."""
-    if path is None or path != path or path == "":
+    if is_missing([path])[0] or path == "":
         return None
     absolute = os.path.abspath(os.fsdecode(path))
     try:

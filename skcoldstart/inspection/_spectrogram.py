@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._utils.missing import name_missing_content
 from skcoldstart.inspection._style import axes_for
 
 __all__ = ["SpectrogramDisplay"]
@@ -157,7 +158,10 @@ class SpectrogramDisplay:
             If there are no frames, or `frequencies` or `blocks` are not one per
             feature.
         """
-        frames = check_array(np.asarray(self.frames, np.float32), input_name="frames")
+        with name_missing_content(self.frames):
+            frames = check_array(
+                np.asarray(self.frames, np.float32), input_name="frames"
+            )
         n_frames, n_features = frames.shape
         counts = {}
         if self.frequencies is not None:

@@ -1,6 +1,9 @@
-"""How displays look: colours that everyone can tell apart, and text as it stands."""
+"""How displays look: colours that everyone can tell apart, and text as it is."""
 
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +12,10 @@ __all__ = [
     "GREY",
     "PALETTE",
     "SHAPES",
+    "Lettering",
     "Style",
     "axes_for",
-    "literal",
+    "readable",
     "shorten",
     "style_labels",
 ]
@@ -74,9 +78,57 @@ def axes_for(ax: Any, **figure_options: Any) -> Any:
     return plt.subplots(**figure_options)[1]
 
 
-def literal(text: str) -> str:
-    """Return text that matplotlib draws as it stands: no formula between dollars."""
-    return text.replace("$", r"\$")
+class Lettering(NamedTuple):
+    """Fonts that together have the characters of some texts."""
+
+    families: list[str]
+    substitutes: dict[int, str]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Lettering":
+        """Choose fonts: matplotlib's own, then installed ones that have the rest."""
+        from matplotlib import font_manager, rcParams
+
+        wanted = {ord(character) for text in texts for character in text}
+        families = list(rcParams["font.family"])
+        for family in families:
+            font = font_manager.FontProperties(family=[family])
+            wanted -= _characters(font_manager.findfont(font))
+        # Sans fonts first; the one of last resort has a box for every character.
+        installed = sorted(
+            font_manager.fontManager.ttflist,
+            key=lambda font: ("Last" in font.name, "Sans" not in font.name, font.name),
+        )
+        for entry in installed if wanted else []:
+            found = wanted & _characters(entry.fname)
+            if found:
+                families.append(entry.name)
+                wanted -= found
+        is_mark = {code: unicodedata.category(chr(code))[0] in "CM" for code in wanted}
+        return cls(families, {c: "" if is_mark[c] else "□" for c in wanted})
+
+    def drawn(self, text: str, n_characters: int = 1000) -> str:
+        """Return what to draw for a text: no formulas, nothing that no font has."""
+        text = shorten(text, n_characters).translate(self.substitutes)
+        return text.replace("$", r"\$")
+
+
+@cache
+def _characters(path: str) -> frozenset[int]:
+    """Return the characters that a font file can draw at any size."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        font = FT2Font(path)
+    except (OSError, RuntimeError):  # a font of images, or a damaged one
+        return frozenset()
+    return frozenset(font.get_charmap()) if font.scalable else frozenset()
+
+
+def readable(text: str) -> str:
+    """Return a line of text, with a sign for what is not Unicode in file names."""
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return " ".join(text.split())
 
 
 def shorten(text: str, n_characters: int) -> str:

@@ -16,7 +16,7 @@ from skcoldstart.inspection._closeups import (
 from skcoldstart.inspection._drawing import draw_dots, draw_legend, mark_window
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 from skcoldstart.inspection._page import write_page
-from skcoldstart.inspection._style import style_labels
+from skcoldstart.inspection._style import readable, style_labels
 
 __all__ = ["TasteMapDisplay"]
 
@@ -385,7 +385,9 @@ class TasteMapDisplay:
             raise ValueError("No item has a position; there is nothing to show.")
         styles, style_of_item = style_labels(labels, n_items)
         columns = {
-            str(key): check_texts(values, n_items, input_name=f"details[{key!r}]")
+            readable(str(key)): check_texts(
+                values, n_items, input_name=f"details[{key!r}]"
+            )
             for key, values in (details or {}).items()
         }
         if audio is not None:
