@@ -8,7 +8,8 @@ import numpy as np
 
 from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
 from skcoldstart.audio._identity import file_content
-from skcoldstart.audio._reading import Reading, is_path
+from skcoldstart.audio._items import is_path
+from skcoldstart.audio._reading import Reading
 
 __all__ = ["Analysis", "ClipExtractor", "ClipFrames", "FrameFunction"]
 

@@ -13,8 +13,9 @@ from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart.audio._extraction import Analysis, ClipExtractor, FrameFunction
+from skcoldstart.audio._items import check_audio_items
 from skcoldstart.audio._parameters import with_shared_parameters
-from skcoldstart.audio._reading import Reading, check_audio_items, here
+from skcoldstart.audio._reading import Reading, here
 from skcoldstart.audio._runs import ItemError, Run
 
 __all__ = ["AudioExtractor"]

@@ -1,14 +1,8 @@
-"""Windows, mel bands, cosine bases and delta weights, as arrays."""
+"""Mel bands of Slaney's scale, as arrays."""
 
 import numpy as np
 
-__all__ = [
-    "cosine_basis",
-    "delta_weights",
-    "hann_window",
-    "mel_band_edges",
-    "mel_filterbank",
-]
+__all__ = ["mel_band_edges", "mel_filterbank"]
 
 # Slaney's scale (Auditory Toolbox, 1998): linear to 1 kHz, then 27 steps for each
 # factor of 6.4.
@@ -16,11 +10,6 @@ _HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
-
-
-def hann_window(n_fft: int) -> np.ndarray:
-    """Return the periodic Hann window, float64 of shape (n_fft,)."""
-    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
 
 
 def mel_band_edges(n_mels: int, fmin: float, fmax: float) -> np.ndarray:
@@ -49,29 +38,6 @@ def mel_filterbank(
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     triangles *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return triangles.astype(np.float32)
-
-
-def cosine_basis(n_mfcc: int, n_mels: int) -> np.ndarray:
-    """Return the first rows of the orthonormal DCT-II, float64 (n_mfcc, n_mels)."""
-    orders = np.arange(n_mfcc)[:, None]
-    basis = np.cos(np.pi * orders * (np.arange(n_mels) + 0.5) / n_mels)
-    basis *= np.sqrt(2.0 / n_mels)
-    basis[0] /= np.sqrt(2.0)
-    return basis
-
-
-def delta_weights(width: int, order: int) -> np.ndarray:
-    """Return Savitzky-Golay weights of a derivative, float64 of shape (width,).
-
-    They give the `order`-th derivative of the polynomial of degree `order` that fits
-    `width` neighbouring frames best in least squares.
-    """
-    steps = np.arange(width) - width // 2
-    squares = float(np.sum(steps**2))
-    if order == 1:
-        return steps / squares
-    fourths = float(np.sum(steps**4))
-    return 2.0 * (steps**2 - squares / width) / (fourths - squares**2 / width)
 
 
 def _hz_to_mel(hz: float) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.cached import cached_property
-from skcoldstart.audio._reading import Reading, check_waveform, is_missing, is_path
+from skcoldstart.audio._items import check_waveform, is_missing, is_path
+from skcoldstart.audio._reading import Reading
 
 __all__ = ["ItemIdentity", "file_content", "identify"]
 

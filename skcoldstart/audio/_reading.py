@@ -8,21 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart.audio._callables import fingerprint
 from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
 from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
+from skcoldstart.audio._items import check_waveform, is_missing, is_path
 
-__all__ = [
-    "Clip",
-    "Reading",
-    "check_audio_items",
-    "check_waveform",
-    "here",
-    "is_missing",
-    "is_path",
-]
+__all__ = ["Clip", "Reading", "here"]
 
 # What starts with these bytes is foreign to libsndfile, at times or always.
 _SIGNATURES = (
@@ -170,98 +161,6 @@ def here() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return ""
-
-
-def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
-    """Accept a sequence of paths or of mono waveforms; name the first odd item."""
-    items = check_item_sequence(X)
-    if isinstance(items, LazySequence):
-        return items
-    if isinstance(items, RaggedArray):
-        check_waveform(0, items.values)
-        return items
-    if hasattr(items, "to_pylist"):  # of pyarrow
-        items = items.to_pylist()
-    if isinstance(items, np.ndarray) and items.dtype.kind not in "OSU":
-        if items.ndim == 1:
-            raise ValueError(
-                f"X is one array of shape {items.shape} and dtype {items.dtype}; "
-                "expected a sequence of waveforms. Pass [X] for one waveform."
-            )
-        if items.ndim == 2:
-            check_waveform(0, items[0])
-            return items
-    if hasattr(items, "iloc"):
-        raise ValueError(
-            "X is a table with columns; expected one path or waveform per item. Pass "
-            "one column of paths, or X.to_numpy() where rows are waveforms."
-        )
-    for index, item in enumerate(items):
-        if is_missing(item) and not allow_missing:
-            raise ValueError(
-                f"Item {index} of X is {item!r}, no path or waveform. Drop it, or keep "
-                "its row without frames: on_error='warn' or 'ignore'."
-            )
-        if not is_path(item) and not is_missing(item):
-            check_waveform(index, item)
-    return items
-
-
-def is_path(item: Any) -> bool:
-    """Tell whether an item is a path and not a waveform."""
-    return isinstance(item, (str, bytes, os.PathLike))
-
-
-def is_missing(item: Any) -> bool:
-    """Tell whether an item is what tables hold where there is no audio."""
-    if isinstance(item, (float, np.floating)):
-        return bool(np.isnan(item))
-    return item is None or type(item).__name__ in {"NAType", "NaTType"}
-
-
-def check_waveform(index: int, item: Any) -> np.ndarray:
-    """Return an item as a 1-D floating array, or refuse its type or shape."""
-    _refuse_pair(index, item)
-    try:
-        waveform = np.asarray(item)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Item {index} of X is a {type(item).__name__} that is no array: {error}"
-        ) from error
-    if waveform.dtype == object and waveform.ndim == 1:
-        # A row of equal-length waveforms that numpy joined to a 2-D object array.
-        waveform = np.asarray(waveform.tolist())
-    if waveform.dtype.kind not in "fiub":
-        raise ValueError(
-            f"Item {index} of X is a {type(item).__name__} of dtype {waveform.dtype}; "
-            "expected a path (str, bytes, PathLike) or a mono waveform of floats."
-        )
-    if waveform.ndim != 1:
-        raise ValueError(
-            f"Item {index} of X has shape {waveform.shape}; expected a mono waveform "
-            "of shape (n_samples,). Average its channels first."
-        )
-    if waveform.dtype.kind != "f":
-        raise ValueError(
-            f"Item {index} of X has dtype {waveform.dtype}; expected a waveform of "
-            "floats with full scale at 1.0. Convert it first: 16-bit samples, for "
-            "example, as samples / 32768."
-        )
-    return waveform
-
-
-def _refuse_pair(index: int, item: Any) -> None:
-    """Refuse what librosa.load and its like return: samples and their rate."""
-    if isinstance(item, (tuple, list)) and len(item) == 2:
-        n_axes = sorted(np.ndim(part) for part in item if hasattr(part, "__len__"))
-        scalars = [part for part in item if not hasattr(part, "__len__")]
-        if n_axes and scalars:
-            raise ValueError(
-                f"Item {index} of X is a pair of samples and a number ({scalars[0]}), "
-                "as librosa.load returns it; expected the samples alone, at the "
-                "extractor's sr. Pass librosa.load(path, sr=extractor.sr)[0], or the "
-                "path itself."
-            )
 
 
 def _check_readable(path: str | bytes) -> None:

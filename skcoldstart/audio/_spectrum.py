@@ -6,12 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.audio._filters import (
-    cosine_basis,
-    delta_weights,
-    hann_window,
-    mel_filterbank,
-)
+from skcoldstart.audio._filters import mel_filterbank
 
 __all__ = ["MFCCFrames", "MelBands", "MelFrames"]
 
@@ -182,7 +177,7 @@ def _general_frames(
 def _kernel_plan(bands: MelBands) -> Any:
     from skcoldstart._kernels.mel import mel_plan
 
-    return mel_plan(hann_window(bands.n_fft), bands.weights())
+    return mel_plan(_window(bands.n_fft), bands.weights())
 
 
 @lru_cache(maxsize=16)
@@ -190,14 +185,26 @@ def _general_plan(bands: MelBands) -> tuple[np.ndarray, Any]:
     """Return the float32 window and the mel weights as a sparse matrix."""
     import scipy.sparse as sp
 
-    return hann_window(bands.n_fft).astype(np.float32), sp.csr_array(bands.weights())
+    return _window(bands.n_fft).astype(np.float32), sp.csr_array(bands.weights())
+
+
+def _window(n_fft: int) -> np.ndarray:
+    from scipy.signal import get_window
+
+    return get_window("hann", n_fft)
 
 
 @lru_cache(maxsize=16)
 def _basis(n_mfcc: int, n_mels: int) -> np.ndarray:
-    return cosine_basis(n_mfcc, n_mels).astype(np.float32)
+    """Return the first rows of the orthonormal DCT-II, (n_mfcc, n_mels)."""
+    from scipy.fft import dct
+
+    return dct(np.eye(n_mels), norm="ortho", axis=0)[:n_mfcc].astype(np.float32)
 
 
 @lru_cache(maxsize=16)
 def _weights(width: int, order: int) -> np.ndarray:
-    return delta_weights(width, order).astype(np.float32)
+    """Return what gives the derivative of the polynomial that fits frames best."""
+    from scipy.signal import savgol_coeffs
+
+    return savgol_coeffs(width, order, deriv=order, use="dot").astype(np.float32)
