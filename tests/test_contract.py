@@ -72,7 +72,8 @@ class Case:
 
     @property
     def tabular(self):
-        return not self.transforms or hasattr(self.estimator, "get_feature_names_out")
+        wrapped = getattr(self.estimator, "_sklearn_auto_wrap_output_keys", ())
+        return not self.transforms or "transform" in wrapped
 
     def data(self, seed=0):
         """Return X and y of N_ITEMS; y is None where the estimator needs none."""

@@ -1,5 +1,7 @@
 """Items put together one after the other, in memory that grows in place."""
 
+from typing import Any
+
 import numpy as np
 
 from skcoldstart._sequences.ragged import RaggedArray
@@ -32,12 +34,14 @@ class ItemCollector:
         self._lengths += lengths
         self._n_rows = stop
 
-    def finish(self) -> RaggedArray:
-        """Return all items; the collector must not be used afterwards."""
+    def finish(self, index: Any = None) -> RaggedArray:
+        """Return all items, with their labels; the collector must not be used again."""
         self._resize(self._n_rows)
         offsets = np.zeros(len(self._lengths) + 1, np.int64)
         np.cumsum(self._lengths, out=offsets[1:])
-        return RaggedArray(self._values, offsets)
+        items = RaggedArray(self._values, offsets)
+        items.index = index
+        return items
 
     def _resize(self, n_rows: int) -> None:
         # No view of the array leaves this object before `finish`.

@@ -36,6 +36,8 @@ class RaggedArray:
         The flat array.
     offsets : ndarray of shape (n_items + 1,)
         Item boundaries, int64.
+    index : pandas Index or None
+        Labels of the items, where they were made of a pandas column.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class RaggedArray:
     """
 
     ndim = 1
+    index: Any = None
 
     def __init__(self, values: Any, offsets: Any) -> None:
         values = np.asanyarray(values)
@@ -251,6 +254,11 @@ class RaggedArray:
         index = _item_index(key, len(self))
         if isinstance(index, int):
             return self.values[self.offsets[index] : self.offsets[index + 1]]
+        chosen = self._select(index)
+        chosen.index = None if self.index is None else self.index[index]
+        return chosen
+
+    def _select(self, index: slice | np.ndarray) -> "RaggedArray":
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
@@ -298,6 +306,7 @@ class LazySequence:
     """
 
     ndim = 1
+    index: Any = None  # pandas labels of the items, where they have some
 
     def __init__(self, compute: Callable[[Any], Any], sources: Sequence[Any]) -> None:
         self._compute = compute
@@ -319,9 +328,10 @@ class LazySequence:
         index = _item_index(key, len(self))
         if isinstance(index, int):
             return self._compute(self._sources[index])
-        if isinstance(index, slice):
-            index = range(*index.indices(len(self)))
-        return self._select([self._sources[i] for i in index])
+        places = range(*index.indices(len(self))) if isinstance(index, slice) else index
+        chosen = self._select([self._sources[i] for i in places])
+        chosen.index = None if self.index is None else self.index[index]
+        return chosen
 
     def _select(self, sources: Sequence[Any]) -> "LazySequence":
         """Return a sequence of the same kind of other sources."""

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_method_params,
@@ -30,6 +31,7 @@ __all__ = [
     "_check_method_params",
     "_fit_context",
     "_get_feature_names",
+    "_get_output_config",
     "_num_samples",
     "_routing_enabled",
     "_safe_indexing",

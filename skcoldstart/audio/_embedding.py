@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 
+from skcoldstart._sequences.labels import label_rows
 from skcoldstart._utils.sk import Interval, StrOptions
 from skcoldstart.audio._extraction import Analysis, FrameFunction
 from skcoldstart.audio._extractor import AudioExtractor, Reader
@@ -205,7 +206,7 @@ class AudioEmbedding(AudioExtractor):
         frames = super().transform(X)
         if self.pooling is None:
             return frames
-        return self._pool().fit_transform(frames)
+        return label_rows(self._pool().fit_transform(frames), X, self)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return a name for each column, tags by their own names.

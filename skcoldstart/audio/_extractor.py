@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.labels import labels_of
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart.audio._extraction import Analysis, ClipExtractor, FrameFunction
@@ -122,6 +123,7 @@ class AudioExtractor(
             frames, self.errors_ = run.when_read(), []
         else:
             [frames], self.errors_ = run.in_memory()
+        frames.index = labels_of(X)
         return frames
 
     def set_output(self, *, transform: Any = None) -> Self:

@@ -31,10 +31,13 @@ def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
             check_waveform(0, items[0])
             return items
     if hasattr(items, "iloc"):
-        raise ValueError(
-            "X is a table with columns; expected one path or waveform per item. Pass "
-            "one column of paths, or X.to_numpy() where rows are waveforms."
-        )
+        if items.shape[1] != 1:
+            raise ValueError(
+                f"X is a table with {items.shape[1]} columns; expected one path or "
+                "waveform per item. Pass one column of paths, or X.to_numpy() where "
+                "rows are waveforms."
+            )
+        items = list(items.iloc[:, 0])
     for index, item in enumerate(items):
         if is_missing(item) and not allow_missing:
             raise ValueError(

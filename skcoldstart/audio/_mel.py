@@ -4,8 +4,11 @@ import os
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from skcoldstart._utils.sk import Interval, StrOptions
 from skcoldstart.audio._extractor import Reader
+from skcoldstart.audio._filters import mel_band_edges
 from skcoldstart.audio._mel_extractor import MelExtractor
 from skcoldstart.audio._spectrum import MelFrames
 
@@ -130,3 +133,29 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
 
     def _frame_function(self) -> MelFrames:
         return MelFrames(self._mel_bands(), self.compression, float(self.log_scale))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each band.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+            "mel0", "mel1", ...
+        """
+        return np.array([f"mel{band}" for band in range(self.n_mels)], dtype=object)
+
+    def band_frequencies(self) -> np.ndarray:
+        """Return the frequency at which each band is most sensitive.
+
+        Returns
+        -------
+        ndarray of shape (n_mels,)
+            Peaks of the triangular bands, in Hz.
+        """
+        bands = self._mel_bands()
+        return mel_band_edges(bands.n_mels, bands.fmin, bands.fmax)[1:-1]

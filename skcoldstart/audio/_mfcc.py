@@ -4,6 +4,8 @@ import os
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from skcoldstart._utils.sk import Interval, Options
 from skcoldstart.audio._extractor import Reader
 from skcoldstart.audio._mel_extractor import MelExtractor
@@ -133,4 +135,23 @@ class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
             int(self.n_mfcc),
             int(self.n_deltas),
             int(self.delta_width),
+        )
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each feature of a frame.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+            "mfcc0", "mfcc1", ..., "delta_mfcc0", ..., "delta2_mfcc0", ...
+        """
+        orders = ("", "delta_", "delta2_")[: 1 + self.n_deltas]
+        return np.array(
+            [f"{order}mfcc{k}" for order in orders for k in range(self.n_mfcc)],
+            dtype=object,
         )

@@ -9,6 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._sequences.checks import check_frames
+from skcoldstart._sequences.labels import label_rows
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import _check_feature_names_in, _fit_context
 
@@ -146,7 +147,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
             ):
                 if len(values):
                     part[:] = self._pool(values)
-        return rows
+        return label_rows(rows, X, self)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return a name for each column: the statistic and the feature.

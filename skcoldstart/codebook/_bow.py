@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.labels import label_rows
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.codebook._reading import check_codes, read_codes
@@ -173,7 +174,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         bags = np.empty((len(X), self.n_codewords_), np.float32)
         for start, block in blocks:
             bags[start : start + len(block)] = block
-        return bags
+        return label_rows(bags, X, self)
 
     def _weigh(self, counts: np.ndarray) -> np.ndarray:
         """Return float32 weights of a block of counts."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._sequences.checks import check_frames
 from skcoldstart._sequences.collector import ItemCollector
+from skcoldstart._sequences.labels import labels_of
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, _fit_context
 from skcoldstart.codebook import _lloyd
@@ -274,7 +275,7 @@ class VectorQuantizer(
         codes = ItemCollector((), np.dtype(np.int32))
         for block, labels, _ in self._nearest(X):
             codes.extend(labels, block.lengths.tolist())
-        return codes.finish()
+        return codes.finish(labels_of(X))
 
     def inverse_transform(self, X: Any) -> RaggedArray:
         """Replace each code by its codeword.
@@ -326,6 +327,21 @@ class VectorQuantizer(
         """
         check_is_fitted(self)
         return -sum(float(distances.sum()) for _, _, distances in self._nearest(X))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the name of the one number that a frame becomes.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+            "vectorquantizer0".
+        """
+        return np.array(["vectorquantizer0"], dtype=object)
 
     def set_output(self, *, transform: Any = None) -> "VectorQuantizer":
         """Do nothing: codes are no table, so they stay a `RaggedArray`.

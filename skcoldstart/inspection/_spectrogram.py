@@ -128,7 +128,7 @@ class SpectrogramDisplay:
         return cls(
             frames,
             frame_s=frame_s,
-            frequencies=_mel_centres(estimator),
+            frequencies=estimator.band_frequencies(),
             unit=units[estimator.compression],
         )
 
@@ -221,11 +221,3 @@ def _mark_blocks(axes: Any, blocks: Mapping[str, int]) -> None:
     axes.tick_params(axis="y", length=0)
     for end in ends[:-1]:
         axes.axhline(end - 0.5, color="black", linewidth=0.8)
-
-
-def _mel_centres(extractor: Any) -> np.ndarray:
-    """Return the peak of each triangular band, in Hz."""
-    from skcoldstart.audio._filters import mel_band_edges
-
-    fmax = extractor.sr / 2 if extractor.fmax is None else extractor.fmax
-    return mel_band_edges(extractor.n_mels, extractor.fmin, fmax)[1:-1]
