@@ -18,7 +18,7 @@ from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio import MelSpectrogram, MFCCExtractor
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import bootstrap_interval, make_recommendation_scorer
-from skcoldstart.neural._threads import one_torch_thread
+from skcoldstart.neural import one_torch_thread
 
 __all__ = [
     "DemonstrationError",

@@ -46,7 +46,8 @@ class TorchSolver:
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
         try:
-            with torch.inference_mode():
+            # Nor does a caller's autocast.
+            with torch.inference_mode(), torch.autocast("cuda", enabled=False):
                 yield cls("cuda", method, n_components)
         finally:
             torch.set_float32_matmul_precision(before)

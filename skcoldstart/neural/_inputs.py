@@ -62,7 +62,8 @@ def check_targets(X: Any, y: Any, n_items: int) -> tuple[np.ndarray, bool]:
 def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> None:
     """Refuse anything but a sequence of widths of layers."""
     good = isinstance(sizes, (Sequence, np.ndarray)) and not isinstance(sizes, str)
-    good = good and all(isinstance(size, Integral) and int(size) >= 1 for size in sizes)
+    for size in sizes if good else ():
+        good = good and isinstance(size, Integral) and int(size) >= 1
     if not good or (len(sizes) == 0 and not allow_none):
         raise ValueError(
             f"{name}={sizes!r}; expected a tuple of layer widths, integers >= 1, such "

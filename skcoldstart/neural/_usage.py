@@ -68,11 +68,12 @@ def check_usage(
     Shapes: `user_factors` (n_users, k), `usage` (n_items, n_users) -> `user_factors`
     (n_users, k), `usage` (n_items, n_users).
     """
-    needed = {"mse": (), "gram": ("user_factors",)}.get(
-        objective, ("user_factors", "usage")
-    )
-    given = {"user_factors": user_factors, "usage": usage}
-    missing = [name for name in needed if given[name] is None]
+    if objective == "mse":
+        return None, None
+    needed = {"user_factors": user_factors}
+    if objective != "gram":
+        needed["usage"] = usage
+    missing = [name for name, value in needed.items() if value is None]
     if missing:
         raise ValueError(
             f"objective={objective!r} needs {' and '.join(missing)}, which fit was not "
@@ -80,8 +81,6 @@ def check_usage(
             "its factors and the factorizer decodes linearly, as WMF does: not behind "
             "TransformedTargetRegressor, nor with PCA. Otherwise pass them to fit."
         )
-    if "user_factors" not in needed:
-        return None, None
     if isinstance(user_factors, UserFactors):
         user_factors = user_factors.array
     factors = check_array(

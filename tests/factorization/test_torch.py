@@ -126,3 +126,28 @@ def test_cuda_agrees_with_the_processor(rng):
     assert_allclose(there.loss_, here.loss_, rtol=1e-5)
     assert_array_equal(there.transform(plays), there.item_factors_)
     assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_types_and_modes_of_the_caller_change_nothing(rng, method, dtype):
+    plays = random_plays(rng)
+    sides = both_sides(plays, reg=4.0, reg_exponent=0.6, dtype=dtype)
+    start = starting(rng, plays.shape, 9, dtype)
+
+    def factors():
+        solver = TorchSolver("cpu", method, 9)
+        V, U = solver.put(start[0]), solver.put(start[1])
+        losses = list(sweeps(*sides, V, U, solver, 3))
+        return [solver.get(V), solver.get(U), losses]
+
+    expected = factors()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if dtype == np.float32 else torch.float16)
+    try:
+        with torch.device("meta"), torch.no_grad():
+            found = factors()
+    finally:
+        torch.set_default_dtype(before)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_array_equal(ours, theirs)

@@ -122,9 +122,9 @@ class WindowBatches(IterableDataset):
             strict=True,
         )
         for parts in read_ahead(self._read_batch, tasks, self.n_threads):
-            windows, targets, *usage = (
+            windows, targets, *usage = [
                 part.to(self.device, non_blocking=True) for part in parts
-            )
+            ]
             yield Windows(windows.float(), tuple(usage)), targets
 
     def _read_batch(self, task: Any) -> list[torch.Tensor]:
@@ -132,10 +132,9 @@ class WindowBatches(IterableDataset):
         windows = torch.as_tensor(self.read(items, starts, self.window))
         targets = self.targets[torch.from_numpy(items)]
         parts = [windows, targets, *self.objective.usage_of(items)]
-        pin = self.device.type == "cuda"
-        return [
-            part.pin_memory() if pin and not part.is_cuda else part for part in parts
-        ]
+        if self.device.type == "cuda":
+            return [part if part.is_cuda else part.pin_memory() for part in parts]
+        return parts
 
 
 class ResidentFrames:

@@ -19,7 +19,6 @@ __all__ = [
     "RandomStream",
     "plain_torch",
     "resolve_device",
-    "single_precision",
 ]
 
 # What a callback overrides if it wants to see every batch.
@@ -36,12 +35,8 @@ class FactorNet(NeuralNet):
     history, where skorch's callbacks look.
     """
 
+    precision = "float32"
     _random: Any = nullcontext  # where layers draw from in training
-
-    def __init__(self, module: Any, *, precision: str, **kwargs: Any) -> None:
-        # The criterion of a net that is not in training; the objective while it is.
-        super().__init__(module, criterion=torch.nn.MSELoss, **kwargs)
-        self.precision = precision
 
     def train(
         self,
@@ -120,7 +115,13 @@ class FactorNet(NeuralNet):
             return
         # The first row belongs to this pass.
         iterator.epoch = len(self.history) - 1
-        if self._wants_batches():
+        wants_batches = any(
+            getattr(type(callback), method) is not getattr(Callback, method)
+            for _, callback in self.callbacks_
+            for method in _BATCH_METHODS
+            if getattr(callback, "step_every", None) != "epoch"
+        )
+        if wants_batches:
             super().run_single_epoch(iterator, training, prefix, step_fn, **params)
         else:
             self._run_lean(iterator, training, prefix)
@@ -148,14 +149,6 @@ class FactorNet(NeuralNet):
         self.history.record_batch(f"{prefix}_loss", float(total) / len(iterator))
         self.history.record_batch(f"{prefix}_batch_size", len(iterator))
         self.history.record(f"{prefix}_batch_count", n_batches)
-
-    def _wants_batches(self) -> bool:
-        return any(
-            getattr(type(callback), method) is not getattr(Callback, method)
-            for _, callback in self.callbacks_
-            for method in _BATCH_METHODS
-            if getattr(callback, "step_every", None) != "epoch"
-        )
 
     def _is_stopped_early(self) -> bool:
         """Whether the interrupt is how skorch's callback says that it is enough."""
@@ -235,31 +228,21 @@ class RandomStream:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Draw from the stream inside, and leave torch's generators as they were."""
+        """Draw from the stream inside, in single precision where layers are made."""
         with _GLOBALS_LOCK:
-            before = self._exchange(self._states)
+            dtype = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float32)
+            self._exchange()
             try:
                 yield
             finally:
-                self._states = self._exchange(before)
+                self._exchange()
+                torch.set_default_dtype(dtype)
 
-    def _exchange(self, states: list[torch.Tensor]) -> list[torch.Tensor]:
-        before = [generator.get_state() for generator in self._generators]
-        for generator, state in zip(self._generators, states, strict=True):
+    def _exchange(self) -> None:
+        for i, generator in enumerate(self._generators):
+            state, self._states[i] = self._states[i], generator.get_state()
             generator.set_state(state)
-        return before
-
-
-@contextmanager
-def single_precision() -> Iterator[None]:
-    """Make new layers float32, whatever torch's default type is."""
-    with _GLOBALS_LOCK:
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
 
 
 def _go_on_in_child() -> None:

@@ -30,7 +30,6 @@ from skcoldstart.neural._torch.net import (
     RandomStream,
     plain_torch,
     resolve_device,
-    single_precision,
 )
 from skcoldstart.neural._torch.objectives import OBJECTIVES
 from skcoldstart.neural._windows import WindowReader, frame_moments
@@ -71,7 +70,7 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
         moments = frame_moments(data.frames, data.train)
     device = resolve_device(params.device)
     network, n_outputs = _network(params), data.targets.shape[1]
-    with RandomStream(seed, device).opened(), single_precision():
+    with RandomStream(seed, device).opened():
         module = SpectrogramNet(network, n_outputs, *moments)
     net = _as_skorch(params, module, device)
     if callable(params.architecture):
@@ -110,9 +109,9 @@ def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> Fac
             "optimizer__nesterov": True,
         },
     }
-    return FactorNet(
+    net = FactorNet(
         module,
-        precision=_precision(params.precision, device),
+        criterion=torch.nn.MSELoss,  # while it is not in training
         **optimizers[params.optimizer],
         optimizer__weight_decay=params.weight_decay,
         lr=params.lr,
@@ -123,6 +122,11 @@ def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> Fac
         verbose=0,
         callbacks__print_log=None,
     ).initialize()
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    net.precision = params.precision
+    if params.precision == "auto":
+        net.precision = "bfloat16" if half else "float32"
+    return net
 
 
 def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
@@ -173,18 +177,17 @@ def train_net(
         )
     draws = callable(params.architecture) or params.dropout > 0
     random = RandomStream(seed + len(net.history), device).opened
-    with progress_bar(
-        description="CNNFactorRegressor",
-        verbose=params.verbose,
-        total=epochs,
-        unit="epoch",
-    ) as bar:
+    bar: Any = nullcontext()
+    if params.verbose:
+        name = type(params).__name__
+        bar = progress_bar(description=name, verbose=1, total=epochs, unit="epoch")
+    with bar as shown:
         net.train(
             objective,
             batches,
             held_out,
             epochs=epochs,
-            callbacks=_callbacks(params, held_out is not None, epochs, bar),
+            callbacks=_callbacks(params, held_out is not None, epochs, shown),
             random=random if draws else nullcontext,
         )
 
@@ -238,9 +241,13 @@ def _callbacks(params: Any, has_held_out: bool, epochs: int, bar: Any) -> list[A
     stopping = EarlyStopping(
         patience=params.patience, threshold=LEAST_GAIN, load_best=True, sink=noop
     )
-    made = [("_lr", schedule), *(params.callbacks or []), ("_progress", _Progress(bar))]
-    # The last, since what it raises ends the pass for all that come after.
-    return [*made, ("_early_stopping", stopping)] if has_held_out else made
+    made = [("_lr", schedule), *(params.callbacks or [])]
+    if bar is not None:
+        made.append(("_progress", _Progress(bar)))
+    if has_held_out:
+        # The last, since what it raises ends the pass for all that come after.
+        made.append(("_early_stopping", stopping))
+    return made
 
 
 @plain_torch()
@@ -288,13 +295,6 @@ def _network(params: Any) -> Any:
         dropout=params.dropout,
         batch_norm=params.batch_norm,
     )
-
-
-def _precision(precision: str, device: torch.device) -> str:
-    if precision != "auto":
-        return precision
-    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return "bfloat16" if half else "float32"
 
 
 def _reader(params: Any, data: TrainingSet, device: torch.device) -> Any:
