@@ -25,8 +25,10 @@ _HOME = {
     "RandomRecommender": "compose",
     "VectorQuantizer": "codebook",
     "WMF": "factorization",
+    "listeners": "serving",
     "load_model": "persistence",
     "make_recommendation_scorer": "metrics",
+    "recommend": "serving",
     "recommendation_scorer": "metrics",
     "save_model": "persistence",
 }
@@ -41,6 +43,7 @@ _SUBPACKAGES = (
     "model_selection",
     "neural",
     "persistence",
+    "serving",
     "similarity",
 )
 

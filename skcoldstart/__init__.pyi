@@ -8,6 +8,7 @@ from skcoldstart import metrics as metrics
 from skcoldstart import model_selection as model_selection
 from skcoldstart import neural as neural
 from skcoldstart import persistence as persistence
+from skcoldstart import serving as serving
 from skcoldstart import similarity as similarity
 from skcoldstart._sequences.ragged import RaggedArray as RaggedArray
 from skcoldstart.audio import AudioEmbedding as AudioEmbedding
@@ -27,6 +28,8 @@ from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
 from skcoldstart.neural import CNNFactorRegressor as CNNFactorRegressor
 from skcoldstart.persistence import load_model as load_model
 from skcoldstart.persistence import save_model as save_model
+from skcoldstart.serving import listeners as listeners
+from skcoldstart.serving import recommend as recommend
 from skcoldstart.similarity import MLRSimilarity as MLRSimilarity
 
 __version__: str

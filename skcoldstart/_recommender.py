@@ -8,14 +8,11 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.listing import recommend_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.sources import score_source
-from skcoldstart._scores.top_n import top_n_per_user
-from skcoldstart._scores.user_names import (
-    check_user_names,
-    record_user_names,
-    users_by_name,
-)
+from skcoldstart._scores.recommendations import Recommendations, masked_lists
+from skcoldstart._scores.usage import similar_rows, usage_coordinates
+from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import refuse_masked
 
@@ -97,8 +94,19 @@ class RecommenderMixin:
         return scores.toarray() if sp.issparse(scores) else scores
 
     def recommend(
-        self, X: Any, n: int = 10, users: Any = None, exclude: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self,
+        X: Any,
+        n: int = 10,
+        users: Any = None,
+        exclude: Any = None,
+        *,
+        item_ids: Any = None,
+        item_factors: Any = None,
+        user_factors: Any = None,
+        max_per_group: int | None = None,
+        groups: Any = None,
+        as_frame: str | None = None,
+    ) -> Recommendations:
         """Rank items for each user and return the best ones.
 
         Parameters
@@ -110,17 +118,33 @@ class RecommenderMixin:
         users : array-like, default=None
             Users to recommend to: by their names in ``user_names_in_`` or, where y had
             none, by index; or a mask of shape (n_users,). ``None`` means all, in
-            order.
-        exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-            Pairs never to recommend are non-zero, such as known plays of the
-            candidates.
+            order. With `user_factors`: names of their rows.
+        exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
+                DataFrame or Recommendations, default=None
+            What never to recommend: a table that is not zero there, pairs (user,
+            item), a frame with columns ``user_id`` and ``item_id`` such as what was
+            sent, or earlier recommendations. Users and items of pairs are named as in
+            the result; others are passed over.
+        item_ids : array-like of shape (n_items,), default=None
+            Names of the items; ``None`` means the index of a frame `X`, else rows.
+        item_factors : array-like of shape (n_items, k), default=None
+            Factors in place of those predicted from `X`, which is not read then: those
+            of `item_factors` for items that some have played.
+        user_factors : array-like of shape (n_selected_users, k), default=None
+            Factors in place of the users' of fit, such as those of new users.
+        max_per_group : int, default=None
+            Items of one group in a list, at most.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, such as its artist, for `max_per_group`.
+        as_frame : {"pandas", "polars", "pyarrow"}, default=None
+            What `Recommendations.to_frame` returns; ``None`` means the library of `X`.
 
         Returns
         -------
-        items : ndarray of shape (n_selected_users, n)
-            Rows of `X`, best first; -1 where a user has fewer than n candidates.
-        scores : ndarray of shape (n_selected_users, n)
-            Their scores; -inf beside -1.
+        Recommendations
+            Unpacks as ``items, scores``, masked arrays of shape (n_selected_users, n):
+            rows of `X`, best first, and their scores, masked where a user has fewer
+            than n candidates.
 
         Raises
         ------
@@ -128,12 +152,102 @@ class RecommenderMixin:
             If `n` is below 1, `users` are out of range or unknown, `exclude` has
             another shape than (n_items, n_users) or other users than in `fit`, or
             scores are NaN.
+        TypeError
+            If factors are given but the recommender does not score by factors.
+
+        See Also
+        --------
+        skcoldstart.recommend : The same for Pipelines and searches, too.
         """
         check_is_fitted(self)
-        check_same_items(X, exclude, input_name="exclude")
-        check_user_names(self, exclude, input_name="exclude")
-        users = users_by_name(users, getattr(self, "user_names_in_", None))
-        return top_n_per_user(score_source(self, X), n, users=users, exclude=exclude)
+        return recommend_items(
+            self,
+            X,
+            n,
+            users=users,
+            item_ids=item_ids,
+            exclude=exclude,
+            item_factors=item_factors,
+            user_factors=user_factors,
+            max_per_group=max_per_group,
+            groups=groups,
+            as_frame=as_frame,
+        )
+
+    def item_factors(self, X: Any, plays_so_far: Any = None) -> np.ndarray:
+        """Return factors of cold, warming and warm items at once.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items, in the form given to `fit`.
+        plays_so_far : {array-like, sparse} of shape (n_items, n_users), default=None
+            Their play counts so far, by the users of `fit`; a row without plays is a
+            cold item. ``None`` means that all are.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_items, k)
+            Factors, for `recommend` and `skcoldstart.recommend`: those of
+            `predict_factors` for a cold item, and of ``refine_factors`` for others,
+            which the more plays an item has are the more those of its plays.
+
+        Raises
+        ------
+        TypeError
+            If items have plays but the recommender has no ``refine_factors``.
+        """
+        check_is_fitted(self)
+        if plays_so_far is not None:
+            if not hasattr(self, "refine_factors"):
+                raise TypeError(
+                    f"{type(self).__name__} has no refine_factors and knows items by "
+                    "their content alone; leave out plays_so_far, or use "
+                    "ColdStartRecommender."
+                )
+            return self.refine_factors(X, plays_so_far)
+        return self.predict_factors(X)  # type: ignore[attr-defined]
+
+    def similar_items(
+        self, X: Any, n: int = 10, *, among: Any = None
+    ) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
+        """Return the items most similar to items that nobody needs to have played.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items, in the form given to `fit`; they need not have been fitted.
+        n : int, default=10
+            Similar items per item.
+        among : sequence of n_others items, default=None
+            Where to look; ``None`` means among the items of `X`, each without itself.
+
+        Returns
+        -------
+        items : masked array of int of shape (n_items, n)
+            Rows of `among`, most similar first, masked where there are fewer.
+        similarities : masked array of shape (n_items, n)
+            Cosines of the scores that all users give to the two.
+
+        Raises
+        ------
+        TypeError
+            If the recommender does not score by dense factors.
+        """
+        check_is_fitted(self)
+        user_factors = getattr(self, "user_factors_", None)
+        if user_factors is None or sp.issparse(user_factors):
+            raise TypeError(
+                f"{type(self).__name__} does not score by dense factors of items and "
+                "users; compare the content of the items instead."
+            )
+
+        def place(items: Any) -> np.ndarray:
+            factors = self.predict_factors(items)  # type: ignore[attr-defined]
+            return usage_coordinates(factors, user_factors)
+
+        others = None if among is None else place(among)
+        return masked_lists(*similar_rows(place(X), n, among=others))
 
     def score(self, X: Any, y: Any) -> float:
         """Return mean average precision at 500 over users.

@@ -90,3 +90,24 @@ def select_top_n(scores, indptr, indices, users, items, values):
         best[size:] = -np.inf
         who[size:] = -1
     return -1
+
+
+@njit(cache=True, nogil=True)
+def keep_best_of_groups(scores, order, starts, n_kept):
+    """Set all but the best entries of each group to -inf.
+
+    Shapes: `scores` (n_rows, n_items), `order` (n_items,), items by group and in each
+    by index, `starts` (n_groups + 1,).
+    """
+    values, places = np.empty(n_kept, scores.dtype), np.empty(n_kept, np.int64)
+    for i in range(len(scores)):
+        row = scores[i]
+        for g in range(len(starts) - 1):
+            members = order[starts[g] : starts[g + 1]]
+            if len(members) <= n_kept:
+                continue
+            own = row[members]
+            _offer(own, 0, len(own), values, places, 0)
+            row[members] = -np.inf
+            for t in range(n_kept):
+                row[members[places[t]]] = values[t]

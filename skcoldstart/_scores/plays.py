@@ -10,10 +10,25 @@ from skcoldstart._scores.user_names import user_names_of
 from skcoldstart._sequences.checks import check_one_row_per_item
 from skcoldstart._utils.missing import refuse_masked, with_place
 
-__all__ = ["check_play_counts"]
+__all__ = ["LabelledPlays", "check_play_counts"]
 
 # Marks plays that a recommender passes on to its parts; what is made of them is not.
 _CHECKED = "checked_play_counts"
+
+
+class LabelledPlays(sp.csr_array):
+    """Play counts whose columns have the names ``user_ids``; selected rows keep them.
+
+    Shapes: (n_items, n_users), `user_ids` (n_users,).
+    """
+
+    user_ids: np.ndarray | None = None
+
+    def __getitem__(self, key: Any) -> Any:
+        chosen = super().__getitem__(key)
+        if isinstance(chosen, LabelledPlays) and not isinstance(key, tuple):
+            chosen.user_ids = self.user_ids
+        return chosen
 
 
 def check_play_counts(
@@ -35,7 +50,7 @@ def check_play_counts(
         y = np.asarray(y)
     if np.ma.isMaskedArray(y):
         refuse_masked(y, input_name)
-    if not (isinstance(y, np.ndarray) or sp.issparse(y)):
+    if not (isinstance(y, np.ndarray) or type(y) is sp.csr_array):
         user_names_of(y)  # no two columns are the same user
     shape = y.shape
     if np.iscomplexobj(y):

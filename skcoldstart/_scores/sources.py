@@ -14,6 +14,7 @@ __all__ = [
     "SparseScores",
     "open_recommender",
     "score_source",
+    "transposed",
 ]
 
 
@@ -282,6 +283,15 @@ class CallableScores:
             self.n_users,
             self.dtype,
         )
+
+
+def transposed(source: ScoreSource) -> ScoreSource:
+    """Return the scores of every item for every user: items and users change places."""
+    if isinstance(source, (LowRankScores, SparseScores)):
+        return type(source)(source._user_factors, source._item_factors)
+    if isinstance(source, DenseScores):
+        return DenseScores(source._scores.T)
+    raise TypeError(f"{type(source).__name__} is read by users alone.")
 
 
 def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from skcoldstart._utils.threads import worker_threads
 
 __all__ = ["check_indices", "check_users", "top_n_per_user"]
 
-BLOCK_USERS = 256
+BLOCK_USERS, BLOCK_BYTES = 256, 1 << 28
 BLOCKS_A_ROUND = 64  # between two moves of the progress bar
 
 
@@ -22,6 +22,7 @@ def top_n_per_user(
     *,
     users: Any = None,
     exclude: Any = None,
+    groups: tuple[np.ndarray, int] | None = None,
     n_jobs: int | None = None,
     verbose: int | bool = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -30,9 +31,11 @@ def top_n_per_user(
     Shapes: `exclude` (n_items, n_users) -> `items` (n_selected_users, n), `scores`
     (n_selected_users, n).
 
-    Scores are read 256 users at a time, so that memory is one block of
-    ``(256, n_items)`` scores a thread. Blocks do not depend on the number of threads,
-    and neither does any bit of the result.
+    Scores are read 256 users at a time, or as many as 256 MiB hold, so that memory is
+    one block of scores a thread. Blocks do not depend on the number of threads,
+    and neither does any bit of the result. `groups` are the group of each item, as
+    numbers from 0, and how many of one a list may hold. A list that ends early holds -1
+    and scores of -inf.
     """
     if n != int(n) or n < 1:
         raise ValueError(f"n={n!r}; expected an integer of at least 1.")
@@ -40,32 +43,41 @@ def top_n_per_user(
     indptr, indices = _excluded(exclude, source)
     items = np.empty((len(users), int(n)), np.int64)
     scores: list[np.ndarray] = []
+    if groups is not None:
+        order = np.argsort(groups[0], kind="stable")
+        starts = np.searchsorted(groups[0][order], np.arange(groups[0].max() + 2))
 
     def select(start: int) -> np.ndarray:
-        from skcoldstart._kernels.topn import select_top_n
+        from skcoldstart._kernels.topn import keep_best_of_groups, select_top_n
 
-        block = users[start : start + BLOCK_USERS]
+        block = users[start : start + size]
         rows = _as_float(source.rows(block))
         best = np.empty((len(block), items.shape[1]), rows.dtype)
-        bad = select_top_n(
-            rows, indptr, indices, block, items[start : start + len(block)], best
-        )
+        chosen = items[start : start + len(block)]
+        if groups is not None and not np.isnan(rows.min()):
+            for row, user in zip(rows, block, strict=True):
+                row[indices[indptr[user] : indptr[user + 1]]] = -np.inf
+            keep_best_of_groups(rows, order, starts, groups[1])
+        bad = select_top_n(rows, indptr, indices, block, chosen, best)
         if bad >= 0:
             raise ValueError(
                 f"Scores of user {block[bad]} contain NaN; expected numbers. Check "
                 "the factors or predictions that they come from."
             )
+        if groups is not None:
+            chosen[best == -np.inf] = -1
         return best
 
-    starts = range(0, max(len(users), 1), BLOCK_USERS)
+    size = max(1, min(BLOCK_USERS, BLOCK_BYTES // (8 * max(1, source.n_items))))
+    blocks = range(0, max(len(users), 1), size)
     with (
         worker_threads(n_jobs) as run,
         progress_bar(
             description="Ranking", verbose=verbose, total=len(users), unit="user"
         ) as bar,
     ):
-        for first in range(0, len(starts), BLOCKS_A_ROUND):
-            found = run(select, starts[first : first + BLOCKS_A_ROUND])
+        for first in range(0, len(blocks), BLOCKS_A_ROUND):
+            found = run(select, blocks[first : first + BLOCKS_A_ROUND])
             scores += found
             bar.update(sum(map(len, found)))
     return items, np.concatenate(scores)
@@ -118,7 +130,8 @@ def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray
     if pairs.shape != shape:
         hint = " Did you pass users as rows (exclude.T)?"
         raise ValueError(
-            f"exclude has shape {pairs.shape}; expected (n_items, n_users) = {shape}."
+            f"exclude has shape {pairs.shape}; expected (n_items, n_users) = {shape}, "
+            "a list of pairs (user, item), or a frame with user_id and item_id."
             f"{hint if pairs.shape == shape[::-1] else ''}"
         )
     pairs.sort_indices()

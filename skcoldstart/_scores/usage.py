@@ -43,19 +43,22 @@ def unit_rows(points: np.ndarray) -> np.ndarray:
 
 
 def similar_rows(
-    points: np.ndarray, n: int, *, queries: Any = None, **options: Any
+    points: np.ndarray,
+    n: int,
+    *,
+    among: np.ndarray | None = None,
+    queries: Any = None,
+    **options: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of largest cosine to some of them.
+    """Return the rows of largest cosine to some points, among others or themselves.
 
-    Shapes: `points` (n_items, k), `queries` (n_queries,) -> `rows` (n_queries, n),
-    `cosines` (n_queries, n).
+    Shapes: `points` (n_items, k), `among` (n_others, k), `queries` (n_queries,) ->
+    `rows` (n_queries, n), `cosines` (n_queries, n).
     """
     points = unit_rows(points)
+    itself = sp.eye_array(len(points), format="csr") if among is None else None
+    others = points if among is None else unit_rows(among)
     rows, cosines = top_n_per_user(
-        LowRankScores(points, points),
-        n,
-        users=queries,
-        exclude=sp.eye_array(len(points), format="csr"),
-        **options,
+        LowRankScores(others, points), n, users=queries, exclude=itself, **options
     )
     return rows, np.minimum(cosines, 1, out=cosines)

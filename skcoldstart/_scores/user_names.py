@@ -9,8 +9,10 @@ from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.missing import is_missing
 
 __all__ = [
+    "as_names",
     "check_same_users",
     "check_user_names",
+    "places_of",
     "record_user_names",
     "user_names_of",
     "users_by_name",
@@ -26,7 +28,7 @@ def record_user_names(recommender: Any, y: Any, user_ids: Any = None) -> None:
     """
     names = user_names_of(y)
     if user_ids is not None:
-        given = _as_names(user_ids, "user_ids")
+        given = as_names(user_ids, "user_ids", "users")
         n_users = np.shape(y)[1]
         if len(given) != n_users:
             raise ValueError(
@@ -57,24 +59,27 @@ def user_names_of(y: Any) -> np.ndarray | None:
 
 
 def _column_labels(y: Any) -> np.ndarray | None:
-    columns = getattr(y, "column_names", getattr(y, "columns", None))
-    return None if columns is None else _as_names(columns, "the columns of y")
+    columns = getattr(y, "user_ids", None)  # labelled plays
+    columns = getattr(y, "column_names", getattr(y, "columns", columns))
+    if columns is None:
+        return None
+    return as_names(columns, "the columns of y", "users")
 
 
 def _counts(labels: np.ndarray) -> bool:
     return labels.dtype != object and np.array_equal(labels, np.arange(len(labels)))
 
 
-def _as_names(values: Any, what: str) -> np.ndarray:
+def as_names(values: Any, what: str, of: str) -> np.ndarray:
     """Return labels as objects or integers; refuse missing and repeated ones."""
     values = values.tolist() if hasattr(values, "tolist") else list(values)
     names = np.fromiter(values, object, len(values))
     if is_missing(names).any():
-        raise ValueError(f"{what} hold a missing value; expected a name per user.")
+        raise ValueError(f"{what} hold a missing value; expected names of all {of}.")
     textual = [isinstance(value, str) for value in values]
     if any(textual) and not all(textual):
         raise TypeError(
-            f"{what} name some users by a string and others, such as "
+            f"{what} name some {of} by a string and others, such as "
             f"{values[textual.index(False)]!r}, by something else; expected names of "
             "one kind. Convert them with .astype(str)."
         )
@@ -82,8 +87,8 @@ def _as_names(values: Any, what: str) -> np.ndarray:
     if len(counts) < len(values):
         (name, n_same), *_ = counts.most_common(1)
         raise ValueError(
-            f"{what} name {n_same} users {name!r}; expected names that differ. Add up "
-            "the plays of one user, or give each column a name of its own."
+            f"{what} name {n_same} {of} {name!r}; expected names that differ. Join "
+            "what belongs to one, or give each a name of its own."
         )
     integral = values and all(type(value) is int for value in values)
     return np.array(values) if integral else names
@@ -166,8 +171,8 @@ def users_by_name(users: Any, names: np.ndarray | None) -> Any:
                 "per user."
             )
         return users
-    place = {name: column for column, name in enumerate(names.tolist())}
-    unknown = [name for name in chosen if name not in place]
+    found = places_of(chosen, names)
+    unknown = [name for name, place in zip(chosen, found, strict=True) if place < 0]
     if unknown:
         hint = ""
         if all(isinstance(name, (int, np.integer)) for name in unknown):
@@ -176,7 +181,16 @@ def users_by_name(users: Any, names: np.ndarray | None) -> Any:
                 "recommender.user_names_in_[positions]."
             )
         raise ValueError(f"users holds {_some(unknown)}, not seen in fit.{hint}")
-    return np.array([place[name] for name in chosen], dtype=np.int64)
+    return found
+
+
+def places_of(chosen: Any, names: np.ndarray) -> np.ndarray:
+    """Return where names stand, -1 for those that are not there.
+
+    Shapes: `chosen` (n,), `names` (n_names,) -> (n,).
+    """
+    place = {name: i for i, name in enumerate(names.tolist())}
+    return np.fromiter((place.get(name, -1) for name in chosen), np.int64, len(chosen))
 
 
 def _some(names: Any) -> str:

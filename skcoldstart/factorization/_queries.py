@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.recommendations import masked_lists
 from skcoldstart._scores.sources import LowRankScores
 from skcoldstart._scores.top_n import check_indices, top_n_per_user
 from skcoldstart._scores.usage import similar_rows, usage_coordinates
@@ -168,14 +169,14 @@ class FactorQueriesMixin:
 
         Returns
         -------
-        items : int64 ndarray of shape (n_selected_users, n)
-            Item indices, best first; -1 where a user has fewer candidates.
-        scores : ndarray of shape (n_selected_users, n)
-            Their scores; -inf where there is no item.
+        items : masked array of int of shape (n_selected_users, n)
+            Item indices, best first, masked where a user has fewer candidates.
+        scores : masked array of shape (n_selected_users, n)
+            Their scores.
         """
         check_is_fitted(self)
         names = getattr(self, "user_names_in_", None)
-        return top_n_per_user(
+        items, scores = top_n_per_user(
             LowRankScores(self.item_factors_, self.user_factors_),
             n,
             users=users_by_name(users, names),
@@ -183,6 +184,7 @@ class FactorQueriesMixin:
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
+        return masked_lists(items, scores)
 
     def similar_items(
         self, items: Any = None, n: int = 10, *, metric: str = "usage"
@@ -201,10 +203,10 @@ class FactorQueriesMixin:
 
         Returns
         -------
-        items : int64 ndarray of shape (n_selected_items, n)
-            Item indices, most similar first; -1 where there are no more items.
-        similarities : ndarray of shape (n_selected_items, n)
-            Cosines; 0 with an item without plays, -inf where there is no item.
+        items : masked array of int of shape (n_selected_items, n)
+            Item indices, most similar first, masked where there are no more items.
+        similarities : masked array of shape (n_selected_items, n)
+            Cosines; 0 with an item without plays.
 
         Raises
         ------
@@ -218,9 +220,10 @@ class FactorQueriesMixin:
         points = self.item_factors_
         if metric == "usage":
             points = usage_coordinates(points, self.user_factors_)
-        return similar_rows(
+        found = similar_rows(
             points, n, queries=queries, n_jobs=self.n_jobs, verbose=self.verbose
         )
+        return masked_lists(*found)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "item_factors_")

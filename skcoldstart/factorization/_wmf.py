@@ -165,8 +165,8 @@ class WMF(
     array([[0.99, 0.  ],
            [0.  , 0.99]], dtype=float32)
     >>> items, scores = wmf.recommend(n=2, users=[5], exclude=np.eye(6, 8, 1))
-    >>> np.sort(items)
-    array([[3, 5]])
+    >>> sorted(items[0].tolist())
+    [3, 5]
     """
 
     _parameter_constraints: dict = {

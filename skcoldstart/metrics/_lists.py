@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._utils.missing import nan_mean
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import HasMethods, Interval, validate_params
 
 __all__ = [
     "coverage",
@@ -22,7 +22,7 @@ __all__ = [
 
 @validate_params(
     {
-        "recommendations": ["array-like"],
+        "recommendations": ["array-like", HasMethods(["to_frame"])],
         "n_items": [Interval(Integral, 1, None, closed="left")],
     },
     prefer_skip_nested_validation=True,
@@ -34,8 +34,9 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
 
     Parameters
     ----------
-    recommendations : array-like of int of shape (n_users, n)
-        Item indices, as ``recommend`` returns them; -1 is no recommendation.
+    recommendations : Recommendations or array-like of int of shape (n_users, n)
+        Item indices, as ``recommend`` returns them, or its result itself; what is
+        masked or -1 is no recommendation.
     n_items : int
         Number of items that could be recommended.
 
@@ -71,7 +72,10 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
 
 
 @validate_params(
-    {"recommendations": ["array-like"], "y": ["array-like", "sparse matrix"]},
+    {
+        "recommendations": ["array-like", HasMethods(["to_frame"])],
+        "y": ["array-like", "sparse matrix"],
+    },
     prefer_skip_nested_validation=True,
 )
 def novelty(recommendations: Any, y: Any) -> float:
@@ -81,8 +85,9 @@ def novelty(recommendations: Any, y: Any) -> float:
 
     Parameters
     ----------
-    recommendations : array-like of int of shape (n_users, n)
-        Item indices, as ``recommend`` returns them; -1 is no recommendation.
+    recommendations : Recommendations or array-like of int of shape (n_users, n)
+        Item indices, as ``recommend`` returns them, or its result itself; what is
+        masked or -1 is no recommendation.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts that say how popular each item is. For items that were new when
         recommended: the plays they have got since.
@@ -127,7 +132,7 @@ def novelty(recommendations: Any, y: Any) -> float:
 
 @validate_params(
     {
-        "recommendations": ["array-like"],
+        "recommendations": ["array-like", HasMethods(["to_frame"])],
         "y": ["array-like", "sparse matrix"],
         "users": ["array-like", None],
     },
@@ -140,8 +145,10 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
 
     Parameters
     ----------
-    recommendations : array-like of int of shape (n_selected_users, n)
-        Item indices, as ``recommend`` returns them; -1 is no recommendation.
+    recommendations : Recommendations or array-like of int of shape \
+                (n_selected_users, n)
+        Item indices, as ``recommend`` returns them, or its result itself; what is
+        masked or -1 is no recommendation.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts of the same items. They say how popular each item is, and what
         each user played of them.
@@ -237,7 +244,10 @@ def _popularity(plays: sp.csr_array) -> np.ndarray:
 
 def _recommended(recommendations: Any, n_items: int) -> np.ndarray:
     """Return checked lists of items."""
-    items = np.asarray(recommendations)
+    items = getattr(recommendations, "items", recommendations)
+    if np.ma.isMaskedArray(items):
+        items = items.filled(-1)
+    items = np.asarray(items)
     if items.ndim != 2 or items.dtype.kind not in "iu":
         raise ValueError(
             f"recommendations have shape {items.shape} and dtype {items.dtype}; "

@@ -1,0 +1,259 @@
+"""From a recommender and candidates to ranked lists."""
+
+from importlib.util import find_spec
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from skcoldstart._scores.item_labels import check_groups, check_same_items
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.recommendations import (
+    FRAMES,
+    Listeners,
+    Recommendations,
+    masked_lists,
+)
+from skcoldstart._scores.sources import (
+    LowRankScores,
+    ScoreSource,
+    SparseScores,
+    open_recommender,
+    score_source,
+    transposed,
+)
+from skcoldstart._scores.top_n import check_users, top_n_per_user
+from skcoldstart._scores.user_names import (
+    as_names,
+    check_user_names,
+    places_of,
+    users_by_name,
+)
+
+__all__ = ["listeners_of_items", "recommend_items"]
+
+
+def recommend_items(
+    model: Any,
+    X: Any,
+    n: int,
+    *,
+    users: Any = None,
+    item_ids: Any = None,
+    exclude: Any = None,
+    item_factors: Any = None,
+    user_factors: Any = None,
+    max_per_group: int | None = None,
+    groups: Any = None,
+    as_frame: Any = None,
+) -> Recommendations:
+    """Return the best items of each user; see `skcoldstart.recommend`."""
+    names = _user_names(model, users, user_factors)
+    source = _source(model, X, item_factors, user_factors)
+    chosen = None if user_factors is not None else users_by_name(users, names)
+    chosen = check_users(chosen, source.n_users)
+    item_names = _item_names(item_ids, X, source.n_items)
+    excluded = _excluded(model, X, exclude, source, names, item_names)
+    entries, scores = top_n_per_user(
+        source,
+        n,
+        users=chosen,
+        exclude=excluded,
+        groups=_group_limit(max_per_group, groups, X, source.n_items),
+    )
+    return Recommendations(
+        *masked_lists(entries, scores),
+        chosen if names is None else names[chosen],
+        item_names,
+        _library_of(as_frame, X),
+    )
+
+
+def listeners_of_items(
+    model: Any,
+    X: Any,
+    n: int,
+    *,
+    users: Any = None,
+    item_ids: Any = None,
+    exclude: Any = None,
+    item_factors: Any = None,
+    user_factors: Any = None,
+    as_frame: Any = None,
+) -> Listeners:
+    """Return the best users of each item; see `skcoldstart.listeners`."""
+    names = _user_names(model, users, user_factors)
+    source = _source(model, X, item_factors, user_factors)
+    item_names = _item_names(item_ids, X, source.n_items)
+    excluded = _excluded(model, X, exclude, source, names, item_names)
+    by_item, chosen = transposed(source), None
+    if users is not None and user_factors is None:
+        chosen = check_users(users_by_name(users, names), source.n_users)
+        by_item = by_item.of_items(chosen)
+        excluded = None if excluded is None else excluded[:, chosen]
+    entries, scores = top_n_per_user(
+        by_item, n, exclude=None if excluded is None else excluded.T
+    )
+    if chosen is not None:
+        entries = np.where(entries < 0, -1, chosen[entries])
+    return Listeners(
+        *masked_lists(entries, scores),
+        np.arange(source.n_items) if item_names is None else item_names,
+        names,
+        _library_of(as_frame, X),
+    )
+
+
+def _user_names(model: Any, users: Any, user_factors: Any) -> np.ndarray | None:
+    """Return the names of all users that are scored."""
+    if user_factors is None:
+        return getattr(open_recommender(model)[0], "user_names_in_", None)
+    if users is None:
+        return None
+    names = as_names(users, "users", "users")
+    if len(names) != np.shape(user_factors)[0]:
+        raise ValueError(
+            f"users holds {len(names)} names but user_factors has "
+            f"{np.shape(user_factors)[0]} rows; expected a name for each."
+        )
+    return names
+
+
+def _source(model: Any, X: Any, item_factors: Any, user_factors: Any) -> ScoreSource:
+    """Return scores of the model, or of factors in place of its own."""
+    if item_factors is None and user_factors is None:
+        return score_source(model, X)
+    recommender, content = open_recommender(model, X if item_factors is None else None)
+    given = {"item_factors": item_factors, "user_factors": user_factors}
+    for name, factors in given.items():
+        if factors is not None:
+            given[name] = check_array(
+                factors,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                input_name=name,
+            )
+    items, people = given.values()
+    if people is None:
+        people = getattr(recommender, "user_factors_", None)
+    if items is None and hasattr(recommender, "predict_factors"):
+        items = recommender.predict_factors(content)
+    if items is None or people is None:
+        raise TypeError(
+            f"{type(recommender).__name__} does not score by factors of items and "
+            "users, so item_factors and user_factors cannot stand in for its own."
+        )
+    sparse = sp.issparse(items) or sp.issparse(people)
+    return (SparseScores if sparse else LowRankScores)(items, people)
+
+
+def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
+    if item_ids is None:
+        item_ids = getattr(X, "index", None)
+        if not hasattr(item_ids, "isin") or not item_ids.is_unique:
+            return None
+        if item_ids.equals(type(item_ids)(range(n_items))):
+            return None
+    names = as_names(item_ids, "item_ids", "items")
+    if len(names) != n_items:
+        raise ValueError(
+            f"item_ids holds {len(names)} names for {n_items} items; expected one for "
+            "each, in the order of the rows of X."
+        )
+    check_same_items(X, item_ids, input_name="item_ids")
+    return names
+
+
+def _group_limit(
+    max_per_group: Any, groups: Any, X: Any, n_items: int
+) -> tuple[np.ndarray, int] | None:
+    if (max_per_group is None) != (groups is None):
+        raise ValueError(
+            "max_per_group limits the items of one group in a list; pass both "
+            "max_per_group and groups, one for each item."
+        )
+    if groups is None:
+        return None
+    if not isinstance(max_per_group, Integral) or max_per_group < 1:
+        raise ValueError(
+            f"max_per_group={max_per_group!r}; expected an integer of at least 1."
+        )
+    check_groups(groups, X if X is not None else range(n_items))
+    return np.unique(np.asarray(groups), return_inverse=True)[1], int(max_per_group)
+
+
+def _excluded(
+    model: Any,
+    X: Any,
+    exclude: Any,
+    source: ScoreSource,
+    user_names: np.ndarray | None,
+    item_names: np.ndarray | None,
+) -> sp.csr_array | None:
+    """Return pairs never to list as a table of shape (n_items, n_users)."""
+    if exclude is None:
+        return None
+    pairs = _pairs(exclude)
+    if pairs is None:
+        check_same_items(X, exclude, input_name="exclude")
+        check_user_names(model, exclude, input_name="exclude")
+        return check_play_counts(exclude, input_name="exclude")
+    users = _places(pairs[0], user_names, source.n_users, "users")
+    items = _places(pairs[1], item_names, source.n_items, "items")
+    known = (users >= 0) & (items >= 0)
+    return sp.csr_array(
+        (np.ones(known.sum()), (items[known], users[known])),
+        shape=(source.n_items, source.n_users),
+    )
+
+
+def _pairs(exclude: Any) -> tuple[Any, Any] | None:
+    """Return users and items of a frame or list of pairs, None for a table."""
+    if isinstance(exclude, Recommendations):
+        exclude = exclude._columns()
+    columns = getattr(exclude, "column_names", getattr(exclude, "columns", ()))
+    if isinstance(exclude, dict):
+        columns = exclude
+    if {"user_id", "item_id"} <= set(columns):
+        return tuple(_as_list(exclude[name]) for name in ("user_id", "item_id"))  # type: ignore[return-value]
+    if isinstance(exclude, list) and all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in exclude
+    ):
+        return [user for user, _ in exclude], [item for _, item in exclude]
+    return None
+
+
+def _as_list(column: Any) -> list[Any]:
+    for method in ("to_pylist", "to_list", "tolist"):
+        if hasattr(column, method):
+            return getattr(column, method)()
+    return list(column)
+
+
+def _library_of(as_frame: Any, X: Any) -> str:
+    """Return the library named, or that of X, or one that is installed."""
+    if as_frame in (None, True):
+        library = type(X).__module__.partition(".")[0]
+        if library in FRAMES:
+            return library
+        return next((name for name in FRAMES if find_spec(name)), "pandas")
+    library = "pyarrow" if as_frame == "arrow" else as_frame
+    if library not in FRAMES:
+        raise ValueError(f"as_frame={as_frame!r}; expected one of {FRAMES}.")
+    return library
+
+
+def _places(found: list[Any], names: np.ndarray | None, n: int, of: str) -> np.ndarray:
+    """Return where users or items of pairs stand, -1 for those that are not here."""
+    known = np.arange(n) if names is None else names
+    places = places_of(found, known)
+    kinds = {isinstance(name, str) for name in (*found[:1], *known[:1].tolist())}
+    if found and (places < 0).all() and len(kinds) > 1:
+        raise ValueError(
+            f"exclude holds {of} such as {found[0]!r}, but {of} here are named like "
+            f"{known[:1].tolist()[0]!r}; pass names of the same type"
+            f"{', and item_ids' if of == 'items' and names is None else ''}."
+        )
+    return places

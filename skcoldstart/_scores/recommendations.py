@@ -1,0 +1,321 @@
+"""Ranked lists: of items for users, or of users for items; as arrays, frames, files."""
+
+import csv
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.atomic import atomic_path, atomic_write
+
+__all__ = ["FRAMES", "Listeners", "Recommendations", "masked_lists"]
+
+FRAMES = ("pandas", "polars", "pyarrow")
+# Below every index, so that a list of names refuses it; -1 would be its last name.
+_NOTHING = np.iinfo(np.int64).min
+_BLOCK_LISTS = 1 << 14
+
+
+def masked_lists(
+    entries: np.ndarray, scores: np.ndarray
+) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
+    """Mask the places after the end of a short list, which hold -1.
+
+    Shapes: `entries` (n_lists, n), `scores` (n_lists, n).
+    """
+    missing = entries < 0
+    mask = missing if missing.any() else np.ma.nomask
+    entries = np.where(missing, _NOTHING, entries)
+    return (
+        np.ma.MaskedArray(entries, mask, fill_value=-1),
+        np.ma.MaskedArray(scores, mask, fill_value=-np.inf),
+    )
+
+
+class _Lists:
+    """Lists of one length, masked where they are short, with names for both sides."""
+
+    _row_name: str
+    _entry_name: str
+
+    def __init__(
+        self,
+        entries: np.ma.MaskedArray,
+        scores: np.ma.MaskedArray,
+        row_ids: np.ndarray,
+        entry_ids: np.ndarray | None,
+        as_frame: str,
+    ) -> None:
+        self._entries, self.scores = entries, scores
+        self._row_ids, self._entry_ids = row_ids, entry_ids
+        self._as_frame = as_frame
+
+    def __iter__(self) -> Iterator[np.ma.MaskedArray]:
+        return iter((self._entries, self.scores))
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        return (self._entries, self.scores)[index]
+
+    def __repr__(self) -> str:
+        n_lists, n = self._entries.shape
+        short = int(np.ma.count_masked(self._entries))
+        missing = f", {short} places empty" if short else ""
+        return f"{type(self).__name__}({n_lists} lists of {n}{missing})"
+
+    def to_frame(self, as_frame: str | None = None) -> Any:
+        """Return a frame with a row for each entry of each list.
+
+        Parameters
+        ----------
+        as_frame : {"pandas", "polars", "pyarrow"}, default=None
+            Library of the frame; ``None`` means that named when the lists were made.
+
+        Returns
+        -------
+        DataFrame or Table
+            Columns ``user_id``, ``rank`` (from 1), ``item_id`` and ``score``, for
+            lists of listeners ``item_id``, ``rank``, ``user_id`` and ``score``. Places
+            after the end of a short list are left out.
+
+        Raises
+        ------
+        ImportError
+            If the library is not installed.
+        """
+        return _frame(self._columns(), as_frame or self._as_frame)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows of `to_frame` to a parquet file, a block of lists at a time.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            File to write; a file that is there is replaced once the new one is whole.
+
+        Raises
+        ------
+        ImportError
+            If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
+        """
+        pq = _library("pyarrow.parquet")
+        tables = (_frame(self._columns(block), "pyarrow") for block in self._blocks())
+        first = next(tables)
+        with atomic_path(path) as name, pq.ParquetWriter(name, first.schema) as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table.cast(first.schema))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows of `to_frame` to a CSV file, a block of lists at a time.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            File to write, with a line of column names; a file that is there is
+            replaced once the new one is whole.
+        """
+        with atomic_write(path, "w") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            for number, block in enumerate(self._blocks()):
+                columns = self._columns(block)
+                if number == 0:
+                    writer.writerow(columns)
+                values = [column.tolist() for column in columns.values()]
+                writer.writerows(zip(*values, strict=True))
+
+    def _blocks(self) -> Iterator[slice]:
+        for start in range(0, max(len(self._row_ids), 1), _BLOCK_LISTS):
+            yield slice(start, start + _BLOCK_LISTS)
+
+    def _columns(self, block: slice = slice(None)) -> dict[str, np.ndarray]:
+        """Return the columns of a frame, of some lists."""
+        entries = self._entries[block]
+        rows, ranks = np.nonzero(~np.ma.getmaskarray(entries))
+        chosen = entries.data[rows, ranks]
+        return {
+            self._row_name: self._row_ids[block][rows],
+            "rank": ranks + 1,
+            self._entry_name: (
+                chosen if self._entry_ids is None else self._entry_ids[chosen]
+            ),
+            "score": self.scores.data[block][rows, ranks],
+        }
+
+
+class Recommendations(_Lists):
+    """The best items of each user, best first; unpacks as ``items, scores``.
+
+    What `skcoldstart.recommend` and the method ``recommend`` of a recommender return.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    items : masked array of int of shape (n_selected_users, n)
+        Rows of the items, best first.
+    scores : masked array of shape (n_selected_users, n)
+        Their scores.
+    user_ids : ndarray of shape (n_selected_users,)
+        Users of the lists.
+    item_ids : ndarray of shape (n_items,), default=None
+        Names of all items.
+    as_frame : {"pandas", "polars", "pyarrow"}, default="pandas"
+        What `to_frame` returns.
+
+    Attributes
+    ----------
+    items : masked array of int of shape (n_selected_users, n)
+        Rows of the items, best first, masked where a user has fewer candidates.
+        ``items.filled()`` holds -1 there; what is masked is no index, so that names
+        chosen by it are refused and not those of the last item.
+    scores : masked array of shape (n_selected_users, n)
+        Their scores.
+    item_ids : masked array of shape (n_selected_users, n)
+        The items by their names; `items` where they have none.
+    user_ids : ndarray of shape (n_selected_users,)
+        Users of the lists, by their names or, where they have none, by index.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import PopularityRecommender
+    >>> model = PopularityRecommender().fit([["a"], ["b"]], np.array([[1, 1], [0, 1]]))
+    >>> found = model.recommend([["a"], ["b"]], n=2, exclude=[[1, 0], [0, 0]])
+    >>> items, scores = found
+    >>> items
+    masked_array(
+      data=[[1, --],
+            [0, 1]],
+    ...
+    >>> found.to_frame()
+       user_id  rank  item_id  score
+    0        0     1        1    1.0
+    1        1     1        0    2.0
+    2        1     2        1    1.0
+    """
+
+    _row_name, _entry_name = "user_id", "item_id"
+
+    def __init__(
+        self,
+        items: np.ma.MaskedArray,
+        scores: np.ma.MaskedArray,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray | None = None,
+        as_frame: str = "pandas",
+    ) -> None:
+        super().__init__(items, scores, user_ids, item_ids, as_frame)
+
+    @property
+    def items(self) -> np.ma.MaskedArray:
+        """Rows of the items, best first, masked where a list is short."""
+        return self._entries
+
+    @property
+    def item_ids(self) -> np.ma.MaskedArray:
+        """The items by name, masked where a list is short."""
+        return _named(self._entries, self._entry_ids)
+
+    @property
+    def user_ids(self) -> np.ndarray:
+        """Users of the lists."""
+        return self._row_ids
+
+
+class Listeners(_Lists):
+    """The best users of each item, best first; unpacks as ``users, scores``.
+
+    What `skcoldstart.listeners` returns.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    users : masked array of int of shape (n_items, n)
+        Indices of users, best first.
+    scores : masked array of shape (n_items, n)
+        Their scores.
+    item_ids : ndarray of shape (n_items,)
+        Items of the lists.
+    user_ids : ndarray of shape (n_users,), default=None
+        Names of all users.
+    as_frame : {"pandas", "polars", "pyarrow"}, default="pandas"
+        What `to_frame` returns.
+
+    Attributes
+    ----------
+    users : masked array of int of shape (n_items, n)
+        Indices of users, best first, masked where an item has fewer of them.
+    scores : masked array of shape (n_items, n)
+        Their scores.
+    user_ids : masked array of shape (n_items, n)
+        The users by their names; `users` where they have none.
+    item_ids : ndarray of shape (n_items,)
+        Items of the lists, by their names or, where they have none, by row.
+    """
+
+    _row_name, _entry_name = "item_id", "user_id"
+
+    def __init__(
+        self,
+        users: np.ma.MaskedArray,
+        scores: np.ma.MaskedArray,
+        item_ids: np.ndarray,
+        user_ids: np.ndarray | None = None,
+        as_frame: str = "pandas",
+    ) -> None:
+        super().__init__(users, scores, item_ids, user_ids, as_frame)
+
+    @property
+    def users(self) -> np.ma.MaskedArray:
+        """Indices of users, best first, masked where a list is short."""
+        return self._entries
+
+    @property
+    def user_ids(self) -> np.ma.MaskedArray:
+        """The users by name, masked where a list is short."""
+        return _named(self._entries, self._entry_ids)
+
+    @property
+    def item_ids(self) -> np.ndarray:
+        """Items of the lists."""
+        return self._row_ids
+
+
+def _named(entries: np.ma.MaskedArray, names: np.ndarray | None) -> np.ma.MaskedArray:
+    if names is None:
+        return entries
+    mask = np.ma.getmask(entries)
+    return np.ma.MaskedArray(names[np.where(mask, 0, entries.data)], mask)
+
+
+def _library(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as error:
+        package = name.split(".")[0]
+        extra = "skcoldstart[parquet]" if package == "pyarrow" else package
+        raise ImportError(
+            f"This needs {package}, which is not installed: pip install {extra}"
+        ) from error
+
+
+def _frame(columns: dict[str, np.ndarray], as_frame: str) -> Any:
+    library = _library(as_frame)
+    if as_frame == "pandas":
+        return library.DataFrame(columns)
+    # Names of other types, such as UUIDs, are written as text.
+    plain = {name: _plain(values) for name, values in columns.items()}
+    return library.DataFrame(plain) if as_frame == "polars" else library.table(plain)
+
+
+def _plain(values: np.ndarray) -> Any:
+    if values.dtype != object:
+        return values
+    return [v if isinstance(v, str) else str(v) for v in values]

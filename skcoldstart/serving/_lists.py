@@ -1,0 +1,204 @@
+"""The best items of each user, and the best users of each item."""
+
+from typing import Any
+
+from skcoldstart._scores.listing import listeners_of_items, recommend_items
+from skcoldstart._scores.recommendations import Listeners, Recommendations
+
+__all__ = ["listeners", "recommend"]
+
+
+def recommend(
+    model: Any,
+    X: Any,
+    n: int = 10,
+    *,
+    users: Any = None,
+    item_ids: Any = None,
+    exclude: Any = None,
+    item_factors: Any = None,
+    user_factors: Any = None,
+    max_per_group: int | None = None,
+    groups: Any = None,
+    as_frame: str | None = None,
+) -> Recommendations:
+    """Return the best items of each user, by any recommender or Pipeline.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted recommender, or a Pipeline or search that ends in one.
+    X : sequence of n_items items
+        Candidates, in the form given to `fit` of `model`.
+    n : int, default=10
+        Items per user.
+    users : array-like, default=None
+        Users to recommend to: by their names in ``user_names_in_`` or, where y had
+        none, by index; or a mask of shape (n_users,). ``None`` means all, in order.
+        With `user_factors`: names of their rows.
+    item_ids : array-like of shape (n_items,), default=None
+        Names of the items; ``None`` means the index of a frame `X`, else rows.
+    exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
+            DataFrame or Recommendations, default=None
+        What never to recommend: a table that is not zero there, pairs (user, item), a
+        frame with columns ``user_id`` and ``item_id`` such as what was sent, or
+        earlier recommendations. Users and items of pairs are named as in the result;
+        others are passed over.
+    item_factors : array-like of shape (n_items, k), default=None
+        Factors in place of those predicted from `X`, which is not read then (``None``
+        will do): those of ``item_factors`` of a recommender for items that some have
+        played.
+    user_factors : array-like of shape (n_selected_users, k), default=None
+        Factors in place of the users' of fit, such as those of new users.
+    max_per_group : int, default=None
+        Items of one group in a list, at most.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist, for `max_per_group`.
+    as_frame : {"pandas", "polars", "pyarrow"}, default=None
+        What `Recommendations.to_frame` returns; ``None`` means the library of `X`.
+
+    Returns
+    -------
+    Recommendations
+        Unpacks as ``items, scores``, masked arrays of shape (n_selected_users, n): rows
+        of `X`, best first, and their scores, masked where a user has fewer than n
+        candidates. ``to_frame()``, ``to_parquet(path)`` and ``to_csv(path)`` give
+        rows of ``user_id``, ``rank``, ``item_id`` and ``score``.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 1, users, items, groups or exclusions do not fit, or scores are
+        NaN.
+    TypeError
+        If factors are given but the recommender does not score by factors.
+
+    See Also
+    --------
+    listeners : The best users of each item.
+    skcoldstart.metrics.coverage : The share of items that anybody is recommended.
+
+    Notes
+    -----
+    Scores are read for some users at a time, so that memory is one block of scores a
+    thread, and 16 bytes for each entry of the lists. Equal scores are ranked by row,
+    the lower first. With `max_per_group` a list holds the best items of which at most
+    so many are of one group; a user's list ends where no group has more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcoldstart import ContentProfileRecommender, recommend
+    >>> X, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1, 0], [0, 1]])
+    >>> model = make_pipeline(StandardScaler(), ContentProfileRecommender())
+    >>> model = model.fit(X, y, contentprofilerecommender__user_ids=["ann", "bob"])
+    >>> new = np.array([[2.0, 1.0], [1.0, 3.0]])
+    >>> recommend(model, new, n=1, item_ids=["x", "y"]).to_frame()
+      user_id  rank item_id     score
+    0     ann     1       x  0.447214
+    1     bob     1       y  0.554700
+    """
+    return recommend_items(
+        model,
+        X,
+        n,
+        users=users,
+        item_ids=item_ids,
+        exclude=exclude,
+        item_factors=item_factors,
+        user_factors=user_factors,
+        max_per_group=max_per_group,
+        groups=groups,
+        as_frame=as_frame,
+    )
+
+
+def listeners(
+    model: Any,
+    X: Any,
+    n: int = 10,
+    *,
+    users: Any = None,
+    item_ids: Any = None,
+    exclude: Any = None,
+    item_factors: Any = None,
+    user_factors: Any = None,
+    as_frame: str | None = None,
+) -> Listeners:
+    """Return the best users of each item: whom to tell of a new song.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted recommender, or a Pipeline or search that ends in one.
+    X : sequence of n_items items
+        Items, in the form given to `fit` of `model`.
+    n : int, default=10
+        Users per item.
+    users : array-like, default=None
+        Users to choose from: by their names in ``user_names_in_`` or, where y had
+        none, by index; or a mask of shape (n_users,). ``None`` means all. With
+        `user_factors`: names of their rows.
+    item_ids : array-like of shape (n_items,), default=None
+        Names of the items; ``None`` means the index of a frame `X`, else rows.
+    exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
+            DataFrame or Recommendations, default=None
+        Users who are not to be told of an item, as in `recommend`.
+    item_factors : array-like of shape (n_items, k), default=None
+        Factors in place of those predicted from `X`.
+    user_factors : array-like of shape (n_users, k), default=None
+        Factors in place of the users' of fit.
+    as_frame : {"pandas", "polars", "pyarrow"}, default=None
+        What `Listeners.to_frame` returns; ``None`` means the library of `X`.
+
+    Returns
+    -------
+    Listeners
+        Unpacks as ``users, scores``, masked arrays of shape (n_items, n): indices of
+        users, best first, and their scores, masked where there are fewer than n.
+        ``to_frame()`` gives rows of ``item_id``, ``rank``, ``user_id``, ``score``.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 1, users, items or exclusions do not fit, or scores are NaN.
+    TypeError
+        If factors are given but the recommender does not score by factors.
+
+    See Also
+    --------
+    recommend : The best items of each user.
+
+    Notes
+    -----
+    Scores of a user for different items are made to be compared; those of different
+    users for one item less so: who likes much is named for much. Read the list as one
+    of candidates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import ContentProfileRecommender, listeners
+    >>> X, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1, 0], [0, 1]])
+    >>> model = ContentProfileRecommender().fit(X, y, user_ids=["ann", "bob"])
+    >>> listeners(model, [[2.0, 1.0]], n=1, item_ids=["x"]).to_frame()
+      item_id  rank user_id     score
+    0       x     1     ann  0.894427
+    """
+    return listeners_of_items(
+        model,
+        X,
+        n,
+        users=users,
+        item_ids=item_ids,
+        exclude=exclude,
+        item_factors=item_factors,
+        user_factors=user_factors,
+        as_frame=as_frame,
+    )

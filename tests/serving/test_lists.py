@@ -1,0 +1,426 @@
+"""Lists for users and for songs: short, named, limited, of any model, in any frame."""
+
+import uuid
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentProfileRecommender,
+    MLRSimilarity,
+    PopularityRecommender,
+    RandomRecommender,
+    listeners,
+    make_recommendation_scorer,
+    recommend,
+)
+from skcoldstart._scores.plays import LabelledPlays
+from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart.metrics import coverage, novelty
+from skcoldstart.serving import Recommendations
+from tests.stubs import LinearRecommender
+
+NAMES = ["ann", "bob", "cem", "dua", "eva", "fay", "gus", "hal"]
+IDS = np.array([f"song {i}" for i in range(10)])
+MODELS = {
+    "ColdStart": ColdStartRecommender(Ridge(), WMF(3, random_state=0)),
+    "profile": ContentProfileRecommender(),
+    "kNN": ContentKNNRecommender(5),
+    "popularity": PopularityRecommender(),
+    "random": RandomRecommender(random_state=0),
+    "MLR": MLRSimilarity(diagonal=True, C=1e3),
+    "another's": LinearRecommender(),
+    "Pipeline": make_pipeline(StandardScaler(), ContentProfileRecommender()),
+    "search": GridSearchCV(
+        make_pipeline(StandardScaler(), ColdStartRecommender(factorizer=WMF(2))),
+        {},
+        scoring=make_recommendation_scorer("auc"),
+        cv=2,
+    ),
+}
+
+
+@pytest.fixture
+def catalog(rng):
+    """Return content and plays of 30 songs that are fitted and content of 10 new."""
+    X = rng.normal(size=(40, 4))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(4, 8)) - 0.5))
+    return X[:30], pd.DataFrame(y[:30], columns=NAMES), X[30:]
+
+
+@pytest.fixture
+def model(catalog):
+    X, y, _ = catalog
+    return MODELS["ColdStart"].fit(X, y)
+
+
+def ranked(scores, n):
+    """Return the n best columns of each row, stably."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :n]
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_lists_of_any_model_are_its_best_scores(model, catalog):
+    X, y, new = catalog
+    model.fit(X, y)
+    scores = model.predict(new).T
+    found = recommend(model, new, n=4)
+    items, values = found
+    assert isinstance(found, Recommendations)
+    assert_array_equal(items, ranked(scores, 4))
+    assert_allclose(values, np.take_along_axis(scores, ranked(scores, 4), 1))
+    if hasattr(model, "recommend"):
+        for one, other in zip(found, model.recommend(new, n=4), strict=True):
+            assert_array_equal(one, other)
+    users, of_items = listeners(model, new, n=3)
+    assert_array_equal(users, ranked(scores.T, 3))
+    assert_allclose(of_items, np.take_along_axis(scores.T, ranked(scores.T, 3), 1))
+
+
+@pytest.mark.parametrize("model", [MODELS["ColdStart"], MODELS["kNN"]])
+def test_short_lists_are_masked_and_never_name_the_last_song(model, catalog):
+    X, y, new = catalog
+    model.fit(X, y)
+    exclude = np.zeros((10, 8))
+    exclude[2:, 3] = 1
+    items, scores = model.recommend(new, n=4, exclude=exclude)
+    assert_array_equal(np.ma.getmaskarray(items)[3], [False, False, True, True])
+    assert_array_equal(scores.mask, items.mask)
+    assert_array_equal(items.filled()[3, 2:], -1)
+    assert_array_equal(scores.filled()[3, 2:], -np.inf)
+    assert not np.ma.getmaskarray(items)[:3].any()
+    for names in (IDS, np.arange(10**4), np.arange(10)[::-1]):
+        with pytest.raises(IndexError):
+            names[items]
+    assert set(items[items >= 0].compressed()) <= set(range(10))
+    named = model.recommend(new, n=4, exclude=exclude, item_ids=IDS).item_ids
+    assert named[3].tolist()[2:] == [None, None]
+    assert set(named[3].compressed()) == {"song 0", "song 1"}
+
+
+def test_similar_items_are_masked_where_there_are_no_more(rng):
+    plays = rng.poisson(1.0, size=(4, 9)) + np.eye(4, 9)
+    items, cosines = WMF(2, random_state=0).fit(plays).similar_items(n=5)
+    assert_array_equal(np.ma.getmaskarray(items), [[False] * 3 + [True] * 2] * 4)
+    assert_array_equal(cosines.mask, items.mask)
+    with pytest.raises(IndexError):
+        IDS[items]
+    items, _ = WMF(2, random_state=0).fit(plays).recommend(6)
+    assert_array_equal(items.filled()[:, 4:], -1)
+
+
+def test_metrics_of_lists_pass_over_what_is_masked(model, catalog):
+    new = catalog[2]
+    exclude = np.zeros((10, 8))
+    exclude[1:, 3] = 1
+    found = model.recommend(new, n=3, exclude=exclude)
+    plays = np.eye(10, 8)
+    for given in (found, found.items):
+        filled = found.items.filled()
+        assert coverage(given, n_items=10) == coverage(filled, n_items=10)
+        assert novelty(given, plays) == novelty(filled, plays)
+
+
+# Names and exclusions
+
+
+def test_users_and_items_have_their_names_in_frames(model, catalog):
+    new = catalog[2]
+    found = recommend(model, new, n=2, users=["gus", "ann"], item_ids=IDS)
+    frame = found.to_frame()
+    assert list(frame) == ["user_id", "rank", "item_id", "score"]
+    assert frame["user_id"].tolist() == ["gus", "gus", "ann", "ann"]
+    assert frame["rank"].tolist() == [1, 2, 1, 2]
+    assert frame["item_id"].tolist() == IDS[found.items].ravel().tolist()
+    assert_array_equal(frame["score"], found.scores.ravel())
+    assert found.user_ids.tolist() == ["gus", "ann"]
+    of_songs = listeners(model, new, n=2, users=["gus", "ann"], item_ids=IDS)
+    frame = of_songs.to_frame()
+    assert list(frame) == ["item_id", "rank", "user_id", "score"]
+    assert frame["item_id"].tolist() == np.repeat(IDS, 2).tolist()
+    assert set(frame["user_id"]) == {"gus", "ann"}
+    assert_array_equal(np.array(NAMES)[of_songs.users], of_songs.user_ids)
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (IDS, IDS.tolist()),
+        (range(50, 60), list(range(50, 60))),
+        (range(10), list(range(10))),
+        (["a"] * 10, list(range(10))),
+    ],
+)
+def test_the_index_of_a_frame_names_items_unless_it_only_counts(
+    index, expected, catalog
+):
+    new = pd.DataFrame(catalog[2], index=index)
+    model = RandomRecommender(random_state=0).fit(new, np.ones((10, 2)))
+    found = recommend(model, new, n=10)
+    named = [expected[item] for item in found.items.ravel()]
+    assert found.to_frame()["item_id"].tolist() == named
+
+
+SENT = [("ann", "song 1"), ("ann", "song 2"), ("hal", "song 9"), ("zoe", "song 1")]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda sent: sent,
+        lambda sent: pd.DataFrame(sent, columns=["user_id", "item_id"]),
+        lambda sent: pl.DataFrame(sent, schema=["user_id", "item_id"], orient="row"),
+        lambda sent: pa.table(
+            dict(zip(["user_id", "item_id"], zip(*sent, strict=True), strict=True))
+        ),
+    ],
+    ids=["pairs", "pandas", "polars", "pyarrow"],
+)
+def test_what_was_sent_is_excluded_by_name(make, model, catalog):
+    new = catalog[2]
+    table = np.zeros((10, 8))
+    table[[1, 2, 9], [0, 0, 7]] = 1
+    expected = recommend(model, new, n=10, exclude=table)
+    sent = [*SENT, ("ann", "a song of last week")]
+    found = recommend(model, new, n=10, exclude=make(sent), item_ids=IDS)
+    assert_array_equal(found.items.filled(), expected.items.filled())
+    of_songs = listeners(model, new, n=8, exclude=make(sent), item_ids=IDS)
+    assert of_songs.users.filled()[1].tolist().count(0) == 0
+    assert of_songs.users.filled()[9].tolist().count(7) == 0
+
+
+def test_earlier_lists_are_excluded_from_later_ones(model, catalog):
+    new = catalog[2]
+    first = recommend(model, new, n=3)
+    second = recommend(model, new, n=3, exclude=first)
+    both = recommend(model, new, n=6)
+    assert_array_equal(np.hstack([first.items, second.items]), both.items)
+
+
+def test_pairs_by_position_where_nothing_has_names(catalog):
+    X, y, new = catalog
+    model = PopularityRecommender().fit(X, y.to_numpy())
+    items, _ = recommend(model, new, n=10, exclude=[(0, 3), (0, 99), (77, 0)])
+    assert 3 not in items[0].compressed()
+    assert np.ma.count_masked(items) == 1
+
+
+def test_names_of_another_type_are_refused(model, catalog):
+    new = catalog[2]
+    with pytest.raises(ValueError, match=r"users such as 0, but users here are named"):
+        recommend(model, new, exclude=[(0, "song 1")], item_ids=IDS)
+    with pytest.raises(ValueError, match=r"items such as 'song 1'.* and item_ids"):
+        recommend(model, new, exclude=[("ann", "song 1")])
+    with pytest.raises(ValueError, match="item_ids name 2 items 'a'"):
+        recommend(model, new, item_ids=["a", "a", *IDS[2:]])
+    with pytest.raises(ValueError, match="item_ids holds 9 names for 10 items"):
+        recommend(model, new, item_ids=IDS[1:])
+    with pytest.raises(ValueError, match="or a frame with user_id and item_id"):
+        recommend(model, new, exclude=np.zeros((4, 2)))
+
+
+# Factors
+
+
+def test_factors_stand_in_for_those_of_the_model(model, catalog, rng):
+    new = catalog[2]
+    plays = sp.csr_array(rng.poisson(1.0, size=(10, 8)))
+    warmed = model.item_factors(new, plays)
+    assert_array_equal(model.item_factors(new), model.predict_factors(new))
+    assert_array_equal(warmed, model.refine_factors(new, plays))
+    some = plays.toarray()
+    some[4:] = 0
+    mixed = model.item_factors(new, some)
+    assert_allclose(mixed[:4], warmed[:4], rtol=1e-6)
+    assert_allclose(mixed[4:], model.predict_factors(new)[4:], rtol=1e-5)
+    items, _ = recommend(model, None, n=10, item_factors=mixed)
+    expected = model.user_factors_ @ mixed.T
+    assert_array_equal(items, ranked(expected, 10))
+    strangers = rng.normal(size=(2, 3))
+    found = recommend(model, new, n=2, user_factors=strangers, users=["new", "newer"])
+    assert_array_equal(found.items, ranked(strangers @ model.predict_factors(new).T, 2))
+    assert found.user_ids.tolist() == ["new", "newer"]
+    assert recommend(model, new, user_factors=strangers).user_ids.tolist() == [0, 1]
+
+
+def test_factors_are_checked(model, catalog):
+    X, y, new = catalog
+    with pytest.raises(ValueError, match="have 2 components but user factors have 3"):
+        recommend(model, None, item_factors=np.ones((5, 2)))
+    with pytest.raises(ValueError, match="NaN"):
+        recommend(model, new, user_factors=np.full((1, 3), np.nan))
+    with pytest.raises(ValueError, match="1 names but user_factors has 2 rows"):
+        recommend(model, new, user_factors=np.ones((2, 3)), users=["ann"])
+    with pytest.raises(TypeError, match="does not score by factors"):
+        recommend(LinearRecommender().fit(X, y), new, item_factors=np.ones((5, 2)))
+    with pytest.raises(TypeError, match="no refine_factors"):
+        ContentProfileRecommender().fit(X, y).item_factors(new, np.ones((10, 8)))
+
+
+def test_songs_never_fitted_have_similar_songs(model, catalog):
+    X, _, new = catalog
+    scores = model.predict(np.vstack([new, X]))
+    unit = scores / np.linalg.norm(scores, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    items, values = model.similar_items(new, n=3, among=X)
+    assert_array_equal(items, ranked(cosines[:10, 10:], 3))
+    assert_allclose(values, -np.sort(-cosines[:10, 10:])[:, :3], rtol=1e-5)
+    itself = cosines[:10, :10] - 9 * np.eye(10)
+    items, _ = model.similar_items(new, n=12)
+    assert_array_equal(items[:, :9], ranked(itself, 9))
+    assert np.ma.getmaskarray(items)[:, 9:].all()
+
+
+# Groups
+
+
+def limited(scores, groups, n, most):
+    """Return each row's best columns of which at most so many share a group."""
+    lists = []
+    for row in scores:
+        taken, found = {}, []
+        for item in np.argsort(-row, kind="stable"):
+            group = groups[item]
+            if row[item] > -np.inf and taken.get(group, 0) < most:
+                taken[group] = taken.get(group, 0) + 1
+                found.append(item)
+        lists.append((found + [-1] * n)[:n])
+    return np.array(lists)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("ties", [False, True])
+def test_lists_hold_only_so_many_of_a_group(most, ties, rng):
+    X, y = rng.normal(size=(60, 3)), rng.poisson(1.0, size=(60, 12))
+    groups = np.array([f"artist {i}" for i in rng.integers(0, 9, size=60)])
+    model = LinearRecommender().fit(X, y)
+    if ties:
+        X = np.round(X)
+        model.coef_ = np.round(model.coef_)
+    exclude = rng.random((60, 12)) < 0.3
+    scores = np.where(exclude, -np.inf, model.predict(X)).T
+    for hidden, table in ((None, model.predict(X).T), (exclude, scores)):
+        found = recommend(
+            *(model, X), n=12, exclude=hidden, groups=groups, max_per_group=most
+        )
+        expected = limited(table, groups, 12, most)
+        assert_array_equal(found.items.filled(), expected)
+        kept = np.take_along_axis(table, np.maximum(expected, 0), 1)
+        assert_allclose(found.scores.filled(), np.where(expected < 0, -np.inf, kept))
+
+
+def test_a_limit_needs_groups_and_groups_a_limit(model, catalog):
+    new = catalog[2]
+    with pytest.raises(ValueError, match="pass both"):
+        recommend(model, new, max_per_group=1)
+    with pytest.raises(ValueError, match="pass both"):
+        recommend(model, new, groups=IDS)
+    with pytest.raises(ValueError, match="max_per_group=0"):
+        recommend(model, new, groups=IDS, max_per_group=0)
+    with pytest.raises(ValueError, match="1 of 10 items, the first in row 0"):
+        recommend(model, new, groups=[None, *IDS[1:]], max_per_group=1)
+
+
+# Frames and files
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("kind", ["strings", "numbers", "UUIDs"])
+def test_frames_and_files_hold_the_same_rows(
+    library, kind, catalog, tmp_path, monkeypatch
+):
+    X, y, new = catalog
+    ids = {
+        "strings": NAMES,
+        "numbers": [100 + i for i in range(8)],
+        "UUIDs": [uuid.UUID(int=i) for i in range(8)],
+    }[kind]
+    model = PopularityRecommender().fit(X, y.to_numpy(), user_ids=ids)
+    exclude = np.zeros((10, 8))
+    exclude[1:, 2] = 1
+    found = recommend(model, new, n=3, exclude=exclude, as_frame=library)
+    frame = found.to_frame()
+    assert type(frame).__module__.startswith(library)
+    columns = {
+        name: pa.table(frame)[name].to_pylist()
+        if library == "pyarrow"
+        else list(frame[name])
+        for name in ("user_id", "rank", "item_id", "score")
+    }
+    assert len(columns["rank"]) == 8 * 3 - 2
+    text = [str(user) for user in columns["user_id"]]
+    assert text == [
+        str(user) for user in ids for _ in range(1 if user == ids[2] else 3)
+    ]
+    monkeypatch.setattr("skcoldstart._scores.recommendations._BLOCK_LISTS", 3)
+    found.to_parquet(tmp_path / "lists.parquet")
+    table = pq.read_table(tmp_path / "lists.parquet")
+    assert table.column_names == list(columns)
+    assert table.num_rows == 22
+    assert [str(user) for user in table["user_id"].to_pylist()] == text
+    assert table["score"].to_pylist() == columns["score"]
+    found.to_csv(tmp_path / "lists.csv")
+    read = pd.read_csv(tmp_path / "lists.csv")
+    assert read["item_id"].tolist() == columns["item_id"]
+    assert read["user_id"].astype(str).tolist() == text
+    assert_array_equal(read["score"], columns["score"])
+
+
+def test_frames_are_of_the_library_of_the_content(catalog):
+    X, y, new = catalog
+    model = PopularityRecommender().fit(X, y)
+    for content, library in [
+        (pl.DataFrame(new), "polars"),
+        (pa.table(pd.DataFrame(new).rename(columns=str)), "pyarrow"),
+        (new, "pandas"),
+    ]:
+        frame = recommend(model, content, n=2).to_frame()
+        assert type(frame).__module__.startswith(library)
+    with pytest.raises(ValueError, match="as_frame='excel'; expected one of"):
+        recommend(model, new, as_frame="excel")
+
+
+def test_lists_of_nobody_are_empty(model, catalog, tmp_path):
+    found = recommend(model, catalog[2], n=3, users=np.zeros(8, bool))
+    assert found.items.shape == (0, 3)
+    assert len(found.to_frame()) == 0
+    found.to_csv(tmp_path / "lists.csv")
+    assert (tmp_path / "lists.csv").read_text() == "user_id,rank,item_id,score\n"
+
+
+def test_lists_survive_joblib(model, catalog, tmp_path):
+    found = recommend(model, catalog[2], n=3, item_ids=IDS)
+    joblib.dump(found, tmp_path / "lists")
+    assert joblib.load(tmp_path / "lists").to_frame().equals(found.to_frame())
+    assert repr(found) == "Recommendations(8 lists of 3)"
+
+
+def test_labelled_plays_name_users_also_in_searches(catalog):
+    X, y, _ = catalog
+    plays = LabelledPlays(y.to_numpy().astype(float))
+    plays.user_ids = np.array(NAMES, object)
+    model = PopularityRecommender().fit(X[5:], plays[5:])
+    assert model.user_names_in_.tolist() == NAMES
+    search = GridSearchCV(
+        ContentProfileRecommender(),
+        {},
+        scoring=make_recommendation_scorer("auc"),
+        cv=3,
+        error_score="raise",
+    ).fit(X, plays)
+    assert search.best_estimator_.user_names_in_.tolist() == NAMES
+    assert plays[np.arange(30) % 2 == 0].user_ids.tolist() == NAMES
+    assert plays[:, :3].user_ids is None
