@@ -69,9 +69,9 @@ axes[0].set_xlabel("")
 # How the fit went
 # ----------------
 
-from skcoldstart.inspection import LearningCurve
+from skcoldstart.inspection import LossCurveDisplay
 
-LearningCurve.from_estimator(model.factorizer_).plot()
+LossCurveDisplay.from_estimator(model.factorizer_).plot()
 
 # %%
 # What a factor means
@@ -81,9 +81,7 @@ LearningCurve.from_estimator(model.factorizer_).plot()
 
 from skcoldstart.inspection import FactorExtremesDisplay
 
-FactorExtremesDisplay.from_estimator(
-    model, names=catalog.genres[train], basis="usage", n=3
-).plot()
+FactorExtremesDisplay.from_estimator(model, names=catalog.genres[train], n=3).plot()
 
 # %%
 # Closest songs

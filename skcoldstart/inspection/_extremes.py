@@ -6,7 +6,7 @@ import numpy as np
 
 from skcoldstart._scores.top_n import check_indices
 from skcoldstart._scores.usage import usage_coordinates
-from skcoldstart._utils.table import Table
+from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 from skcoldstart.inspection._style import PALETTE, Lettering
 
@@ -35,6 +35,9 @@ class FactorExtremesDisplay:
         Names with the smallest values, smallest first.
     lowest_values : sequence of n_factors array-like of float
         Their values.
+    shares : array-like of float of shape (n_factors,), default=None
+        Which share of the differences between usage patterns each explains; ``None``
+        where they are not axes of usage patterns.
 
     Attributes
     ----------
@@ -67,9 +70,9 @@ class FactorExtremesDisplay:
     >>> display = FactorExtremesDisplay.from_factors(
     ...     [[3.0], [1.0], [-2.0], [-4.0]], ["Bo", "Bo", "Ada", "Cleo"], n=1)
     >>> display.table
-    factor  end      rank  name  value
-         0  highest     1  Bo    2.0000
-         0  lowest      1  Cleo  -4.0000
+       factor      end  rank  name  value
+    0       0  highest     1    Bo    2.0
+    1       0   lowest     1  Cleo   -4.0
     """
 
     def __init__(
@@ -79,12 +82,14 @@ class FactorExtremesDisplay:
         highest_values: Any,
         lowest: Any,
         lowest_values: Any,
+        shares: Any = None,
     ) -> None:
         self.factors = factors
         self.highest = highest
         self.highest_values = highest_values
         self.lowest = lowest
         self.lowest_values = lowest_values
+        self.shares = shares
 
     @classmethod
     def from_estimator(
@@ -96,7 +101,7 @@ class FactorExtremesDisplay:
         factors: Any = 3,
         n: int = 5,
         min_items: int = 1,
-        basis: str = "factors",
+        basis: str = "usage",
     ) -> "FactorExtremesDisplay":
         """Read the factors of a fitted factorizer or recommender.
 
@@ -116,7 +121,7 @@ class FactorExtremesDisplay:
             As in `from_factors`.
         min_items : int, default=1
             As in `from_factors`.
-        basis : {"factors", "usage"}, default="factors"
+        basis : {"usage", "factors"}, default="usage"
             As in `from_factors`.
 
         Returns
@@ -152,7 +157,7 @@ class FactorExtremesDisplay:
         factors: Any = 3,
         n: int = 5,
         min_items: int = 1,
-        basis: str = "factors",
+        basis: str | None = None,
     ) -> "FactorExtremesDisplay":
         """Find the ends of factors.
 
@@ -167,15 +172,16 @@ class FactorExtremesDisplay:
         user_factors : array-like of shape (n_users, k), default=None
             Needed by ``basis="usage"``; also weighs how much a factor matters.
         factors : int or array-like of int, default=3
-            Columns to show, or how many at most: those that matter most to the scores,
-            by the norm of their item values times that of their user values.
+            Axes or columns to show; or how many at most, those that matter most to the
+            scores first.
         n : int, default=5
             Names at each end.
         min_items : int, default=1
             Leave out names of fewer items, whose means are mostly noise.
-        basis : {"factors", "usage"}, default="factors"
-            Show the factors as they are, or turned to the principal axes of the
-            predicted usage patterns.
+        basis : {"usage", "factors"}, default=None
+            Show the principal axes of the predicted usage patterns, strongest first,
+            or the factors as they are. ``None`` means ``"usage"`` with `user_factors`
+            and ``"factors"`` without.
 
         Returns
         -------
@@ -193,19 +199,22 @@ class FactorExtremesDisplay:
         if names is None:
             names = [f"item {i}" for i in range(len(values))]
         names = check_texts(names, len(values), input_name="names")
-        strength = np.linalg.norm(values, axis=0)
         if user_factors is not None:
             user_factors = check_factors(
                 user_factors, input_name="user_factors", like=values
             )
-            strength = strength * np.linalg.norm(user_factors, axis=0)
+        if basis is None:
+            basis = "factors" if user_factors is None else "usage"
+        if basis not in ("usage", "factors"):
+            raise ValueError(f"basis={basis!r}; expected 'usage' or 'factors'.")
+        if basis == "usage" and user_factors is None:
+            raise ValueError('basis="usage" needs user_factors; pass them.')
         if basis == "usage":
-            if user_factors is None:
-                raise ValueError('basis="usage" needs user_factors; pass them.')
             values = _principal_axes(usage_coordinates(values, user_factors))
-            strength = np.linalg.norm(values, axis=0)
-        elif basis != "factors":
-            raise ValueError(f"basis={basis!r}; expected 'factors' or 'usage'.")
+        strength = np.linalg.norm(values, axis=0)
+        shares = strength**2 / max(float(strength @ strength), 1e-30)
+        if basis == "factors" and user_factors is not None:
+            strength = strength * np.linalg.norm(user_factors, axis=0)
         if n < 1:
             raise ValueError(f"n={n!r}; expected at least 1 name at each end.")
 
@@ -224,16 +233,16 @@ class FactorExtremesDisplay:
             lowest_values=np.array([
                 means[rows, f] for rows, f in zip(lowest, chosen, strict=True)
             ]),
+            shares=shares[chosen] if basis == "usage" else None,
         )
 
     @property
-    def table(self) -> Table:
+    def table(self) -> Any:
         """The same as a table: factor, end, rank, name, value.
 
-        A mapping of column names to arrays; ``rows()`` gives dicts, ``to_frame()`` a
-        pandas DataFrame.
+        A DataFrame, or a dict of arrays where pandas is missing.
         """
-        return Table.from_rows([
+        return table_of([
             {"factor": int(f), "end": end, "rank": rank, "name": name, "value": value}
             for i, f in enumerate(self.factors)
             for end, names, values in (
@@ -282,11 +291,16 @@ class FactorExtremesDisplay:
                 "expected one for each."
             )
         self.figure_ = self.ax_[0].figure
+        extents = [
+            1.05 * max(np.abs(self.highest_values[i]).max(), -self.lowest_values[i][0])
+            for i in range(n_factors)
+        ]
         for i, axes in enumerate(self.ax_):
-            self._draw(axes, i)
+            # Axes of usage patterns have one unit, single factors each their own.
+            self._draw(axes, i, extents[i] if self.shares is None else max(extents))
         return self
 
-    def _draw(self, axes: Any, i: int) -> None:
+    def _draw(self, axes: Any, i: int, extent: float) -> None:
         values = np.concatenate([self.highest_values[i], self.lowest_values[i][::-1]])
         names = [*self.highest[i], *self.lowest[i][::-1]]
         # The two ends are apart by half a row.
@@ -295,7 +309,7 @@ class FactorExtremesDisplay:
         colours = np.where(values >= 0, PALETTE[0], PALETTE[1])
         axes.barh(places, values, color=colours, height=0.72)
         lettering = Lettering.of(names)
-        extent = 1.05 * np.abs(values).max() or 1.0
+        extent = extent or 1.0
         for place, value, name in zip(places, values, names, strict=True):
             side = -1 if value >= 0 else 1  # the half that the bar leaves free
             axes.text(
@@ -308,7 +322,11 @@ class FactorExtremesDisplay:
                 fontsize=8.5,
             )
         axes.axvline(0, color="0.3", linewidth=0.8)
-        axes.set(xlim=(-extent, extent), yticks=[], title=f"factor {self.factors[i]}")
+        title = f"factor {self.factors[i]}"
+        if self.shares is not None:
+            title = f"axis {self.factors[i]}: {self.shares[i]:.0%} of the differences"
+        axes.set(xlim=(-extent, extent), yticks=[])
+        axes.set_title(title, fontsize=10)
         axes.invert_yaxis()
         axes.spines[["left", "right", "top"]].set_visible(False)
         axes.tick_params(axis="x", labelsize=8)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_indices
 from skcoldstart._scores.usage import similar_rows, usage_coordinates
-from skcoldstart._utils.table import Table
+from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 
 __all__ = ["SimilarItemsTable"]
@@ -214,13 +214,12 @@ class SimilarItemsTable:
         )
 
     @property
-    def table(self) -> Table:
+    def table(self) -> Any:
         """One row per query and neighbour: query, source, rank, neighbor, similarity.
 
-        A mapping of column names to arrays; ``rows()`` gives dicts, ``to_frame()`` a
-        pandas DataFrame.
+        A DataFrame, or a dict of arrays where pandas is missing.
         """
-        return Table.from_rows([
+        return table_of([
             {
                 "query": str(self.names[query]),
                 "source": source,
@@ -232,16 +231,6 @@ class SimilarItemsTable:
             for place, query in enumerate(self.queries)
             for rank, (name, similarity) in enumerate(self._list(source, place), 1)
         ])
-
-    def to_frame(self) -> Any:
-        """Return `table` as a pandas DataFrame.
-
-        Returns
-        -------
-        DataFrame
-            One row per query, source and neighbour. Needs pandas.
-        """
-        return self.table.to_frame()
 
     def _list(self, source: str, place: int) -> list[tuple[str, float]]:
         return [

@@ -15,6 +15,7 @@ __all__ = [
     "Lettering",
     "Style",
     "axes_for",
+    "label_ends",
     "readable",
     "shorten",
     "style_labels",
@@ -123,6 +124,33 @@ def _characters(path: str) -> frozenset[int]:
     except (OSError, RuntimeError):  # a font of images, or a damaged one
         return frozenset()
     return frozenset(font.get_charmap()) if font.scalable else frozenset()
+
+
+def label_ends(axes: Any, lines: list[Any], names: list[str]) -> None:
+    """Write the name of each line where it ends, apart from the others."""
+    axes.figure.draw_without_rendering()
+    lettering = Lettering.of(names)
+    ends = []
+    for line, name in zip(lines, names, strict=True):
+        points = np.column_stack(line.get_data())
+        points = points[np.isfinite(points).all(axis=1)]
+        if len(points):
+            height = axes.transData.transform(points[-1])[1]
+            ends.append((height, tuple(points[-1]), line.get_color(), name))
+    pixels_a_point = axes.figure.dpi / 72
+    lowest = -np.inf
+    for height, end, colour, name in sorted(ends):
+        lowest = max(height, lowest + 12 * pixels_a_point)
+        axes.annotate(
+            lettering.drawn(name),
+            end,
+            xytext=(7, (lowest - height) / pixels_a_point),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontfamily=lettering.families,
+            fontsize=9.5,
+        )
 
 
 def readable(text: str) -> str:

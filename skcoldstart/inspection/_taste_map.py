@@ -13,7 +13,14 @@ from skcoldstart.inspection._closeups import (
     window_around,
     write_names,
 )
-from skcoldstart.inspection._drawing import draw_dots, draw_legend, mark_window
+from skcoldstart.inspection._drawing import (
+    closeup_places,
+    draw_closeup,
+    draw_dots,
+    draw_legend,
+    make_room_below,
+    new_map,
+)
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 from skcoldstart.inspection._page import write_page
 from skcoldstart.inspection._style import readable, style_labels
@@ -250,93 +257,42 @@ class TasteMapDisplay:
         """
         points, names, labels = self._checked()
         styles, style_of_item = style_labels(labels, len(points))
-        placed = np.isfinite(points).all(axis=1)
-        if np.ndim(closeups) > 0:
-            centres = check_indices(closeups, len(points), name="closeups").tolist()
-            lost = [i for i in centres if not placed[i]]
-            if lost:
-                raise ValueError(f"Item {lost[0]} of closeups has no position.")
-            n_closeups = len(centres)
-        else:
-            centres, n_closeups = None, int(closeups)
-            if n_closeups < 0:
-                raise ValueError(
-                    f"closeups={closeups!r}; expected how many, or a list of items."
-                )
-        if not placed.any():
+        centres, n_closeups = _centres(closeups, points)
+        placed = points[np.isfinite(points).all(axis=1)]
+        if not len(placed):
             raise ValueError("No item has a position; there is nothing to draw.")
-
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            figure, ax = plt.subplots(figsize=(12, 6.6) if n_closeups else (6.6, 6.8))
-            explained = legend and labels is not None
-            figure.subplots_adjust(
-                left=0.02,
-                right=0.54 if n_closeups else 0.98,
-                bottom=0.03 + 0.03 * -(-len(styles) // 4) if explained else 0.02,
-                top=0.98,
-            )
+        made = ax is None
+        if made:
+            ax = new_map(placed, bool(n_closeups))
         self.ax_, self.figure_ = ax, ax.figure
-        area = float(np.clip(12000 / placed.sum(), 3, 36))
-        draw_dots(ax, points, styles, style_of_item, area)
+        draw_dots(
+            ax, points, styles, style_of_item, np.clip(14000 / len(placed), 3, 45)
+        )
         ax.set(xticks=[], yticks=[])
         ax.set_aspect("equal", "datalim")
         ax.margins(0.03)
         ax.spines[:].set_color("0.8")
         if legend and labels is not None:
-            draw_legend(ax, styles)
-
+            height = draw_legend(ax, styles)
+            if made:
+                make_room_below(ax, height)
         self.closeups_ = []
-        if n_closeups == 0:
+        if not n_closeups:
             return self
-        n_columns = 1 if n_closeups <= 3 else 2
-        n_rows = -(-n_closeups // n_columns)
-        width, height = 0.82 / n_columns, 1.0 / n_rows
-        inner_width, inner_height = width - 0.02, height - 0.03
-        extent = ax.get_window_extent()
-        aspect = inner_width * extent.width / (inner_height * extent.height)
+        places, aspect = closeup_places(ax, n_closeups)
         if centres is None:
             centres = choose_centres(
                 points, style_of_item, n_closeups, closeup_items, aspect
             )
-        for i, centre in enumerate(centres):
-            row, column = divmod(i, n_columns)
-            inset = ax.inset_axes((
-                1.03 + column * width,
-                1.0 - (row + 1) * height + 0.015,
-                inner_width,
-                inner_height,
-            ))
+        for i, (centre, place) in enumerate(zip(centres, places, strict=False)):
             window = window_around(points, centre, closeup_items, aspect)
-            letter = chr(ord("a") + i % 26)
-            mark_window(ax, window, letter)
             inside = np.flatnonzero(window.holds(points))
-            middle_first = np.argsort(
-                np.linalg.norm(points[inside] - points[centre], axis=1), kind="stable"
-            )
-            inside = inside[middle_first]
-            inset.set(
-                xlim=(window.x - window.half_width, window.x + window.half_width),
-                ylim=(window.y - window.half_height, window.y + window.half_height),
-                xticks=[],
-                yticks=[],
-            )
-            inset.spines[:].set_color("0.15")
-            draw_dots(inset, points[inside], styles, style_of_item[inside], 26.0)
-            shown = inset.text(
-                0.0,
-                1.0,
-                letter,
-                transform=inset.transAxes,
-                fontweight="bold",
-                ha="left",
-                va="top",
-                bbox={"facecolor": "white", "edgecolor": "0.15", "linewidth": 0.8},
-                zorder=6,
-            )
-            write_names(inset, points[inside], names[inside], [shown])
-            self.closeups_.append(inset)
+            away = np.linalg.norm(points[inside] - points[centre], axis=1)
+            inside = inside[np.argsort(away, kind="stable")]
+            closeup, letter = draw_closeup(ax, window, place, chr(ord("a") + i % 26))
+            draw_dots(closeup, points[inside], styles, style_of_item[inside], 30.0)
+            write_names(closeup, points[inside], names[inside], [letter])
+            self.closeups_.append(closeup)
         return self
 
     def write_html(
@@ -423,3 +379,18 @@ class TasteMapDisplay:
         if self.labels is None:
             return points, names, None
         return points, names, check_texts(self.labels, len(points), input_name="labels")
+
+
+def _centres(closeups: Any, points: np.ndarray) -> tuple[list[int] | None, int]:
+    """Return the items in the middle of close-ups, if they are given, and how many."""
+    if np.ndim(closeups) > 0:
+        centres = check_indices(closeups, len(points), name="closeups").tolist()
+        for centre in centres:
+            if not np.isfinite(points[centre]).all():
+                raise ValueError(f"Item {centre} of closeups has no position.")
+        return centres, len(centres)
+    if closeups < 0:
+        raise ValueError(
+            f"closeups={closeups!r}; expected how many, or a list of items."
+        )
+    return None, int(closeups)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.inspection._style import PALETTE, axes_for
+from skcoldstart.inspection._style import PALETTE, axes_for, label_ends
 
 __all__ = ["WarmupDisplay"]
 
@@ -126,7 +126,8 @@ class WarmupDisplay:
             raise ValueError(f"The table has no metric {metric!r}; it has: {known}.")
         ax = axes_for(ax, figsize=(5.5, 3.6), layout="constrained")
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
-        for i, name in enumerate(dict.fromkeys(system.tolist())):
+        names = list(dict.fromkeys(system.tolist()))
+        for i, name in enumerate(names):
             own = np.flatnonzero((system == name) & (metrics == metric))
             own = own[np.argsort(n_plays[own], kind="stable")]
             colour = PALETTE[i % len(PALETTE)]
@@ -146,8 +147,11 @@ class WarmupDisplay:
                 alpha=0.13,
                 linewidth=0,
             )
-        ax.set_xticks(np.unique(n_plays))
+        ticks = np.unique(n_plays)
+        ax.set_xscale("symlog", base=2, linthresh=1)  # the first plays move most
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
         ax.set(xlabel="plays of a new item revealed", ylabel=f"{metric} on later plays")
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False)
+        label_ends(ax, self.lines_, names)
         return self

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, validate_params
-from skcoldstart._utils.table import Table
+from skcoldstart._utils.table import table_of
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
 from skcoldstart.metrics._inputs import INPUT, read_inputs
 from skcoldstart.metrics._ranks import RankingTask
@@ -47,7 +47,7 @@ def stratified_report(
     n_resamples: int = 1000,
     random_state: Any = 0,
     n_jobs: int | None = None,
-) -> Table:
+) -> Any:
     """Compute metrics by item popularity, user activity, and for cold and warm items.
 
     .. versionadded:: 0.1
@@ -86,13 +86,12 @@ def stratified_report(
 
     Returns
     -------
-    Table
-        A mapping of column names to arrays, one row per stratum: ``by`` ("all", "item
+    DataFrame, or dict of arrays where pandas is missing
+        One row per stratum: ``by`` ("all", "item
         popularity", "user activity" or "items"), ``stratum`` (a range of values, or
         "warm" and "cold"), ``n_items`` and ``n_users`` (those scored),
         ``n_positives``, and for each metric its mean over users and its interval,
-        ``<metric>_low`` and ``<metric>_high``. ``rows()`` gives dicts, ``to_frame()``
-        a pandas DataFrame.
+        ``<metric>_low`` and ``<metric>_high``.
 
     Raises
     ------
@@ -182,7 +181,7 @@ def stratified_report(
         for name, items in (("warm", warm), ("cold", ~warm)):
             if items.any():
                 rows.append(row("items", name, rank(items)))
-    return Table.from_rows(rows)
+    return table_of(rows)
 
 
 def _strata(values: np.ndarray, n_strata: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
-from skcoldstart._utils.table import Table
+from skcoldstart._utils.table import table_of
 from skcoldstart.metrics import (
     bootstrap_interval,
     compare_paired,
@@ -37,7 +37,7 @@ def compare(
     confidence: float = 0.95,
     n_resamples: int = 1000,
     random_state: Any = 0,
-) -> Table:
+) -> Any:
     """Evaluate recommenders on the same held-out items, with confidence intervals.
 
     .. versionadded:: 0.1
@@ -73,13 +73,12 @@ def compare(
 
     Returns
     -------
-    Table
-        A mapping of column names to arrays, one row per recommender: ``model``,
+    DataFrame, or dict of arrays where pandas is missing
+        One row per recommender: ``model``,
         ``n_users`` (those scored at all), and for each metric its mean over users,
         its interval ``<metric>_low`` and ``<metric>_high``, ``<metric>_folds`` (the
         standard deviation between folds), ``<metric>_gain`` (the difference to the
-        reference) and ``<metric>_p`` (its paired bootstrap, two-sided). ``rows()``
-        gives dicts, ``to_frame()`` a pandas DataFrame.
+        reference) and ``<metric>_p`` (its paired bootstrap, two-sided).
 
     Raises
     ------
@@ -176,7 +175,7 @@ def compare(
                 f"{key}_p": gain.p_bootstrap,
             }
         rows.append(row)
-    return Table.from_rows(rows)
+    return table_of(rows)
 
 
 def _values_of_folds(

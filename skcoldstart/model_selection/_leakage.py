@@ -13,7 +13,7 @@ from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.sk import _num_samples
-from skcoldstart._utils.table import Table
+from skcoldstart._utils.table import table_of
 from skcoldstart.model_selection._validation import check_splits_rows
 
 __all__ = ["content_leakage_check"]
@@ -31,7 +31,7 @@ def content_leakage_check(
     cv: Any = None,
     split_groups: Any = None,
     typed_by: Any = None,
-) -> Table:
+) -> Any:
     """Look for content that gives held-out plays away, and warn of it.
 
     .. versionadded:: 0.1
@@ -56,8 +56,8 @@ def content_leakage_check(
 
     Returns
     -------
-    Table
-        A mapping of column names to arrays, one row per split: ``split``,
+    DataFrame, or dict of arrays where pandas is missing
+        One row per split: ``split``,
         ``n_train``, ``n_test``; ``n_duplicates``, test items whose content is also
         that of a training item; ``n_straddling``, test items whose group is also in
         training; ``n_typed``, test plays by a user who typed content of that item,
@@ -109,8 +109,8 @@ def content_leakage_check(
     >>> from skcoldstart.model_selection import content_leakage_check
     >>> X, y = np.arange(8.0).reshape(4, 2), np.ones((4, 3))
     >>> artists = ["a", "b", "a", "b"]
-    >>> content_leakage_check(X, y, artists, cv=GroupKFold(2))["n_straddling"]
-    array([0, 0])
+    >>> content_leakage_check(X, y, artists, cv=GroupKFold(2))["n_straddling"].tolist()
+    [0, 0]
     """
     if not sp.issparse(X):
         check_item_sequence(X)
@@ -141,13 +141,13 @@ def content_leakage_check(
             "n_typed": 0 if typed is None else typed[test].nnz,
             "n_plays": plays[test].nnz,
         })
-    table = Table.from_rows(rows)
+    table = table_of(rows)
     for message in _messages(table, _amount_correlation(X, plays), typed is None):
         warnings.warn(message, UserWarning, stacklevel=2)
     return table
 
 
-def _messages(table: Table, correlation: float, unknown_author: bool) -> Iterator[str]:
+def _messages(table: Any, correlation: float, unknown_author: bool) -> Iterator[str]:
     n_test = table["n_test"].sum()
     if table["n_duplicates"].any():
         yield (

@@ -17,7 +17,7 @@ from skcoldstart._scores.sources import (
 )
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
-from skcoldstart._utils.table import Table
+from skcoldstart._utils.table import table_of
 from skcoldstart.metrics import (
     bootstrap_interval,
     make_recommendation_scorer,
@@ -50,7 +50,7 @@ def warmup_curve(
     confidence: float = 0.95,
     n_resamples: int = 1000,
     random_state: int = 0,
-) -> Table:
+) -> Any:
     """Evaluate what a recommender makes of the first plays of new items.
 
     Items are held out and their first n plays revealed, for each n; the plays that
@@ -98,11 +98,10 @@ def warmup_curve(
 
     Returns
     -------
-    Table
-        A mapping of column names to arrays, one row for each system, number of plays
+    DataFrame, or dict of arrays where pandas is missing
+        One row for each system, number of plays
         and metric: ``system``, ``n_plays``, ``metric``, its ``mean`` over users with
-        its interval ``low`` and ``high``, and ``n_users``, those scored. ``rows()``
-        gives dicts, ``to_frame()`` a pandas DataFrame.
+        its interval ``low`` and ``high``, and ``n_users``, those scored.
 
     Raises
     ------
@@ -203,7 +202,7 @@ def warmup_curve(
             "high": high,
             "n_users": int(np.count_nonzero(~np.isnan(of_user))),
         })
-    return Table.from_rows(rows)
+    return table_of(rows)
 
 
 def _default_systems(fitted: Any) -> dict[str, System]:

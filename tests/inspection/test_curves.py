@@ -1,5 +1,7 @@
 """Curves of losses, of spectra, and of the first plays of an item."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import WMF, ColdStartRecommender, MelSpectrogram, MFCCExtractor
-from skcoldstart.inspection import LearningCurve, SpectrogramDisplay, WarmupDisplay
+from skcoldstart.inspection import LossCurveDisplay, SpectrogramDisplay, WarmupDisplay
 from skcoldstart.model_selection import warmup_curve
 
 SECOND = np.arange(22050) / 22050
@@ -25,7 +27,7 @@ def items(rng):
 
 def test_losses_of_wmf_are_drawn_sweep_by_sweep(items):
     wmf = WMF(4, random_state=0).fit(items[1])
-    curve = LearningCurve.from_estimator(wmf).plot()
+    curve = LossCurveDisplay.from_estimator(wmf).plot()
     (line,) = curve.lines_
     assert_array_equal(line.get_xdata(), np.arange(1, wmf.n_iter_ + 1))
     assert_allclose(line.get_ydata(), wmf.loss_history_)
@@ -42,11 +44,11 @@ def test_the_regressor_s_record_comes_before_the_factorizer_s(items):
     outer = make_pipeline(StandardScaler(), model)
     outer.__sklearn_is_fitted__ = lambda: True
     for source in (model, outer):
-        curve = LearningCurve.from_estimator(source)
+        curve = LossCurveDisplay.from_estimator(source)
         fitted = model.regressor_[-1]
         assert_allclose(curve.curves["train_loss"], fitted.loss_curve_)
     plain = ColdStartRecommender(Ridge(), WMF(3, random_state=0)).fit(X, y)
-    curve = LearningCurve.from_estimator(plain)
+    curve = LossCurveDisplay.from_estimator(plain)
     assert_allclose(curve.curves["objective"], plain.factorizer_.loss_history_)
 
 
@@ -57,28 +59,32 @@ def test_history_may_lack_values_and_hold_other_things():
         {"epoch": 3, "train_loss": 1.5, "valid_loss": 4.0, "train_loss_best": True},
         {"epoch": 4, "valid_loss": float("nan")},
     ]
-    curve = LearningCurve.from_history(history)
+    curve = LossCurveDisplay.from_history(history)
     assert list(curve.curves) == ["train_loss", "valid_loss"]
     assert_allclose(curve.curves["train_loss"], [3, 2, 1.5, np.nan])
     assert curve.best_step == 3
     curve.plot()
     texts = [text.get_text() for text in curve.ax_.get_legend().get_texts()]
     assert texts == ["train loss", "valid loss", "best epoch: 3"]
-    seconds = LearningCurve.from_history(history, names=["dur"])
+    step, value = curve.ax_.lines[-1].get_data()
+    assert (list(step), list(value)) == ([3], [4.0])
+    seconds = LossCurveDisplay.from_history(history, names=["dur"])
     assert_allclose(seconds.curves["dur"], [0.1, np.nan, np.nan, np.nan])
 
 
 def test_losses_over_several_decades_are_on_a_logarithmic_scale():
-    assert LearningCurve({"loss": [100.0, 1.0]}).plot().ax_.get_yscale() == "log"
-    assert LearningCurve({"loss": [100.0, 50.0]}).plot().ax_.get_yscale() == "linear"
-    assert LearningCurve({"loss": [100.0, -1.0]}).plot().ax_.get_yscale() == "linear"
+    assert LossCurveDisplay({"loss": [100.0, 1.0]}).plot().ax_.get_yscale() == "log"
+    assert LossCurveDisplay({"loss": [100.0, 50.0]}).plot().ax_.get_yscale() == "linear"
+    assert LossCurveDisplay({"loss": [100.0, -1.0]}).plot().ax_.get_yscale() == "linear"
 
 
 def test_an_estimator_without_a_record_is_said(items):
     with pytest.raises(TypeError, match="Ridge recorded no losses"):
-        LearningCurve.from_estimator(Ridge().fit(*np.ones((2, 3, 1))))
+        LossCurveDisplay.from_estimator(Ridge().fit(*np.ones((2, 3, 1))))
     with pytest.raises(ValueError, match=r"it has \['epoch'\]"):
-        LearningCurve.from_history([{"epoch": 1}])
+        LossCurveDisplay.from_history([{"epoch": 1}])
+    with pytest.raises(ValueError, match=r"no finite numbers under \['loss'\]"):
+        LossCurveDisplay({"loss": [np.nan]}).plot()
 
 
 @pytest.mark.parametrize("hz", [300, 1000, 5000])
@@ -154,6 +160,25 @@ def test_first_plays_are_drawn_as_they_were_measured(items):
     assert_allclose(bands[0][:, 1].min(), table["low"][:3].min())
     assert_allclose(bands[0][:, 1].max(), table["high"][:3].max())
     assert display.ax_.get_ylabel() == "auc on later plays"
+
+
+def test_lines_are_named_where_they_end_without_overlap():
+    table = {
+        "system": ["a", "a", "b", "b", "c", "c"],
+        "n_plays": [0, 8] * 3,
+        "metric": ["auc"] * 6,
+        "mean": [0.5, 0.7, 0.5, 0.7, 0.5, 0.701],
+        "low": [0.4] * 6,
+        "high": [0.8] * 6,
+    }
+    display = WarmupDisplay(table).plot()
+    display.figure_.draw_without_rendering()
+    texts = display.ax_.texts
+    assert {text.get_text(): text.get_color() for text in texts} == {
+        line.get_label(): line.get_color() for line in display.lines_
+    }
+    boxes = sorted((text.get_window_extent() for text in texts), key=lambda b: b.y0)
+    assert all(a.y1 <= b.y0 + 2 for a, b in itertools.pairwise(boxes))
 
 
 def test_one_metric_of_a_table_is_drawn_in_the_order_of_plays():

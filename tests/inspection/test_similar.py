@@ -83,7 +83,7 @@ def test_text_html_and_frame_hold_the_names_as_they_are():
     html = table._repr_html_()
     assert "&lt;b&gt;Hold On&lt;/b&gt;" in html and "A &amp; B" in html
     assert "<b>" not in html
-    frame = table.to_frame()
+    frame = table.table
     assert frame.columns.tolist() == [
         "query",
         "source",

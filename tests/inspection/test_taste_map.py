@@ -145,6 +145,27 @@ def test_names_with_dollars_brackets_and_line_ends_are_drawn_as_they_are():
     assert {r"\$a\$", "e f"} <= written
 
 
+@pytest.mark.parametrize("inches", [1.2, 2.5, 8])
+@pytest.mark.parametrize("n_labels", [1, 5, 60])
+def test_the_legend_is_never_larger_than_the_map(inches, n_labels):
+    import matplotlib.pyplot as plt
+
+    labels = [f"a genre of a long name, {i % n_labels}" for i in range(120)]
+    _, ax = plt.subplots(figsize=(inches, inches))
+    points = np.random.default_rng(0).normal(size=(120, 2))
+    for given in (ax, None):
+        display = TasteMapDisplay(points, labels=labels).plot(given)
+        frame, legend = display.ax_, display.ax_.get_legend()
+        frame, extent = frame.get_window_extent(), legend.get_window_extent()
+        assert extent.width <= frame.width or len(legend.get_texts()) == 1
+        assert extent.height <= max(frame.height / 3, 40)
+        texts = [text.get_text() for text in legend.get_texts()]
+        n_left = min(n_labels, 22) - len(texts)
+        if n_left:
+            assert texts[-1] == f"and {n_left + 1} more"
+    assert 0 <= extent.y0 and extent.y1 <= frame.y0  # of a figure of its own
+
+
 def test_map_is_drawn_on_given_axes():
     import matplotlib.pyplot as plt
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 from skcoldstart.metrics import (
     CallableScores,
@@ -24,14 +24,14 @@ def ranked(rng):
 
 
 def of(table, by):
-    return [row for row in table.rows() if row["by"] == by]
+    return [row for row in table.to_dict("records") if row["by"] == by]
 
 
 def test_first_row_is_the_report_of_all(ranked):
     y, V, U = ranked
     table = stratified_report(y, V @ U.T, metrics=("map@5", "auc"))
     report = ranking_report(y, V @ U.T, metrics=("map@5", "auc"))
-    row = table.rows()[0]
+    row = table.to_dict("records")[0]
     assert (row["by"], row["stratum"]) == ("all", "all")
     assert (row["n_items"], row["n_users"]) == (40, report["n_users_scored"])
     assert row["n_positives"] == np.count_nonzero(y)
@@ -108,8 +108,7 @@ def test_strata_are_about_equal_and_never_split_equal_values(ranked):
     assert [row["stratum"] for row in of(one, "item popularity")] == ["1.5-10.5"]
 
 
-def test_the_table_reads_as_rows_columns_text_html_and_frame(ranked):
-    pd = pytest.importorskip("pandas")
+def test_the_table_is_a_frame_of_strata(ranked):
     y, V, U = ranked
     table = stratified_report(y, V @ U.T, metrics="auc")
     assert list(table) == [
@@ -117,14 +116,7 @@ def test_the_table_reads_as_rows_columns_text_html_and_frame(ranked):
         "stratum",
         *("n_items", "n_users", "n_positives", "auc", "auc_low", "auc_high"),
     ]
-    lines = repr(table).splitlines()
-    assert len(lines) == 1 + len(table.rows())
-    assert lines[0].split() == list(table)
-    assert lines[1].split()[:3] == ["all", "all", "40"]
-    assert table._repr_html_().count("<tr>") == len(lines)
-    frame = table.to_frame()
-    assert isinstance(frame, pd.DataFrame)
-    assert_array_equal(frame["auc"], table["auc"])
+    assert table.iloc[0, :3].tolist() == ["all", "all", 40]
 
 
 @pytest.mark.parametrize(

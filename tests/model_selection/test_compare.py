@@ -41,7 +41,9 @@ def test_figures_are_means_over_users_of_means_over_folds(catalog):
     of_users = [
         np.nanmean(per_user(model, X, y, folds), axis=0) for model in models.values()
     ]
-    for row, name, values in zip(table.rows(), models, of_users, strict=True):
+    for row, name, values in zip(
+        table.to_dict("records"), models, of_users, strict=True
+    ):
         assert (row["model"], row["n_users"]) == (name, np.isfinite(values).sum())
         expected = bootstrap_interval(values)
         assert_allclose([row["map"], row["map_low"], row["map_high"]], expected)

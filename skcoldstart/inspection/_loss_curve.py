@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart.inspection._style import PALETTE, axes_for
 
-__all__ = ["LearningCurve"]
+__all__ = ["LossCurveDisplay"]
 
 
-class LearningCurve:
+class LossCurveDisplay:
     """Draw the losses that an estimator recorded while it was fitted.
 
     Use `from_estimator` for an estimator with a ``history_``, ``loss_history_`` or
@@ -45,8 +45,8 @@ class LearningCurve:
 
     Examples
     --------
-    >>> from skcoldstart.inspection import LearningCurve
-    >>> curve = LearningCurve.from_history(
+    >>> from skcoldstart.inspection import LossCurveDisplay
+    >>> curve = LossCurveDisplay.from_history(
     ...     [{"epoch": 1, "train_loss": 2.0, "valid_loss": 2.5, "batches": []},
     ...      {"epoch": 2, "train_loss": 1.0, "valid_loss": 2.2, "batches": []},
     ...      {"epoch": 3, "train_loss": 0.5, "valid_loss": 2.4, "batches": []}])
@@ -62,7 +62,7 @@ class LearningCurve:
         self.loss = loss
 
     @classmethod
-    def from_estimator(cls, estimator: Any) -> "LearningCurve":
+    def from_estimator(cls, estimator: Any) -> "LossCurveDisplay":
         """Read what a fitted estimator recorded.
 
         Parameters
@@ -76,7 +76,7 @@ class LearningCurve:
 
         Returns
         -------
-        LearningCurve
+        LossCurveDisplay
             Not yet drawn.
 
         Raises
@@ -109,7 +109,7 @@ class LearningCurve:
     @classmethod
     def from_history(
         cls, history: Sequence[Mapping[str, Any]], *, names: Any = None
-    ) -> "LearningCurve":
+    ) -> "LossCurveDisplay":
         """Read a list of dicts, one for each epoch.
 
         Parameters
@@ -122,7 +122,7 @@ class LearningCurve:
 
         Returns
         -------
-        LearningCurve
+        LossCurveDisplay
             Not yet drawn.
 
         Raises
@@ -148,13 +148,18 @@ class LearningCurve:
     @property
     def best_step(self) -> int | None:
         """Step of the lowest validation loss, from 1; None without one."""
+        lowest = self._lowest()
+        return None if lowest is None else lowest[0]
+
+    def _lowest(self) -> tuple[int, float] | None:
         for name, values in self.curves.items():
             values = np.asarray(values, float)
             if name.startswith("valid") and np.isfinite(values).any():
-                return int(np.nanargmin(values)) + 1
+                place = int(np.nanargmin(values))
+                return place + 1, float(values[place])
         return None
 
-    def plot(self, ax: Any = None, *, log: bool | str = "auto") -> "LearningCurve":
+    def plot(self, ax: Any = None, *, log: bool | str = "auto") -> "LossCurveDisplay":
         """Draw the curves, and mark the lowest validation loss.
 
         Parameters
@@ -167,14 +172,20 @@ class LearningCurve:
 
         Returns
         -------
-        LearningCurve
+        LossCurveDisplay
             This display, with ``ax_``, ``figure_`` and ``lines_``.
         """
         from matplotlib.ticker import MaxNLocator
 
+        curves = {name: np.asarray(v, float) for name, v in self.curves.items()}
+        drawn = np.concatenate([v[np.isfinite(v)] for v in curves.values()] or [[]])
+        if not len(drawn):
+            raise ValueError(
+                f"curves holds no finite numbers under {list(curves)}; there is "
+                "nothing to draw."
+            )
         ax = axes_for(ax, figsize=(5.5, 3.4), layout="constrained")
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
-        curves = {name: np.asarray(v, float) for name, v in self.curves.items()}
         for i, (name, values) in enumerate(curves.items()):
             steps = np.arange(1, len(values) + 1)
             self.lines_ += ax.plot(
@@ -183,25 +194,20 @@ class LearningCurve:
                 color=PALETTE[i % len(PALETTE)],
                 linestyle=("-", "--", ":", "-.")[i % 4],
                 marker="o" if len(values) <= 40 else None,
-                markersize=4,
+                markersize=3.5,
                 linewidth=1.8,
                 label=name.replace("_", " "),
             )
-        values = np.concatenate([v[np.isfinite(v)] for v in curves.values()])
         if log == "auto":
-            log = values.min() > 0 and values.max() > 10 * values.min()
+            log = drawn.min() > 0 and drawn.max() > 10 * drawn.min()
         if log:
             ax.set_yscale("log")
-        best = self.best_step
+        best = self._lowest()
         if best is not None:
-            ax.axvline(
-                best,
-                color="0.4",
-                linewidth=1,
-                linestyle=(0, (2, 2)),
-                label=f"best {self.step}: {best}",
-                zorder=0,
-            )
+            step, value = best
+            style = {"color": "0.35", "linewidth": 1, "linestyle": (0, (2, 2))}
+            ax.axvline(step, label=f"best {self.step}: {step}", zorder=0, **style)
+            ax.plot(step, value, "o", markersize=8, color="0.2", fillstyle="none")
         ax.set(xlabel=self.step, ylabel=self.loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,21 @@
+"""Results as a DataFrame, or as columns where pandas is missing."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+
+from skcoldstart._utils.table import table_of
+
+ROWS = [{"model": "a", "auc": 0.5}, {"model": "b", "auc": np.nan}]
+
+
+def test_rows_become_a_frame():
+    pd.testing.assert_frame_equal(table_of(ROWS), pd.DataFrame(ROWS))
+
+
+def test_rows_become_columns_where_pandas_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    columns = table_of(ROWS)
+    assert columns["model"].tolist() == ["a", "b"]
+    np.testing.assert_array_equal(columns["auc"], [0.5, np.nan])
