@@ -78,6 +78,21 @@ def test_imports_run_one_way(path):
         assert RANK[there] < RANK[here], f"line {node.lineno}: {here} imports {there}"
 
 
+# TODO(0.2): the command line is to call the demonstration by its public functions.
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.name != "__main__.py"], ids=lambda p: p.stem
+)
+def test_no_room_imports_a_private_name_of_another(path):
+    here = room_of(path)
+    for node, name in imports(ast.parse(path.read_text("utf-8"))):
+        parts = name.split(".")
+        if parts[0] == "skcoldstart" and len(parts) > 1 and parts[1] != here:
+            if isinstance(node, ast.ImportFrom) and parts[1:] != ["_utils", "sk"]:
+                parts += [alias.name for alias in node.names]
+            private = [part for part in parts[2:] if part.startswith("_")]
+            assert not private, f"line {node.lineno}: {name}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_heavy_packages_have_one_home_and_load_when_used(path):
     tree = ast.parse(path.read_text("utf-8"))
