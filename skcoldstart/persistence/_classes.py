@@ -16,7 +16,7 @@ __all__ = ["DTYPES", "class_named", "function_named", "known_classes", "name_of"
 # without checking it belongs into _checks.py.
 _CLASSES = {
     "skcoldstart.audio": "AudioEmbedding FramePooling ItemError MelSpectrogram"
-    " MFCCExtractor",
+    " MFCCExtractor MusicNNArchitecture",
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
     "skcoldstart.compose": "ColdStartRecommender ContentKNNRecommender"
     " ContentProfileRecommender OracleRecommender PopularityRecommender"

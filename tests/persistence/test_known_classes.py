@@ -29,6 +29,7 @@ from skcoldstart import (
     recommendation_scorer,
     save_model,
 )
+from skcoldstart.audio import MusicNNArchitecture
 from skcoldstart.persistence._classes import class_named, known_classes
 from tests.adapters import public_estimators
 
@@ -238,6 +239,9 @@ def test_a_pretrained_network_is_kept_by_name(tmp_path):
     pooled = AudioEmbedding(layer="tags", weights=tmp_path / "w.whl", pooling=None)
     save_model(pooled, tmp_path / "model")
     assert load_model(tmp_path / "model").get_params() == pooled.get_params()
+    tuned = CNNFactorRegressor(architecture=MusicNNArchitecture(frozen=False))
+    save_model(tuned, tmp_path / "model")
+    assert repr(load_model(tmp_path / "model")) == repr(tuned)
     with pytest.raises(TypeError, match=r"AudioEmbedding\.model is a .*function"):
         save_model(AudioEmbedding(lambda sound: sound), tmp_path / "model")
 
