@@ -15,6 +15,7 @@ _HOME = {
     "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
     "ContentProfileRecommender": "compose",
+    "FactorTargetEncoder": "factorization",
     "FramePooling": "audio",
     "MFCCExtractor": "audio",
     "MLRSimilarity": "similarity",

@@ -23,6 +23,7 @@ from skcoldstart.compose import OracleRecommender as OracleRecommender
 from skcoldstart.compose import PopularityRecommender as PopularityRecommender
 from skcoldstart.compose import RandomRecommender as RandomRecommender
 from skcoldstart.factorization import WMF as WMF
+from skcoldstart.factorization import FactorTargetEncoder as FactorTargetEncoder
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer
 from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
 from skcoldstart.neural import CNNFactorRegressor as CNNFactorRegressor

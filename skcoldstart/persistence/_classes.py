@@ -21,7 +21,7 @@ _CLASSES = {
     "skcoldstart.compose": "ColdStartRecommender ContentKNNRecommender"
     " ContentProfileRecommender OracleRecommender PopularityRecommender"
     " RandomRecommender",
-    "skcoldstart.factorization": "WMF",
+    "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
     " WarmupSplit",
     "skcoldstart.neural": "CNNFactorRegressor",

@@ -1,0 +1,365 @@
+"""FactorTargetEncoder: artists and labels as the factors of their items."""
+
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._sequences.checks import check_one_row_per_item
+from skcoldstart._utils.missing import is_missing, refuse_masked
+from skcoldstart._utils.sk import (
+    HasMethods,
+    Interval,
+    _check_feature_names_in,
+    _fit_context,
+)
+from skcoldstart.factorization._wmf import WMF
+
+__all__ = ["FactorTargetEncoder"]
+
+_UNKNOWN = -1  # code of a category that fit has not seen, and of a missing value
+
+
+class FactorTargetEncoder(TransformerMixin, BaseEstimator):
+    r"""Encode categories of items by the mean factors of their items.
+
+    A new song of a known artist has no plays, but the artist's other songs have. This
+    transformer replaces an artist, a label or an album by the mean of the factors of
+    its items, pulled towards the mean of all items where there are few of them.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    factorizer : estimator, default=None
+        Has ``fit_transform(Y)`` and turns plays into item factors, such as `WMF` or
+        `sklearn.decomposition.TruncatedSVD`. ``None`` means `WMF()` where y is sparse;
+        a dense y then holds factors already, as it does inside the regressor of
+        `ColdStartRecommender`.
+    shrinkage : float, default=2.0
+        How many items the mean of all items counts for, >= 0.
+    cv : int, cross-validation splitter or iterable, default=5
+        Folds of `fit_transform`. A number, at least 2, deals the items of each
+        category to so many folds in turn, whatever their order is.
+
+    Attributes
+    ----------
+    categories_ : list of ndarray of shape (n_categories,)
+        Categories of each column of X, in the order in which they first occur.
+    counts_ : list of ndarray of shape (n_categories,)
+        Items of each category whose factors are known.
+    encodings_ : list of ndarray of shape (n_categories, k)
+        Shrunken mean factors of each category.
+    target_mean_ : ndarray of shape (k,)
+        Mean factors of all items: the encoding of what `fit` has not seen.
+    factorizer_ : estimator
+        The fitted factorizer, where y was plays.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X is a data frame whose columns are all strings.
+
+    See Also
+    --------
+    ColdStartRecommender : Learns factors from these columns and others.
+    sklearn.preprocessing.TargetEncoder : The same idea for one number an item.
+
+    Notes
+    -----
+    For a category c with :math:`n_c` items of factors :math:`y_i`, with the mean
+    :math:`\bar y` of all items and the shrinkage m,
+
+    .. math:: e_c = \frac{\sum_{i \in c} y_i + m \bar y}{n_c + m} .
+
+    `fit_transform` is not ``fit(X, y).transform(X)``: the items of a fold are encoded
+    from those of the other folds, so that a regressor on top does not read an item's
+    own factors from its artist. `transform` uses all items of `fit`.
+
+    A missing value (None, NaN, NaT, pandas' NA) is no category: like a category that
+    `fit` has not seen, it is encoded as the mean of all items. Values may be of any
+    type that can be compared with ``==`` and hashed. Items without plays have no
+    factors to learn from and are left out of the means.
+
+    Factors are those of one factorization of all items of `fit`; the folds are made
+    afterwards. Time and memory are O(n_items n_columns k).
+
+    References
+    ----------
+    D. Micci-Barreca, "A preprocessing scheme for high-cardinality categorical
+    attributes in classification and prediction problems", SIGKDD Explorations 3(1),
+    2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import FactorTargetEncoder
+    >>> artists = np.array([["Ada"], ["Ada"], ["Bo"]])
+    >>> factors = np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 6.0]])
+    >>> encoder = FactorTargetEncoder(shrinkage=1).fit(artists, factors)
+    >>> encoder.transform([["Ada"], ["Bo"], ["Cy"]])
+    array([[2.        , 0.66666667],
+           [2.        , 4.        ],
+           [2.        , 2.        ]])
+    """
+
+    _parameter_constraints: dict = {
+        "factorizer": [HasMethods(["fit_transform"]), None],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "cv": [Interval(Integral, 2, None, closed="left"), "cv_object"],
+    }
+
+    def __init__(self, factorizer=None, *, shrinkage=2.0, cv=5):
+        self.factorizer = factorizer
+        self.shrinkage = shrinkage
+        self.cv = cv
+
+    # The factorizer validates its own parameters when fitted.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the mean factors of each category.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_items, n_columns)
+            Categories of each item, of any type.
+        y : {array-like, sparse} of shape (n_items, n_users) or (n_items, k)
+            Play counts of the items, or with ``factorizer=None`` and a dense table
+            their factors.
+
+        Returns
+        -------
+        self
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If `y` does not have one row per item, or holds NaN or infinity.
+        """
+        self._learn(X, y)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(self, X: Any, y: Any) -> np.ndarray:
+        """Learn the mean factors, and encode each item from items of other folds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_items, n_columns)
+            Categories of each item, of any type.
+        y : {array-like, sparse} of shape (n_items, n_users) or (n_items, k)
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_columns * k)
+            Encodings, those of a column side by side.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+        """
+        codes, factors, is_known = self._learn(X, y)
+        encoded = []
+        for of_column, categories in zip(codes, self.categories_, strict=True):
+            # Items that no fold holds out are encoded as `transform` encodes unknowns.
+            rows = np.tile(self.target_mean_, (len(factors), 1))
+            for train, test in self._folds(of_column):
+                train = train[is_known[train]]
+                mean, _, encodings = _means(
+                    of_column[train], factors[train], len(categories), self.shrinkage
+                )
+                rows[test] = _look_up(of_column[test], encodings, mean)
+            encoded.append(rows)
+        return np.hstack(encoded)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Encode items by what was learnt from all items of `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_items, n_columns)
+            Categories of each item.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_columns * k)
+            Encodings, those of a column side by side.
+        """
+        check_is_fitted(self)
+        table, missing = self._check_categories(X, reset=False)
+        encoded = []
+        for column, categories in enumerate(self.categories_):
+            known = {value: code for code, value in enumerate(categories.tolist())}
+            codes = _code(table[:, column], missing[:, column], known)
+            encodings = self.encodings_[column]
+            encoded.append(_look_up(codes, encodings, self.target_mean_))
+        return np.hstack(encoded)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return names of the encodings: the column and the number of the factor.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X; ``None`` means those seen in `fit`, or ``x0``,
+            ``x1`` and so on.
+
+        Returns
+        -------
+        ndarray of shape (n_columns * k,), dtype object
+            Names such as ``artist_0``.
+        """
+        check_is_fitted(self)
+        columns = _check_feature_names_in(self, input_features)
+        factors = range(len(self.target_mean_))
+        names = [f"{column}_{factor}" for column in columns for factor in factors]
+        return np.array(names, dtype=object)
+
+    def _learn(self, X: Any, y: Any) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """Learn everything; return what `fit_transform` goes on with.
+
+        Shapes: -> codes (n_items,) of each column, factors (n_items, k), whether an
+        item's factors are known (n_items,).
+        """
+        table, missing = self._check_categories(X, reset=True)
+        check_same_items(X, y)
+        factors, is_known = self._factors(y, len(table))
+        codes, categories = [], []
+        for column, gaps in zip(table.T, missing.T, strict=True):
+            known: dict[Any, int] = {}
+            codes.append(_code(column, gaps, known, learn=True))
+            categories.append(_object_array(list(known)))
+        learnt = [
+            _means(of[is_known], factors[is_known], len(found), self.shrinkage)
+            for of, found in zip(codes, categories, strict=True)
+        ]
+        self.categories_ = categories
+        self.target_mean_ = learnt[0][0]
+        self.counts_ = [counts for _, counts, _ in learnt]
+        self.encodings_ = [encodings for _, _, encodings in learnt]
+        return codes, factors, is_known
+
+    def _factors(self, y: Any, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return factors (n_items, k), and for which items they are known."""
+        if y is None:
+            raise ValueError(
+                "FactorTargetEncoder requires y to be passed, but the target y is "
+                "None; pass play counts or item factors, one row per item."
+            )
+        if self.factorizer is None and not sp.issparse(y):
+            if hasattr(self, "factorizer_"):
+                del self.factorizer_
+            refuse_masked(y, "y")
+            factors = check_array(
+                y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y"
+            )
+            check_one_row_per_item(factors.shape, n_items, columns="")
+            return factors.reshape(n_items, -1), np.ones(n_items, dtype=bool)
+        plays = check_play_counts(y, n_items=n_items)
+        if not plays.nnz:
+            raise ValueError(
+                f"y of shape {plays.shape} holds no plays; FactorTargetEncoder learns "
+                "from at least one."
+            )
+        self.factorizer_: Any = clone(
+            WMF() if self.factorizer is None else self.factorizer
+        )
+        factors = np.asarray(self.factorizer_.fit_transform(plays))
+        return factors, np.diff(plays.indptr) > 0
+
+    def _check_categories(
+        self, X: Any, *, reset: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return categories as they are, and which of them are missing."""
+        refuse_masked(X, "X")
+        # NumPy would turn numbers and NaN beside text into text.
+        dtype = None if hasattr(X, "dtype") else object
+        table = validate_data(
+            self, X, dtype=dtype, ensure_all_finite=False, reset=reset
+        )
+        return table, is_missing(table)
+
+    def _folds(self, codes: np.ndarray) -> Any:
+        """Yield training and test rows of each fold of a column."""
+        if not isinstance(self.cv, Integral):
+            yield from check_cv(self.cv).split(np.empty((len(codes), 1)))
+            return
+        # Items of a category have numbers 0, 1, 2 and so on, in the order of rows.
+        order = np.argsort(codes, kind="stable")
+        _, first, sizes = np.unique(codes[order], return_index=True, return_counts=True)
+        number = np.empty(len(codes), dtype=np.int64)
+        number[order] = np.arange(len(codes)) - np.repeat(first, sizes)
+        for fold in range(self.cv):
+            test = np.flatnonzero(number % self.cv == fold)
+            if len(test):
+                yield np.flatnonzero(number % self.cv != fold), test
+
+    def __sklearn_tags__(self) -> Tags:
+        """Take categories of any type, missing ones too, and factors or counts."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _code(
+    values: np.ndarray, missing: np.ndarray, known: dict[Any, int], learn: bool = False
+) -> np.ndarray:
+    """Return the number of each category, -1 for those that are not known."""
+    codes = np.full(len(values), _UNKNOWN, dtype=np.int64)
+    for row in np.flatnonzero(~missing):
+        value = values[row]
+        try:
+            code = known.get(value, len(known) if learn else _UNKNOWN)
+        except TypeError:
+            raise TypeError(
+                f"Row {row} of X holds {value!r}, a {type(value).__name__}; expected "
+                "categories that can be hashed, such as texts or numbers. Use a tuple, "
+                "or one column for each part."
+            ) from None
+        if code == len(known):
+            known[value] = code
+        codes[row] = code
+    return codes
+
+
+def _means(
+    codes: np.ndarray, factors: np.ndarray, n_categories: int, shrinkage: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean of all items, and size and shrunken mean of each category.
+
+    Shapes: `codes` (n,), `factors` (n, k) -> (k,), (n_categories,), (n_categories, k).
+    """
+    k = factors.shape[1]
+    mean = factors.mean(axis=0, dtype=np.float64) if len(factors) else np.zeros(k)
+    rows = np.flatnonzero(codes != _UNKNOWN)
+    counts = np.bincount(codes[rows], minlength=n_categories)
+    sums = np.zeros((n_categories, k))
+    np.add.at(sums, codes[rows], factors[rows])
+    weights = (counts + shrinkage)[:, np.newaxis]
+    encodings = np.tile(mean, (n_categories, 1))
+    np.divide(sums + shrinkage * mean, weights, out=encodings, where=weights > 0)
+    return mean.astype(factors.dtype), counts, encodings.astype(factors.dtype)
+
+
+def _look_up(codes: np.ndarray, encodings: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return the encoding of each code; the mean, which is last, for unknown ones."""
+    return np.vstack([encodings, mean])[codes]
+
+
+def _object_array(values: list[Any]) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
