@@ -37,12 +37,12 @@ import skcoldstart
 from skcoldstart import (
     WMF,
     ColdStartRecommender,
+    ContentKNNRecommender,
     ContentProfileRecommender,
     OracleRecommender,
     RandomRecommender,
     make_recommendation_scorer,
 )
-from skcoldstart.compose import ContentKNNRecommender
 from skcoldstart.datasets import load_citeulike
 from skcoldstart.metrics import bootstrap_interval, compare_paired
 
@@ -88,7 +88,7 @@ def models_of(content, gammas, seed, quick, cache):
             *content, ContentProfileRecommender(), memory=cache
         ),
         "content kNN": tuned(
-            ContentKNNRecommender(),
+            ContentKNNRecommender(weighting="cosine", power=1.0),
             {"contentknnrecommender__n_neighbors": [100, 30]},
         ),
         "random": RandomRecommender(random_state=seed),

@@ -14,6 +14,7 @@ _HOME = {
     "BagOfWords": "codebook",
     "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
+    "ContentKNNRecommender": "compose",
     "ContentProfileRecommender": "compose",
     "FactorTargetEncoder": "factorization",
     "FramePooling": "audio",

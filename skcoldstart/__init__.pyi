@@ -18,6 +18,7 @@ from skcoldstart.audio import MFCCExtractor as MFCCExtractor
 from skcoldstart.codebook import BagOfWords as BagOfWords
 from skcoldstart.codebook import VectorQuantizer as VectorQuantizer
 from skcoldstart.compose import ColdStartRecommender as ColdStartRecommender
+from skcoldstart.compose import ContentKNNRecommender as ContentKNNRecommender
 from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecommender
 from skcoldstart.compose import OracleRecommender as OracleRecommender
 from skcoldstart.compose import PopularityRecommender as PopularityRecommender

@@ -135,7 +135,8 @@ class RecommenderMixin:
         max_per_group : int, default=None
             Items of one group in a list, at most.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, such as its artist, for `max_per_group`.
+            Group of each item, such as its artist, for `max_per_group` and for
+            recommenders that score by groups, too.
         as_frame : {"pandas", "polars", "pyarrow"}, default=None
             What `Recommendations.to_frame` returns; ``None`` means the library of `X`.
 

@@ -18,6 +18,7 @@ from skcoldstart import (
     WMF,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ContentKNNRecommender,
     ContentProfileRecommender,
     FactorTargetEncoder,
     FramePooling,
@@ -26,7 +27,6 @@ from skcoldstart import (
     PopularityRecommender,
     RandomRecommender,
 )
-from skcoldstart.compose import ContentKNNRecommender
 from tests import adapters
 
 

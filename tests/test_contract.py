@@ -30,6 +30,7 @@ from skcoldstart import (
     BagOfWords,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ContentKNNRecommender,
     ContentProfileRecommender,
     FramePooling,
     MelSpectrogram,
@@ -43,7 +44,6 @@ from skcoldstart import (
     recommendation_scorer,
 )
 from skcoldstart._sequences.ragged import LazySequence
-from skcoldstart.compose import ContentKNNRecommender
 from tests.adapters import public_estimators
 
 N_ITEMS, N_USERS = 14, 9

@@ -22,6 +22,7 @@ from skcoldstart._scores.sources import (
     SparseScores,
     open_recommender,
     score_source,
+    takes_groups,
     transposed,
 )
 from skcoldstart._scores.top_n import check_users, top_n_per_user
@@ -51,7 +52,9 @@ def recommend_items(
 ) -> Recommendations:
     """Return the best items of each user; see `skcoldstart.recommend`."""
     names = _user_names(model, users, user_factors)
-    source = _source(model, X, item_factors, user_factors)
+    source = _source(model, X, item_factors, user_factors, groups)
+    if max_per_group is None and takes_groups(model):
+        groups = None  # they were read
     chosen = None if user_factors is not None else users_by_name(users, names)
     chosen = check_users(chosen, source.n_users)
     item_names = _item_names(item_ids, X, source.n_items)
@@ -121,10 +124,12 @@ def _user_names(model: Any, users: Any, user_factors: Any) -> np.ndarray | None:
     return names
 
 
-def _source(model: Any, X: Any, item_factors: Any, user_factors: Any) -> ScoreSource:
+def _source(
+    model: Any, X: Any, item_factors: Any, user_factors: Any, groups: Any = None
+) -> ScoreSource:
     """Return scores of the model, or of factors in place of its own."""
     if item_factors is None and user_factors is None:
-        return score_source(model, X)
+        return score_source(model, X, groups)
     recommender, content = open_recommender(model, X if item_factors is None else None)
     given = {"item_factors": item_factors, "user_factors": user_factors}
     for name, factors in given.items():

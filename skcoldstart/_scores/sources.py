@@ -1,6 +1,7 @@
 """Scores of every user for every item, read a few users at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +13,10 @@ __all__ = [
     "LowRankScores",
     "ScoreSource",
     "SparseScores",
+    "SumScores",
     "open_recommender",
     "score_source",
+    "takes_groups",
     "transposed",
 ]
 
@@ -183,6 +186,48 @@ class DenseScores:
         return DenseScores(self._scores[items])
 
 
+class SumScores:
+    """Sums of scores, each scaled for every user.
+
+    Shapes: `scales` (n_sources, n_users), `shifts` (n_users,).
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[ScoreSource],
+        scales: np.ndarray | None = None,
+        shifts: np.ndarray | None = None,
+    ) -> None:
+        self.n_items, self.n_users = sources[0].n_items, sources[0].n_users
+        self.dtype = np.result_type(*(source.dtype for source in sources))
+        self._sources = sources
+        self._scales = scales
+        self._shifts = shifts
+
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        n_rows = len(np.arange(self.n_users)[users])
+        total = np.empty((n_rows, self.n_items), self.dtype) if out is None else out
+        total[...] = 0 if self._shifts is None else self._shifts[users, np.newaxis]
+        for number, source in enumerate(self._sources):
+            rows = source.rows(users)
+            if self._scales is not None:
+                rows *= self._scales[number, users, np.newaxis].astype(rows.dtype)
+            total += rows
+        return total
+
+    def has_nan(self) -> bool:
+        """Tell whether NaN stands in what a source is made of."""
+        return any(source.has_nan() for source in self._sources)
+
+    def of_items(self, items: np.ndarray) -> "SumScores":
+        """Return the scores of some items, given by index or mask."""
+        parts = [source.of_items(items) for source in self._sources]
+        return SumScores(parts, self._scales, self._shifts)
+
+
 class CallableScores:
     """Scores that a function computes for a few users at a time.
 
@@ -307,18 +352,30 @@ def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
     return recommender, X
 
 
-def score_source(recommender: Any, X: Any) -> ScoreSource:
-    """Return the scores of a fitted recommender for items, in blocks if it can."""
+def takes_groups(recommender: Any) -> bool:
+    """Tell whether a recommender scores items by their groups, too."""
+    predict = getattr(open_recommender(recommender)[0], "predict", None)
+    return predict is not None and "groups" in signature(predict).parameters
+
+
+def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
+    """Return the scores of a fitted recommender for items, in blocks if it can.
+
+    Shapes: `groups` (n_items,), read where the recommender takes them.
+    """
     recommender, X = open_recommender(recommender, X)
+    params = {"groups": groups} if takes_groups(recommender) else {}
+    if hasattr(recommender, "read_scores"):
+        return recommender.read_scores(X, **params)
     if hasattr(recommender, "predict_factors"):
         user_factors = getattr(recommender, "user_factors_", None)  # may be decoded
         if user_factors is not None:
-            item_factors = recommender.predict_factors(X)
+            item_factors = recommender.predict_factors(X, **params)
             sparse = sp.issparse(item_factors)
             return (SparseScores if sparse else LowRankScores)(
                 item_factors, user_factors
             )
-    scores = np.asarray(recommender.predict(X))
+    scores = np.asarray(recommender.predict(X, **params))
     if scores.ndim != 2:
         raise ValueError(
             f"{type(recommender).__name__}.predict returned shape {scores.shape}; "

@@ -1,6 +1,6 @@
 """Content neighbours, without factors."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,24 +15,41 @@ from skcoldstart._recommender import (
     check_training_plays,
     weigh_plays,
 )
-from skcoldstart._scores.sources import LowRankScores, ScoreSource, SparseScores
+from skcoldstart._scores.sources import (
+    LowRankScores,
+    ScoreSource,
+    SparseScores,
+    SumScores,
+)
 from skcoldstart._scores.top_n import top_n_per_user
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart.compose._groups import check_item_groups, group_table, known_groups
 
 __all__ = ["ContentKNNRecommender"]
 
 
 class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
-    r"""Score an item by who played the training items most like it.
+    r"""Score an item by who played the training items most similar to it.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
-    n_neighbors : int, default=20
-        Training items that count for each new one.
-    weighting : {"binary", "log", "count"}, default="binary"
+    n_neighbors : int, default=1000
+        Training items that count for each new one; all, where there are fewer.
+    weighting : {"cosine", "softmax"}, default="softmax"
+        How much a neighbour counts: a power of its cosine, or the exponential of its
+        cosine divided by `temperature`, the soft kernel.
+    temperature : float, default=0.1
+        Of the softmax: the smaller, the more the most similar items count. 0.05 to
+        0.4 is worth a search.
+    power : float, default=3.0
+        Of the cosine, where ``weighting="cosine"``.
+    group_bonus : float, default=0.0
+        Added to the cosine of items of the same group, such as the same artist, where
+        `groups` are passed to `fit` and `predict`.
+    play_weighting : {"binary", "log", "count"}, default="binary"
         Weight of a play of a neighbour: 1, log(1 + plays), or plays.
     n_jobs : int, default=None
         Threads of the search for neighbours; ``None`` means all that are available.
@@ -42,6 +59,10 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
     ----------
     user_factors_ : csr_array of shape (n_users, n_played_items)
         Weighted plays of the training items that anybody played.
+    played_items_ : ndarray of shape (n_played_items,)
+        Rows of these items in the `X` of `fit`.
+    groups_ : list of n_groups groups or None
+        Groups of these items, where they were passed.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
@@ -54,44 +75,80 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
     See Also
     --------
     skcoldstart.ContentProfileRecommender : All played items instead of the nearest.
+    skcoldstart.BlendRecommender : Joins neighbours with factors.
 
     Notes
     -----
-    With :math:`N(i)` the `n_neighbors` training items of largest cosine
-    :math:`s_{ij}` to item i, among those that anybody played and with negative cosines
-    taken as 0,
+    With :math:`N(i)` the `n_neighbors` training items of largest similarity
+    :math:`s_{ij}` to item i among those that anybody played,
 
-    .. math:: score(u, i) = \frac{\sum_{j \in N(i)} s_{ij} w_{uj}}
-        {\sum_{j \in N(i)} s_{ij}} .
+    .. math:: score(u, i) = \sum_{j \in N(i)} \frac{k(s_{ij})}
+        {\sum_{l \in N(i)} k(s_{il})} w_{uj}, \qquad
+        k(s) = e^{s / \tau} \text{ or } \max(s, 0)^p .
 
-    Of equal cosines the lower training item counts. A user without a play in `fit`
-    scores 0 for all items. The search is exact and costs
-    O(n_items n_train n_features) time and 256 n_train numbers a thread; scores are
-    products of sparse tables and are never held for all items and users unless
-    `predict` is asked for them.
+    A similarity is a cosine, plus `group_bonus` for items of one group. Of equal
+    similarities the lower training item counts.
+
+    The score is a sum over the items that the user played, which explains it: the part
+    of training item ``played_items_[j]`` in the score of item i for user u is
+    ``predict_factors(X)[i, j] * user_factors_[u, j]``.
+
+    An item without content (all zeros) scores 0 for all users, unless its group is
+    known: then the items of its group count alike. A user without a play in `fit`
+    scores 0 for all items. The search is exact and costs O(n_items n_train n_features)
+    time and 256 n_train numbers a thread; scores are products of sparse tables and are
+    never held for all items and users unless `predict` is asked for them.
+
+    .. versionchanged:: 0.2
+       The soft kernel, powers and groups are new. What was `weighting` is
+       `play_weighting`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skcoldstart.compose import ContentKNNRecommender
+    >>> from skcoldstart import ContentKNNRecommender
     >>> X, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1, 0], [0, 1]])
     >>> ContentKNNRecommender(n_neighbors=1).fit(X, y).predict([[3.0, 1.0]])
     array([[1., 0.]])
     """
 
+    # Where metadata is routed, these come unasked.
+    __metadata_request__fit = {"groups": True}
+    __metadata_request__predict = {"groups": True}
+
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "weighting": [StrOptions({"binary", "log", "count"})],
+        "weighting": [StrOptions({"cosine", "softmax"})],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "power": [Interval(Real, 0, None, closed="neither")],
+        "group_bonus": [Interval(Real, 0, None, closed="left")],
+        "play_weighting": [StrOptions({"binary", "log", "count"})],
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, n_neighbors=20, *, weighting="binary", n_jobs=None):
+    def __init__(
+        self,
+        n_neighbors=1000,
+        *,
+        weighting="softmax",
+        temperature=0.1,
+        power=3.0,
+        group_bonus=0.0,
+        play_weighting="binary",
+        n_jobs=None,
+    ):
         self.n_neighbors = n_neighbors
         self.weighting = weighting
+        self.temperature = temperature
+        self.power = power
+        self.group_bonus = group_bonus
+        self.play_weighting = play_weighting
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, *, user_ids: Any = None) -> "ContentKNNRecommender":
+    def fit(
+        self, X: Any, y: Any, *, user_ids: Any = None, groups: Any = None
+    ) -> "ContentKNNRecommender":
         """Remember the training items and who played them.
 
         Parameters
@@ -102,31 +159,48 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
             Names of users, where `y` is no DataFrame that has them.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, such as its artist, for `group_bonus`; None or NaN
+            for an item without one.
 
         Returns
         -------
         self
             The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If `y` does not have one row per item or holds no plays, or `groups` does
+            not have one entry per item.
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         with name_missing_content(X):
-            X = validate_data(
+            table = validate_data(
                 self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
             )
         played = np.flatnonzero(np.diff(plays.indptr))
-        self._unit_items = normalize(X[played])
-        weights = weigh_plays(plays[played], self.weighting).astype(X.dtype)
+        self._unit_items = normalize(table[played])
+        self.groups_, self._item_groups = None, None
+        if groups is not None:
+            groups = check_item_groups(groups, X)[played]
+            self.groups_ = known_groups(groups)
+            self._item_groups = group_table(groups, self.groups_, table.dtype)
+        weights = weigh_plays(plays[played], self.play_weighting).astype(table.dtype)
         self.user_factors_ = weights.T.tocsr()
+        self.played_items_ = played
         self.n_users_ = plays.shape[1]
         return self
 
-    def predict_factors(self, X: Any) -> sp.csr_array:
+    def predict_factors(self, X: Any, *, groups: Any = None) -> sp.csr_array:
         """Find the neighbours of items and their shares in the score.
 
         Parameters
         ----------
         X : {array-like, sparse} of shape (n_items, n_features)
             Content of the items to score.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item; one that `fit` has not seen brings no bonus.
 
         Returns
         -------
@@ -135,18 +209,21 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
         """
         check_is_fitted(self)
         with name_missing_content(X):
-            X = validate_data(
+            table = validate_data(
                 self,
                 X,
                 accept_sparse="csr",
                 dtype=[np.float64, np.float32],
                 reset=False,
             )
-        n_neighbors = min(self.n_neighbors, self._unit_items.shape[0])
-        neighbors, cosines = top_n_per_user(
-            self._cosines(normalize(X)), n_neighbors, n_jobs=self.n_jobs
+        unit = normalize(table)
+        same_group = self._same_group(X, groups, unit.dtype)
+        source = self._similarities(unit, same_group)
+        neighbors, similarities = top_n_per_user(
+            source, min(self.n_neighbors, source.n_items), n_jobs=self.n_jobs
         )
-        shares = np.where(neighbors >= 0, np.maximum(cosines, 0), 0)
+        shares = self._kernel(similarities)
+        shares[_rows_of_zeros(unit)] *= similarities[_rows_of_zeros(unit)] > 0
         totals = shares.sum(axis=1, keepdims=True)
         shares /= np.where(totals > 0, totals, 1)
         rows, places = np.nonzero(shares)
@@ -155,13 +232,15 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
             shape=(len(shares), self._unit_items.shape[0]),
         )
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """Score every item for every user.
 
         Parameters
         ----------
         X : {array-like, sparse} of shape (n_items, n_features)
             Content of the items to score.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item.
 
         Returns
         -------
@@ -169,16 +248,52 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
             Scores; for large catalogues prefer `recommend`, which never holds this
             table.
         """
-        return (self.predict_factors(X) @ self.user_factors_.T).toarray()
+        shares = self.predict_factors(X, groups=groups)
+        return (shares @ self.user_factors_.T).toarray()
 
-    def _cosines(self, unit: Any) -> ScoreSource:
+    def _kernel(self, similarities: np.ndarray) -> np.ndarray:
+        """Return what each neighbour counts, up to a factor for each row."""
+        if self.weighting == "softmax":
+            below_best = similarities - similarities[:, :1]
+            return np.exp(below_best / self.temperature, out=below_best)
+        return np.maximum(similarities, 0) ** self.power
+
+    def _similarities(self, unit: Any, same_group: ScoreSource | None) -> ScoreSource:
         """Return a source in which new items stand for users."""
+        cosines: ScoreSource
         if sp.issparse(unit) or sp.issparse(self._unit_items):
-            return SparseScores(sp.csr_array(self._unit_items), sp.csr_array(unit))
-        return LowRankScores(self._unit_items, unit)
+            cosines = SparseScores(sp.csr_array(self._unit_items), sp.csr_array(unit))
+        else:
+            cosines = LowRankScores(self._unit_items, unit)
+        if same_group is None:
+            return cosines
+        scales = np.ones((2, unit.shape[0]))
+        scales[1] = self.group_bonus
+        return SumScores([cosines, same_group], scales)
+
+    def _same_group(self, X: Any, groups: Any, dtype: Any) -> ScoreSource | None:
+        """Return 1 where a new item is of the group of a training item."""
+        if not self.group_bonus:
+            return None
+        if groups is None or self.groups_ is None:
+            raise ValueError(
+                f"group_bonus={self.group_bonus:g} but groups were not passed to "
+                f"{'fit' if self.groups_ is None else 'predict'}; pass groups=, one "
+                "entry per item, to fit and to predict or recommend. A search or a "
+                "Pipeline passes them on where metadata routing is enabled."
+            )
+        table = group_table(check_item_groups(groups, X), self.groups_, dtype)
+        return SparseScores(self._item_groups, table)
 
     def __sklearn_tags__(self) -> Tags:
         """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _rows_of_zeros(unit: Any) -> np.ndarray:
+    """Mark items without content, (n_items,)."""
+    if sp.issparse(unit):
+        return np.diff(unit.indptr) == 0
+    return ~unit.any(axis=1)

@@ -1,15 +1,12 @@
-"""Popularity by metadata, and content neighbours."""
+"""Popularity by metadata."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.model_selection import GroupKFold
 
-from skcoldstart import PopularityRecommender, recommendation_scorer
-from skcoldstart._scores.sources import SparseScores, score_source
-from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart import PopularityRecommender
 from skcoldstart.model_selection import cross_validate
 
 
@@ -17,9 +14,6 @@ from skcoldstart.model_selection import cross_validate
 def plays(rng):
     taste = rng.normal(size=(3, 50))
     return sp.csr_array(rng.poisson(np.exp(rng.normal(size=(90, 3)) @ taste - 2.0)))
-
-
-# Popularity
 
 
 @pytest.mark.parametrize(
@@ -83,59 +77,3 @@ def test_popularity_says_nothing_about_new_artists(plays):
 def test_columns_that_are_not_there_are_refused(on, X, message):
     with pytest.raises(ValueError, match=message):
         PopularityRecommender(on).fit(X, np.eye(3))
-
-
-# Neighbours
-
-
-@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_matrix])
-@pytest.mark.parametrize("n_neighbors", [1, 7, 200])
-def test_neighbor_scores_are_shares_of_cosine(n_neighbors, container, rng, plays):
-    X = rng.normal(size=(90, 5))
-    plays = sp.csr_array(plays * (np.arange(90) % 10 > 0)[:, None])
-    X[65] = 0.0
-    model = ContentKNNRecommender(n_neighbors).fit(container(X[:60]), plays[:60])
-    played = plays[:60].toarray() > 0
-    cosines = cosine_similarity(X[60:], X[:60])
-    cosines[:, ~played.any(axis=1)] = -np.inf
-    last = -np.sort(-cosines, axis=1)[:, [min(n_neighbors, 60) - 1]]
-    shares = np.maximum(np.where(cosines >= last, cosines, 0), 0)
-    expected = shares @ played / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    scores = model.predict(container(X[60:]))
-    assert_allclose(scores, expected, rtol=1e-10, atol=1e-14)
-    assert_array_equal(scores[5], 0.0)
-
-
-def test_neighbors_weigh_plays(rng, plays):
-    X = rng.random((90, 5))
-    for weighting, weight in [("log", np.log1p), ("count", lambda r: r)]:
-        model = ContentKNNRecommender(90, weighting=weighting).fit(X, plays)
-        played = np.flatnonzero(plays.sum(axis=1))
-        shares = cosine_similarity(X, X[played])
-        expected = shares @ weight(plays.toarray()[played]) / shares.sum(1)[:, None]
-        assert_allclose(model.predict(X), expected, rtol=1e-10)
-
-
-def test_neighbor_scores_are_read_in_blocks_by_scorers_and_recommend(rng, plays):
-    X = rng.normal(size=(90, 5))
-    model = ContentKNNRecommender(4).fit(X[:60], plays[:60])
-    source = score_source(model, X[60:])
-    assert isinstance(source, SparseScores)
-    table = model.predict(X[60:])
-    assert_allclose(source.rows(slice(None)), table.T)
-    items, scores = model.recommend(X[60:], n=3)
-    assert_allclose(scores, -np.sort(-table, axis=0)[:3].T)
-    assert recommendation_scorer(model, X[60:], plays[60:])["auc"] > 0
-    expected = np.take_along_axis(table.T, items, axis=1)
-    assert_allclose(scores, expected)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_any_number_of_threads_finds_the_same_neighbors(dtype, rng, plays):
-    X = rng.normal(size=(90, 5)).astype(dtype)
-    one, two = (
-        ContentKNNRecommender(6, n_jobs=n_jobs).fit(X, plays).predict(X)
-        for n_jobs in (1, 2)
-    )
-    assert one.dtype == dtype
-    assert_array_equal(one, two)

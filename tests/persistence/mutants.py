@@ -36,12 +36,12 @@ from skcoldstart import (
     BagOfWords,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ContentKNNRecommender,
     MFCCExtractor,
     VectorQuantizer,
     load_model,
     save_model,
 )
-from skcoldstart.compose import ContentKNNRecommender
 from tests.persistence.files import nodes, read, write
 
 ODD = [

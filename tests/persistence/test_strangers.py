@@ -31,11 +31,11 @@ from skcoldstart import (
     WMF,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ContentKNNRecommender,
     VectorQuantizer,
     load_model,
     save_model,
 )
-from skcoldstart.compose import ContentKNNRecommender
 from skcoldstart.persistence._classes import known_classes
 from tests.persistence.files import nodes, read, set_attribute, state_of, write
 

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from skcoldstart import (
     WMF,
     ColdStartRecommender,
+    ContentKNNRecommender,
     ContentProfileRecommender,
     MLRSimilarity,
     OracleRecommender,
@@ -26,7 +27,6 @@ from skcoldstart import (
     make_recommendation_scorer,
     recommendation_scorer,
 )
-from skcoldstart.compose import ContentKNNRecommender
 
 NAMES = ["ann", "bob", "cem", "dua", "eva", "fay", "gus", "hal"]
 RECOMMENDERS = [
