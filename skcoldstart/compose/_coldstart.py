@@ -7,7 +7,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags, get_tags
@@ -34,9 +33,9 @@ from skcoldstart._utils.sk import (
     _safe_indexing,
 )
 from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._defaults import default_factorizer, default_regressor
 from skcoldstart.compose._targets import compress_norms
 from skcoldstart.compose._usage import usage_parameters
-from skcoldstart.factorization import WMF
 
 __all__ = ["ColdStartRecommender"]
 
@@ -54,12 +53,12 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     ----------
     regressor : estimator, default=None
         Any scikit-learn regressor, or a Pipeline that ends in one; predicts item
-        factors of shape (n_items, k) from `X`. ``None`` means `Ridge()`. A regressor
-        of one output is fitted once per factor.
+        factors of shape (n_items, k) from `X`. ``None`` means ``Ridge(10.0)``. A
+        regressor of one output is fitted once per factor.
     factorizer : estimator, default=None
         Has ``fit_transform(Y)`` and ``inverse_transform(Z)``: `WMF`,
         `sklearn.decomposition.NMF`, `sklearn.decomposition.TruncatedSVD`. ``None``
-        means `WMF()`.
+        means `WMF()`, with a smaller `reg` for small catalogues.
     norm_compression : float, default=0.0
         How far the lengths of items' factors are drawn together before the regressor
         learns them, so that popular items do not dominate: 0 leaves them as they
@@ -99,6 +98,12 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     the same. Inside, a search can reach their parameters together with the
     factorizer's.
 
+    The default parts were chosen on inner splits of five real sets, see the Notes of
+    `WMF`. They are at least as good as a content profile in AUC on all of them; where
+    the first places of a list matter, `skcoldstart.make_recommender` ranks better.
+    Below 1,000 in the largest singular value of the played confidences, as in
+    catalogues of some hundred plays, `reg` is a tenth of it.
+
     Both steps are fitted in `fit`, on the same rows. In cross-validation the
     factorizer therefore never sees held-out items: y has one row per item, and a fold
     holds out rows.
@@ -132,8 +137,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.linear_model import Ridge
-    >>> from skcoldstart import WMF, ColdStartRecommender
+    >>>     >>> from skcoldstart import WMF, ColdStartRecommender
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(60, 4))
     >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 30))))
@@ -200,7 +204,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         routed = self._route(params)
 
-        self.factorizer_ = clone(WMF() if self.factorizer is None else self.factorizer)
+        self.factorizer_ = clone(self._given_factorizer(plays))
         factors = np.asarray(
             self.factorizer_.fit_transform(plays, **routed.factorizer.fit_transform)
         )
@@ -312,11 +316,11 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             MetadataRouter(owner=self)
             .add_self_request(self)
             .add(
-                regressor=Ridge() if self.regressor is None else self.regressor,
+                regressor=self._given_regressor(),
                 method_mapping=MethodMapping().add(caller="fit", callee="fit"),
             )
             .add(
-                factorizer=WMF() if self.factorizer is None else self.factorizer,
+                factorizer=self._given_factorizer(),
                 method_mapping=MethodMapping().add(
                     caller="fit", callee="fit_transform"
                 ),
@@ -328,9 +332,15 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             return process_routing(self, "fit", **params)
         return Bunch(regressor=Bunch(fit=params), factorizer=Bunch(fit_transform={}))
 
+    def _given_regressor(self) -> Any:
+        return default_regressor() if self.regressor is None else self.regressor
+
+    def _given_factorizer(self, plays: Any = None) -> Any:
+        return default_factorizer(plays) if self.factorizer is None else self.factorizer
+
     def _cloned_regressor(self) -> Any:
         """Clone the regressor, repeated per factor where it predicts one output."""
-        regressor = Ridge() if self.regressor is None else clone(self.regressor)
+        regressor = clone(self._given_regressor())
         if _fits_several_outputs(regressor):
             return regressor
         if isinstance(regressor, Pipeline):
@@ -347,7 +357,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     def __sklearn_tags__(self) -> Tags:
         """Take what the regressor says of its input."""
         tags = super().__sklearn_tags__()
-        regressor = Ridge() if self.regressor is None else self.regressor
+        regressor = self._given_regressor()
         regressor_tags = get_tags(regressor)
         tags.input_tags = regressor_tags.input_tags
         tags.non_deterministic = regressor_tags.non_deterministic

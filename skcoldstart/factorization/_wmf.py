@@ -20,6 +20,7 @@ from skcoldstart._scores.user_names import check_user_names, record_user_names
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
+from skcoldstart._utils.warning import warn
 from skcoldstart.factorization._als import Solver, draw_factors, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._cpu import CPUSolver
@@ -45,8 +46,8 @@ class WMF(
 
     Parameters
     ----------
-    n_components : int, default=50
-        Number of factors.
+    n_components : int, default=200
+        Number of factors; no more than there are items or users.
     alpha : float, default=2.0
         Growth of the confidence with the play count; 0 trusts all pairs alike.
     epsilon : float, default=1e-6
@@ -54,10 +55,10 @@ class WMF(
     confidence : {"log", "linear", "precomputed"}, default="log"
         Confidence of a pair with r > 0 plays: ``1 + alpha log(1 + r / epsilon)`` [1]_,
         ``1 + alpha r`` [2]_, or the stored entry itself, which must be at least 1.
-    reg : float, default=10.0
-        Weight of the squared factors, above 0. Factors are all 0 once it reaches the
-        largest singular value of the table of played confidences; 1 to 1000 is worth
-        a search.
+    reg : float, default=100.0
+        Weight of the squared factors, above 0. Factors are all 0, with a warning, once
+        it reaches the largest singular value of the table of played confidences; 10
+        to 300 is worth a search.
     max_iter : int, default=15
         Sweeps at most; a sweep solves for all users and then for all items. It is a
         budget: reaching it is not an error and raises no warning.
@@ -137,6 +138,12 @@ class WMF(
     precision of the dtype by what `transform` calls, so that
     ``fit_transform(Y)`` equals ``fit(Y).transform(Y)``.
 
+    The defaults of `n_components` and `reg` were chosen by how well factors predicted
+    from content by a ridge rank held-out items, on inner splits of five real sets
+    (CiteULike a and t, HetRec Last.fm, Taste Profile by song and by artist). A `reg`
+    of 30 ranks the first places of articles better, 100 ranks new artists and the
+    depth of the lists better. Catalogues of a few hundred plays want less.
+
     A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. Beside `Y`
     and the fitted factors, float32 takes at most 12 bytes a played pair, a copy of the
     longer side's factors, and one of all factors where k is not a multiple of 16.
@@ -192,12 +199,12 @@ class WMF(
 
     def __init__(
         self,
-        n_components=50,
+        n_components=200,
         *,
         alpha=2.0,
         epsilon=1e-6,
         confidence="log",
-        reg=10.0,
+        reg=100.0,
         max_iter=15,
         tol=1e-4,
         solver="auto",
@@ -312,6 +319,13 @@ class WMF(
                 np.concatenate([self.item_factors_, new_items]),
                 np.concatenate([self.user_factors_, new_users]),
             ]
+            n_more = self._rank(plays.shape) - start[0].shape[1]
+            if n_more > 0:  # the first catalogue was too small for all components
+                drawn = draw_factors(
+                    len(start[0]), n_more, self.dtype, self.random_state
+                )
+                start[0] = np.hstack([start[0], drawn])
+                start[1] = np.pad(start[1], [(0, 0), (0, n_more)])
         self._alternate(plays, start, max_iter=1)
         return self
 
@@ -419,6 +433,11 @@ class WMF(
                     self._keep(solver.get(items), solver.get(users), history)
                 raise
         self._keep(V, U, history)
+        if plays.nnz and self.loss_ > (1 - 1e-3) * by_item.confidence_sum:
+            warn(
+                f"The factors are about 0 and explain nothing: reg={self.reg:g} "
+                f"outweighs the {plays.nnz} plays. Use a smaller reg."
+            )
 
     def _keep(self, V: np.ndarray, U: np.ndarray, history: list[float]) -> None:
         self.item_factors_, self.user_factors_ = V, U
@@ -428,16 +447,20 @@ class WMF(
 
     def _starting_factors(self, shape: tuple[int, int]) -> list[np.ndarray]:
         """Draw item factors; users are solved for first, so that theirs are 0."""
-        V = draw_factors(shape[0], self.n_components, self.dtype, self.random_state)
-        return [V, np.zeros((shape[1], self.n_components), self.dtype)]
+        rank = self._rank(shape)
+        V = draw_factors(shape[0], rank, self.dtype, self.random_state)
+        return [V, np.zeros((shape[1], rank), self.dtype)]
+
+    def _rank(self, shape: tuple[int, int]) -> int:
+        return min(self.n_components, *shape)
 
     def _last_factors(self, shape: tuple[int, int]) -> list[np.ndarray]:
         last = (*self.item_factors_.shape, len(self.user_factors_))
-        if last != (shape[0], self.n_components, shape[1]):
+        if last != (shape[0], self._rank(shape), shape[1]):
             raise ValueError(
                 f"warm_start=True continues from {last[0]} items, {last[2]} users and "
                 f"{last[1]} components, but got {shape[0]}, {shape[1]} and "
-                f"{self.n_components}. Use partial_fit for new items and users, or "
+                f"{self._rank(shape)}. Use partial_fit for new items and users, or "
                 "warm_start=False."
             )
         V, U = self.item_factors_, self.user_factors_

@@ -19,7 +19,7 @@ from skcoldstart import WMF
 from skcoldstart.factorization._cpu import CPUSolver
 from tests.references import wmf as reference
 
-REG = 10.0  # the default
+REG = 10.0
 FORMATS = [
     sp.csr_matrix,
     sp.csr_array,
@@ -54,7 +54,13 @@ def test_converged_fit_is_a_stationary_point_of_the_dense_objective(
     plays, solver, dtype
 ):
     wmf = WMF(
-        n_components=3, max_iter=500, tol=0, solver=solver, dtype=dtype, random_state=0
+        n_components=3,
+        reg=REG,
+        max_iter=500,
+        tol=0,
+        solver=solver,
+        dtype=dtype,
+        random_state=0,
     ).fit(plays)
     V = reference.solve_rows(plays, wmf.user_factors_, reg=REG)
     U = reference.solve_rows(plays.T, wmf.item_factors_, reg=REG)
@@ -100,14 +106,14 @@ def test_fit_transform_is_fit_then_transform_to_the_bit(plays):
 
 
 def test_fold_in_of_an_item_is_the_dense_solution(plays, rng):
-    wmf = WMF(n_components=4, random_state=0, dtype="float64").fit(plays)
+    wmf = WMF(n_components=4, reg=REG, random_state=0, dtype="float64").fit(plays)
     new = rng.poisson(0.3, (6, 30))
     expected = reference.solve_rows(new, wmf.user_factors_, reg=REG)
     assert_allclose(wmf.transform(new), expected, rtol=1e-9)
 
 
 def test_fold_in_of_users_is_the_dense_solution(plays, rng):
-    wmf = WMF(n_components=4, random_state=0, dtype="float64").fit(plays)
+    wmf = WMF(n_components=4, reg=REG, random_state=0, dtype="float64").fit(plays)
     new = rng.poisson(0.3, (40, 7))
     expected = reference.solve_rows(new.T, wmf.item_factors_, reg=REG)
     assert_allclose(wmf.transform_users(new), expected, rtol=1e-9)
@@ -150,7 +156,7 @@ def test_duplicates_add_up_and_stored_zeros_are_unplayed(plays):
 
 @pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
 def test_rows_and_columns_without_plays_have_zero_factors(plays, reg_exponent):
-    wmf = WMF(3, random_state=0, reg_exponent=reg_exponent).fit(plays)
+    wmf = WMF(3, reg=REG, random_state=0, reg_exponent=reg_exponent).fit(plays)
     assert_array_equal(wmf.item_factors_[3], 0)
     assert_array_equal(wmf.user_factors_[5], 0)
     expected = reference.loss(
@@ -281,7 +287,9 @@ def test_warm_start_refuses_another_shape(plays):
 
 
 def test_partial_fit_of_known_plays_is_one_plain_sweep(plays):
-    wmf = WMF(4, max_iter=4, random_state=0, dtype="float64", solver="cholesky")
+    wmf = WMF(
+        4, reg=REG, max_iter=4, random_state=0, dtype="float64", solver="cholesky"
+    )
     wmf.fit(plays)
     V, U, losses = reference.alternate(
         plays, wmf.item_factors_, wmf.user_factors_, [1.0], reg=REG
@@ -528,3 +536,24 @@ def test_interrupt_ends_a_fit_and_loses_nothing(warm_start):
     out, error = process.communicate(timeout=300)
     assert out == "interrupted\n"
     assert process.returncode == 0, error
+
+
+def test_there_are_no_more_factors_than_items_or_users(plays):
+    wmf = WMF(random_state=0).fit(plays[:12])
+    assert wmf.item_factors_.shape == (12, 12)
+    assert WMF(random_state=0).fit(plays[:, :7]).user_factors_.shape == (7, 7)
+    grown = wmf.set_params(n_components=15).partial_fit(plays)
+    assert grown.item_factors_.shape == (40, 15)
+    again = WMF(15, random_state=0, max_iter=100).fit(plays)
+    for _ in range(100):
+        grown.partial_fit(plays)
+    assert_allclose(grown.loss_, again.loss_, rtol=1e-2)
+
+
+def test_a_reg_that_leaves_nothing_is_named():
+    with pytest.warns(UserWarning, match=r"about 0 and explain nothing: reg=100 out"):
+        WMF(random_state=0).fit(np.eye(6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        WMF(reg=3.0, random_state=0).fit(np.eye(6))
+        WMF(random_state=0).fit(np.zeros((6, 6)))
