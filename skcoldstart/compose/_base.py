@@ -41,6 +41,9 @@ class FactorScoresMixin(RecommenderMixin):
                 f"{type(self.factorizer_).__name__} does not decode factors "  # type: ignore[attr-defined]
                 "linearly, so there are no user factors; use predict."
             )
+        joined = getattr(self, "_joined_user_factors", None)
+        if joined is not None:
+            return joined
         factorizer = self.factorizer_  # type: ignore[attr-defined]
         if hasattr(factorizer, "user_factors_"):
             return factorizer.user_factors_
@@ -65,4 +68,6 @@ class FactorScoresMixin(RecommenderMixin):
         """
         check_is_fitted(self)
         factors = self.predict_factors(X)  # type: ignore[attr-defined]
+        if getattr(self, "_joined_user_factors", None) is not None:
+            return factors @ self.user_factors_.T
         return np.asarray(self.factorizer_.inverse_transform(factors))  # type: ignore[attr-defined]

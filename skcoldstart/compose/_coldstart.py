@@ -1,13 +1,13 @@
 """ColdStartRecommender: a factorizer and a regressor, joined."""
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.metadata_routing import (
@@ -27,17 +27,41 @@ from skcoldstart._utils.sk import (
     HasMethods,
     Interval,
     Options,
+    StrOptions,
     _check_method_params,
     _fit_context,
     _routing_enabled,
     _safe_indexing,
 )
 from skcoldstart.compose._base import FactorScoresMixin
-from skcoldstart.compose._defaults import default_factorizer, default_regressor
-from skcoldstart.compose._targets import compress_norms
+from skcoldstart.compose._groups import by_group, check_item_groups
+from skcoldstart.compose._growth import align, grow_factorization, item_names_of
+from skcoldstart.compose._regressors import (
+    check_predicts,
+    features_and_head,
+    for_all_factors,
+    kept_or_new,
+    name_of_groups,
+    with_item_weights,
+)
+from skcoldstart.compose._smoothing import (
+    check_linear_in_targets,
+    play_coefficients,
+    play_features,
+)
+from skcoldstart.compose._targets import (
+    compress_norms,
+    fit_popularity,
+    item_weights,
+    predict_popularity,
+    user_spreads,
+)
 from skcoldstart.compose._usage import usage_parameters
+from skcoldstart.factorization import WMF
 
 __all__ = ["ColdStartRecommender"]
+
+DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 
 class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
@@ -58,7 +82,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     factorizer : estimator, default=None
         Has ``fit_transform(Y)`` and ``inverse_transform(Z)``: `WMF`,
         `sklearn.decomposition.NMF`, `sklearn.decomposition.TruncatedSVD`. ``None``
-        means `WMF()`, with a smaller `reg` for small catalogues.
+        means `WMF()`.
     norm_compression : float, default=0.0
         How far the lengths of items' factors are drawn together before the regressor
         learns them, so that popular items do not dominate: 0 leaves them as they
@@ -101,8 +125,6 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     The default parts were chosen on inner splits of five real sets, see the Notes of
     `WMF`. They are at least as good as a content profile in AUC on all of them; where
     the first places of a list matter, `skcoldstart.make_recommender` ranks better.
-    Below 1,000 in the largest singular value of the played confidences, as in
-    catalogues of some hundred plays, `reg` is a tenth of it.
 
     Both steps are fitted in `fit`, on the same rows. In cross-validation the
     factorizer therefore never sees held-out items: y has one row per item, and a fold
@@ -137,7 +159,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     Examples
     --------
     >>> import numpy as np
-    >>>     >>> from skcoldstart import WMF, ColdStartRecommender
+    >>> from sklearn.linear_model import Ridge
+    >>> from skcoldstart import WMF, ColdStartRecommender
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(60, 4))
     >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 30))))
@@ -147,13 +170,24 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     ((30, 3), True)
     """
 
+    # Where metadata is routed, these come unasked.
+    __metadata_request__fit = {"user_ids": True, "item_ids": True, "groups": True}
+    __metadata_request__partial_fit = __metadata_request__fit
+
     _parameter_constraints: dict = {
-        "regressor": [HasMethods(["fit", "predict"]), None],
+        "regressor": [HasMethods(["fit"]), None],
         "factorizer": [HasMethods(["fit_transform", "inverse_transform"]), None],
         "norm_compression": [
             Interval(Real, 0, None, closed="left"),
             Options(Real, {np.inf}),
         ],
+        "play_weight": [Interval(Real, 0, None, closed="left")],
+        "item_weight": [
+            StrOptions({"uniform", "inverse"}),
+            Interval(Real, None, None, closed="neither"),
+        ],
+        "group_level": ["boolean"],
+        "popularity_weight": [Interval(Real, 0, None, closed="left")],
         "prior_strength": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -163,17 +197,32 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         factorizer=None,
         *,
         norm_compression=0.0,
+        play_weight=0.0,
+        item_weight="uniform",
+        group_level=False,
+        popularity_weight=0.0,
         prior_strength=4.0,
     ):
         self.regressor = regressor
         self.factorizer = factorizer
         self.norm_compression = norm_compression
+        self.play_weight = play_weight
+        self.item_weight = item_weight
+        self.group_level = group_level
+        self.popularity_weight = popularity_weight
         self.prior_strength = prior_strength
 
     # The regressor and the factorizer validate their own parameters when fitted.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, X: Any, y: Any, *, user_ids: Any = None, **params: Any
+        self,
+        X: Any,
+        y: Any,
+        *,
+        user_ids: Any = None,
+        item_ids: Any = None,
+        groups: Any = None,
+        **params: Any,
     ) -> "ColdStartRecommender":
         """Factorize the plays and learn to predict item factors from content.
 
@@ -185,6 +234,12 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
             Names of users, where `y` is no DataFrame that has them.
+        item_ids : array-like of shape (n_items,), default=None
+            Names of items, for `partial_fit`, where neither `y` nor `X` is a DataFrame
+            whose index has them.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, such as its artist, for `group_level`; handed on to a
+            regressor whose `fit` takes it.
         **params : dict
             Parameters for the regressor's `fit`; with metadata routing on, for every
             step that requested them.
@@ -198,36 +253,172 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         ------
         ValueError
             If `y` does not have one row per item, holds NaN, infinite or negative
-            counts, or no plays at all.
+            counts, or no plays at all; or `group_level` is set without `groups`.
+        TypeError
+            If `play_weight` is above 0 and the regressor is not linear in its targets.
         """
-        n_items = count_items(X)
         plays = check_training_plays(self, X, y, user_ids=user_ids)
-        routed = self._route(params)
+        names = item_names_of(X, y, item_ids)
 
-        self.factorizer_ = clone(self._given_factorizer(plays))
-        factors = np.asarray(
-            self.factorizer_.fit_transform(plays, **routed.factorizer.fit_transform)
-        )
-        self._record_decoder(factors.shape[1], plays.shape[1])
-        played = np.flatnonzero(np.diff(plays.indptr))
-        factors, self._factor_length = compress_norms(
-            factors, self.norm_compression, played
-        )
+        def factorize(plays: Any, names: Any, params: dict[str, Any]) -> np.ndarray:
+            fitted = getattr(self, "factorizer_", None)
+            given = self._given_factorizer()
+            self.factorizer_ = kept_or_new(given, fitted, clone)
+            return self.factorizer_.fit_transform(plays, **params)
 
+        return self._learn(X, plays, names, groups, params, factorize)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        user_ids: Any = None,
+        item_ids: Any = None,
+        groups: Any = None,
+        **params: Any,
+    ) -> "ColdStartRecommender":
+        """Go on from the last fit, with more items, more users and more plays.
+
+        Factors of known items and users are the start of the factorization, new ones
+        begin with what their plays with known ones say; the regressor is fitted anew.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Content of all items, known and new.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            All their plays, those of earlier calls included.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them. Users are found
+            again by name; without names, the known ones come first, in their old
+            order.
+        item_ids : array-like of shape (n_items,), default=None
+            Names of items, likewise.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, for `group_level`.
+        **params : dict
+            Parameters for the regressor's `fit`.
+
+        Returns
+        -------
+        self
+            The recommender, fitted to all items and users of `y`.
+
+        Raises
+        ------
+        ValueError
+            If names were passed in one call and not in the other, or there are no
+            names and fewer items or users than are known.
+        TypeError
+            If the factorizer has no ``partial_fit`` that takes more rows and columns,
+            as `WMF` does.
+        """
+        if not hasattr(self, "factorizer_"):
+            named = {"user_ids": user_ids, "item_ids": item_ids, "groups": groups}
+            return self.fit(X, y, **named, **params)
+        if not hasattr(self.factorizer_, "transform_users"):
+            raise TypeError(
+                "partial_fit needs a factorizer that goes on with more items and "
+                f"users, as WMF does, not {type(self.factorizer_).__name__}; use fit."
+            )
+        known = getattr(self, "user_names_in_", None), self.n_users_
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
+        given = getattr(self, "user_names_in_", None), plays.shape[1]
+        users = align(*known, *given, what="users")
+
+        def factorize(plays: Any, names: Any, params: dict[str, Any]) -> np.ndarray:
+            known = self._item_names, len(self.factorizer_.item_factors_)
+            items = align(*known, names, plays.shape[0], what="items")
+            self.factorizer_ = grow_factorization(self.factorizer_, plays, items, users)
+            return self.factorizer_.item_factors_
+
+        names = item_names_of(X, y, item_ids)
+        return self._learn(X, plays, names, groups, params, factorize)
+
+    def _learn(
+        self,
+        X: Any,
+        plays: Any,
+        names: np.ndarray | None,
+        groups: Any,
+        params: dict[str, Any],
+        factorize: Callable[[Any, Any, dict[str, Any]], np.ndarray],
+    ) -> "ColdStartRecommender":
+        """Fit both steps, given validated plays and how to factorize them."""
+        given = self._given_regressor()
+        check_predicts(given)
+        if self.play_weight:
+            check_linear_in_targets(given[-1] if isinstance(given, Pipeline) else given)
+        routed = self._route(params, groups)
         fit_params = routed.regressor.fit
-        if len(played) < n_items:
+        if groups is not None:
+            groups = check_item_groups(groups, X)
+        if self.group_level:
+            if groups is None:
+                raise ValueError(
+                    "group_level=True needs groups, one entry per item; pass groups= "
+                    "to fit. A search passes them on where metadata routing is enabled."
+                )
+            X, plays, names = by_group(X, plays, groups)
+        factors = np.asarray(factorize(plays, names, routed.factorizer.fit_transform))
+        self._item_names = names
+        self._joined_user_factors: np.ndarray | None = None
+        self._record_decoder(factors.shape[1], plays.shape[1])
+
+        # The regressor learns from items that somebody played.
+        played = np.flatnonzero(np.diff(plays.indptr))
+        if len(played) < len(factors):
             fit_params = _check_method_params(X, fit_params, indices=played)
             rows = X.tocsr() if sp.issparse(X) else X  # not every format has rows
-            X, factors = _safe_indexing(rows, played), factors[played]
-        self.regressor_ = self._cloned_regressor()
-        own_params = usage_parameters(self.regressor_, self, plays, played)
+            X, plays, factors = (
+                _safe_indexing(rows, played),
+                plays[played],
+                factors[played],
+            )
+        targets, self._factor_length = compress_norms(factors, self.norm_compression)
+        weight = item_weights(plays, self.item_weight)
+        fitted = getattr(self, "regressor_", None)
+        self.regressor_ = kept_or_new(given, fitted, for_all_factors)
+        users = getattr(self, "user_factors_", None)
+        usage = usage_parameters(self.regressor_, self.factorizer_, users, plays)
+        fit_params = with_item_weights(self.regressor_, usage | fit_params, weight)
         with name_missing_content(X):
-            self.regressor_.fit(X, factors, **own_params | fit_params)
+            self.regressor_.fit(X, targets, **fit_params)
+        self._join_heads(X, plays, weight)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
+
+    def _join_heads(self, X: Any, plays: Any, weight: np.ndarray | None) -> None:
+        """Join smoothed plays and predicted popularity to the factors of users."""
+        self.__dict__.pop("popularity_regressor_", None)
+        if not (self.play_weight or self.popularity_weight):
+            return
+        if not self._linear_decoder:
+            raise TypeError(
+                "play_weight and popularity_weight add to products of factors, but "
+                f"{type(self.factorizer_).__name__} does not decode linearly; use "
+                "factorizer=WMF(), or leave both 0."
+            )
+        F, head = features_and_head(self.regressor_, X)
+        users, items = self.user_factors_, self._latent_factors(X)
+        if self.play_weight:
+            smoothed = play_coefficients(head, F, plays, weight).astype(users.dtype)
+            users = np.hstack([users, self.play_weight * smoothed])
+            items = np.hstack([items, play_features(head, F)])
+        if self.popularity_weight:
+            self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
+            predicted = predict_popularity(self.popularity_regressor_, F)
+            self._popularity_scale = float(predicted.mean()), float(predicted.std())
+            spreads = user_spreads(items, users)
+            spreads[spreads == 0] = spreads.mean() or 1.0  # users without plays
+            column = (self.popularity_weight * spreads).astype(users.dtype)
+            users = np.column_stack([users, column])
+        self._joined_user_factors = users
 
     def predict_factors(self, X: Any) -> np.ndarray:
         """Predict the latent factors of items from their content.
@@ -240,8 +431,25 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         Returns
         -------
         ndarray of shape (n_items, k)
-            Predicted item factors.
+            Predicted item factors; with `play_weight` or `popularity_weight`, the
+            features that carry smoothed plays and the popularity follow them.
         """
+        factors = self._latent_factors(X)
+        if self._joined_user_factors is None:
+            return factors
+        F, head = features_and_head(self.regressor_, X)
+        columns = [factors]
+        n_left = self._joined_user_factors.shape[1] - factors.shape[1]
+        if hasattr(self, "popularity_regressor_"):
+            mean, spread = self._popularity_scale
+            predicted = predict_popularity(self.popularity_regressor_, F)
+            columns.append((predicted - mean)[:, np.newaxis] / (spread or 1.0))
+            n_left -= 1
+        if n_left:
+            columns.insert(1, play_features(head, F))
+        return np.hstack(columns).astype(self._joined_user_factors.dtype, copy=False)
+
+    def _latent_factors(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         count_items(X)
         with name_missing_content(X):
@@ -297,11 +505,13 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
                 f"y_so_far has {plays.shape[1]} columns but fit saw {self.n_users_} "
                 "users; pass one column per user, in the same order."
             )
-        expected = self._factor_length * self.predict_factors(X)
-        factors = self.factorizer_.transform_with_prior(
-            plays, expected, strength=self.prior_strength
+        factors = self.predict_factors(X)
+        latent = factors[:, : self._n_components]
+        latent[...] = self.factorizer_.transform_with_prior(
+            plays, self._factor_length * latent, strength=self.prior_strength
         )
-        return factors / self._factor_length
+        latent /= self._factor_length
+        return factors
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe which step receives which metadata.
@@ -317,7 +527,9 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             .add_self_request(self)
             .add(
                 regressor=self._given_regressor(),
-                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+                method_mapping=MethodMapping()
+                .add(caller="fit", callee="fit")
+                .add(caller="partial_fit", callee="fit"),
             )
             .add(
                 factorizer=self._given_factorizer(),
@@ -327,26 +539,19 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
             )
         )
 
-    def _route(self, params: dict[str, Any]) -> Bunch:
+    def _route(self, params: dict[str, Any], groups: Any) -> Bunch:
         if _routing_enabled():
-            return process_routing(self, "fit", **params)
+            own = {} if groups is None else {"groups": groups}
+            return process_routing(self, "fit", **params, **own)
+        if groups is not None and (name := name_of_groups(self._given_regressor())):
+            params = {name: groups} | params
         return Bunch(regressor=Bunch(fit=params), factorizer=Bunch(fit_transform={}))
 
     def _given_regressor(self) -> Any:
-        return default_regressor() if self.regressor is None else self.regressor
+        return Ridge(DEFAULT_ALPHA) if self.regressor is None else self.regressor
 
-    def _given_factorizer(self, plays: Any = None) -> Any:
-        return default_factorizer(plays) if self.factorizer is None else self.factorizer
-
-    def _cloned_regressor(self) -> Any:
-        """Clone the regressor, repeated per factor where it predicts one output."""
-        regressor = clone(self._given_regressor())
-        if _fits_several_outputs(regressor):
-            return regressor
-        if isinstance(regressor, Pipeline):
-            name, last = regressor.steps[-1]
-            return regressor.set_params(**{name: MultiOutputRegressor(last)})
-        return MultiOutputRegressor(regressor)
+    def _given_factorizer(self) -> Any:
+        return WMF() if self.factorizer is None else self.factorizer
 
     @property
     def n_features_in_(self) -> int:
@@ -362,20 +567,3 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         tags.input_tags = regressor_tags.input_tags
         tags.non_deterministic = regressor_tags.non_deterministic
         return tags
-
-
-def _fits_several_outputs(regressor: Any) -> bool:
-    """Whether a regressor takes y of several columns; a wrapper takes what it wraps."""
-    from sklearn.neural_network import MLPRegressor
-
-    # TODO(sklearn 1.11): MLPRegressor takes several outputs but its tags deny it, and
-    # so do its wrappers'. One network a factor would cost k times as much and share
-    # nothing between factors.
-    if isinstance(regressor, Pipeline):
-        return _fits_several_outputs(regressor.steps[-1][1])
-    if isinstance(regressor, TransformedTargetRegressor):
-        return regressor.regressor is None or _fits_several_outputs(regressor.regressor)
-    if hasattr(regressor, "estimator") and hasattr(regressor, "refit"):  # a search
-        return _fits_several_outputs(regressor.estimator)
-    tags = get_tags(regressor).target_tags
-    return tags.multi_output or isinstance(regressor, MLPRegressor)

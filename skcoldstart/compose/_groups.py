@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import check_array
 
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import is_missing
 
-__all__ = ["check_item_groups", "group_table", "known_groups"]
+__all__ = ["by_group", "check_item_groups", "group_table", "known_groups"]
 
 
 def check_item_groups(groups: Any, X: Any) -> np.ndarray:
@@ -50,3 +51,33 @@ def group_table(groups: np.ndarray, known: list[Hashable], dtype: Any) -> sp.csr
         (np.ones(len(rows), dtype), (rows, found[rows])),
         shape=(len(groups), len(known)),
     )
+
+
+def by_group(
+    X: Any, plays: sp.csr_array, groups: np.ndarray
+) -> tuple[Any, sp.csr_array, np.ndarray]:
+    """Average content and add up plays over the items of each group.
+
+    Shapes: `X` (n_items, n_features), `plays` (n_items, n_users), `groups` (n_items,)
+    -> the same two with a row for each group, and the groups (n_groups,).
+    """
+    if any(group is None for group in groups):
+        raise ValueError(
+            "group_level=True needs the group of every item, but "
+            f"{sum(group is None for group in groups)} have none; give each of them a "
+            "group of its own."
+        )
+    known = known_groups(groups)
+    members = group_table(groups, known, np.float64)
+    share = members.T.multiply(1 / members.sum(axis=0)[:, np.newaxis]).tocsr()
+    try:
+        table = check_array(X, accept_sparse="csr", input_name="X")
+    except ValueError as error:
+        raise ValueError(
+            f"group_level=True averages the content of a group: {error} Pass a table "
+            "of numbers, or put the steps that make it before the recommender."
+        ) from error
+    content = share @ table
+    if hasattr(X, "iloc"):
+        content = type(X)(content, columns=X.columns)
+    return content, sp.csr_array(members.T @ plays), np.fromiter(known, object)

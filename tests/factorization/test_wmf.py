@@ -190,7 +190,9 @@ def test_more_components_than_items_and_users(plays):
 
 @pytest.mark.parametrize("confidence", ["log", "linear", "precomputed"])
 def test_loss_is_the_sum_over_all_pairs(plays, confidence):
-    wmf = WMF(3, confidence=confidence, random_state=0, reg_exponent=0.5).fit(plays)
+    wmf = WMF(3, reg=REG, confidence=confidence, random_state=0, reg_exponent=0.5).fit(
+        plays
+    )
     expected = reference.loss(
         plays,
         wmf.item_factors_,
@@ -552,8 +554,16 @@ def test_there_are_no_more_factors_than_items_or_users(plays):
 
 def test_a_reg_that_leaves_nothing_is_named():
     with pytest.warns(UserWarning, match=r"about 0 and explain nothing: reg=100 out"):
-        WMF(random_state=0).fit(np.eye(6))
+        WMF(reg=100.0, random_state=0).fit(np.eye(6))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        WMF(reg=3.0, random_state=0).fit(np.eye(6))
-        WMF(random_state=0).fit(np.zeros((6, 6)))
+        WMF(random_state=0).fit(np.eye(6))
+        WMF(reg=100.0, random_state=0).fit(np.zeros((6, 6)))
+
+
+def test_the_default_reg_grows_with_the_plays_up_to_100(plays):
+    wmf = WMF(3, random_state=0).fit(plays)
+    assert wmf.reg_ == pytest.approx(np.count_nonzero(plays) ** 0.75 / 18)
+    same = WMF(3, reg=wmf.reg_, random_state=0).fit(plays)
+    assert_array_equal(same.transform(plays), wmf.transform(plays))
+    assert WMF(1, max_iter=1).fit(np.ones((151, 150))).reg_ == 100.0

@@ -1,0 +1,96 @@
+"""A factorization that goes on with more items and more users."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import refuse_missing
+
+__all__ = ["align", "grow_factorization", "item_names_of"]
+
+
+def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
+    """Return names of items: `item_ids`, or labels of rows that are no positions.
+
+    Shapes: -> (n_items,).
+    """
+    n_items = count_items(X)
+    if item_ids is None:
+        frames = [t for t in (y, X) if hasattr(t, "iloc") and hasattr(t, "index")]
+        if not frames:
+            return None
+        item_ids = frames[0].index
+        if np.array_equal(item_ids, np.arange(n_items)):
+            return None
+    refuse_missing(item_ids, what="A name of item_ids", remedy="give each item one.")
+    names = np.fromiter(item_ids, object)
+    if len(names) != n_items or len(set(names)) < n_items:
+        raise ValueError(
+            f"item_ids holds {len(names)} names, {len(set(names))} of them different, "
+            f"for {n_items} items; expected one name per row of X, each another."
+        )
+    return names
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Rows known before that are still there, and all rows, the known ones first."""
+
+    kept: np.ndarray
+    order: np.ndarray
+
+
+def align(
+    known: np.ndarray | None,
+    n_known: int,
+    given: np.ndarray | None,
+    n_given: int,
+    *,
+    what: str,
+) -> Alignment:
+    """Find the known items (or users) among those given, by name or by position."""
+    if known is None and given is None:
+        if n_given < n_known:
+            raise ValueError(
+                f"Got {n_given} {what}, but {n_known} are known; without names, "
+                f"expected all of them, in their old order, and new ones after them. "
+                f"Pass {what[:-1]}_ids to fit and partial_fit to leave some out."
+            )
+        return Alignment(np.arange(n_known), np.arange(n_given))
+    if known is None or given is None:
+        first, then = ("no ", "") if known is None else ("", "no ")
+        raise ValueError(
+            f"{what} had {first}names in fit and have {then}names now; pass "
+            f"{what[:-1]}_ids, or frames that have labels, each time or never."
+        )
+    place = {name: i for i, name in enumerate(known)}
+    found = np.array([place.get(name, -1) for name in given], dtype=np.int64)
+    seen = np.flatnonzero(found >= 0)
+    return Alignment(found[seen], np.concatenate([seen, np.flatnonzero(found < 0)]))
+
+
+def grow_factorization(
+    factorizer: Any, plays: sp.csr_array, items: Alignment, users: Alignment
+) -> Any:
+    """Return a factorizer fitted to plays, starting from the factors of another.
+
+    Shapes: `plays` (n_items, n_users).
+    """
+    grown = copy.copy(factorizer)
+    grown.item_factors_ = factorizer.item_factors_[items.kept]
+    grown.user_factors_ = factorizer.user_factors_[users.kept]
+    grown.n_features_in_ = len(users.kept)
+    grown.partial_fit(plays[items.order][:, users.order])
+    grown.item_factors_ = _put_back(grown.item_factors_, items.order)
+    grown.user_factors_ = _put_back(grown.user_factors_, users.order)
+    return grown
+
+
+def _put_back(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+    original = np.empty_like(rows)
+    original[order] = rows
+    return original

@@ -1,0 +1,170 @@
+"""The regressor inside a recommender: any one that scikit-learn knows."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_regressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from skcoldstart._utils.sk import HasMethods, _routing_enabled
+
+__all__ = [
+    "check_predicts",
+    "features_and_head",
+    "for_all_factors",
+    "kept_or_new",
+    "name_of_groups",
+    "named_for_fit",
+    "with_item_weights",
+]
+
+
+class _OneRegressorPerFactor(MultiOutputRegressor):
+    """Repeat a regressor that gets its `predict` in `fit`, such as a stack."""
+
+    _parameter_constraints: dict = MultiOutputRegressor._parameter_constraints | {
+        "estimator": [HasMethods(["fit"])]
+    }
+
+
+def check_predicts(regressor: Any) -> None:
+    """Refuse what is no regressor; some have `predict` only once they are fitted."""
+    last = regressor[-1] if isinstance(regressor, Pipeline) else regressor
+    if not (hasattr(regressor, "predict") or is_regressor(last)):
+        raise TypeError(
+            f"regressor={type(regressor).__name__} has no predict; expected a "
+            "regressor, or a Pipeline that ends in one."
+        )
+
+
+def for_all_factors(regressor: Any) -> Any:
+    """Clone a regressor, repeated per factor where it predicts one output."""
+    regressor = clone(regressor)
+    if _fits_several_outputs(regressor):
+        return regressor
+    if isinstance(regressor, Pipeline):
+        name, last = regressor.steps[-1]
+        return regressor.set_params(**{name: _repeated(last)})
+    return _repeated(regressor)
+
+
+def _repeated(regressor: Any) -> MultiOutputRegressor:
+    if hasattr(regressor, "predict"):
+        return MultiOutputRegressor(regressor)
+    return _OneRegressorPerFactor(regressor)
+
+
+def _fits_several_outputs(regressor: Any) -> bool:
+    """Whether a regressor takes y of several columns; a wrapper takes what it wraps."""
+    from sklearn.neural_network import MLPRegressor
+
+    # TODO(sklearn 1.11): MLPRegressor takes several outputs but its tags deny it, and
+    # so do its wrappers'. One network a factor would cost k times as much and share
+    # nothing between factors.
+    if isinstance(regressor, Pipeline):
+        return _fits_several_outputs(regressor.steps[-1][1])
+    if isinstance(regressor, TransformedTargetRegressor):
+        return regressor.regressor is None or _fits_several_outputs(regressor.regressor)
+    if _is_search(regressor):
+        return _fits_several_outputs(regressor.estimator)
+    tags = get_tags(regressor).target_tags
+    return tags.multi_output or isinstance(regressor, MLPRegressor)
+
+
+def _is_search(regressor: Any) -> bool:
+    return hasattr(regressor, "estimator") and hasattr(regressor, "refit")
+
+
+def _continued(given: Any, fitted: Any) -> Any:
+    """Return the fitted step, set anew, where the given one wants a warm start."""
+    params = given.get_params()
+    warm = [name for name in params if name.endswith("warm_start") and params[name]]
+    if not warm:
+        return None
+    last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    searches = any(map(_is_search, (given, *params.values())))
+    if searches or isinstance(last, MultiOutputRegressor):
+        raise ValueError(
+            f"{warm[0]}=True of {type(given).__name__} cannot be continued: a search, "
+            "or a regressor of one output that is repeated per factor, starts anew in "
+            f"each fit. Set {warm[0]}=False, or use a regressor of several outputs."
+        )
+    if type(given) is not type(fitted):
+        return None
+    plain = {
+        name: value
+        for name, value in params.items()
+        if not hasattr(value, "get_params") and not isinstance(value, list)
+    }
+    return fitted.set_params(**plain)
+
+
+def kept_or_new(given: Any, fitted: Any, new: Callable[[Any], Any]) -> Any:
+    """Return the fitted step to go on with, or a new one."""
+    kept = None if fitted is None else _continued(given, fitted)
+    return new(given) if kept is None else kept
+
+
+def name_of_groups(regressor: Any) -> str | None:
+    """Return the name of the parameter of `fit` that takes groups of items."""
+    if isinstance(regressor, Pipeline):
+        name, last = regressor.steps[-1]
+        inner = name_of_groups(last)
+        return None if inner is None else f"{name}__{inner}"
+    takes = _is_search(regressor) or has_fit_parameter(regressor, "groups")
+    return "groups" if takes else None
+
+
+def with_item_weights(
+    regressor: Any, params: dict[str, Any], weight: np.ndarray | None
+) -> dict[str, Any]:
+    """Return parameters of `fit` with weights of items, (n_items,), among them."""
+    if weight is None:
+        return params
+    named = named_for_fit(regressor, ("sample_weight",))
+    if not named:
+        raise TypeError(
+            f"item_weight needs a regressor whose fit takes sample_weight, but "
+            f"{type(regressor).__name__} has none; use item_weight='uniform'."
+        )
+    name = named["sample_weight"]
+    return params | {name: weight * params.get(name, 1.0)}
+
+
+def features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
+    """Return what the last step of a fitted regressor sees of X, and that step."""
+    if isinstance(regressor, Pipeline):
+        return regressor[:-1].transform(X) if len(regressor) > 1 else X, regressor[-1]
+    return X, regressor
+
+
+def named_for_fit(regressor: Any, names: Iterable[str]) -> dict[str, str]:
+    """Return parameters of `fit` by the names under which they reach who has them.
+
+    All of `names` or nothing: the last step of a Pipeline and the estimator of a search
+    are asked. With metadata routing on, they are made to request them.
+    """
+    prefix, asking = _who_asks(regressor, names)
+    if asking is None:
+        return {}
+    if _routing_enabled():
+        asking.set_fit_request(**dict.fromkeys(names, True))
+        prefix = ""
+    return {name: f"{prefix}{name}" for name in names}
+
+
+def _who_asks(regressor: Any, names: Iterable[str]) -> tuple[str, Any]:
+    """Return the estimator that asks, and what leads its parameters to it."""
+    if isinstance(regressor, Pipeline):
+        name, last = regressor.steps[-1]
+        prefix, asking = _who_asks(last, names)
+        return f"{name}__{prefix}", asking
+    if _is_search(regressor):
+        return _who_asks(regressor.estimator, names)
+    asks = all(has_fit_parameter(regressor, name) for name in names)
+    return "", regressor if asks else None
