@@ -318,6 +318,12 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         if not hasattr(self, "factorizer_"):
             named = {"user_ids": user_ids, "item_ids": item_ids, "groups": groups}
             return self.fit(X, y, **named, **params)
+        known = getattr(self.regressor_, "n_features_in_", None)
+        if known is not None and np.ndim(X) == 2 and np.shape(X)[1] != known:
+            raise ValueError(
+                f"X has {np.shape(X)[1]} features, but ColdStartRecommender is "
+                f"expecting {known} features as input; use fit for other content."
+            )
         if not hasattr(self.factorizer_, "transform_users"):
             raise TypeError(
                 "partial_fit needs a factorizer that goes on with more items and "
@@ -378,12 +384,13 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
                 factors[played],
             )
         targets, self._factor_length = compress_norms(factors, self.norm_compression)
-        weight = item_weights(plays, self.item_weight)
         fitted = getattr(self, "regressor_", None)
         self.regressor_ = kept_or_new(given, fitted, for_all_factors)
         users = getattr(self, "user_factors_", None)
         usage = usage_parameters(self.regressor_, self.factorizer_, users, plays)
-        fit_params = with_item_weights(self.regressor_, usage | fit_params, weight)
+        fit_params, weight = with_item_weights(
+            self.regressor_, usage | fit_params, item_weights(plays, self.item_weight)
+        )
         with name_missing_content(X):
             self.regressor_.fit(X, targets, **fit_params)
         self._join_heads(X, plays, weight)

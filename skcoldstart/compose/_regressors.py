@@ -122,10 +122,14 @@ def name_of_groups(regressor: Any) -> str | None:
 
 def with_item_weights(
     regressor: Any, params: dict[str, Any], weight: np.ndarray | None
-) -> dict[str, Any]:
-    """Return parameters of `fit` with weights of items, (n_items,), among them."""
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Return parameters of `fit` with weights of items among them, and all weights.
+
+    Shapes: `weight` (n_items,).
+    """
+    given = [name for name in params if name.endswith("sample_weight")]
     if weight is None:
-        return params
+        return params, params[given[0]] if given else None
     named = named_for_fit(regressor, ("sample_weight",))
     if not named:
         raise TypeError(
@@ -133,7 +137,9 @@ def with_item_weights(
             f"{type(regressor).__name__} has none; use item_weight='uniform'."
         )
     name = named["sample_weight"]
-    return params | {name: weight * params.get(name, 1.0)}
+    if given:
+        weight = weight * np.asarray(params[given[0]])
+    return params | {name: weight}, weight
 
 
 def features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
@@ -163,8 +169,21 @@ def _who_asks(regressor: Any, names: Iterable[str]) -> tuple[str, Any]:
     if isinstance(regressor, Pipeline):
         name, last = regressor.steps[-1]
         prefix, asking = _who_asks(last, names)
+        if asking is not None and _routing_enabled():
+            _leave_out(regressor[:-1], names)
         return f"{name}__{prefix}", asking
     if _is_search(regressor):
         return _who_asks(regressor.estimator, names)
     asks = all(has_fit_parameter(regressor, name) for name in names)
     return "", regressor if asks else None
+
+
+def _leave_out(steps: Pipeline, names: Iterable[str]) -> None:
+    """Let steps that do not say whether they want metadata go without them."""
+    for _, step in steps.steps:
+        if not hasattr(step, "set_fit_request"):
+            continue
+        requests = step.get_metadata_routing().fit.requests
+        for name in names:
+            if requests.get(name, True) is None:
+                step.set_fit_request(**{name: False})

@@ -1,0 +1,164 @@
+"""Cold groups: weights of items, learning by group, popularity from content."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import Lasso, Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import WMF, ColdStartRecommender, make_recommendation_scorer
+
+ARTISTS = np.arange(90) // 5
+WMF_3 = WMF(3, dtype="float64", random_state=0)
+
+
+@pytest.fixture
+def world(rng):
+    X = rng.normal(size=(18, 6))[ARTISTS] + 0.3 * rng.normal(size=(90, 6))
+    taste = rng.normal(size=(6, 40)) * 0.8
+    y = rng.poisson(np.exp(X @ taste - 1.5 + X[:, [0]])).astype(float)
+    y[:, 3] = 0.0  # a user without plays
+    return X, sp.csr_array(y)
+
+
+def test_item_weights_are_powers_of_the_number_of_users(world):
+    X, y = world
+    users = np.diff(y.indptr)
+    for item_weight, exponent in [("inverse", -1.0), (-0.25, -0.25), (0.5, 0.5)]:
+        model = ColdStartRecommender(Ridge(), WMF_3, item_weight=item_weight)
+        played = users > 0
+        weight = users[played].astype(float) ** exponent
+        factors = WMF_3.fit_transform(y)[played]
+        expected = Ridge().fit(X[played], factors, sample_weight=weight / weight.mean())
+        assert_allclose(model.fit(X, y).predict_factors(X), expected.predict(X))
+
+
+def test_item_weights_reach_the_end_of_a_pipeline(world):
+    X, y = world
+    for routing in (False, True):
+        with sklearn.config_context(enable_metadata_routing=routing):
+            inside = ColdStartRecommender(
+                make_pipeline(StandardScaler(), Ridge()), WMF_3, item_weight="inverse"
+            ).fit(X, y)
+        alone = ColdStartRecommender(Ridge(), WMF_3, item_weight="inverse")
+        scaler = StandardScaler().fit(X)
+        alone.fit(scaler.transform(X), y)
+        assert_allclose(
+            inside.predict(X), alone.predict(scaler.transform(X)), rtol=1e-5
+        )
+
+
+def test_regressors_without_weights_are_named(world):
+    model = ColdStartRecommender(KNeighborsRegressor(), WMF_3, item_weight="inverse")
+    with pytest.raises(TypeError, match="KNeighborsRegressor has none"):
+        model.fit(*world)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, pd.DataFrame])
+def test_with_group_level_a_group_is_one_item(world, form):
+    X, y = world
+    shuffled = np.random.default_rng(0).permutation(90)
+    X, y, artists = X[shuffled], y[shuffled], ARTISTS[shuffled]
+    table = (
+        form(X) if form is not pd.DataFrame else pd.DataFrame(X, columns=list("abcdef"))
+    )
+    ridge = Ridge(solver="sparse_cg", tol=1e-12)
+    model = ColdStartRecommender(ridge, WMF_3, group_level=True)
+    model.fit(table, y, groups=artists)
+    known = list(dict.fromkeys(artists))
+    means = np.array([X[artists == a].mean(axis=0) for a in known])
+    plays = np.array([y.toarray()[artists == a].sum(axis=0) for a in known])
+    expected = ColdStartRecommender(Ridge(), WMF_3).fit(means, plays)
+    assert_allclose(model.predict(table), expected.predict(X), rtol=1e-4, atol=1e-6)
+
+
+def test_songs_of_a_group_differ_by_their_own_content(world):
+    X, y = world
+    model = ColdStartRecommender(Ridge(), WMF_3, group_level=True)
+    scores = model.fit(X[:75], y[:75], groups=ARTISTS[:75]).predict(X[75:])
+    assert np.ptp(scores[:5], axis=0)[0] > 0
+
+
+@pytest.mark.parametrize(
+    "regressor", [Ridge(), GradientBoostingRegressor(n_estimators=3, random_state=0)]
+)
+def test_popularity_is_predicted_and_added_in_units_of_spread(world, regressor):
+    X, y = world
+    weight = 0.3
+    plain = ColdStartRecommender(regressor, WMF_3).fit(X[:75], y[:75])
+    model = ColdStartRecommender(regressor, WMF_3, popularity_weight=weight)
+    scores = model.fit(X[:75], y[:75]).predict(X[75:])
+    played = np.flatnonzero(np.diff(y[:75].indptr))
+    target = np.log1p(np.diff(y[:75].indptr)[played])
+    popularity = sklearn.base.clone(regressor).fit(X[played], target)
+    known = popularity.predict(X[played])
+    z = (popularity.predict(X[75:]) - known.mean()) / known.std()
+    spread = plain.predict(X[played]).std(axis=0)
+    spread[spread == 0] = spread.mean()
+    expected = plain.predict(X[75:]) + weight * z[:, None] * spread
+    assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_user_without_plays_is_shown_what_is_popular(world):
+    X, y = world
+    model = ColdStartRecommender(Ridge(), WMF_3, popularity_weight=0.3).fit(X, y)
+    scores = model.predict(X)[:, 3]
+    popularity = model.popularity_regressor_.predict(X).ravel()
+    assert_array_equal(np.argsort(scores), np.argsort(popularity))
+
+
+def test_all_at_once_equals_its_steps(world):
+    X, y = world
+    model = ColdStartRecommender(
+        Ridge(2.0),
+        WMF_3,
+        group_level=True,
+        item_weight=-0.5,
+        popularity_weight=0.3,
+        play_weight=1.0,
+    ).fit(X, y, groups=ARTISTS)
+    means = X.reshape(18, 5, 6).mean(axis=1)
+    plays = y.toarray().reshape(18, 5, 40).sum(axis=1)
+    same = ColdStartRecommender(
+        Ridge(2.0), WMF_3, item_weight=-0.5, popularity_weight=0.3, play_weight=1.0
+    ).fit(means, plays)
+    assert_allclose(model.predict(X), same.predict(X), rtol=1e-6)
+    assert_allclose(model.predict_factors(X) @ model.user_factors_.T, model.predict(X))
+
+
+def test_group_level_without_groups_says_what_to_pass(world):
+    X, y = world
+    model = ColdStartRecommender(Ridge(), WMF_3, group_level=True)
+    with pytest.raises(ValueError, match="group_level=True needs groups"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="1 have none; give each of them a group"):
+        model.fit(X, y, groups=[None, *ARTISTS[1:]])
+    with pytest.raises(ValueError, match=r"averages the content of a group"):
+        model.fit([f"song {i}" for i in range(90)], y, groups=ARTISTS)
+
+
+def test_groups_come_through_a_search_where_metadata_is_routed(world):
+    X, y = world
+    grid = {"group_level": [False, True], "popularity_weight": [0.0, 0.3]}
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            ColdStartRecommender(Ridge(), WMF_3),
+            grid,
+            scoring=make_recommendation_scorer("auc"),
+            cv=GroupKFold(3),
+            error_score="raise",
+        ).fit(X, y, groups=ARTISTS)
+    assert len(set(search.cv_results_["mean_test_score"])) == 4
+
+
+def test_lasso_has_no_room_for_weights_it_does_not_take(world):
+    X, y = world
+    model = ColdStartRecommender(Lasso(0.01), WMF_3, item_weight=-0.5)
+    assert np.isfinite(model.fit(X, y).predict(X)).all()
