@@ -65,7 +65,7 @@ DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 
 class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
-    """Recommend items that nobody has played, from what they are.
+    r"""Recommend items that nobody has played, from what they are.
 
     The plays of known items are factorized; a regressor learns to predict an item's
     latent factors from its content; a new item is scored for every user by the
@@ -87,6 +87,25 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         How far the lengths of items' factors are drawn together before the regressor
         learns them, so that popular items do not dominate: 0 leaves them as they
         are, ``inf`` gives every item unit length.
+    play_weight : float, default=0.0
+        Weight of the plays, 0 or 1, among the targets, beside the products of factors:
+        smoothed plays. They sharpen the first places of a list; 1 to 3 is worth a
+        search with 0, and for new artists 0 is often best. Above 0, the regressor must
+        be linear in its targets: `sklearn.linear_model.Ridge`, ``RidgeCV``,
+        ``LinearRegression`` or `sklearn.kernel_ridge.KernelRidge`, or a Pipeline that
+        ends in one.
+    item_weight : {"uniform", "inverse"} or float, default="uniform"
+        Weight of an item in the regression, by the number n of its users: all alike,
+        ``1 / n``, or n to this power, such as -0.5, scaled to mean 1. Weighs down
+        popular items.
+    group_level : bool, default=False
+        Learn from groups in place of items: plays are added up and content is averaged
+        over the items of a group, such as the songs of an artist, given as `groups` to
+        `fit`. For items of new groups; at prediction an item counts by its own
+        content.
+    popularity_weight : float, default=0.0
+        Weight of the popularity predicted from content by a regressor of the same
+        kind, in standard deviations of the user's scores.
     prior_strength : float, default=4.0
         Weight of the content against an item's own plays in `refine_factors`,
         above 0.
@@ -97,8 +116,11 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         The fitted regressor.
     factorizer_ : estimator
         The fitted factorizer.
+    popularity_regressor_ : estimator
+        Predicts log(1 + users) of an item, where `popularity_weight` is above 0.
     user_factors_ : ndarray of shape (n_users, k)
-        User factors, where the factorizer decodes linearly.
+        User factors, where the factorizer decodes linearly; with `play_weight` or
+        `popularity_weight` above 0, columns for these follow.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
@@ -138,6 +160,16 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     ``v (|v| + a m) / ((a + 1) |v|)`` with m the mean length of all items' factors [2]_;
     with ``inf`` they become ``v / |v|``.
 
+    With a `play_weight` :math:`\rho` above 0, the targets of the regression are
+    :math:`T = Y X^T + \rho P`, with factors Y of items and X of users and the plays P
+    as 0 and 1. As the regressor is linear in its targets, T is never formed: P is
+    solved for in blocks of users, which takes n_users times the number of features of
+    its last step in memory (of training items, for a kernel ridge).
+
+    A popularity has mean 0 and standard deviation 1 over the training items and is
+    added in units of the standard deviation of a user's scores over the same items;
+    users without plays get the mean of these, and so see what is popular.
+
     Once new items are played, `refine_factors` joins their plays with their content;
     refit to teach both models from them.
 
@@ -154,7 +186,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     ----------
     .. [1] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
        recommendation", NIPS 2013, section 4.
-    .. [2] RecSys 2025, arXiv 2510.11402.
+    .. [2] arXiv 2510.11402, RecSys 2025.
 
     Examples
     --------
