@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AudioEmbedding": "audio",
+    "AudioUnion": "audio",
     "BagOfWords": "codebook",
     "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
@@ -18,6 +19,7 @@ _HOME = {
     "ContentProfileRecommender": "compose",
     "FactorTargetEncoder": "factorization",
     "FramePooling": "audio",
+    "LibrosaFeatures": "audio",
     "MFCCExtractor": "audio",
     "MLRSimilarity": "similarity",
     "MelSpectrogram": "audio",

@@ -12,7 +12,9 @@ from skcoldstart import serving as serving
 from skcoldstart import similarity as similarity
 from skcoldstart._sequences.ragged import RaggedArray as RaggedArray
 from skcoldstart.audio import AudioEmbedding as AudioEmbedding
+from skcoldstart.audio import AudioUnion as AudioUnion
 from skcoldstart.audio import FramePooling as FramePooling
+from skcoldstart.audio import LibrosaFeatures as LibrosaFeatures
 from skcoldstart.audio import MelSpectrogram as MelSpectrogram
 from skcoldstart.audio import MFCCExtractor as MFCCExtractor
 from skcoldstart.codebook import BagOfWords as BagOfWords

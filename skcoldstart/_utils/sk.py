@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_method_params,
@@ -27,6 +28,7 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "_BaseComposition",
     "_check_feature_names_in",
     "_check_method_params",
     "_fit_context",

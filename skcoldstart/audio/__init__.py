@@ -2,18 +2,23 @@
 
 from skcoldstart.audio._embedding import AudioEmbedding
 from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._librosa import LibrosaFeatures
 from skcoldstart.audio._mel import MelSpectrogram
 from skcoldstart.audio._mfcc import MFCCExtractor
 from skcoldstart.audio._pooling import FramePooling
 from skcoldstart.audio._runs import ItemError
 from skcoldstart.audio._tuning import MusicNNArchitecture
+from skcoldstart.audio._union import AudioUnion, UnionFrames
 
 __all__ = [
     "AudioEmbedding",
     "AudioReadError",
+    "AudioUnion",
     "FramePooling",
     "ItemError",
+    "LibrosaFeatures",
     "MFCCExtractor",
     "MelSpectrogram",
     "MusicNNArchitecture",
+    "UnionFrames",
 ]

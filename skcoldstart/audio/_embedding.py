@@ -4,15 +4,13 @@ import copy
 import os
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import TransformerMixin
 
-from skcoldstart._sequences.labels import label_rows
 from skcoldstart._utils.sk import Interval, StrOptions
 from skcoldstart.audio._extraction import Analysis, FrameFunction
-from skcoldstart.audio._extractor import AudioExtractor, Reader
+from skcoldstart.audio._extractor import Reader
 from skcoldstart.audio._listening import (
     MUSICNN_SR,
     CallableVectors,
@@ -23,14 +21,14 @@ from skcoldstart.audio._listening import (
     musicnn_frames,
 )
 from skcoldstart.audio._musicnn import LAYERS, TAGS, TRAINING_SETS
-from skcoldstart.audio._pooling import FramePooling
+from skcoldstart.audio._pooled import PooledExtractor
 
 __all__ = ["AudioEmbedding"]
 
 _WINDOW_S = 3.0
 
 
-class AudioEmbedding(AudioExtractor):
+class AudioEmbedding(PooledExtractor):
     """Describe audio files or waveforms by what a pretrained network hears in them.
 
     A network that has learnt to listen elsewhere turns windows of a few seconds into
@@ -71,6 +69,7 @@ class AudioEmbedding(AudioExtractor):
         "auto" is the first GPU, or else the CPU; or a device that torch knows.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Type in which torch computes. "auto" is bfloat16 on a GPU that has it.
+    <dtype>
     <reading>
 
     See Also
@@ -118,11 +117,10 @@ class AudioEmbedding(AudioExtractor):
     """
 
     _parameter_constraints: dict = {
-        **AudioExtractor._parameter_constraints,
+        **PooledExtractor._parameter_constraints,
         "model": [str, os.PathLike, callable],
         "weights": [str, os.PathLike, None],
         "layer": [str],
-        "pooling": ["array-like", None],
         "window": [Interval(Real, 0, None, closed="neither"), None],
         "hop": [Interval(Real, 0, None, closed="neither"), None],
         "sr": [Interval(Real, 1, None, closed="left"), None],
@@ -174,84 +172,12 @@ class AudioEmbedding(AudioExtractor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def transform(self, X: Any) -> Any:
-        """Describe every item.
-
-        Parameters
-        ----------
-        X : sequence of n_items paths or waveforms
-            Paths of audio files, or mono waveforms at the model's sampling rate, as
-            those of `MelSpectrogram`.
-
-        Returns
-        -------
-        ndarray of shape (n_items, n_features), or frames of n_items
-            A row for each item, zeros where it could not be used. With
-            ``pooling=None`` the vectors of its windows, (n_windows_i, n_features).
-
-        Raises
-        ------
-        AudioReadError
-            If an item cannot be used and ``on_error="raise"``.
-        FileNotFoundError
-            If the weights or the ONNX file are not there.
-        ImportError
-            If torch or onnxruntime is needed and not installed.
-        ValueError
-            If weights are damaged or of another version, or if parameters contradict
-            each other.
-        TypeError
-            If the model does not return one vector a window.
-        """
-        frames = super().transform(X)
-        if self.pooling is None:
-            return frames
-        return label_rows(self._pool().fit_transform(frames), X, self)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each column, tags by their own names.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-            Names such as "mean_penultimate7" or "max_female vocalists"; without the
-            statistic where ``pooling=None``.
-        """
+    def _frame_names(self) -> list[str]:
         vectors = self._frame_function()
         if isinstance(vectors, MusicNNVectors) and vectors.layer == "tags":
-            names = list(TAGS[vectors.training_set])
-        else:
-            prefix = self.layer if isinstance(vectors, MusicNNVectors) else "embedding"
-            names = [f"{prefix}{i}" for i in range(vectors.n_features)]
-        if self.pooling is None:
-            return np.array(names, dtype=object)
-        silence = np.zeros((1, 1, len(names)), np.float32)
-        return self._pool().fit(silence).get_feature_names_out(names)
-
-    def set_output(self, *, transform: Any = None) -> Self:
-        """Set the container of pooled rows; frames stay as they are.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            Container of the rows; ``None`` leaves it.
-
-        Returns
-        -------
-        self
-            The estimator itself.
-        """
-        if self.pooling is not None:
-            TransformerMixin.set_output(self, transform=transform)
-        return self
-
-    def _pool(self) -> FramePooling:
-        return FramePooling(() if self.pooling is None else self.pooling)
+            return list(TAGS[vectors.training_set])
+        prefix = self.layer if isinstance(vectors, MusicNNVectors) else "embedding"
+        return [f"{prefix}{i}" for i in range(vectors.n_features)]
 
     def _analysis(self) -> Analysis:
         return Analysis(self._frame_function(), self._rate(), np.dtype(self.dtype))
@@ -324,12 +250,6 @@ class AudioEmbedding(AudioExtractor):
                 f"{type(self.model).__name__} from those of another. Use store with "
                 "musicnn or an ONNX file, or keep the result of transform yourself."
             )
-
-
-# Rows have columns, frames have none, so what is wrapped depends on `pooling`.
-AudioEmbedding._sklearn_auto_wrap_output_keys = property(
-    lambda self: set() if self.pooling is None else {"transform"}
-)
 
 
 def _is_torch_module(model: Any) -> bool:

@@ -19,28 +19,19 @@ from skcoldstart.audio._parameters import with_shared_parameters
 from skcoldstart.audio._reading import Reading, here
 from skcoldstart.audio._runs import ItemError, Run
 
-__all__ = ["AudioExtractor"]
-
+__all__ = ["AudioExtractor", "AudioReader", "Reader"]
 
 Reader = str | Callable[[Any], tuple[Any, float]]
 
 
-class AudioExtractor(
+class AudioReader(
     TransformerMixin,
     BaseEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
-    """Base of extractors: paths or waveforms in, frames of each item out.
-
-    A subclass has `sr` and `dtype` and defines `_frame_function`.
-    """
+    """Base of what reads audio: the options, and how items are extracted with them."""
 
     _parameter_constraints: dict = {
-        "sr": [Interval(Real, 1, None, closed="left")],
-        "dtype": [
-            StrOptions({"float32", "float16"}),
-            Options(type, {np.float32, np.float16}),
-        ],
         "reader": [StrOptions({"auto", "soundfile", "av"}), callable],
         "max_duration": [Interval(Real, 0, None, closed="neither"), None],
         "on_error": [StrOptions({"raise", "warn", "ignore"})],
@@ -51,8 +42,6 @@ class AudioExtractor(
         "verbose": ["verbose"],
     }
 
-    sr: float
-    dtype: Any
     reader: Reader
     max_duration: float | None
     on_error: str
@@ -65,6 +54,79 @@ class AudioExtractor(
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.__doc__ = cls.__doc__ and with_shared_parameters(cls.__doc__)
+        # What scikit-learn wraps depends on the parameters of an instance here.
+        cls._sklearn_auto_wrap_output_keys = property(
+            lambda self: {"transform"} if self._gives_rows else set()
+        )
+
+    def set_output(self, *, transform: Any = None) -> Self:
+        """Set the container of rows; frames have no columns and stay as they are.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container of the rows; ``None`` leaves it.
+
+        Returns
+        -------
+        self
+            The extractor itself.
+        """
+        if self._gives_rows:
+            TransformerMixin.set_output(self, transform=transform)
+        return self
+
+    @property
+    def _gives_rows(self) -> bool:
+        """Whether the result is one row an item, which has columns."""
+        return False
+
+    def _run(self, analyses: tuple[Analysis, ...], X: Any) -> Run:
+        """Check the items and return how they will be extracted."""
+        reading = Reading(
+            self.reader,
+            None if self.max_duration is None else float(self.max_duration),
+            bool(self.salvage),
+            here(),
+        )
+        reading.check()
+        items = check_audio_items(X, allow_missing=self.on_error != "raise")
+        return Run(
+            ClipExtractor(analyses, reading),
+            items,
+            self.on_error,
+            self.n_jobs,
+            self.verbose,
+            type(self).__name__,
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
+    """Base of extractors: paths or waveforms in, frames of each item out.
+
+    A subclass has `sr` and `dtype` and defines `_frame_function`.
+    """
+
+    _parameter_constraints: dict = {
+        **AudioReader._parameter_constraints,
+        "sr": [Interval(Real, 1, None, closed="left")],
+        "dtype": [
+            StrOptions({"float32", "float16"}),
+            Options(type, {np.float32, np.float16}),
+        ],
+    }
+
+    sr: float
+    dtype: Any
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -126,21 +188,6 @@ class AudioExtractor(
         frames.index = labels_of(X)
         return frames
 
-    def set_output(self, *, transform: Any = None) -> Self:
-        """Do nothing: frames have no columns that a data frame could hold.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            Ignored.
-
-        Returns
-        -------
-        self
-            The extractor itself.
-        """
-        return self
-
     def _frame_function(self) -> FrameFunction:
         """Check the parameters against each other and return what computes frames."""
         raise NotImplementedError
@@ -148,31 +195,3 @@ class AudioExtractor(
     def _analysis(self) -> Analysis:
         """Return what is computed of an item."""
         return Analysis(self._frame_function(), float(self.sr), np.dtype(self.dtype))
-
-    def _run(self, analyses: tuple[Analysis, ...], X: Any) -> Run:
-        """Check the items and return how they will be extracted."""
-        reading = Reading(
-            self.reader,
-            None if self.max_duration is None else float(self.max_duration),
-            bool(self.salvage),
-            here(),
-        )
-        reading.check()
-        items = check_audio_items(X, allow_missing=self.on_error != "raise")
-        return Run(
-            ClipExtractor(analyses, reading),
-            items,
-            self.on_error,
-            self.n_jobs,
-            self.verbose,
-            type(self).__name__,
-        )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags

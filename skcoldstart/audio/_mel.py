@@ -33,6 +33,7 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
         ``None`` leaves power as it is.
     log_scale : float, default=10000.0
         Factor inside the logarithm of ``compression="log"``.
+    <dtype>
     <reading>
 
     See Also

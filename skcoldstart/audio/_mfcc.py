@@ -33,6 +33,7 @@ class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
     delta_width : int, default=9
         Frames that a difference is fitted to; odd, at least 3.
     <band edges>
+    <dtype>
     <reading>
 
     See Also

@@ -19,10 +19,12 @@ _TEXTS = {
     fmax : float, default=None
         Upper edge of the last band, in Hz; at most ``sr / 2``, which ``None`` means.
 """,
-    "reading": """\
+    "dtype": """\
     dtype : {"float32", "float16"}, default="float32"
         Type of the frames. Half precision halves memory; frames are computed in
         single precision either way.
+""",
+    "reading": """\
     reader : {"auto", "soundfile", "av"} or callable, default="auto"
         What decodes files. "auto" is libsndfile (WAV, FLAC, OGG, OPUS, MP3, AIFF and
         more), and for formats that it does not read (M4A, AAC, WMA, video files)

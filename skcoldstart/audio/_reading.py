@@ -95,7 +95,13 @@ class Reading:
         if is_missing(item):
             raise AudioReadError(None, f"it is {item!r}, no path or waveform")
         waveform = check_waveform(index, item)
-        [rate] = set(rates)
+        if len(set(rates)) > 1:
+            raise ValueError(
+                f"Item {index} of X is a waveform, which has one sampling rate, but "
+                f"the extractors have sr={sorted(set(rates))}. Pass paths, or "
+                "extractors of one sr."
+            )
+        rate = rates[0]
         if self.max_duration is not None:
             waveform = waveform[: int(self.max_duration * rate)]
         if len(waveform) == 0:

@@ -15,7 +15,7 @@ from skcoldstart.audio._errors import AudioReadError
 from skcoldstart.audio._extraction import ClipExtractor, ClipFrames
 from skcoldstart.audio._identity import identify
 
-__all__ = ["ItemError", "LazyFrames", "Run"]
+__all__ = ["ItemError", "LazyFrames", "Run", "join_frames"]
 
 # Items that each worker is given at a time: enough to keep workers busy, few enough for
 # their frames to be a small part of the result.
@@ -64,6 +64,7 @@ class Run:
     n_jobs: int | None
     verbose: int
     name: str
+    names: Sequence[str] = ("",)  # of the analyses
 
     def in_memory(self) -> tuple[list[RaggedArray], list[ItemError]]:
         """Return the frames of all items, one array for each analysis, and errors."""
@@ -126,6 +127,11 @@ class Run:
             s.frames(found) for s, found in zip(stores, places, strict=True)
         ], errors
 
+    def alone(self, position: int) -> "Run":
+        """Return the run of one analysis."""
+        chosen = (self.extract.analyses[position],)
+        return replace(self, extract=replace(self.extract, analyses=chosen))
+
     def when_read(self) -> "LazyFrames":
         """Return a sequence that computes an item whenever it is read."""
         return LazyFrames(self, range(len(self.items)))
@@ -144,7 +150,7 @@ class Run:
         if result.notice is not None:
             item = self.items[index]
             warn(f"Item {index} ({item!r}) may be truncated: {result.notice}.")
-        return result.frames[0]
+        return join_frames(result.frames, self.names, index)
 
     def _results(
         self, tasks: Sequence["_Task"]
@@ -182,6 +188,22 @@ class Run:
                     for task in block
                 )
                 yield from zip(block, results, strict=True)
+
+
+def join_frames(
+    parts: Sequence[np.ndarray], names: Sequence[str], index: int
+) -> np.ndarray:
+    """Put frames of an item side by side, (n_frames, sum of n_features)."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = dict(zip(names, map(len, parts), strict=True))
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"Item {index} has different numbers of frames, {lengths}, which cannot be "
+            "joined. Give the extractors the same sr and hop_length, or take each kind "
+            "by its name."
+        )
+    return np.hstack(parts)
 
 
 class _Task(NamedTuple):

@@ -1,0 +1,340 @@
+"""AudioUnion: each file read once for several extractors."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._sequences.labels import label_rows, labels_of
+from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._utils.sk import _BaseComposition, _fit_context
+from skcoldstart.audio._extractor import AudioExtractor, AudioReader, Reader
+from skcoldstart.audio._pooled import PooledExtractor
+from skcoldstart.audio._runs import ItemError, join_frames
+
+__all__ = ["AudioUnion", "UnionFrames"]
+
+# What belongs to reading, which the union does for all.
+_READING = ("reader", "max_duration", "on_error", "salvage", "lazy")
+
+
+class UnionFrames(LazySequence):
+    """Frames of several extractors: side by side, and each kind by its name.
+
+    A sequence of n_items whose item i is (n_frames_i, n_features), the features of all
+    extractors one after the other; a slice, an integer array or a mask gives another
+    `UnionFrames`. A name gives the frames of that extractor alone.
+
+    .. versionadded:: 0.2
+    """
+
+    def __init__(self, parts: Mapping[str, Any], joined: LazySequence) -> None:
+        super().__init__(joined.__getitem__, range(len(joined)))
+        self._parts = dict(parts)
+        self._joined = joined
+
+    def keys(self) -> list[str]:
+        """Return the names of the extractors."""
+        return list(self._parts)
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return names and the frames of each extractor."""
+        return list(self._parts.items())
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self._joined)
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if key not in self._parts:
+            raise KeyError(f"{key!r} is none of {self.keys()}")
+        return self._parts[key]
+
+    def _select(self, sources: Sequence[int]) -> "UnionFrames":
+        chosen = np.asarray(sources, np.int64)
+        parts = {name: part[chosen] for name, part in self._parts.items()}
+        return UnionFrames(parts, self._joined[chosen])
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{name}: {part!r}" for name, part in self.items())
+        return f"UnionFrames({len(self)} items, {kinds})"
+
+
+class AudioUnion(AudioReader, _BaseComposition):
+    """Read each file once, and compute the frames of several extractors.
+
+    Decoding takes most of the time of compressed files. A catalogue that needs several
+    kinds of frames, for a codebook and for a network or for a codebook of timbre,
+    harmony and rhythm, gets all of them from one pass.
+
+    Parameters
+    ----------
+    extractors : list of (str, extractor)
+        Names, and extractors of this package: `MFCCExtractor`, `MelSpectrogram`,
+        `LibrosaFeatures`, `AudioEmbedding`. Their options of reading (`reader`,
+        `max_duration`, `on_error`, `salvage`, `lazy`) are left out: those of the union
+        hold for all. An extractor may have a `store` of its own.
+    <reading>
+
+    See Also
+    --------
+    sklearn.pipeline.FeatureUnion : Joins rows; it would read each file several times.
+    FramePooling : Pools frames to rows.
+
+    Notes
+    -----
+    The frames are the same bits as those of each extractor alone. An item that one of
+    them cannot use has no frames in any.
+
+    Frames can be joined where extractors have the same ``sr`` and ``hop_length``; each
+    kind can be taken by its name in any case. Extractors with `pooling` have a row for
+    each item: if all of them do, `transform` returns their rows side by side.
+
+    ``extractors`` that differ in ``sr`` share the decoding, and need paths: a waveform
+    has one sampling rate.
+
+    Time is that of decoding once and of the features. Memory is the sum of that of the
+    extractors.
+
+    .. versionadded:: 0.2
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import AudioUnion, MelSpectrogram, MFCCExtractor
+    >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 22050)
+    >>> union = AudioUnion([("mfcc", MFCCExtractor()), ("mel", MelSpectrogram())])
+    >>> frames = union.fit_transform([noise, noise[:10000]])
+    >>> frames[0].shape
+    (44, 167)
+    >>> frames["mel"]
+    RaggedArray(2 items, 64 rows x 128, float32)
+    """
+
+    _parameter_constraints: dict = {
+        **AudioReader._parameter_constraints,
+        "extractors": [list],
+    }
+
+    def __init__(
+        self,
+        extractors: list[tuple[str, Any]],
+        *,
+        reader: Reader = "auto",
+        max_duration: float | None = None,
+        on_error: str = "raise",
+        salvage: bool = False,
+        lazy: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.extractors = extractors
+        self.reader = reader
+        self.max_duration = max_duration
+        self.on_error = on_error
+        self.salvage = salvage
+        self.lazy = lazy
+        self.store = store
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, those of the extractors as "name__parameter".
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the extractors and their parameters.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
+        return self._get_params("extractors", deep=deep)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of extractors as "name__parameter".
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+            The union itself.
+        """
+        self._set_params("extractors", **params)
+        return self
+
+    # Extractors check their own parameters.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : sequence of n_items paths or waveforms
+            Not read.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self
+            The union itself.
+        """
+        check_item_sequence(X)
+        self.extractors_ = [
+            (name, clone(extractor).fit(X)) for name, extractor in self._checked()
+        ]
+        self.errors_: list[ItemError] = []
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Compute the frames of every item.
+
+        Parameters
+        ----------
+        X : sequence of n_items paths or waveforms
+            As those of each extractor.
+
+        Returns
+        -------
+        UnionFrames of n_items, or ndarray of shape (n_items, n_features)
+            Item i is (n_frames_i, n_features), the features of all extractors; a name
+            gives the frames of one: ``frames["mel"]``. An array of rows if all
+            extractors have `pooling`.
+
+        Raises
+        ------
+        AudioReadError
+            If an item cannot be used and ``on_error="raise"``.
+        ValueError
+            If names or parameters contradict each other. When an item is read: if its
+            frames cannot be joined.
+        """
+        self._validate_params()
+        extractors = self._checked()
+        run = self._run(tuple(extractor._analysis() for _, extractor in extractors), X)
+        names = [name for name, _ in extractors]
+        run = replace(run, names=names)
+        folders = self._folders(extractors)
+        frames: Sequence[Any]
+        if folders:
+            frames, self.errors_ = run.in_stores(folders)
+        elif self.lazy:
+            frames = [run.alone(position).when_read() for position in range(len(names))]
+            self.errors_ = []
+        else:
+            frames, self.errors_ = run.in_memory()
+        parts = {}
+        for (name, extractor), part in zip(extractors, frames, strict=True):
+            part.index = labels_of(X)
+            pools = isinstance(extractor, PooledExtractor)
+            parts[name] = extractor._pooled(part, None) if pools else part
+        if self._gives_rows:
+            return label_rows(np.hstack(list(parts.values())), X, self)
+        if self.lazy and not folders:
+            joined: LazySequence = run.when_read()
+        else:
+            joined = LazySequence(_Joined(parts), range(len(run.items)))
+        union = UnionFrames(parts, joined)
+        union.index = labels_of(X)
+        return union
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each feature, with that of its extractor before it.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+            Names such as "mfcc__delta_mfcc0".
+        """
+        return np.array(
+            [
+                f"{name}__{feature}"
+                for name, extractor in self._checked()
+                for feature in extractor.get_feature_names_out()
+            ],
+            dtype=object,
+        )
+
+    @property
+    def _gives_rows(self) -> bool:
+        pairs = self.extractors if isinstance(self.extractors, list) else []
+        return bool(pairs) and all(
+            getattr(pair[-1], "pooling", None) is not None for pair in pairs
+        )
+
+    def _checked(self) -> list[tuple[str, Any]]:
+        """Return the extractors, if names and extractors are such as can be used."""
+        if not self.extractors:
+            raise ValueError(
+                "extractors is empty; pass at least one (name, extractor)."
+            )
+        for name, extractor in self.extractors:
+            if not isinstance(extractor, AudioExtractor):
+                raise TypeError(
+                    f"{name!r} is a {type(extractor).__name__}; expected an extractor "
+                    "of this package, such as MFCCExtractor()."
+                )
+            fresh = type(extractor)()
+            for option in _READING:
+                value = getattr(extractor, option)
+                known = (getattr(fresh, option), getattr(self, option))
+                if value not in known:
+                    raise ValueError(
+                        f"{name!r} has {option}={value!r}, but files are read once for "
+                        f"all extractors. Set {option} of the AudioUnion."
+                    )
+        self._validate_names([name for name, _ in self.extractors])
+        return self.extractors
+
+    def _folders(self, extractors: list[tuple[str, Any]]) -> list[Any]:
+        """Return the store of each extractor, or nothing where there are none."""
+        folders = [
+            self.store if extractor.store is None else extractor.store
+            for _, extractor in extractors
+        ]
+        if any(folder is None for folder in folders):
+            kept = [name for (name, _), f in zip(extractors, folders, strict=True) if f]
+            if kept:
+                raise ValueError(
+                    f"{kept} have a store and the other extractors have none. Set "
+                    "store of the AudioUnion, which is for all."
+                )
+            return []
+        return folders
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Frames of an item side by side."""
+
+    parts: dict[str, Any]
+
+    def __call__(self, index: int) -> np.ndarray:
+        rows = [
+            name for name, part in self.parts.items() if isinstance(part, np.ndarray)
+        ]
+        if rows:
+            raise ValueError(
+                f"{rows} have a row for each item, which cannot be joined to frames. "
+                "Take each kind by its name."
+            )
+        frames = [part[index] for part in self.parts.values()]
+        return join_frames(frames, list(self.parts), index)
