@@ -14,8 +14,10 @@ from sklearn.utils.validation import validate_data
 import skcoldstart
 from skcoldstart import (
     AudioEmbedding,
+    AudioUnion,
     BagOfWords,
     CNNFactorRegressor,
+    LibrosaFeatures,
     MelSpectrogram,
     MFCCExtractor,
     MLRSimilarity,
@@ -80,6 +82,14 @@ class MFCCExtractorOfRows(_RowsAsClips, MFCCExtractor, auto_wrap_output_keys=Non
 
 class AudioEmbeddingOfRows(_RowsAsClips, AudioEmbedding, auto_wrap_output_keys=None):
     """Mean vectors of rows read as clips."""
+
+
+class LibrosaFeaturesOfRows(_RowsAsClips, LibrosaFeatures, auto_wrap_output_keys=None):
+    """Mean features of rows read as clips."""
+
+
+class AudioUnionOfRows(_RowsAsClips, AudioUnion, auto_wrap_output_keys=None):
+    """Mean frames of several extractors of rows read as clips."""
 
 
 class VectorQuantizerOfRows(_RowsAsItems, VectorQuantizer, auto_wrap_output_keys=None):

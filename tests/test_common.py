@@ -22,6 +22,8 @@ from skcoldstart import (
     ContentProfileRecommender,
     FactorTargetEncoder,
     FramePooling,
+    MelSpectrogram,
+    MFCCExtractor,
     MLRSimilarity,
     OracleRecommender,
     PopularityRecommender,
@@ -46,6 +48,11 @@ _SMALL_NET = {
     "device": "cpu",
     "random_state": 0,
 }
+_FRAMING = {"sr": 8000, "n_fft": 32, "hop_length": 16}
+_UNION = [
+    ("mel", MelSpectrogram(**_SHORT_CLIPS)),
+    ("mfcc", MFCCExtractor(**_SHORT_CLIPS, n_mfcc=4)),
+]
 _WMF = WMF(n_components=2, max_iter=5, random_state=0)
 
 # How many checks are executed on each; a tag that excuses an estimator shows here.
@@ -63,6 +70,8 @@ N_CHECKS = [
     (FramePooling(("mean", "std")), 45),
     (FactorTargetEncoder(), 46),
     (adapters.AudioEmbeddingOfRows(_loudness, **_SHORT_WINDOWS), 44),
+    (adapters.LibrosaFeaturesOfRows(("rms", "spectral_centroid"), **_FRAMING), 44),
+    (adapters.AudioUnionOfRows(_UNION), 44),
     (adapters.VectorQuantizerOfRows(3), 45),
     (adapters.BagOfWordsOfRows(adapters.N_CODEWORDS), 45),
     (adapters.BagOfWordsOfRows(weighting="tfidf"), 45),

@@ -15,8 +15,8 @@ __all__ = ["DTYPES", "class_named", "function_named", "known_classes", "name_of"
 # `_plain_state() -> dict` and `_set_plain_state(dict)`. What compiled code relies on
 # without checking it belongs into _checks.py.
 _CLASSES = {
-    "skcoldstart.audio": "AudioEmbedding FramePooling ItemError MelSpectrogram"
-    " MFCCExtractor MusicNNArchitecture",
+    "skcoldstart.audio": "AudioEmbedding AudioUnion FramePooling ItemError"
+    " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
     "skcoldstart.compose": "ColdStartRecommender ContentKNNRecommender"
     " ContentProfileRecommender OracleRecommender PopularityRecommender"

@@ -24,6 +24,7 @@ from skcoldstart import (
     AudioEmbedding,
     CNNFactorRegressor,
     ColdStartRecommender,
+    MelSpectrogram,
     load_model,
     make_recommendation_scorer,
     recommendation_scorer,
@@ -94,6 +95,8 @@ PARAMETERS = {
 }
 for ensemble in ("ExtraTrees", "GradientBoosting", "RandomForest"):
     PARAMETERS[f"{ensemble}Regressor"] = {"n_estimators": 3}
+PARAMETERS["LibrosaFeatures"] = {"features": ("rms", "spectral_centroid"), "n_fft": 64}
+PARAMETERS["AudioUnion"] = {"extractors": [("mel", MelSpectrogram())]}
 RECOMMENDERS = {
     *("ColdStartRecommender", "ContentKNNRecommender", "ContentProfileRecommender"),
     *("MLRSimilarity", "PopularityRecommender", "RandomRecommender"),
@@ -103,7 +106,9 @@ INPUTS = {
     "CNNFactorRegressor": (FRAMES, Y[:3]),
     "ColumnTransformer": (TABLE, None),
     "CountVectorizer": (TEXTS, None),
+    "AudioUnion": (CLIPS, None),
     "FramePooling": (FRAMES, None),
+    "LibrosaFeatures": (CLIPS, None),
     "GradientBoostingRegressor": (X, Y1),
     "HashingVectorizer": (TEXTS, None),
     "HistGradientBoostingRegressor": (KINDS, Y1),
