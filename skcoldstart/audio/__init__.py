@@ -8,7 +8,7 @@ from skcoldstart.audio._mfcc import MFCCExtractor
 from skcoldstart.audio._pooling import FramePooling
 from skcoldstart.audio._runs import ItemError
 from skcoldstart.audio._tuning import MusicNNArchitecture
-from skcoldstart.audio._union import AudioUnion, UnionFrames
+from skcoldstart.audio._union import AudioUnion
 
 __all__ = [
     "AudioEmbedding",
@@ -20,5 +20,4 @@ __all__ = [
     "MFCCExtractor",
     "MelSpectrogram",
     "MusicNNArchitecture",
-    "UnionFrames",
 ]
