@@ -6,6 +6,7 @@ from skcoldstart.compose._baselines import (
     RandomRecommender,
 )
 from skcoldstart.compose._coldstart import ColdStartRecommender
+from skcoldstart.compose._moments import ScoreOverTime, score_over_time
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
 
@@ -16,4 +17,6 @@ __all__ = [
     "OracleRecommender",
     "PopularityRecommender",
     "RandomRecommender",
+    "ScoreOverTime",
+    "score_over_time",
 ]

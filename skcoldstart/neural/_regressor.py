@@ -21,7 +21,7 @@ from skcoldstart.neural._inputs import (
 from skcoldstart.neural._state import plain_state, set_plain_state
 from skcoldstart.neural._targets import TargetScale
 from skcoldstart.neural._usage import check_usage
-from skcoldstart.neural._windows import count_frames
+from skcoldstart.neural._windows import count_frames, prediction_starts
 
 __all__ = ["CNNFactorRegressor"]
 
@@ -484,6 +484,10 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             if table.ndim == 2:
                 validate_data(self, table, skip_check_array=True, reset=False)
         return check_frames(X, n_features=self.n_features_in_)
+
+    def _window_starts(self, n_frames: int) -> tuple[np.ndarray, int]:
+        """Return where the windows of a prediction start, and their width."""
+        return prediction_starts(n_frames, self._window), self._window
 
     _plain_state, _set_plain_state = plain_state, set_plain_state  # for save_model
 

@@ -1,0 +1,268 @@
+"""Which frames of an item its scores come from."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._scores.sources import open_recommender
+from skcoldstart._scores.top_n import check_users
+from skcoldstart._scores.user_names import users_by_name
+from skcoldstart.audio import AudioEmbedding, FramePooling
+from skcoldstart.codebook import BagOfWords
+
+__all__ = ["ScoreOverTime", "score_over_time"]
+
+TOLERANCE = 1e-5  # of a sum, relative to its terms, where networks are float32
+ADDITIVE = ("mean", "max", "min")
+WINDOW_S = 3.0  # of AudioEmbedding
+
+
+class ScoreOverTime(NamedTuple):
+    """Scores of one item as sums over its frames.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    base : ndarray of shape (n_users,)
+        What an item without sound would score.
+    contributions : ndarray of shape (n_frames, n_users)
+        What each frame adds: ``base + contributions.sum(axis=0)`` are the scores.
+    frame_s : float or None
+        Seconds from frame to frame; ``None`` where the model was given frames.
+    """
+
+    base: np.ndarray
+    contributions: np.ndarray
+    frame_s: float | None
+
+
+class _Parts(NamedTuple):
+    """Parts of an item, and the frames that each belongs to."""
+
+    rows: Any  # (n_parts, n_features): their sum is what the rest of the model sees
+    cover: sp.csr_array  # (n_parts, n_frames), each row adds up to 1
+    frame_s: float | None
+
+
+def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
+    """Split the scores of one item into what its frames contribute.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted recommender that pools frames: by windows of a `CNNFactorRegressor`,
+        by `BagOfWords`, or by `FramePooling` or `AudioEmbedding` with the statistics
+        ``"mean"``, ``"max"`` and ``"min"``. What comes after the pooling must be linear
+        up to a constant, as scalers, `PCA` and `Ridge` are. Also a Pipeline or a
+        search.
+    item : path, waveform or frames
+        One item, in the form that `estimator` takes.
+    users : array-like
+        Indices of users, their names, or a mask.
+
+    Returns
+    -------
+    ScoreOverTime
+        ``base``, ``contributions`` and ``frame_s``.
+
+    Raises
+    ------
+    TypeError
+        If the model pools no frames, or its scores are no sums over them.
+    ValueError
+        If `users` are unknown.
+
+    See Also
+    --------
+    skcoldstart.inspection.MomentsDisplay : Draws them.
+
+    Notes
+    -----
+    The sums are exact. The prediction of a network is the mean over consecutive windows
+    of the item, so a window contributes its share. A bag of words is a sum over
+    codewords, and the frames of a codeword share what it contributes; a maximum belongs
+    to the frame that has it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skcoldstart import ColdStartRecommender, FramePooling, WMF
+    >>> from skcoldstart.compose import score_over_time
+    >>> rng = np.random.default_rng(0)
+    >>> frames, plays = rng.normal(size=(30, 8, 2)), rng.poisson(1.0, (30, 12))
+    >>> content = make_pipeline(FramePooling(["mean"]), Ridge())
+    >>> model = ColdStartRecommender(content, WMF(2)).fit(frames, plays)
+    >>> base, contributions, _ = score_over_time(model, frames[0], users=[3, 4])
+    >>> scores = base + contributions.sum(axis=0)
+    >>> bool(np.allclose(scores, model.predict(frames[:1])[0, [3, 4]]))
+    True
+    """
+    check_is_fitted(estimator)
+    recommender, _ = open_recommender(estimator)
+    n_users = getattr(recommender, "n_users_", None)
+    if n_users is None:
+        raise TypeError(
+            f"{type(recommender).__name__} is no recommender; expected one, such as "
+            "ColdStartRecommender."
+        )
+    names = getattr(recommender, "user_names_in_", None)
+    chosen = check_users(users_by_name(users, names), n_users)
+    items = [item]
+    finish = partial(_scores, users=chosen)
+    parts, rest = _open(estimator, items, finish, None)
+    scores = _scores(estimator, items, chosen)[0]
+    if not parts.rows.shape[0]:
+        return ScoreOverTime(scores, np.zeros((0, len(chosen))), parts.frame_s)
+    base = rest(np.zeros((1, parts.rows.shape[1]), parts.rows.dtype))[0]
+    of_parts = rest(parts.rows) - base
+    error = np.abs(base + of_parts.sum(axis=0) - scores)
+    if (error > TOLERANCE * (np.abs(base) + np.abs(of_parts).sum(axis=0))).any():
+        raise TypeError(
+            f"The scores of {type(recommender).__name__} are no sums over time: what "
+            "comes after the frames are pooled must be linear up to a constant, such "
+            "as StandardScaler, PCA and Ridge."
+        )
+    return ScoreOverTime(base, parts.cover.T @ of_parts, parts.frame_s)
+
+
+Finish = Callable[[Any, Any], np.ndarray]
+
+
+class _AsIs:
+    """A regressor that was there before: what it gets is what it predicts."""
+
+    def predict(self, X: Any) -> Any:
+        return X
+
+
+def _open(
+    model: Any, X: Any, finish: Finish, frame_s: float | None
+) -> tuple[_Parts, Callable[[Any], np.ndarray]]:
+    """Return the parts of an item, and what makes scores of parts."""
+    if hasattr(model, "best_estimator_"):
+        return _open(model.best_estimator_, X, finish, frame_s)
+    if isinstance(model, Pipeline):
+        for place, (_, step) in enumerate(model.steps[:-1], 1):
+            if isinstance(step, BagOfWords | FramePooling) or _pools(step):
+                return _pooled(step, X, frame_s), partial(finish, model[place:])
+            if hasattr(step, "hop_length"):
+                frame_s = step.hop_length / step.sr
+            if step is not None and step != "passthrough":
+                X = step.transform(X)
+        return _open(model.steps[-1][1], X, finish, frame_s)
+    if hasattr(model, "regressor_"):  # of a recommender, or behind a scaled target
+
+        def around(regressor: Any, rows: Any) -> np.ndarray:
+            outer = copy.copy(model)
+            outer.regressor_ = regressor
+            return finish(outer, rows)
+
+        return _open(model.regressor_, X, around, frame_s)
+    if hasattr(model, "_window_starts"):
+        return _windows(model, X[0], frame_s), partial(finish, _AsIs())
+    raise TypeError(
+        f"{type(model).__name__} gets no frames to pool; expected a model that ends in "
+        "CNNFactorRegressor, or one with BagOfWords, FramePooling or AudioEmbedding "
+        "before a linear regressor."
+    )
+
+
+def _scores(model: Any, X: Any, users: np.ndarray) -> np.ndarray:
+    """Return scores of shape (n_items, n_chosen_users)."""
+    recommender, X = open_recommender(model, X)
+    factors = getattr(recommender, "user_factors_", None)
+    if factors is None:
+        return np.asarray(recommender.predict(X), np.float64)[:, users]
+    scores = recommender.predict_factors(X) @ factors[users].T
+    return np.asarray(scores.toarray() if sp.issparse(scores) else scores, np.float64)
+
+
+def _pools(step: Any) -> bool:
+    return isinstance(step, AudioEmbedding) and step.pooling is not None
+
+
+def _pooled(step: Any, X: Any, frame_s: float | None) -> _Parts:
+    if isinstance(step, BagOfWords):
+        return _codewords(step, X, frame_s)
+    if isinstance(step, FramePooling):
+        return _statistics(step, X, frame_s)
+    window_s = WINDOW_S if step.window is None else step.window
+    frames = clone(step).set_params(pooling=None).transform(X)
+    pooling = FramePooling(step.pooling).fit(frames)
+    return _statistics(pooling, frames, window_s if step.hop is None else step.hop)
+
+
+def _codewords(step: BagOfWords, X: Any, frame_s: float | None) -> _Parts:
+    """Make a part of each codeword of an item."""
+    bag = step.transform(X)
+    present, part, counts = np.unique(
+        np.asarray(X[0]), return_inverse=True, return_counts=True
+    )
+    weights = (bag.toarray() if sp.issparse(bag) else bag)[0, present]
+    places = np.arange(len(present))
+    rows = sp.csr_array(
+        (weights, (places, present)), shape=(len(present), bag.shape[1])
+    )
+    cover = sp.csr_array(
+        (1.0 / counts[part], (part, np.arange(len(part)))),
+        shape=(len(present), len(part)),
+    )
+    return _Parts(rows if sp.issparse(bag) else rows.toarray(), cover, frame_s)
+
+
+def _statistics(step: FramePooling, X: Any, frame_s: float | None) -> _Parts:
+    """Make a part of each frame: its share of means, and the extremes it has."""
+    others = [name for name in step.statistics if name not in ADDITIVE]
+    if others or step.delta:
+        raise TypeError(
+            f"FramePooling has {', '.join(others) or 'delta'}, which is no sum over "
+            f"frames; expected statistics among {', '.join(ADDITIVE)} without delta."
+        )
+    frames = np.asarray(X[0], np.float64)
+    groups = []
+    for name in step.statistics:
+        if name == "mean":
+            groups.append(frames / max(len(frames), 1))
+            continue
+        own = np.zeros_like(frames)
+        if len(frames):
+            best = (frames.argmax if name == "max" else frames.argmin)(axis=0)
+            columns = np.arange(frames.shape[1])
+            own[best, columns] = frames[best, columns]
+        groups.append(own)
+    each = sp.eye_array(len(frames), format="csr")
+    return _Parts(np.hstack(groups), each, frame_s)
+
+
+def _windows(network: Any, frames: np.ndarray, frame_s: float | None) -> _Parts:
+    """Make a part of each window that a network reads."""
+    starts, width = network._window_starts(len(frames))
+    widths = np.minimum(width, len(frames) - starts)
+    outputs = np.zeros((0, len(network.target_mean_)))
+    if len(starts):
+        windows = [np.asarray(frames[s : s + width]) for s in starts]
+        outputs = network.predict(windows).reshape(len(starts), -1) / len(starts)
+    columns = np.concatenate(
+        [np.arange(start, start + n) for start, n in zip(starts, widths, strict=True)]
+        or [np.zeros(0, int)]
+    )
+    cover = sp.csr_array(
+        (
+            np.repeat(1.0 / np.maximum(widths, 1), widths),
+            (np.repeat(np.arange(len(starts)), widths), columns),
+        ),
+        shape=(len(starts), len(frames)),
+    )
+    return _Parts(outputs, cover, frame_s)
