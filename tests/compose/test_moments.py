@@ -144,7 +144,7 @@ def test_seconds_come_from_the_extractor(world):
 def test_an_item_without_frames_has_its_score_as_base(world):
     frames, plays = world
     model = recommender(VectorQuantizer(6, random_state=0), BagOfWords(6), Ridge())
-    base, contributions, _ = check_sums(model.fit(frames, plays), frames[0][:0])
+    _, contributions, _ = check_sums(model.fit(frames, plays), frames[0][:0])
     assert contributions.shape == (0, 3)
 
 
