@@ -210,7 +210,8 @@ def _codewords(step: BagOfWords, X: Any, frame_s: float | None) -> _Parts:
     present, part, counts = np.unique(
         np.asarray(X[0]), return_inverse=True, return_counts=True
     )
-    weights = (bag.toarray() if sp.issparse(bag) else bag)[0, present]
+    row: Any = bag.toarray() if sp.issparse(bag) else bag
+    weights = row[0, present]
     places = np.arange(len(present))
     rows = sp.csr_array(
         (weights, (places, present)), shape=(len(present), bag.shape[1])
