@@ -206,11 +206,11 @@ def _pooled(step: Any, X: Any, frame_s: float | None) -> _Parts:
 
 def _codewords(step: BagOfWords, X: Any, frame_s: float | None) -> _Parts:
     """Make a part of each codeword of an item."""
-    bag = step.transform(X)
+    bag: Any = step.transform(X)
     present, part, counts = np.unique(
         np.asarray(X[0]), return_inverse=True, return_counts=True
     )
-    row: Any = bag.toarray() if sp.issparse(bag) else bag
+    row = bag.toarray() if sp.issparse(bag) else bag
     weights = row[0, present]
     places = np.arange(len(present))
     rows = sp.csr_array(
