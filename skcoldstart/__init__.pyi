@@ -2,6 +2,7 @@ from skcoldstart import audio as audio
 from skcoldstart import codebook as codebook
 from skcoldstart import compose as compose
 from skcoldstart import datasets as datasets
+from skcoldstart import explanation as explanation
 from skcoldstart import factorization as factorization
 from skcoldstart import inspection as inspection
 from skcoldstart import metrics as metrics
@@ -25,6 +26,7 @@ from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecom
 from skcoldstart.compose import OracleRecommender as OracleRecommender
 from skcoldstart.compose import PopularityRecommender as PopularityRecommender
 from skcoldstart.compose import RandomRecommender as RandomRecommender
+from skcoldstart.explanation import explain as explain
 from skcoldstart.factorization import WMF as WMF
 from skcoldstart.factorization import FactorTargetEncoder as FactorTargetEncoder
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer

@@ -416,6 +416,7 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
                 factors[played],
             )
         targets, self._factor_length = compress_norms(factors, self.norm_compression)
+        self._taught = played, targets
         fitted = getattr(self, "regressor_", None)
         self.regressor_ = kept_or_new(given, fitted, for_all_factors)
         users = getattr(self, "user_factors_", None)
@@ -494,6 +495,19 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         with name_missing_content(X):
             factors = np.asarray(self.regressor_.predict(X))
         return factors.reshape(len(factors), self._n_components)
+
+    def training_factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the regressor learnt: training items and their factors.
+
+        Returns
+        -------
+        items : ndarray of shape (n_played_items,)
+            Rows of the training items that somebody played.
+        factors : ndarray of shape (n_played_items, k)
+            Their factors, after `norm_compression`.
+        """
+        check_is_fitted(self)
+        return self._taught
 
     def refine_factors(self, X: Any, y_so_far: Any) -> np.ndarray:
         """Return factors of items from their content and the plays they have so far.

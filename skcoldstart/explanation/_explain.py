@@ -1,0 +1,140 @@
+"""Explanations: the largest contributions to each score, and what is left."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._scores.sources import open_recommender, score_source
+from skcoldstart._scores.top_n import check_users
+from skcoldstart._scores.user_names import users_by_name
+from skcoldstart._utils.table import table_of
+from skcoldstart.explanation._parts import Parts, parts_of
+
+__all__ = ["explain"]
+
+_REST = "(everything else)"
+
+
+def explain(
+    model: Any,
+    X_items: Any,
+    users: Any,
+    *,
+    n: int | None = 5,
+    X_train: Any = None,
+    item_ids: Any = None,
+    by: str = "auto",
+) -> Any:
+    """Say which songs or which content make the scores of items for users.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted recommender, or a search or Pipeline that ends in one.
+    X_items : sequence of n_items items
+        Items to explain, in the form given to `fit`.
+    users : array-like of int, bool or labels
+        Users whose scores are explained, as in `recommend`.
+    n : int or None, default=5
+        Contributions to report for each item and user, largest absolute value first;
+        what is left is one more row. ``None`` reports all.
+    X_train : sequence of n_train items, default=None
+        Content that the recommender was fitted to; needed to explain factors by songs.
+    item_ids : array-like of shape (n_train,), default=None
+        Names of the training items; ``None`` means their rows.
+    by : {"auto", "songs", "content"}, default="auto"
+        "songs" splits a score over training songs, "content" over columns of content.
+        "auto" takes songs where a model is made of them or `X_train` is given.
+
+    Returns
+    -------
+    DataFrame, or dict of columns where pandas is not installed
+        A row for each contribution, with the columns ``item`` (row of `X_items`),
+        ``user``, ``rank`` (from 1; 0 for what is left), ``kind`` ("song", "content",
+        "constant" or "rest"), ``source`` (a song or the name of a column) and
+        ``contribution``. Those of an item and a user add up to its score.
+
+    Raises
+    ------
+    TypeError
+        If the recommender is not a sum of parts that can be named.
+    ValueError
+        If `X_train` is missing or is not what the recommender was fitted to, or users
+        are unknown.
+
+    Notes
+    -----
+    Contributions add up to the score, exactly up to rounding.
+
+    - `ContentKNNRecommender`: a song that the user played contributes its share in the
+      kernel times the weight of its plays.
+    - `ContentProfileRecommender`: a column of content contributes its product with the
+      user's profile.
+    - `ColdStartRecommender` with a ridge or a kernel ridge: the predicted factors are a
+      weighted sum of those of the training songs (the dual weights), so a training song
+      contributes its weight times its own score for the user. With a linear regressor,
+      columns of content contribute as well: coefficient times value, with an intercept
+      that is the same for all items.
+
+    Steps before the last one of a regressor are applied first; "content" then means
+    their output, under the names of its ``get_feature_names_out``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import ContentKNNRecommender, explain
+    >>> X, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1, 0], [1, 1]])
+    >>> model = ContentKNNRecommender().fit(X, y)
+    >>> explanation = explain(model, [[3.0, 1.0]], [0], item_ids=["a", "b"])
+    >>> list(explanation["source"]), round(float(sum(explanation["contribution"])), 6)
+    (['a', 'b'], 1.0)
+    """
+    if by not in ("auto", "songs", "content"):
+        raise ValueError(f"by={by!r}; expected 'auto', 'songs' or 'content'.")
+    if n is not None and n < 1:
+        raise ValueError(f"n={n}; expected at least 1, or None for all contributions.")
+    recommender, X = open_recommender(model, X_items)
+    if X_train is not None:
+        X_train = open_recommender(model, X_train)[1]
+    check_is_fitted(recommender)
+    users = users_by_name(users, getattr(recommender, "user_names_in_", None))
+    positions = check_users(users, recommender.n_users_)
+    source = score_source(recommender, X)
+    scores = np.array(source.rows(positions)).T
+    parts = parts_of(
+        recommender, X, positions, by=by, X_train=X_train, item_ids=item_ids
+    )
+    names = getattr(recommender, "user_names_in_", None)
+    labels = positions if names is None else names[positions]
+    rows = [
+        {"item": item, "user": label} | row
+        for item in range(len(scores))
+        for user, label in enumerate(labels)
+        for row in _largest(parts, item, user, n, float(scores[item, user]))
+    ]
+    return table_of(rows)
+
+
+def _largest(
+    parts: list[Parts], item: int, user: int, n: int | None, score: float
+) -> list[dict[str, Any]]:
+    """Return the largest parts of a score, and what is left."""
+    kinds, labels, values = [], [], []
+    for part in parts:
+        names, contributions = part.of_pair(item, user)
+        nonzero = np.flatnonzero(contributions)
+        kinds += [part.kind] * len(nonzero)
+        labels += [names[i] for i in nonzero]
+        values += contributions[nonzero].tolist()
+    order = np.argsort(-np.abs(values), kind="stable")[:n]
+    rows = [
+        {"rank": rank, "kind": kinds[i], "source": labels[i], "contribution": values[i]}
+        for rank, i in enumerate(order, start=1)
+    ]
+    if len(rows) < len(values) or not rows:
+        rest = score - sum(row["contribution"] for row in rows)
+        rows.append({"rank": 0, "kind": "rest", "source": _REST, "contribution": rest})
+    return rows
