@@ -100,6 +100,13 @@ class AudioReader(
             type(self).__name__,
         )
 
+    def _waveform(self, item: Any) -> tuple[np.ndarray, float]:
+        """Return one item as it is heard, (n_samples,), and its sampling rate in Hz."""
+        run = self._run((self._analysis(),), [item])
+        rate = run.extract.analyses[0].sr
+        clip = run.extract.reading.clip(0, run.items[0], [rate])
+        return clip.waveforms[rate], rate
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False

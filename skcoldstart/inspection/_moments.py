@@ -1,0 +1,324 @@
+"""Which seconds of a song make it right for somebody."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from skcoldstart._utils.table import table_of
+from skcoldstart.compose import score_over_time
+from skcoldstart.inspection._spectrogram import SpectrogramDisplay
+from skcoldstart.inspection._style import GREY, PALETTE
+
+__all__ = ["MomentsDisplay"]
+
+SMOOTH_S = 1.0  # of the curve that is drawn
+MOST_COLUMNS = 1500  # of a waveform
+
+
+class MomentsDisplay:
+    """Show which seconds of a song make it right for some users.
+
+    Use `from_estimator` to make one from a fitted recommender.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    contributions : array-like of shape (n_frames,)
+        What each frame adds to the score.
+    base : float, default=0.0
+        The score without sound.
+    frame_s : float, default=None
+        Seconds from frame to frame; ``None`` counts in frames.
+    waveform : array-like of shape (n_samples,), default=None
+        The sound, to draw it and its spectrogram.
+    sr : float, default=None
+        Its sampling rate, in Hz.
+    frames : array-like of shape (n_frames, n_features), default=None
+        What to draw where there is no waveform.
+
+    Attributes
+    ----------
+    axes_ : list of matplotlib Axes
+        From top to bottom, the score last, after `plot`.
+    figure_ : matplotlib Figure
+        Where they are.
+
+    See Also
+    --------
+    skcoldstart.compose.score_over_time : The contributions, for each user.
+    SpectrogramDisplay : The frames alone.
+
+    Notes
+    -----
+    The contributions of all frames and `base` add up to the score exactly. A network
+    reads windows of some seconds, so its curve has steps of that length. What a frame
+    adds is about this model: it need not be what listeners would name.
+
+    Examples
+    --------
+    >>> from skcoldstart.inspection import MomentsDisplay
+    >>> display = MomentsDisplay([0.0, 1.0, 3.0, 2.0, 0.0, 0.0], frame_s=1.0)
+    >>> display.moments(n=1, length=2.0)
+    [(2.0, 4.0, 5.0)]
+    """
+
+    def __init__(
+        self,
+        contributions: Any,
+        *,
+        base: float = 0.0,
+        frame_s: float | None = None,
+        waveform: Any = None,
+        sr: float | None = None,
+        frames: Any = None,
+    ) -> None:
+        self.contributions = contributions
+        self.base = base
+        self.frame_s = frame_s
+        self.waveform = waveform
+        self.sr = sr
+        self.frames = frames
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, item: Any, users: Any) -> "MomentsDisplay":
+        """Split the mean score of some users over the frames of one item.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted recommender that `skcoldstart.compose.score_over_time` can split.
+        item : path, waveform or frames
+            One item, in the form that `estimator` takes.
+        users : array-like
+            Indices of users, their names, or a mask; at least one.
+
+        Returns
+        -------
+        MomentsDisplay
+            Not yet drawn.
+
+        Raises
+        ------
+        TypeError
+            If the scores of the model are no sums over time.
+        ValueError
+            If there are no users, or unknown ones.
+        """
+        base, contributions, frame_s = score_over_time(estimator, item, users)
+        if not len(base):
+            raise ValueError("users is empty; expected at least one.")
+        extractor = _extractor(estimator)
+        waveform, sr, frames = None, None, None
+        if extractor is not None:
+            waveform, sr = extractor._waveform(item)
+        elif np.ndim(item) == 2:
+            frames = np.asarray(item)
+        return cls(
+            contributions.mean(axis=1),
+            base=float(base.mean()),
+            frame_s=frame_s,
+            waveform=waveform,
+            sr=sr,
+            frames=frames,
+        )
+
+    def moments(
+        self, n: int = 3, *, length: float = 5.0
+    ) -> list[tuple[float, float, float]]:
+        """Find the stretches that add most to the score.
+
+        Parameters
+        ----------
+        n : int, default=3
+            How many at most. They do not overlap, and each adds more than an average
+            stretch of the song.
+        length : float, default=5.0
+            Of each, in seconds; in frames where `frame_s` is None.
+
+        Returns
+        -------
+        list of (start, end, contribution)
+            Contributions are sums; the largest is first.
+
+        Raises
+        ------
+        ValueError
+            If `n` or `length` is not above 0.
+        """
+        if n < 1 or not length > 0:
+            raise ValueError(f"n={n!r}, length={length!r}; expected numbers above 0.")
+        values = np.asarray(self.contributions, np.float64)
+        step = 1.0 if self.frame_s is None else self.frame_s
+        width = min(max(1, round(length / step)), len(values))
+        if not width:
+            return []
+        sums = np.convolve(values, np.ones(width), "valid")
+        average = width * values.mean()
+        found: list[tuple[float, float, float]] = []
+        while len(found) < n:
+            start = int(sums.argmax())
+            if not (sums[start] > average or (not found and width == len(values))):
+                break
+            found.append((start * step, (start + width) * step, float(sums[start])))
+            sums[max(0, start - width + 1) : start + width] = -np.inf
+        return found
+
+    @property
+    def table(self) -> Any:
+        """Each frame as a row: start, end, contribution.
+
+        A DataFrame, or a dict of arrays where pandas is missing.
+        """
+        step = 1.0 if self.frame_s is None else self.frame_s
+        return table_of([
+            {"start": i * step, "end": (i + 1) * step, "contribution": float(value)}
+            for i, value in enumerate(np.asarray(self.contributions))
+        ])
+
+    def plot(
+        self, axes: Any = None, *, n: int = 3, length: float = 5.0
+    ) -> "MomentsDisplay":
+        """Draw waveform, spectrogram and score over time, and mark the best moments.
+
+        Parameters
+        ----------
+        axes : array-like of matplotlib Axes, default=None
+            Where to draw, from top to bottom: three with a waveform, two with frames,
+            one without. ``None`` makes a figure.
+        n : int, default=3
+            Moments to mark; see `moments`.
+        length : float, default=5.0
+            Of each; see `moments`.
+
+        Returns
+        -------
+        MomentsDisplay
+            This display, with ``axes_`` and ``figure_``.
+
+        Raises
+        ------
+        ValueError
+            If `axes` are not as many as needed, or there are no frames.
+        """
+        values = np.asarray(self.contributions, np.float64)
+        if values.ndim != 1 or not len(values):
+            raise ValueError(
+                f"contributions has shape {values.shape}; expected one for each frame, "
+                "and at least one."
+            )
+        heights = [1.0, 2.0, 1.6] if self.waveform is not None else [2.0, 1.6]
+        if self.waveform is None and self.frames is None:
+            heights = [1.6]
+        if axes is None:
+            import matplotlib.pyplot as plt
+
+            _, axes = plt.subplots(
+                len(heights),
+                figsize=(8, 0.6 + 1.1 * sum(heights)),
+                height_ratios=heights,
+                sharex=True,
+                layout="constrained",
+                squeeze=False,
+            )
+        self.axes_ = list(np.atleast_1d(np.asarray(axes, dtype=object)).ravel())
+        if len(self.axes_) != len(heights):
+            raise ValueError(
+                f"axes holds {len(self.axes_)} Axes; expected {len(heights)}."
+            )
+        self.figure_ = self.axes_[0].figure
+        step = 1.0 if self.frame_s is None else self.frame_s
+        end = len(values) * step
+        if self.waveform is not None:
+            _draw_waveform(
+                self.axes_[0], np.asarray(self.waveform), float(self.sr or 1)
+            )
+            self._draw_frames(self.axes_[1])
+        elif self.frames is not None:
+            self._draw_frames(self.axes_[0])
+        _draw_score(self.axes_[-1], values, step, self.frame_s is not None)
+        found = self.moments(n, length=length)
+        for rank, (first, last, _) in enumerate(found, 1):
+            for ax in self.axes_:
+                if not ax.images:
+                    ax.axvspan(first, last, color=PALETTE[4], alpha=0.3, linewidth=0)
+                for edge in (first, last):
+                    ax.axvline(edge, color=PALETTE[4], linewidth=1.2)
+            self.axes_[0].annotate(
+                str(rank),
+                ((first + last) / 2, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontweight="bold",
+            )
+        for ax in self.axes_:
+            ax.set_xlim(0, end)
+            ax.label_outer()
+        total = self.base + values.sum()
+        self.axes_[-1].set_title(
+            f"score {total:.3g}, of which the sound adds {values.sum():.3g}",
+            fontsize=9,
+            loc="right",
+        )
+        return self
+
+    def _draw_frames(self, ax: Any) -> None:
+        if self.waveform is not None:
+            from skcoldstart.audio import MelSpectrogram
+
+            heard = SpectrogramDisplay.from_estimator(
+                MelSpectrogram(sr=self.sr), np.asarray(self.waveform)
+            )
+        else:
+            heard = SpectrogramDisplay(self.frames, frame_s=self.frame_s)
+        heard.plot(ax, colorbar=False)
+
+
+def _extractor(estimator: Any) -> Any:
+    """Return the first step that reads sound, if there is one."""
+    if hasattr(estimator, "_waveform"):
+        return estimator
+    if isinstance(estimator, Pipeline):
+        found = (_extractor(step) for _, step in estimator.steps)
+        return next((step for step in found if step is not None), None)
+    inner = getattr(
+        estimator, "best_estimator_", getattr(estimator, "regressor_", None)
+    )
+    return None if inner is None else _extractor(inner)
+
+
+def _draw_waveform(ax: Any, waveform: np.ndarray, sr: float) -> None:
+    width = -(-len(waveform) // MOST_COLUMNS)
+    n_columns = -(-len(waveform) // width)
+    columns = np.zeros((n_columns, width), waveform.dtype)
+    columns.ravel()[: len(waveform)] = waveform
+    seconds = (np.arange(n_columns) + 0.5) * width / sr
+    low, high = columns.min(axis=1), columns.max(axis=1)
+    ax.fill_between(seconds, low, high, color=GREY, linewidth=0)
+    ax.set(yticks=[], ylabel="sound")
+    ax.spines[:].set_visible(False)
+
+
+def _draw_score(ax: Any, values: np.ndarray, step: float, in_seconds: bool) -> None:
+    """Draw the score by time, smooth, in colour where it is above its mean."""
+    width = max(1, round(SMOOTH_S / step)) if in_seconds else 1
+    weights = np.convolve(np.ones(len(values)), np.ones(width), "same")
+    rates = np.convolve(values, np.ones(width), "same") / weights / step
+    times = (np.arange(len(values)) + 0.5) * step
+    mean = values.mean() / step
+    ax.plot(times, rates, color=PALETTE[0], linewidth=1.4)
+    ax.axhline(mean, color="0.5", linewidth=0.8, linestyle=(0, (2, 2)))
+    for above, colour in ((True, PALETTE[0]), (False, GREY)):
+        where = (rates >= mean) == above
+        ax.fill_between(
+            times, rates, mean, where=where, color=colour, alpha=0.3, linewidth=0
+        )
+    ax.set(
+        xlabel="time (s)" if in_seconds else "frame",
+        ylabel="score per second" if in_seconds else "score per frame",
+    )
+    ax.spines[["top", "right"]].set_visible(False)
