@@ -271,7 +271,7 @@ class MomentsDisplay:
             from skcoldstart.audio import MelSpectrogram
 
             heard = SpectrogramDisplay.from_estimator(
-                MelSpectrogram(sr=self.sr), np.asarray(self.waveform)
+                MelSpectrogram(sr=float(self.sr or 1)), np.asarray(self.waveform)
             )
         else:
             heard = SpectrogramDisplay(self.frames, frame_s=self.frame_s)
