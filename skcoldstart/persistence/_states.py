@@ -7,11 +7,11 @@ from typing import Any
 
 from skcoldstart.persistence._checks import check_loaded
 
-__all__ = ["restore", "state_of"]
+__all__ = ["SET_ASIDE", "restore", "state_of"]
 
 # Parameters by which a file would decide where its reader writes, what is executed, or
 # how many processes start.
-_SET_ASIDE = ("memory", "store", "compile")
+SET_ASIDE = ("memory", "store", "compile")
 _MOST_JOBS = max(64, os.cpu_count() or 1)
 
 # The version, which the whole file has.
@@ -128,7 +128,7 @@ def _parameters(cls: type) -> dict[str, Any]:
 def _set_aside(state: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Put defaults in place of what a file does not decide; return what was there."""
     found = {}
-    for name in _SET_ASIDE:
+    for name in SET_ASIDE:
         if name in defaults and state[name] not in (None, defaults[name]):
             found[name], state[name] = state[name], defaults[name]
     n_jobs = state.get("n_jobs")
@@ -138,6 +138,6 @@ def _set_aside(state: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
         grids = state.get(name) or []
         for grid in grids if isinstance(grids, list) else [grids]:
             for key in list(grid):
-                if str(key).rpartition("__")[2] in _SET_ASIDE:
+                if str(key).rpartition("__")[2] in SET_ASIDE:
                     found[f"{name}[{key!r}]"] = grid.pop(key)
     return found
