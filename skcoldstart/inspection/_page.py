@@ -1,4 +1,4 @@
-"""The interactive page of a taste map: one file that asks for nothing."""
+"""The interactive page of a taste map: one file that loads nothing else."""
 
 import base64
 import hashlib
@@ -33,11 +33,13 @@ def write_page(
     style_of_item: np.ndarray,
     details: Mapping[str, np.ndarray],
     audio: np.ndarray | None,
+    reasons: list[list[str]] | None = None,
+    moments: list[list[tuple[float, float]]] | None = None,
 ) -> None:
     """Write the page.
 
     Shapes: `points` (n_items, 2), `names` (n_items,), `style_of_item` (n_items,),
-    `details` (n_items,), `audio` (n_items,).
+    `details` (n_items,), `audio` (n_items,), `reasons` and `moments` n_items lists.
     """
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
     folder = Path(path).resolve().parent
@@ -52,6 +54,8 @@ def write_page(
         "audio": None
         if audio is None
         else [clip_url(audio[i], folder) for i in placed],
+        "reasons": None if reasons is None else [reasons[i] for i in placed],
+        "moments": None if moments is None else [moments[i] for i in placed],
     }
     template, style, script = (
         files("skcoldstart.inspection")

@@ -302,6 +302,8 @@ class TasteMapDisplay:
         title: str = "Taste map",
         audio: Any = None,
         details: Mapping[str, Any] | None = None,
+        reasons: Any = None,
+        moments: Any = None,
     ) -> None:
         """Write the map as one page to walk around in: no server, no network.
 
@@ -320,6 +322,13 @@ class TasteMapDisplay:
             move as a whole. Files are not opened, and not copied.
         details : mapping of str to array-like of shape (n_items,), default=None
             More to show about an item, and to search: artist, year, plays.
+        reasons : sequence of n_items sequences of str, default=None
+            Names of songs that somebody played, "because" of which the item is
+            recommended; `skcoldstart.explain` finds them. Names that are on the map are
+            links. ``None`` or an empty one has none.
+        moments : sequence of n_items sequences of (start, end, ...), default=None
+            Seconds to highlight and to listen from, as `MomentsDisplay.moments` finds
+            them.
 
         Raises
         ------
@@ -331,8 +340,8 @@ class TasteMapDisplay:
         Notes
         -----
         The page holds positions, names, labels, details and links, and its own
-        programme; about 60 bytes an item and what the texts take. It asks for nothing
-        but the clips, and is forbidden to by its content security policy. Names are
+        programme; about 60 bytes an item and what the texts take. It loads nothing
+        but the clips; its content security policy forbids anything else. Names are
         data in it and never markup.
         """
         points, names, labels = self._checked()
@@ -362,6 +371,16 @@ class TasteMapDisplay:
             style_of_item=style_of_item,
             details=columns,
             audio=audio,
+            reasons=reasons
+            and [
+                check_texts(names, len(names), input_name="reasons").tolist()
+                for names in _lists(reasons, n_items, "reasons")
+            ],
+            moments=moments
+            and [
+                [_span(moment) for moment in found]
+                for found in _lists(moments, n_items, "moments")
+            ],
         )
 
     def _checked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -394,3 +413,24 @@ def _centres(closeups: Any, points: np.ndarray) -> tuple[list[int] | None, int]:
             f"closeups={closeups!r}; expected how many, or a list of items."
         )
     return None, int(closeups)
+
+
+def _lists(values: Any, n_items: int, name: str) -> list[list[Any]]:
+    """Return a list for each item, empty where it has none."""
+    if len(values) != n_items:
+        raise ValueError(
+            f"{name} has {len(values)} entries; expected {n_items}, one list per item."
+        )
+    if any(isinstance(found, str) for found in values):
+        raise TypeError(f"{name} is a single text for an item; expected a list.")
+    return [[] if found is None else list(found) for found in values]
+
+
+def _span(moment: Any) -> tuple[float, float]:
+    """Return the start and the end of a moment, in seconds."""
+    start, end = (float(second) for second in moment[:2])
+    if not 0 <= start < end < np.inf:
+        raise ValueError(
+            f"moments holds {start:g} to {end:g} seconds; expected 0 <= start < end."
+        )
+    return start, end

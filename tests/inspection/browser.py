@@ -60,13 +60,19 @@ class Browser:
         )["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._call(f"{domain}.enable")
+        self.look(size)
+
+    def look(self, size, *, dark=False, mobile=False):
+        """Set the size of the window and the scheme of colours."""
         self._call(
             "Emulation.setDeviceMetricsOverride",
             width=size[0],
             height=size[1],
-            deviceScaleFactor=1,
-            mobile=False,
+            deviceScaleFactor=2 if mobile else 1,
+            mobile=mobile,
         )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
 
     def __enter__(self):
         return self

@@ -160,6 +160,13 @@ def test_what_does_not_fit_is_said(tmp_path):
         display.write_html(tmp_path / "m.html", audio=["a.wav"])
     with pytest.raises(ValueError, match=r"details\['year'\] has shape \(2,\)"):
         display.write_html(tmp_path / "m.html", details={"year": [1, 2]})
+    with pytest.raises(ValueError, match="reasons has 1 entries; expected 3"):
+        display.write_html(tmp_path / "m.html", reasons=[["a"]])
+    with pytest.raises(TypeError, match="reasons is a single text for an item"):
+        display.write_html(tmp_path / "m.html", reasons=["a", "b", "c"])
+    for wrong in ((2.0, 1.0), (-1.0, 1.0), (0.0, np.nan)):
+        with pytest.raises(ValueError, match="expected 0 <= start < end"):
+            display.write_html(tmp_path / "m.html", moments=[[wrong], None, None])
     with pytest.raises(ValueError, match="nothing to show"):
         TasteMapDisplay(np.full((3, 2), np.nan)).write_html(tmp_path / "m.html")
     assert not os.listdir(tmp_path)

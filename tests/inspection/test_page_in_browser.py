@@ -35,7 +35,10 @@ def page(browser, tmp_path):
         title="Ring",
         audio=[catalog.paths[0], "missing.wav"] + [None] * 10,
         details={"year": list(range(1990, 2002))},
+        reasons=[["song 3", "<b>Ada</b>", "song 7"], ["song 2"], None] + [[]] * 9,
+        moments=[[(0.25, 0.5, 7.0), (0.75, 1.0)], [(3.0, 65.0)]] + [None] * 10,
     )
+    browser.look((1200, 800))
     browser.events.clear()
     browser.open(tmp_path / "map.html")
     yield browser
@@ -138,6 +141,69 @@ def test_an_item_without_a_clip_has_no_player(page):
     search(page, "song 5")
     choose(page)
     assert page.run('document.getElementById("player").hidden') is True
+
+
+def test_reasons_are_said_and_lead_to_songs_on_the_map(page):
+    search(page, "song 0")
+    choose(page)
+    said = "Because you played song 3, <b>Ada</b> and song 7"
+    assert text_of(page, "because") == said
+    page.run('document.querySelectorAll("#because button")[1].click()')
+    page.frame()
+    assert text_of(page, "item-name") == "song 7"
+    assert page.run('document.getElementById("because").hidden') is True
+    assert page.run('document.getElementById("when").hidden') is True
+
+
+def test_moments_are_marked_and_played_from_their_start(page):
+    search(page, "song 0")
+    choose(page)
+    buttons = 'document.querySelectorAll("#moments button")'
+    assert page.run(f"[...{buttons}].map(b => b.textContent)") == [
+        "▶ 0:00–0:00",
+        "▶ 0:00–0:01",
+    ]
+    page.wait("player.duration > 0")
+    # Clips of a second end before they are looked at.
+    page.run("player.pause(), player.play = () => Promise.resolve(), 0")
+    marks = '[...document.querySelectorAll("#strip span")].map(s => [s.style.left, '
+    assert page.run(marks + "s.style.width])") == [["25%", "25%"], ["75%", "25%"]]
+    page.run(f"{buttons}[1].click()")
+    page.wait("player.currentTime == 0.75")
+    # A click on the strip listens from there.
+    x, y = page.run("""(() => {
+      const box = document.getElementById("strip").getBoundingClientRect();
+      return [box.x + 0.4 * box.width, box.y + box.height / 2];
+    })()""")
+    page.click(x, y)
+    page.wait("Math.abs(player.currentTime - 0.4) < 0.02")
+
+
+def test_moments_of_a_clip_that_is_missing_can_be_read(page):
+    search(page, "1991")
+    choose(page)
+    assert text_of(page, "moments") == "▶ 0:03–1:05"
+    page.wait('!document.getElementById("trouble").hidden')
+    page.events.clear()
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (390, 844)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_fits_every_window_by_day_and_night(page, size, dark):
+    page.look(size, dark=dark, mobile=size[0] < 500)
+    search(page, "song 0")
+    choose(page)
+    page.run("player.pause()")
+    page.frame()
+    assert page.run("document.documentElement.scrollWidth <= innerWidth")
+    corner = page.run("""(() => {
+      const pixel = document.getElementById("dots").getContext("2d")
+        .getImageData(1, 1, 1, 1).data;
+      return [[...pixel].slice(0, 3), getComputedStyle(document.body).backgroundColor];
+    })()""")
+    paper = [0x17, 0x19, 0x1C] if dark else [255, 255, 255]
+    assert corner == [paper, f"rgb({', '.join(map(str, paper))})"]
+    assert page.run("stage.clientHeight") > 250
 
 
 def test_labels_switch_items_off_and_on(page):

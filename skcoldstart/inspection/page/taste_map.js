@@ -54,11 +54,19 @@ const dots = at("dots"), marks = at("marks");
 const dotsContext = dots.getContext("2d", { alpha: false });
 const marksContext = marks.getContext("2d");
 let image = null, pixels = null;
-const colours = data.styles.map((style) => {
-  const v = parseInt(style.colour.slice(1), 16);
-  return [v >> 16, (v >> 8) & 255, v & 255];
-});
-const pale = colours.map((rgb) => rgb.map((v) => Math.round(235 - (255 - v) * 0.10)));
+const rgbOf = (hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16));
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let paper, ink, colours, pale;
+/* Colours of the page; on dark paper those of labels are lighter. */
+function readTheme() {
+  const css = getComputedStyle(document.documentElement);
+  paper = rgbOf(css.getPropertyValue("--paper"));
+  ink = css.getPropertyValue("--ink").trim();
+  const lighter = dark.matches ? 0.3 : 0;
+  colours = data.styles.map((style) => rgbOf(style.colour).map((v) => Math.round(v + (255 - v) * lighter)));
+  pale = colours.map((rgb) => rgb.map((v, c) => Math.round(0.78 * paper[c] + 0.1 * v + 15)));
+}
+readTheme();
 
 function inShape(shape, x, y, r) {
   if (shape === "^") return y <= 0.8 * r && y >= -1.1 * r && Math.abs(x) <= (y + 1.1 * r) * 0.62;
@@ -79,7 +87,7 @@ function makeStamp(shape, rgb, radius) {
     if (!outer) continue;
     const share = inner / outer;
     xs.push(x); ys.push(y); opacities.push(Math.round(outer / 16 * 256));
-    [reds, greens, blues].forEach((into, c) => into.push(Math.round(rgb[c] * share + 255 * (1 - share))));
+    [reds, greens, blues].forEach((into, c) => into.push(Math.round(rgb[c] * share + paper[c] * (1 - share))));
   }
   const [R, G, B] = [reds, greens, blues].map((v) => Uint8Array.from(v));
   return { n: xs.length, reach, R, G, B, xs: Int16Array.from(xs), ys: Int16Array.from(ys),
@@ -132,7 +140,7 @@ const inView = new Uint32Array(n);
 function drawDots() {
   const w = dots.width, h = dots.height;
   prepareStamps();
-  pixels.fill(0xffffffff);
+  pixels.fill((0xff000000 | paper[2] << 16 | paper[1] << 8 | paper[0]) >>> 0);
   let count = 0;
   if (matches) for (let i = 0; i < n; i++) {
     if (visible(i) && !matches[i]) put(i, paleStamps[styleOf[i]], w, h);
@@ -168,8 +176,8 @@ function drawMarks(count) {
           && boxes.every((o) => box[0] >= o[2] || o[0] >= box[2] || box[1] >= o[3] || o[1] >= box[3]);
         if (!free) continue;
         boxes.push(box);
-        c.lineWidth = 3; c.strokeStyle = "rgba(255,255,255,.9)"; c.strokeText(text, left, y);
-        c.fillStyle = "#1c1c1c"; c.fillText(text, left, y);
+        c.lineWidth = 3; c.strokeStyle = `rgba(${paper},.9)`; c.strokeText(text, left, y);
+        c.fillStyle = ink; c.fillText(text, left, y);
         break;
       }
     }
@@ -178,7 +186,7 @@ function drawMarks(count) {
     if (i < 0 || !visible(i)) continue;
     c.beginPath();
     c.arc(toScreenX(X[i]), toScreenY(Y[i]), radius() + extra, 0, 2 * Math.PI);
-    c.lineWidth = line; c.strokeStyle = "#111"; c.stroke();
+    c.lineWidth = line; c.strokeStyle = ink; c.stroke();
   }
 }
 const shorten = (text, most) => text.length > most ? [...text].slice(0, most - 1).join("") + "…" : text;
@@ -349,6 +357,8 @@ function select(i, listen) {
   at("item-details").replaceChildren(...detailNames.flatMap((key) =>
     data.details[key][i] ? [element("dt", key), element("dd", data.details[key][i])] : []));
   const link = data.audio && data.audio[i];
+  because(data.reasons && data.reasons[i]);
+  showMoments((data.moments && data.moments[i]) || [], Boolean(link));
   at("trouble").hidden = true;
   player.pause();
   player.hidden = !link;
@@ -360,6 +370,65 @@ function select(i, listen) {
   }
   draw(false);
 }
+/* ---- why, and which seconds ---------------------------------------------- */
+let placeOf = null;                 // where a name is on the map
+function because(names) {
+  at("because").hidden = !(names && names.length);
+  if (at("because").hidden) return;
+  placeOf = placeOf || new Map(data.names.map((name, i) => [name, i]));
+  at("because").replaceChildren("Because you played ");
+  names.forEach((name, k) => {
+    if (k) at("because").append(k === names.length - 1 ? " and " : ", ");
+    if (!placeOf.has(name)) { at("because").append(name); return; }
+    const button = element("button", name);
+    button.type = "button";
+    button.addEventListener("click", () => { const i = placeOf.get(name); select(i, true); goTo(i, true); });
+    at("because").append(button);
+  });
+}
+const clock = (s) => Math.floor(s / 60) + ":" + String(Math.floor(s % 60)).padStart(2, "0");
+let spans = [];
+function showMoments(found, canListen) {
+  spans = found;
+  at("when").hidden = !found.length;
+  at("strip").classList.toggle("heard", canListen);
+  at("moments").replaceChildren(...found.map(([start, end]) => {
+    const button = element("button", "▶ " + clock(start) + "–" + clock(end));
+    button.type = "button";
+    button.disabled = !canListen;
+    button.title = "Listen from " + clock(start);
+    button.addEventListener("click", () => listenFrom(start));
+    return button;
+  }));
+  drawStrip();
+}
+const lasts = () => player.duration > 0 && player.duration < Infinity
+  ? player.duration : Math.max(...spans.map((span) => span[1]));
+function drawStrip() {
+  if (!spans.length) return;
+  const all = lasts(), part = (s) => Math.min(100, 100 * s / all) + "%";
+  const marked = spans.map(([start, end]) => {
+    const span = element("span");
+    span.style.left = part(start);
+    span.style.width = part(end - start);
+    return span;
+  });
+  const now = element("i");
+  now.style.left = part(player.currentTime);
+  at("strip").replaceChildren(...marked, now);
+}
+function listenFrom(seconds) {
+  const start = () => { player.currentTime = seconds; player.play().catch(() => {}); };
+  if (player.readyState > 0) start();
+  else { player.addEventListener("loadedmetadata", start, { once: true }); player.load(); player.play().catch(() => {}); }
+}
+for (const name of ["timeupdate", "durationchange", "seeked"]) player.addEventListener(name, drawStrip);
+at("strip").addEventListener("click", (event) => {
+  if (player.hidden) return;
+  const box = at("strip").getBoundingClientRect();
+  listenFrom((event.clientX - box.left) / box.width * lasts());
+});
+
 function unselect() {
   selected = -1;
   player.pause();
@@ -405,12 +474,8 @@ at("search").addEventListener("keydown", (event) => {
 });
 
 /* ---- labels -------------------------------------------------------------- */
-const toggles = data.styles.map((style, s) => {
-  const entry = element("li"), button = element("button"), sample = element("canvas");
-  button.type = "button";
-  button.title = "Show or hide";
-  sample.width = sample.height = 32;
-  const context = sample.getContext("2d"), stamp = makeStamp(style.shape, colours[s], 11);
+function drawSample(sample, s) {
+  const context = sample.getContext("2d"), stamp = makeStamp(data.styles[s].shape, colours[s], 11);
   const icon = context.createImageData(32, 32);
   for (let k = 0; k < stamp.n; k++) {
     const x = 16 + stamp.xs[k], y = 16 + stamp.ys[k];
@@ -418,6 +483,19 @@ const toggles = data.styles.map((style, s) => {
       icon.data.set([stamp.R[k], stamp.G[k], stamp.B[k], Math.min(255, stamp.opacity[k])], 4 * (y * 32 + x));
   }
   context.putImageData(icon, 0, 0);
+}
+dark.addEventListener("change", () => {
+  readTheme();
+  stampRadius = 0;
+  document.querySelectorAll("#legend canvas").forEach(drawSample);
+  draw();
+});
+const toggles = data.styles.map((style, s) => {
+  const entry = element("li"), button = element("button"), sample = element("canvas");
+  button.type = "button";
+  button.title = "Show or hide";
+  sample.width = sample.height = 32;
+  drawSample(sample, s);
   button.append(sample, element("span", style.label), element("span", style.n_items.toLocaleString("en")));
   button.addEventListener("click", () => setShown((v, k) => k === s ? !v : v));
   button.addEventListener("dblclick", () => setShown((_, k) => k === s));
