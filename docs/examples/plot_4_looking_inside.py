@@ -4,12 +4,12 @@ Looking into a recommender
 
 What do the factors stand for? Which songs does the model take for alike? Where do new
 songs go, and what happens when their first listeners come? One fitted recommender,
-seen from six sides.
+seen from seven sides.
 """
 
 # %%
-# A recommender of invented music
-# -------------------------------
+# A recommender of synthetic music
+# --------------------------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -84,6 +84,18 @@ from skcoldstart.inspection import FactorExtremesDisplay
 FactorExtremesDisplay.from_estimator(model, names=catalog.genres[train], n=3).plot()
 
 # %%
+# The seconds that matter
+# -----------------------
+# Which seconds of a new song make it right for the five users with the highest scores.
+
+from skcoldstart.inspection import MomentsDisplay
+
+hears = make_pipeline(MFCCExtractor(), model)
+song = catalog.waveforms[test[0]]
+users = np.argsort(-hears.predict([song])[0])[:5]
+MomentsDisplay.from_estimator(hears, song, users).plot(n=1, length=1.0)
+
+# %%
 # Closest songs
 # -------------
 # Four songs that the model has never met, with the songs closest to them among the new
@@ -119,7 +131,7 @@ import tempfile
 from pathlib import Path
 
 page = Path(tempfile.mkdtemp(), "taste.html")
-taste.write_html(page, title="Invented music", details={"song": catalog.titles})
+taste.write_html(page, title="Synthetic music", details={"song": catalog.titles})
 print(f"{page.stat().st_size / 1024:.0f} kB")
 
 # %%
