@@ -20,11 +20,21 @@ _SHAPES: dict[str, dict[str, tuple[str, str]]] = {
         "user_factors_": ("n_features_in_", "components"),
     },
 }
+# Numbers that become sides of arrays when the estimator is used, and their limits.
+_SIZES = {
+    "BagOfWords": {"n_codewords_": 1 << 24},
+    "CNNFactorRegressor": {"_window": 1 << 16},
+    "PolynomialFeatures": {"n_output_features_": 1 << 24, "_n_out_full": 1 << 24},
+    "SplineTransformer": {"n_features_out_": 1 << 24},
+}
 
 
 def check_loaded(estimator: Any) -> None:
     """Raise ValueError if an estimator holds what would crash its methods."""
     name = type(estimator).__name__
+    for size, most in _SIZES.get(name, {}).items():
+        value = getattr(estimator, size, 0)
+        _need(0 <= value <= most, f"{name}.{size} is {value}; at most {most}")
     if name in _SHAPES:
         _check_shapes(estimator, _SHAPES[name])
     if name in _CHECKS:

@@ -143,8 +143,8 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     or what is compiled, are set aside with a warning: ``memory`` of a Pipeline,
     ``store`` of an extractor, ``compile`` of a network, and more than 64 ``n_jobs``
     where there are fewer processors. Set them again with ``set_params``. The memory of
-    loading is bounded by a multiple of the file's size; that of a later ``fit`` is what
-    its parameters need, so look at them first.
+    loading is bounded by a multiple of the file's size; later calls need what the
+    parameters request, so look at them first.
 
     What does not hold: predictions may be wrong on purpose, and a regular expression,
     such as ``token_pattern`` of a vectorizer, may take very long. The SHA-256 of each

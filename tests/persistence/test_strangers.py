@@ -29,6 +29,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from skcoldstart import (
     WMF,
+    BagOfWords,
     CNNFactorRegressor,
     ColdStartRecommender,
     ContentKNNRecommender,
@@ -275,6 +276,11 @@ BOOSTING = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=3)
             OneHotEncoder(min_frequency=11, handle_unknown="infrequent_if_exist"),
             (WORDS,),
             number("OneHotEncoder", "_default_to_infrequent_mappings", 2**40),
+        ),
+        (
+            BagOfWords(4),
+            ([np.array([0, 1])],),
+            attribute("BagOfWords", "n_codewords_", 10**9),
         ),
         (CountVectorizer(), (["a text", "another one"],), renumber),
         (
