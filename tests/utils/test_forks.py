@@ -1,12 +1,13 @@
 """A child forked while another thread works goes on by itself."""
 
+import os
 import subprocess
 import sys
 import textwrap
 
 import pytest
 
-N_FORKS = 200
+N_FORKS = int(os.environ.get("SKCOLDSTART_FORKS", "30"))
 WORK = {
     "WMF": """
         Y = rng.poisson(0.6, (60, 30))
