@@ -13,8 +13,17 @@ problem whose cost does not depend on the number of columns.
 
 import numpy as np
 
-from skcoldstart._kernels.vectors import lanes_of, load, splat, store, total
-from skcoldstart._kernels.weighted_rows import accumulate, jit
+from skcoldstart._kernels.row_pass import jit
+from skcoldstart._kernels.simd import works
+
+if works():
+    from skcoldstart._kernels.simd.als_exact import solve_rows_exactly
+    from skcoldstart._kernels.simd.row_pass import accumulate, width_of
+else:
+    from skcoldstart._kernels.als_exact import solve_rows_exactly
+    from skcoldstart._kernels.row_pass import accumulate, width_of
+
+__all__ = ["observed_objective", "solve_rows", "solve_rows_exactly", "width_of"]
 
 NEAR_CACHE_BYTES = 1 << 18  # what stays in a core's own cache from pass to pass
 
@@ -34,7 +43,7 @@ def solve_rows(
     omega,
     work,
     A,
-    held,
+    width,
 ):
     """Move rows towards their minimum by conjugate gradients; return the objective.
 
@@ -48,8 +57,6 @@ def solve_rows(
     and 2 can raise it.
     """
     zero, one = Z.dtype.type(0), Z.dtype.type(1)
-    zeros = splat(zero)
-    lanes = lanes_of(Z)
     n_dims = Z.shape[1]
     r, p, q, m, inverse = work[0], work[1], work[2], work[3], work[4]
     n_stored = indptr[end]
@@ -66,54 +73,55 @@ def solve_rows(
             for j in range(n_dims):
                 m[j] = spectrum[j] + penalty
                 inverse[j] = one / m[j]
-        dot = zeros
-        for j in range(0, n_dims, lanes):
-            x = load(a, j)
-            mx = load(m, j) * x
-            dot = dot + mx * x
-            store(r, j, zeros - mx)
-        far = (last - first) * n_dims * Z.itemsize > NEAR_CACHE_BYTES
-        value = np.float64(total(dot))
+        dot = zero
+        for j in range(n_dims):
+            mx = m[j] * a[j]
+            dot += mx * a[j]
+            r[j] = -mx
+        prefetch = (last - first) * n_dims * Z.itemsize > NEAR_CACHE_BYTES
+        value = np.float64(dot)
         value += accumulate(
-            Z, indices, weights, first, last, a, one, -one, r, True, n_stored, held
+            Z, indices, weights, first, last, a, one, -one, r, True, n_stored, width
         )
-        dot = zeros
-        for j in range(0, n_dims, lanes):
-            x = load(r, j)
-            scaled = load(inverse, j) * x
-            dot = dot + scaled * x
-            store(p, j, scaled)
-        rho = total(dot)
+        rho = zero
+        for j in range(n_dims):
+            p[j] = inverse[j] * r[j]
+            rho += p[j] * r[j]
         stop = Z.dtype.type(tol * tol) * rho
         gain = 0.0
         for _ in range(n_steps):
             if rho <= stop:
                 break
-            dot = zeros
-            for j in range(0, n_dims, lanes):
-                x = load(p, j)
-                mx = load(m, j) * x
-                dot = dot + mx * x
-                store(q, j, mx)
+            dot = zero
+            for j in range(n_dims):
+                q[j] = m[j] * p[j]
+                dot += q[j] * p[j]
             seen = accumulate(
-                Z, indices, weights, first, last, p, zero, one, q, far, n_stored, held
+                Z,
+                indices,
+                weights,
+                first,
+                last,
+                p,
+                zero,
+                one,
+                q,
+                prefetch,
+                n_stored,
+                width,
             )
-            curvature = total(dot) + Z.dtype.type(seen)
-            length = rho / curvature
+            length = rho / (dot + Z.dtype.type(seen))
             gain += length * rho
-            move, taken = splat(Z.dtype.type(omega) * length), splat(length)
-            dot = zeros
-            for j in range(0, n_dims, lanes):
-                store(a, j, load(a, j) + move * load(p, j))
-                x = load(r, j) - taken * load(q, j)
-                scaled = load(inverse, j) * x
-                dot = dot + scaled * x
-                store(r, j, x)
-                store(q, j, scaled)
-            before, rho = rho, total(dot)
-            conjugate = splat(rho / before)
-            for j in range(0, n_dims, lanes):
-                store(p, j, load(q, j) + conjugate * load(p, j))
+            move = Z.dtype.type(omega) * length
+            before, rho = rho, zero
+            for j in range(n_dims):
+                a[j] += move * p[j]
+                r[j] -= length * q[j]
+                q[j] = inverse[j] * r[j]
+                rho += q[j] * r[j]
+            conjugate = rho / before
+            for j in range(n_dims):
+                p[j] = q[j] + conjugate * p[j]
         objective += value - (2 * omega - omega * omega) * gain
     return objective
 

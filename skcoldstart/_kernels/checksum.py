@@ -1,7 +1,8 @@
 """Checksums of blocks of bytes, at the speed of memory."""
 
 import numpy as np
-from numba import njit
+
+from skcoldstart._kernels.compilation import njit
 
 __all__ = ["BLOCK_BYTES", "block_sums"]
 

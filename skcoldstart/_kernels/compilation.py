@@ -6,11 +6,10 @@ file in it is damaged, kernels are compiled anew, with one warning a process.
 
 import functools
 import hashlib
-import inspect
+import importlib.util
 import os
 import pickle
 import re
-import sys
 import warnings
 
 import numba
@@ -18,7 +17,10 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
-__all__ = ["max_threads", "njit"]
+__all__ = ["COMPILES", "N_THREADS", "njit"]
+
+COMPILES = not numba.config.DISABLE_JIT
+N_THREADS = numba.config.NUMBA_NUM_THREADS  # that numba was started with
 
 _KERNELS = __name__.rpartition(".")[0]
 _warned: list[bool] = []
@@ -29,17 +31,12 @@ def njit(function=None, *, cache=False, **options):
     if function is None:
         return functools.partial(njit, cache=cache, **options)
     compiled = numba.njit(**options)(function)
-    if cache and not numba.config.DISABLE_JIT:
+    if cache and COMPILES:
         try:
             compiled._cache = _CheckedCache(function)
         except (RuntimeError, OSError) as error:  # no folder that can be written
             _warn_of_cache(error)
     return compiled
-
-
-def max_threads():
-    """Return the largest number of threads that numba was started with."""
-    return numba.config.NUMBA_NUM_THREADS
 
 
 class _CheckedCache(FunctionCache):
@@ -98,11 +95,16 @@ def _stamp(name):
     """
     names, text = [name], ""
     for module in names:
-        source = inspect.getsource(sys.modules[module])
+        source = _source(module)
         text += source
-        found = re.findall(rf"^from ({re.escape(_KERNELS)}\S*) import", source, re.M)
+        found = re.findall(rf"^\s*from ({re.escape(_KERNELS)}\S*) import", source, re.M)
         names += [other for other in dict.fromkeys(found) if other not in names]
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _source(module):
+    """Return the source of a module, without running it."""
+    return importlib.util.find_spec(module).loader.get_source(module)
 
 
 def _warn_of_cache(error):

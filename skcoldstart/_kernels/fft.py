@@ -11,8 +11,8 @@ transform of scipy only 2.3 times.
 import numpy as np
 
 from skcoldstart._kernels.compilation import njit
-from skcoldstart._kernels.vectors import load_eight as load
-from skcoldstart._kernels.vectors import store
+from skcoldstart._kernels.simd.vectors import load_eight as load
+from skcoldstart._kernels.simd.vectors import store
 
 __all__ = ["LANES", "bin_rows", "pass_strides", "power_rows", "transform", "twiddles"]
 

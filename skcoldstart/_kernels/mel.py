@@ -6,8 +6,8 @@ import numpy as np
 
 from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twiddles
-from skcoldstart._kernels.vectors import load_eight as load
-from skcoldstart._kernels.vectors import splat_eight, store, transpose
+from skcoldstart._kernels.simd.vectors import load_eight as load
+from skcoldstart._kernels.simd.vectors import splat_eight, store, transpose
 
 __all__ = ["COMPRESSIONS", "MelPlan", "mel_frames", "mel_plan"]
 

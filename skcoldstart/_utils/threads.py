@@ -19,11 +19,11 @@ ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 def n_kernel_threads(n_jobs: int | None) -> int:
     """Return the threads a compiled kernel may use."""
-    from skcoldstart._kernels.compilation import max_threads
+    from skcoldstart._kernels.compilation import N_THREADS
 
     if n_jobs is None:
-        return max_threads()
-    return max(1, min(joblib.effective_n_jobs(n_jobs), max_threads()))
+        return N_THREADS
+    return max(1, min(joblib.effective_n_jobs(n_jobs), N_THREADS))
 
 
 class _BlasLimit:

@@ -123,7 +123,9 @@ class MFCCFrames:
 
 
 def _has_kernel(n_fft: int) -> bool:
-    return n_fft >= _SHORTEST_KERNEL and n_fft & (n_fft - 1) == 0
+    from skcoldstart._kernels.simd import works
+
+    return n_fft >= _SHORTEST_KERNEL and n_fft & (n_fft - 1) == 0 and works()
 
 
 def _kernel_frames(

@@ -14,7 +14,6 @@ from skcoldstart.factorization._rows import Rows, row_blocks
 CACHE_LINE = 64
 LANES = 16  # dimensions are padded to whole vectors of this many numbers
 N_STEPS = 3  # of conjugate gradients in a sweep; the last one goes on to SOLVE_TOL
-MOST_DIMS_OF_CHOLESKY = 16  # where "auto" solves to full precision; measured
 TRIANGLE_COLUMNS = 128  # of a block of a triangular product
 MOST_GRAMS = 32  # parts of a Gram matrix held at a time; fixed, as its sum must be
 SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
@@ -163,27 +162,20 @@ class CPUSolver:
             basis.spectrum,
             basis.penalties,
         )
-        n_dims = Z.shape[1]
-        few = accurate and n_dims <= MOST_DIMS_OF_CHOLESKY
-        if self._method == "cholesky" or (self._method == "auto" and few):
-            from skcoldstart._kernels.als_exact import solve_rows_exactly
+        from skcoldstart._kernels.als import solve_rows, solve_rows_exactly, width_of
 
-            def solve(begin: int, end: int, block: np.ndarray) -> float:
+        n_dims, width = Z.shape[1], width_of(Z)
+        n_steps = 2 * n_dims + 20 if accurate else N_STEPS
+        tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
+
+        def solve(begin: int, end: int, block: np.ndarray) -> float:
+            if self._method == "cholesky":
                 work = self._scratch("work", n_dims + 5, Z)
-                return solve_rows_exactly(*system, begin, end, omega, work, block)
-
-        else:
-            from skcoldstart._kernels.als import solve_rows
-            from skcoldstart._kernels.weighted_rows import held_of
-
-            held = held_of(Z)
-            n_steps = 2 * n_dims + 20 if accurate else N_STEPS
-            tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
-
-            def solve(begin: int, end: int, block: np.ndarray) -> float:
-                work = self._scratch("work", 5, Z)
-                how = (n_steps, tol, omega, work)
-                return solve_rows(*system, begin, end, *how, block, held)
+                how: tuple = (omega, work, block, width)
+                return solve_rows_exactly(*system, begin, end, *how)
+            work = self._scratch("work", 5, Z)
+            how = (n_steps, tol, omega, work, block, width)
+            return solve_rows(*system, begin, end, *how)
 
         return solve
 

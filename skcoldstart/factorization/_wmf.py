@@ -68,9 +68,8 @@ class WMF(
     solver : {"auto", "cg", "cholesky"}, default="auto"
         How the normal equations of a row are solved in a sweep: three preconditioned
         steps of conjugate gradients from the last sweep's factors [3]_, or exactly.
-        "auto" sweeps with "cg", the cheaper one for any number of factors, and folds
-        in with "cholesky" up to 16 factors, with "cg" to full precision beyond: a rule
-        fixed by measurements, so that a seed gives the same factors everywhere.
+        The last sweep and `transform` solve to the precision of the dtype either way.
+        "auto" is "cg", the faster one for any number of factors.
     dtype : {"float32", "float64"}, default="float32"
         Precision of factors and computation.
     random_state : int, RandomState instance or None, default=None

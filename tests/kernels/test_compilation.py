@@ -141,11 +141,11 @@ def test_code_is_compiled_anew_when_a_kernel_inside_it_has_changed(folder, monke
     )
     x = np.array([[1.0, 2.0], [3.0, 5.0]])
     assert kernel_of(folder, text)(x) == 13
-    read = compilation.inspect.getsource
+    read = compilation._source
     monkeypatch.setattr(
-        compilation.inspect,
-        "getsource",
-        lambda module: read(module) + "# changed" * module.__name__.endswith("words"),
+        compilation,
+        "_source",
+        lambda module: read(module) + "# changed" * module.endswith("codewords"),
     )
     changed = kernel_of(folder, text)
     changed(x)

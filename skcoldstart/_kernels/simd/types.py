@@ -60,7 +60,15 @@ def broadcast(builder, x, kind):
     return shuffle(builder, first, undefined, [0] * kind.count)
 
 
-def ask_for_line(builder, pointer):
+def integers(context, builder, signature, args, *places):
+    """Generate some arguments as integers of one type."""
+    return [
+        context.cast(builder, args[place], signature.args[place], types.intp)
+        for place in places
+    ]
+
+
+def prefetch_line(builder, pointer):
     """Generate a hint that the cache line of a pointer to bytes will be read."""
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
     hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")

@@ -3,8 +3,7 @@
 Written out, they stay in registers from operation to operation, which LLVM does not
 find by itself where rows of one array might overlap. ``+``, ``-`` and ``*`` act on
 vectors of one type, or on a vector and a number; a product and a sum may be fused, all
-else is rounded as written. A whole vector is 64 bytes, a cache line. Uncompiled code
-sees the same functions on small arrays.
+else is rounded as written. A whole vector is 64 bytes, a cache line.
 
 Functions that pass vectors are to be compiled with their caller, without a cache of
 their own: its index would name the type, and could not be read once that moves.
@@ -12,20 +11,19 @@ their own: its index would name the type, and could not be read once that moves.
 
 import operator
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import lower_builtin
 
-from skcoldstart._kernels.vector_type import (
+from skcoldstart._kernels.simd.types import (
     FUSED,
     VECTOR_BYTES,
     Vector,
-    ask_for_line,
     broadcast,
     compile_function,
     holds_numbers,
+    integers,
     shuffle,
     vector_of,
 )
@@ -40,66 +38,34 @@ def lanes_of(array):
 
 def load(array, j):
     """Return the whole vector that begins at array[j]."""
-    return array[j : j + lanes_of(array)].copy()
 
 
-def load_row(matrix, row, j):
+def load_at(matrix, row, j):
     """Return the whole vector that begins at matrix[row, j]."""
-    return load(matrix[row], j)
 
 
 def load_eight(array, j):
     """Return array[j:j + 8]."""
-    return array[j : j + 8].copy()
-
-
-def load_four(array, j):
-    """Return array[j:j + 4]."""
-    return array[j : j + 4].copy()
 
 
 def store(array, j, vector):
     """Write a vector to array[j:]."""
-    array[j : j + len(vector)] = vector
 
 
 def splat(x):
     """Return a whole vector of x."""
-    return np.full(VECTOR_BYTES // x.itemsize, x)
 
 
 def splat_eight(x):
     """Return eight times x."""
-    return np.full(8, x)
-
-
-def splat_four(x):
-    """Return four times x."""
-    return np.full(4, x)
-
-
-def splats(four):
-    """Return a whole vector of each of four numbers."""
-    return splat(four[0]), splat(four[1]), splat(four[2]), splat(four[3])
 
 
 def total(a):
     """Return the sum of a vector."""
-    return a.sum()
-
-
-def totals(a, b, c, d):
-    """Return the sums of four whole vectors, at less than the cost of two."""
-    return np.array([total(a), total(b), total(c), total(d)])
 
 
 def transpose(a, b, c, d, e, f, g, h):
     """Return the eight columns of eight rows of eight."""
-    return tuple(np.stack([a, b, c, d, e, f, g, h]).T)
-
-
-def prefetch(matrix, row, j):
-    """Ask for the cache line of matrix[row, j]."""
 
 
 def _type_load(lanes=None):
@@ -109,7 +75,7 @@ def _type_load(lanes=None):
     return result_type
 
 
-def _type_load_row(matrix, row, j):
+def _type_load_at(matrix, row, j):
     return vector_of(matrix.dtype) if holds_numbers(matrix, 2) else None
 
 
@@ -122,16 +88,8 @@ def _type_splat(lanes=None):
     return lambda x: vector_of(x, lanes)
 
 
-def _type_splats(four):
-    return types.UniTuple(vector_of(four.dtype), 4)
-
-
 def _type_total(a):
     return a.dtype
-
-
-def _type_totals(a, b, c, d):
-    return Vector(a.dtype, 4) if a == b == c == d == vector_of(a.dtype) else None
 
 
 def _type_transpose(a, b, c, d, e, f, g, h):
@@ -139,18 +97,11 @@ def _type_transpose(a, b, c, d, e, f, g, h):
     return types.UniTuple(a, 8) if alike else None
 
 
-def _type_prefetch(matrix, row, j):
-    return types.void if holds_numbers(matrix, 2) else None
-
-
 def _pointer(context, builder, signature, args, kind):
     """Return where an array has the element of the indices that follow it."""
     array_type = signature.args[0]
     array = context.make_array(array_type)(context, builder, args[0])
-    indices = [
-        context.cast(builder, value, index_type, types.intp)
-        for value, index_type in zip(args[1:], signature.args[1:], strict=True)
-    ]
+    indices = integers(context, builder, signature, args, *range(1, len(args)))
     element = cgutils.get_item_pointer(context, builder, array_type, array, indices)
     return builder.bitcast(element, kind.as_pointer())
 
@@ -162,10 +113,9 @@ def _lower_lanes_of(context, builder, signature, args):
     return context.get_constant(types.intp, lanes)
 
 
-@compile_function(load_row, _type_load_row, types.Array, types.Integer, types.Integer)
+@compile_function(load_at, _type_load_at, types.Array, types.Integer, types.Integer)
 @compile_function(load, _type_load(), types.Array, types.Integer)
 @compile_function(load_eight, _type_load(8), types.Array, types.Integer)
-@compile_function(load_four, _type_load(4), types.Array, types.Integer)
 def _lower_load(context, builder, signature, args):
     vector = signature.return_type
     kind = context.get_value_type(vector)
@@ -183,16 +133,8 @@ def _lower_store(context, builder, signature, args):
 
 @compile_function(splat, _type_splat(), types.Float)
 @compile_function(splat_eight, _type_splat(8), types.Float)
-@compile_function(splat_four, _type_splat(4), types.Float)
 def _lower_splat(context, builder, signature, args):
     return broadcast(builder, args[0], context.get_value_type(signature.return_type))
-
-
-@compile_function(splats, _type_splats, Vector)
-def _lower_splats(context, builder, signature, args):
-    n = signature.return_type.dtype.lanes
-    vectors = [shuffle(builder, args[0], args[0], [lane] * n) for lane in range(4)]
-    return context.make_tuple(builder, signature.return_type, vectors)
 
 
 @compile_function(total, _type_total, Vector)
@@ -203,27 +145,6 @@ def _lower_total(context, builder, signature, args):
     function = cgutils.get_or_insert_function(builder.module, function_type, name)
     zero = ir.Constant(kind.element, -0.0)
     return builder.call(function, [zero, args[0]], fastmath=_REORDERED)
-
-
-@compile_function(totals, _type_totals, *[Vector] * 4)
-def _lower_totals(context, builder, signature, args):
-    n = args[0].type.count
-    quarter = n // 4
-
-    def folded(x, y, low, step):
-        """Add the numbers `step` above `low`, of x and y side by side."""
-        low = [*low, *(lane + n for lane in low)]
-        high = [lane + step for lane in low]
-        return builder.fadd(shuffle(builder, x, y, low), shuffle(builder, x, y, high))
-
-    ab, cd = (folded(x, y, range(n // 2), n // 2) for x, y in (args[:2], args[2:]))
-    sums = folded(ab, cd, [*range(quarter), *range(n // 2, n // 2 + quarter)], quarter)
-    step = quarter
-    while step > 1:
-        step //= 2
-        swapped = shuffle(builder, sums, sums, [lane ^ step for lane in range(n)])
-        sums = builder.fadd(sums, swapped)
-    return shuffle(builder, sums, sums, range(0, n, quarter))
 
 
 @compile_function(transpose, _type_transpose, *[Vector] * 8)
@@ -238,12 +159,6 @@ def _lower_transpose(context, builder, signature, args):
             for lanes in (low, high)
         ]
     return context.make_tuple(builder, signature.return_type, rows)
-
-
-@compile_function(prefetch, _type_prefetch, types.Array, types.Integer, types.Integer)
-def _lower_prefetch(context, builder, signature, args):
-    ask_for_line(builder, _pointer(context, builder, signature, args, ir.IntType(8)))
-    return context.get_dummy_value()
 
 
 def _define(symbol, instruction):
