@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 import warnings
+from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -104,7 +105,8 @@ def _stamp(name):
 
 def _source(module):
     """Return the source of a module, without running it."""
-    return importlib.util.find_spec(module).loader.get_source(module)
+    loader: Any = getattr(importlib.util.find_spec(module), "loader", None)
+    return loader.get_source(module)
 
 
 def _warn_of_cache(error):
