@@ -1,6 +1,7 @@
 """Catalogues: synthetic worlds, tables of real plays, and published data sets."""
 
 from skcoldstart.datasets._catalog import load_catalog
+from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._subset import make_subset
 from skcoldstart.datasets.published._artist_terms import load_artist_terms
 from skcoldstart.datasets.published._citeulike import load_citeulike
@@ -28,4 +29,5 @@ __all__ = [
     "load_unique_tracks",
     "make_music_catalog",
     "make_subset",
+    "plays_from_events",
 ]

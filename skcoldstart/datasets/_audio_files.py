@@ -1,22 +1,112 @@
-"""Audio files in a folder, and the songs they are."""
+"""Audio files in a folder or in a table, and the songs they are."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._files import check_path
+from skcoldstart.datasets._frames import rows_of
 from skcoldstart.datasets._names import AUDIO_SUFFIXES, NameIndex, some
 from skcoldstart.datasets._tables import one_spelling
 
-__all__ = ["AudioFolder", "file_names"]
+__all__ = ["AudioFolder", "FileTable", "NamedFiles", "file_names"]
 
 
-class AudioFolder:
-    """The audio files under a folder, found by name."""
+class NamedFiles:
+    """Files that go by names.
+
+    `files` is what they are called in messages, `where` is where they are.
+    """
+
+    files: list[str]
+    where: str
+
+    def __init__(self, names: Iterable[tuple[str, ...]]) -> None:
+        self._index = NameIndex(names)
+
+    def match(self, songs: Sequence[str]) -> list[int | None]:
+        """Return the position in `files` of each song, None where there is none.
+
+        A file whose name differs a little is taken where no song goes by its own name.
+        """
+        found = [self._one(song, self._by_name(song)) for song in songs]
+        taken = {file for file in found if file is not None}
+        for i, song in enumerate(songs):
+            if found[i] is None:
+                likely = self._index.loose(song, taken) or self._moved(song, taken)
+                found[i] = self._one(song, likely)
+        return found
+
+    def name(self, position: int) -> Any:
+        """Return the id of a file whose song nobody has played."""
+        raise NotImplementedError
+
+    def path(self, position: int) -> str:
+        """Return the path of a file, which is absolute."""
+        raise NotImplementedError
+
+    def _by_name(self, song: str) -> list[int]:
+        return self._index.exact(song)
+
+    def _moved(self, song: str, taken: set[int]) -> list[int]:
+        return []
+
+    def _one(self, song: str, matches: list[int]) -> int | None:
+        if len(matches) > 1:
+            raise ValueError(
+                f"Song {song!r} may be any of {len(matches)} files {self.where}: "
+                f"{some([self.files[i] for i in matches])}. Use paths relative to the "
+                "folder as song ids, or remove the others."
+            )
+        return matches[0] if matches else None
+
+
+class FileTable(NamedFiles):
+    """Files that a table names, a song each."""
+
+    def __init__(self, table: Any, name: str, folder: Path) -> None:
+        paths: dict[Any, str] = {}
+        for where, (file, song) in rows_of(table, ("file", "song"), name):
+            path = str(folder / check_path(file, f"the path in {name}, {where},"))
+            if paths.setdefault(song, path) != path:
+                raise ValueError(
+                    f"{name}, {where}: song {song!r} has the file {path!r} but "
+                    f"{paths[song]!r} before; expected one file."
+                )
+        there = {song: path for song, path in paths.items() if os.path.isfile(path)}
+        absent = [path for song, path in paths.items() if song not in there]
+        if not there:
+            raise ValueError(
+                f"None of the {len(paths)} files of {name} is there: {some(absent)}. "
+                "Pass audio=, the folder that their paths are relative to."
+            )
+        if absent:
+            warn(
+                f"{len(absent)} of {len(paths)} files of {name} are not there, and "
+                f"their songs are left out: {some(absent)}."
+            )
+        self._songs, self._paths = list(there), list(there.values())
+        self.files, self.where = [str(song) for song in there], f"in {name}"
+        super().__init__((file,) for file in self.files)
+
+    def name(self, position: int) -> Any:
+        """Return the id that the table gives."""
+        return self._songs[position]
+
+    def path(self, position: int) -> str:
+        """Return the path of a file."""
+        return self._paths[position]
+
+
+class AudioFolder(NamedFiles):
+    """The audio files under a folder."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         # Absolute: the paths are read later, perhaps from elsewhere.
         self.folder = check_path(folder, "audio").absolute()
+        self.where = f"under {folder}"
         if not self.folder.is_dir():
             raise ValueError(
                 f"{folder} is not a folder; expected the folder of the audio files."
@@ -36,20 +126,7 @@ class AudioFolder:
                 f"{len(others)} other files are there"
                 + (f", such as {some(sorted(others))}." if others else ".")
             )
-        self._index = NameIndex(map(file_names, self.files))
-
-    def match(self, songs: Sequence[str]) -> list[int | None]:
-        """Return the position in `files` of each song, None where there is none.
-
-        A file whose name differs a little is taken where no song goes by its own name.
-        """
-        found = [self._one(song, self._by_name(song)) for song in songs]
-        taken = {file for file in found if file is not None}
-        for i, song in enumerate(songs):
-            if found[i] is None:
-                likely = self._index.loose(song, taken) or self._moved(song, taken)
-                found[i] = self._one(song, likely)
-        return found
+        super().__init__(map(file_names, self.files))
 
     def name(self, position: int) -> str:
         """Return the shortest name by which `match` gives this file alone."""
@@ -66,12 +143,10 @@ class AudioFolder:
     def _by_name(self, song: str) -> list[int]:
         """Return the files of a song's id, which may hold the folder as well."""
         found = self._index.exact(song)
-        if not found:
-            parts = _posix_parts(song)
-            for n_outside in range(len(parts)):
-                outside, inside = parts[:n_outside], "/".join(parts[n_outside:])
-                if self._is_folder(outside, song):
-                    found = found or self._index.exact(inside)
+        parts = _posix_parts(song)
+        for n_outside in range(len(parts)):
+            if not found and self._is_folder(parts[:n_outside], song):
+                found = self._index.exact("/".join(parts[n_outside:]))
         return found
 
     def _moved(self, song: str, taken: set[int]) -> list[int]:
@@ -95,15 +170,6 @@ class AudioFolder:
         if outside[0] == "/":
             return outside in own
         return any(outside == parts[-len(outside) :] for parts in own)
-
-    def _one(self, song: str, matches: list[int]) -> int | None:
-        if len(matches) > 1:
-            raise ValueError(
-                f"Song {song!r} may be any of {len(matches)} files under "
-                f"{self.folder}: {some([self.files[i] for i in matches])}. Use "
-                "paths relative to the folder as song ids, or remove the others."
-            )
-        return matches[0] if matches else None
 
 
 def file_names(file: str) -> tuple[str, str, str, str]:

@@ -28,10 +28,10 @@ class PairCounts:
         if self._n_waiting >= max(ROWS, self._table.nnz):
             self._add_up()
 
-    def rescale(self, factor: float) -> None:
-        """Multiply all counts so far."""
+    def rescale(self, factor: float, least: float) -> None:
+        """Multiply all counts so far; none becomes less than `least`."""
         self._add_up()
-        self._table.data *= factor
+        np.maximum(self._table.data * factor, least, out=self._table.data)
 
     def to_csr(self, n_items: int, n_users: int) -> sp.csr_array:
         """Return the table, which is then empty; its rows are items.
@@ -70,16 +70,19 @@ def ordered(
 
     Shapes: `table` (n_items, n_users) -> (len(item_order), len(user_order)).
     """
-    column = np.full(table.shape[1], -1, np.int32)
+    n_items, n_users = table.shape
+    if not np.array_equal(item_order, np.arange(n_items)):
+        table = table[item_order]
+    if np.array_equal(user_order, np.arange(n_users)):
+        return table
+    column = np.full(n_users, -1, np.int32)
     column[user_order] = np.arange(len(user_order))
-    table = table[item_order]
-    columns = column[table.indices]
-    kept = columns >= 0
-    if not kept.all():
-        ends = np.r_[0, np.cumsum(kept)][table.indptr]
-        parts = table.data[kept], columns[kept], ends
-    else:
-        parts = table.data, columns, table.indptr
+    parts = table.data, column[table.indices], table.indptr
+    del table  # the peak of memory is here
+    if len(user_order) < n_users:
+        kept = parts[1] >= 0
+        ends = np.r_[0, np.cumsum(kept)][parts[2]]
+        parts = parts[0][kept], parts[1][kept], ends
     table = sp.csr_array(parts, (len(item_order), len(user_order)))
     table.sort_indices()
     return table

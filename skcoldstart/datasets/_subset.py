@@ -8,14 +8,21 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch, check_random_state
 
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._utils.sk import Interval, StrOptions, validate_params
+from skcoldstart._utils.sk import (
+    Interval,
+    StrOptions,
+    _num_samples,
+    _safe_indexing,
+    validate_params,
+)
 
 __all__ = ["make_subset"]
 
 ITEM_FIELDS = frozenset(
     (
         "item_ids track_ids artist_ids artists artist_names titles releases genres "
-        "release_dates years duration_s tempo loudness_db key mode time_signature "
+        "release_dates first_play metadata years duration_s tempo loudness_db key mode "
+        "time_signature "
         "artist_familiarity artist_hotttnesss song_hotttnesss groups is_new paths "
         "waveforms frames pitches start_s X words item_latent item_tags popularity "
         "tag_probabilities true_item_factors"
@@ -174,11 +181,9 @@ def _take(values: Any, chosen: np.ndarray, length: int, name: str) -> Any:
     """Take some entries of an attribute that has one for each item or user."""
     if values is None:
         return None
-    n_values = values.shape[0] if hasattr(values, "shape") else len(values)
+    n_values = _num_samples(values)
     if n_values != length:
         raise ValueError(
             f"{name} of the Bunch has {n_values} entries; expected {length}."
         )
-    if hasattr(values, "shape"):
-        return values[chosen]
-    return [values[i] for i in chosen.tolist()]
+    return _safe_indexing(values, chosen)

@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ from skcoldstart.datasets._files import LONGEST_LINE, open_bytes, refuse_binary
 __all__ = [
     "ROLES",
     "find_columns",
+    "find_header",
     "is_null",
     "one_spelling",
     "read_records",
@@ -30,6 +32,7 @@ ROLES = {
         "listencount listencounts listens scrobbles streams weight"
     ).split(),
     "artist": "artistid artist artistname groupid group albumid album".split(),
+    "timestamp": "timestamp time datetime date playedat listenedat ts".split(),
     "file": "filename file filepath path audiopath audiofile audio".split(),
 }
 _SEPARATORS = "\t,;"
@@ -69,26 +72,8 @@ def read_records(
 
     A row is one line. Where tabs separate the fields, quotation marks are letters.
     """
-    with (
-        open_bytes(path) as binary,
-        io.TextIOWrapper(
-            binary, encoding="utf-8-sig", errors="surrogateescape"
-        ) as file,
-    ):
-        refuse_binary(binary.peek(16)[:16], path)  # type: ignore[attr-defined]
-        lines = _text_lines(file, path)
-        number, first = next(lines, (0, ""))
-        separator = None
-        if hint := _EXCEL_HINT.fullmatch(first):
-            separator = hint.group(1)
-            number, first = next(lines, (0, ""))
-        if not first:
-            raise ValueError(
-                f"{path} is empty; expected a first line that names the columns "
-                f"({wanted}) and a line for each row."
-            )
-        separator = _check_separator(separator, first, path)
-        header = _fields(first, separator, path, number)
+    with _open_text(path) as lines:
+        number, separator, header = _header(lines, path, wanted)
         yield number, header
         n_rows = 0
         for number, line in lines:
@@ -104,6 +89,14 @@ def read_records(
                 yield number, row
     if not n_rows:
         raise ValueError(f"{path} names its columns but has no rows below them.")
+
+
+def find_header(
+    path: str | os.PathLike[str], wanted: str
+) -> tuple[int, str, list[str]]:
+    """Return the line that names the columns, what separates them, and the names."""
+    with _open_text(path) as lines:
+        return _header(lines, path, wanted)
 
 
 def find_columns(
@@ -145,6 +138,39 @@ def is_null(text: str) -> bool:
 def one_spelling(name: str) -> str:
     """Compose letters and their accents, which some systems write apart."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+@contextmanager
+def _open_text(
+    path: str | os.PathLike[str],
+) -> Iterator[Iterator[tuple[int, str]]]:
+    """Open a text file, and yield the lines of it that are not blank."""
+    with (
+        open_bytes(path) as binary,
+        io.TextIOWrapper(
+            binary, encoding="utf-8-sig", errors="surrogateescape"
+        ) as file,
+    ):
+        refuse_binary(binary.peek(16)[:16], path)  # type: ignore[attr-defined]
+        yield _text_lines(file, path)
+
+
+def _header(
+    lines: Iterator[tuple[int, str]], path: Any, wanted: str
+) -> tuple[int, str, list[str]]:
+    """Read the line that names the columns, behind Excel's hint if there is one."""
+    number, first = next(lines, (0, ""))
+    separator = None
+    if hint := _EXCEL_HINT.fullmatch(first):
+        separator = hint.group(1)
+        number, first = next(lines, (0, ""))
+    if not first:
+        raise ValueError(
+            f"{path} is empty; expected a first line that names the columns "
+            f"({wanted}) and a line for each row."
+        )
+    separator = _check_separator(separator, first, path)
+    return number, separator, _fields(first, separator, path, number)
 
 
 def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:

@@ -120,7 +120,7 @@ def excel():
             r"first line '.*', whose columns seem to be separated by '\|'; expected ta",
         ),
         ("sep=|\n{0}|{1}\na|b\n", r"separated by '\|'; expected tabs, commas or semi"),
-        (b"PAR1xxxx", r"is a parquet file; expected UTF-8 text"),
+        (b"PAR1xxxx", r"is a (damaged parquet file|parquet file; expected UTF-8 text)"),
         (b"ARROW1\0\0", r"is an Arrow \(Feather\) file; expected UTF-8 text"),
         (excel(), r"is an Excel workbook; save it as CSV in UTF-8"),
         ("user,song\nu,A\n".encode("utf-16"), r"is UTF-16 text; expected UTF-8"),

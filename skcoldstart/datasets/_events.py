@@ -1,0 +1,404 @@
+"""From a log of events to a table of plays."""
+
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import Bunch
+
+from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.warning import warn
+from skcoldstart.datasets._blocks import Block, Columns, blocks_of
+from skcoldstart.datasets._ids import ArrowIds, PythonIds, is_missing, make_ids
+from skcoldstart.datasets._names import near_miss, some
+from skcoldstart.datasets._pairs import PairCounts, ordered
+from skcoldstart.datasets._times import TINY, Clock
+
+__all__ = ["plays_from_events"]
+
+REASONS = (
+    *("missing_user", "missing_item", "missing_count", "missing_timestamp"),
+    *("before_since", "from_until", "other_items", "other_users"),
+    *("few_item_plays", "few_user_plays"),
+)
+
+
+@validate_params(
+    {
+        "events": "no_validation",
+        "user": [str],
+        "item": [str],
+        "count": [str, None],
+        "timestamp": [str, None],
+        "since": "no_validation",
+        "until": "no_validation",
+        "items": "no_validation",
+        "users": "no_validation",
+        "min_item_plays": [Interval(Real, 0, None, closed="left")],
+        "min_user_plays": [Interval(Real, 0, None, closed="left")],
+        "half_life": "no_validation",
+    },
+    prefer_skip_nested_validation=True,
+)
+def plays_from_events(
+    events: Any,
+    *,
+    user: str = "user_id",
+    item: str = "item_id",
+    count: str | None = None,
+    timestamp: str | None = None,
+    since: Any = None,
+    until: Any = None,
+    items: Iterable[Any] | None = None,
+    users: Iterable[Any] | None = None,
+    min_item_plays: float = 1,
+    min_user_plays: float = 1,
+    half_life: Any = None,
+) -> Bunch:
+    """Add up a log of events to a sparse table of items and users.
+
+    Parameters
+    ----------
+    events : dataframe, str, PathLike, or a list of these
+        A row for each event. Any dataframe (pandas, polars, pyarrow, Dask, ...); the
+        path of a parquet file, of a folder of them, or of a text table (CSV), plain or
+        compressed. Files are read in blocks and need pyarrow:
+        ``pip install skcoldstart[parquet]``.
+    user, item : str, default="user_id", "item_id"
+        Names of the columns of ids, of any type. Ids of text tables are text.
+    count : str, default=None
+        Name of the column that says how many plays an event stands for, a number >= 0.
+        ``None`` counts each event as one play.
+    timestamp : str, default=None
+        Name of the column of times: datetimes, dates, text of ISO 8601, or numbers.
+        Times without a zone are taken as UTC.
+    since, until : datetime-like, str or number, default=None
+        Keep events with ``since <= timestamp < until``.
+    items : iterable of ids, default=None
+        The rows of the table, in this order, such as the ids of a catalogue; items
+        without plays are empty rows, and events of other items are dropped. ``None``
+        takes the items of the log, sorted.
+    users : iterable of ids, default=None
+        The columns, in the same way.
+    min_item_plays, min_user_plays : float, default=1
+        Drop the events of items, and of users, with fewer plays. Both hold in what is
+        left: dropping goes on until nothing changes. Plays are counted here before
+        they decay. 1 keeps all.
+    half_life : timedelta or number, default=None
+        Time after which a play counts half. A number is in days where timestamps are
+        datetimes, and in their own unit where they are numbers. Age is counted from
+        `until`, or from the last event.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        plays : csr_array of shape (n_items, n_users)
+            Play counts, float64.
+        item_ids : ndarray of shape (n_items,)
+            Ids of the rows.
+        user_ids : ndarray of shape (n_users,)
+            Ids of the columns.
+        first_play : ndarray of shape (n_items,), or None
+            Time of the first event of each item among those that are kept: datetime64
+            in UTC, NaT where there is none; or float64 and NaN. ``None`` without
+            `timestamp`.
+        n_events : int
+            Events that were read.
+        n_dropped : dict
+            Events that were dropped, by the first reason that holds.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a count is negative or not finite, a time cannot be
+        read, or no event is left; row or line are named.
+    TypeError
+        If `events` is neither a dataframe nor a path, ids are of several types in
+        several files, or `since`, `until` or `half_life` do not fit the timestamps.
+    ImportError
+        If pyarrow is needed and not installed.
+
+    Warns
+    -----
+    UserWarning
+        If ids of `items` or `users` differ from those of the log only by case, spaces,
+        leading zeros, a folder or a suffix.
+
+    See Also
+    --------
+    load_catalog : Joins the table with audio files, groups and metadata.
+
+    Notes
+    -----
+    Memory does not grow with the number of events: it is some 36 bytes for each pair
+    of item and user at the peak, 12 of which are the table that is returned, some 250
+    bytes for each id, and a block of a million events. A dataframe is held by the
+    caller.
+
+    .. versionadded:: 0.2
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skcoldstart.datasets import plays_from_events
+    >>> log = pd.DataFrame({
+    ...     "user_id": ["ann", "bob", "ann", "bob"],
+    ...     "item_id": [7, 7, 7, 3],
+    ...     "played": pd.to_datetime(["2026-01-01", "2026-01-09", "2026-01-11", None]),
+    ... })
+    >>> taste = plays_from_events(log, timestamp="played", half_life=10)
+    >>> taste.item_ids, taste.user_ids, taste.n_dropped["missing_timestamp"]
+    (array([7]), array(['ann', 'bob'], dtype='<U3'), 1)
+    >>> taste.plays.toarray().round(2)
+    array([[1.5 , 0.87]])
+    """
+    clock = Clock(since, until, half_life)
+    if timestamp is None and clock.is_used:
+        raise ValueError(
+            "since, until and half_life need timestamp=, the name of the column of "
+            "times."
+        )
+    least = (min_item_plays, min_user_plays)
+    counter = _Counter(
+        clock, _fixed_ids(items, "items"), _fixed_ids(users, "users"), max(least) > 1
+    )
+    for block in blocks_of(events, Columns(user, item, count, timestamp)):
+        counter.add(block)
+    return counter.finish(least)
+
+
+def _fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
+    """Return ids as Python values, each of which must be there once."""
+    if ids is None:
+        return None
+    if isinstance(ids, str | bytes):
+        raise TypeError(f"{name} is {ids!r}; expected an iterable of ids.")
+    fixed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    if not fixed or len(set(fixed)) < len(fixed) or any(i != i for i in fixed):
+        seen: set[Any] = set()
+        twice = [i for i in fixed if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
+        what = f"{some(twice)} more than once" if twice else "no ids, or missing ones"
+        raise ValueError(f"{name} has {what}; expected different ids.")
+    return fixed
+
+
+class _Counter:
+    """Adds up blocks of events."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        items: list[Any] | None,
+        users: list[Any] | None,
+        drops_few: bool,
+    ) -> None:
+        self._clock = clock
+        self._fixed = {"item": items, "user": users}
+        self._ids: dict[str, ArrowIds | PythonIds] = {}
+        self._drops_few = drops_few
+        # Weights, and what the rare are told by: plays before they decay, and events.
+        self._tables = {"weight": PairCounts()}
+        self._first = np.empty(0)
+        self._time_type: Any = None
+        self._n_events = 0
+        self._n_dropped = dict.fromkeys(REASONS, 0)
+
+    def add(self, block: Block) -> None:
+        """Add those events of a block that are wanted."""
+        codes = {
+            "item": self._codes("item", block.items, block),
+            "user": self._codes("user", block.users, block),
+        }
+        self._n_events += len(codes["item"])
+        wanted = self._wanted(block, codes)
+        items, users = codes["item"][wanted], codes["user"][wanted]
+        if not len(items):
+            return
+        ones = np.ones(len(items))
+        counts = weights = ones if block.counts is None else block.counts[wanted]
+        if block.times is not None:
+            times = block.times[wanted]
+            self._note_first(items, times)
+            if self._clock.decays:
+                decay, scale = self._clock.weights(times)
+                weights = counts * decay
+                if scale != 1.0:
+                    self._tables["weight"].rescale(scale, TINY)
+        self._table("weight").add(items, users, weights)
+        if self._drops_few and weights is not counts:
+            self._table("plays").add(items, users, counts)
+        if self._drops_few and block.counts is not None:
+            self._table("events").add(items, users, ones)
+
+    def finish(self, least: tuple[float, float]) -> Bunch:
+        """Return the table and the names of its rows and columns."""
+        ids = {
+            axis: self._ids.get(axis) or PythonIds(fixed)
+            for axis, fixed in self._fixed.items()
+        }
+        (item_ids, item_order), (user_ids, user_order) = (
+            ids[axis].sorted() for axis in ("item", "user")
+        )
+        shape = (len(item_ids), len(user_ids))
+        if self._clock.decays:
+            self._tables["weight"].rescale(self._clock.last_scale(), TINY)
+        tables = {name: t.to_csr(*shape) for name, t in self._tables.items()}
+        plays = tables["weight"]
+        if self._drops_few:
+            counts = tables.get("plays", plays)
+            plays = self._drop_rare(plays, counts, tables.get("events", counts), least)
+        self._check_left(plays, ids)
+        if self._fixed["item"] is None:
+            there = np.diff(plays.indptr)[item_order] > 0
+            item_ids, item_order = item_ids[there], item_order[there]
+        if self._fixed["user"] is None:
+            there = np.bincount(plays.indices, minlength=shape[1])[user_order] > 0
+            user_ids, user_order = user_ids[there], user_order[there]
+        plays = ordered(plays, item_order, user_order)
+        return Bunch(
+            plays=plays,
+            item_ids=item_ids,
+            user_ids=user_ids,
+            first_play=self._first_of(item_order),
+            n_events=self._n_events,
+            n_dropped=self._n_dropped,
+            DESCR=(
+                f"{plays.sum():g} plays of {len(item_ids)} items by {len(user_ids)} "
+                f"users ({plays.nnz} pairs) from {self._n_events} events; "
+                f"{sum(self._n_dropped.values())} events dropped."
+            ),
+        )
+
+    def _table(self, name: str) -> PairCounts:
+        return self._tables.setdefault(name, PairCounts())
+
+    def _codes(self, axis: str, column: Any, block: Block) -> np.ndarray:
+        if axis not in self._ids:
+            self._ids[axis] = make_ids(column, self._fixed[axis])
+        try:
+            return self._ids[axis].codes(column)
+        except TypeError as error:
+            raise TypeError(
+                f"{axis} ids of {block.source} differ in type: {error}."
+            ) from error
+
+    def _wanted(self, block: Block, codes: dict[str, np.ndarray]) -> np.ndarray:
+        """Return which events are wanted, and count why others are not."""
+        kept = np.ones(len(codes["item"]), dtype=bool)
+
+        def drop(reason: str, bad: np.ndarray) -> None:
+            self._n_dropped[reason] += int(np.count_nonzero(bad & kept))
+            kept[bad] = False
+
+        drop("missing_user", is_missing(block.users))
+        drop("missing_item", is_missing(block.items))
+        if block.counts is not None:
+            row = block.bad_count()
+            if row is not None:
+                raise ValueError(
+                    f"{block.where(row)}: the count is {block.counts[row]:g}; expected "
+                    "a finite number >= 0."
+                )
+            drop("missing_count", ~(block.counts > 0))
+        times = block.times
+        if times is not None and self._clock.is_used:
+            drop("missing_timestamp", times != times)
+            since, until = (self._clock.bound(n, times) for n in ("since", "until"))
+            if since is not None:
+                drop("before_since", times < since)
+            if until is not None:
+                drop("from_until", times >= until)
+        drop("other_items", codes["item"] < 0)
+        drop("other_users", codes["user"] < 0)
+        return kept
+
+    def _note_first(self, items: np.ndarray, times: np.ndarray) -> None:
+        """Keep the time of each item's first event, as numbers: those are quick."""
+        if self._time_type is None:
+            self._time_type = times.dtype
+            self._first = np.empty(0, "i8" if times.dtype.kind == "M" else "f8")
+        known = times == times
+        if not known.all():
+            items, times = items[known], times[known]
+        if not len(times):
+            return
+        n_more = int(items.max()) + 1 - len(self._first)
+        if n_more > 0:
+            self._first = np.append(self._first, np.full(n_more, self._never()))
+        times = times.astype(self._time_type, copy=False).view(self._first.dtype)
+        np.minimum.at(self._first, items, times)
+
+    def _never(self) -> Any:
+        """Return the number that stands for no event."""
+        return np.iinfo("i8").max if self._first.dtype.kind == "i" else np.inf
+
+    def _first_of(self, order: np.ndarray) -> np.ndarray | None:
+        if self._time_type is None:
+            return None
+        known = order < len(self._first)
+        first = np.full(len(order), self._never(), self._first.dtype)
+        first[known] = self._first[order[known]]
+        never = first == self._never()
+        times = first.view(self._time_type)
+        times[never] = np.datetime64("NaT") if self._time_type.kind == "M" else np.nan
+        return times
+
+    def _drop_rare(
+        self,
+        plays: sp.csr_array,
+        counts: sp.csr_array,
+        events: sp.csr_array,
+        least: tuple[float, float],
+    ) -> sp.csr_array:
+        """Drop pairs of items and users with few plays until all have enough."""
+        pairs = counts.tocoo()
+        kept = np.ones(pairs.nnz, dtype=bool)
+        n_events = events.data
+        reasons = ("few_item_plays", "few_user_plays")
+        n_kept = -1
+        while n_kept != np.count_nonzero(kept):
+            n_kept = int(np.count_nonzero(kept))
+            for axis, (reason, enough) in enumerate(zip(reasons, least, strict=True)):
+                if enough > 1:
+                    places = pairs.coords[axis]
+                    sums = np.bincount(
+                        places[kept], pairs.data[kept], pairs.shape[axis]
+                    )
+                    few = kept & (sums < enough)[places]
+                    self._n_dropped[reason] += int(n_events[few].sum())
+                    kept &= ~few
+        plays = plays.copy()
+        plays.data[~kept] = 0
+        plays.eliminate_zeros()
+        return plays
+
+    def _check_left(
+        self, plays: sp.csr_array, ids: dict[str, ArrowIds | PythonIds]
+    ) -> None:
+        """Refuse an empty table, and name ids that are nearly those that were given."""
+        hints = []
+        for axis, fixed in self._fixed.items():
+            if fixed is not None:
+                unknown = [str(value) for value in ids[axis].unknown]
+                hint = near_miss(unknown, map(str, fixed)).strip()
+                if set(unknown) & set(map(str, fixed)):
+                    kinds = [type(v).__name__ for v in (ids[axis].unknown[0], fixed[0])]
+                    hint = (
+                        f"they are {kinds[0]} in the events; here they are {kinds[1]}"
+                    )
+                if hint:
+                    hints.append(f"Ids of {axis}s= are not those of the events: {hint}")
+        if not plays.nnz:
+            dropped = {k: n for k, n in self._n_dropped.items() if n}
+            raise ValueError(
+                f"No event is left of {self._n_events}; dropped were {dropped}. "
+                + " ".join(hints)
+            )
+        if hints:
+            warn(" ".join(hints))

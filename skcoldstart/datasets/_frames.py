@@ -1,0 +1,152 @@
+"""Tables of songs, in frames or files, as rows and as frames in the order of songs."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.datasets._blocks import PARQUET, parquet, parquet_files
+from skcoldstart.datasets._files import begins_with, check_path
+from skcoldstart.datasets._tables import (
+    find_columns,
+    is_null,
+    one_spelling,
+    read_records,
+    read_rows,
+)
+
+__all__ = ["column_names", "frame_of", "is_text", "read_frame", "rows_of", "take_frame"]
+
+
+def is_text(source: Any) -> bool:
+    """Whether a source is the path of a table of text."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    place = check_path(source)
+    return not place.is_dir() and not begins_with(place, PARQUET)
+
+
+def column_names(source: Any, name: str) -> list[str]:
+    """Return the columns of a frame, a parquet file or a folder of these."""
+    if not isinstance(source, str | os.PathLike):
+        return list(_narwhals(source, name).columns)
+    with parquet(source) as pq:
+        return list(pq.read_schema(parquet_files(check_path(source))[0]).names)
+
+
+def rows_of(
+    source: Any, required: tuple[str, ...], name: str
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield where a row is, and its values in the roles that are required."""
+    if isinstance(source, Mapping):  # from songs to something
+        for song, value in source.items():
+            entry = [song if role == "song" else value for role in required]
+            yield f"entry {song!r}", entry
+    elif is_text(source):
+        for line, texts in read_rows(check_path(source), required):
+            yield f"line {line}", list(texts)
+    else:
+        frame = read_frame(source, name)
+        places = find_columns(name, frame.columns, required)
+        columns = [frame[frame.columns[i]] for i in places if i is not None]
+        missing = np.any([column.is_null().to_numpy() for column in columns], axis=0)
+        if missing.any():
+            raise ValueError(
+                f"{name}, row {int(np.argmax(missing)) + 1}: {' or '.join(required)} "
+                "is missing; leave such rows out."
+            )
+        values = zip(*(column.to_list() for column in columns), strict=True)
+        for row, pair in enumerate(values, 1):
+            yield f"row {row}", list(pair)
+
+
+def read_frame(source: Any, name: str) -> Any:
+    """Return a table as a narwhals frame."""
+    if not isinstance(source, str | os.PathLike):
+        return _narwhals(source, name)
+    if not is_text(source):
+        with parquet(source) as pq:
+            return _installed(pq.read_table(check_path(source)))
+    records = read_records(check_path(source), "song")
+    _, header = next(records)
+    if len(set(header)) < len(header):
+        raise ValueError(f"{source} has columns of one name: {', '.join(header)}.")
+    rows = [row for _, row in records]
+    columns = zip(*rows, strict=True)
+    return frame_of(
+        {name: _typed(values) for name, values in zip(header, columns, strict=True)},
+        source,
+    )
+
+
+def frame_of(columns: Mapping[str, Any], what: Any) -> Any:
+    """Make a frame of the library that is installed: pandas, polars or pyarrow."""
+    import narwhals as nw
+
+    for backend in ("pandas", "polars", "pyarrow"):
+        if find_spec(backend) is not None:
+            return nw.from_dict(columns, backend=backend)
+    raise ImportError(
+        f"Reading {what} needs pandas, polars or pyarrow. Install one of them."
+    )
+
+
+def take_frame(frame: Any, rows: np.ndarray) -> Any:
+    """Take rows of a frame, missing values where the number is -1.
+
+    Shapes: `rows` (n_taken,).
+    """
+    import narwhals as nw
+
+    taken = frame[np.maximum(rows, 0).tolist()]
+    if (rows < 0).any():
+        there = nw.new_series("there", rows >= 0, backend=frame.implementation)
+        taken = nw.maybe_reset_index(taken).with_columns(
+            nw.when(there).then(nw.col(name)).alias(name) for name in taken.columns
+        )
+    return nw.maybe_reset_index(taken).to_native()
+
+
+def _narwhals(source: Any, name: str) -> Any:
+    import narwhals as nw
+
+    try:
+        frame: Any = nw.from_native(source)
+    except TypeError as error:
+        if isinstance(source, io.IOBase):
+            check_path(source, name)  # says what to do
+        raise TypeError(
+            f"{name} is a {type(source).__name__}; expected a dataframe or a path."
+        ) from error
+    return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+
+
+def _installed(table: Any) -> Any:
+    """Return an Arrow table as a frame of pandas or polars where they are installed."""
+    import narwhals as nw
+
+    if find_spec("pandas") is not None:
+        return nw.from_native(table.to_pandas())
+    frame = nw.from_native(table)
+    return nw.from_native(frame.to_polars()) if find_spec("polars") else frame
+
+
+def _typed(values: tuple[str, ...]) -> list[Any]:
+    """Return text, or numbers where all of it is numbers; None where it is empty."""
+    texts = [one_spelling(value.strip()) for value in values]
+    there = [text for text in texts if text and not is_null(text)]
+    kind: Any = str
+    # What begins with zeros is a name.
+    if there and not any(text[0] == "0" and text[1:].isdigit() for text in there):
+        for number in (int, float):
+            try:
+                for text in there:
+                    number(text)
+            except ValueError:
+                continue
+            kind = number
+            break
+    return [kind(text) if text and not is_null(text) else None for text in texts]

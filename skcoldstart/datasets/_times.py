@@ -1,0 +1,114 @@
+"""Times of events: which are wanted, and how old they are."""
+
+import datetime
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Clock"]
+
+DAY = np.timedelta64(1, "D")
+MOST_HALF_LIVES = 500  # between weights that are added up
+TINY = 2.0**-1000  # of a play, so that no pair decays to nothing
+
+
+class Clock:
+    """A window of time, and the weights of what happens in it.
+
+    While blocks of events are added up, a play has the weight 1 at a reference time
+    that is near the last event so far.
+    """
+
+    def __init__(self, since: Any, until: Any, half_life: Any) -> None:
+        self._bounds = {"since": since, "until": until}
+        self._half_life = half_life
+        self._reference: Any = None
+        self._last: Any = None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether an event without a time has no place."""
+        return self.decays or any(b is not None for b in self._bounds.values())
+
+    @property
+    def decays(self) -> bool:
+        """Whether old plays count less."""
+        return self._half_life is not None
+
+    def bound(self, name: str, times: np.ndarray) -> Any:
+        """Return a bound of the window in the form of the times, or None."""
+        value = self._bounds[name]
+        return None if value is None else _moment(value, times.dtype.kind, name)
+
+    def weights(self, times: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the weights of events, and what those before are to be scaled by.
+
+        Shapes: `times` (n_events,) -> (n_events,).
+        """
+        latest = times.max()
+        self._last = latest if self._last is None else max(self._last, latest)
+        if self._reference is None:
+            self._reference = latest
+        scale = self._half_lives(self._reference - latest)
+        if scale < -MOST_HALF_LIVES:
+            self._reference = latest
+        else:
+            scale = 0.0
+        weights = 2.0 ** self._half_lives(times - self._reference)
+        return np.maximum(weights, TINY), float(2.0**scale)
+
+    def last_scale(self) -> float:
+        """Return what all weights are scaled by in the end."""
+        if self._reference is None:
+            return 1.0
+        end = self.bound("until", np.array([self._last]))
+        end = self._last if end is None else end
+        return float(2.0 ** self._half_lives(self._reference - end))
+
+    def _half_lives(self, age: Any) -> Any:
+        span = self._half_life
+        if np.asarray(age).dtype.kind != "m":
+            if not isinstance(span, Real):
+                raise TypeError(
+                    f"half_life is {span!r}, but timestamps are numbers; expected a "
+                    "number in their unit."
+                )
+            return age / float(span)
+        if isinstance(span, Real):
+            return age / DAY / float(span)
+        if isinstance(span, datetime.timedelta | np.timedelta64):
+            return age / np.timedelta64(span)
+        raise TypeError(
+            f"half_life is {span!r}; expected a timedelta or a number of days."
+        )
+
+
+def _moment(value: Any, kind: str, name: str) -> Any:
+    """Return a moment as a number, or as datetime64 in UTC."""
+    if kind != "M":
+        if isinstance(value, Real):
+            return float(value)
+        raise TypeError(
+            f"{name} is {value!r}, but timestamps are numbers; expected a number."
+        )
+    if isinstance(value, np.datetime64):
+        return value
+    if isinstance(value, str):
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} is {value!r}; expected a time of ISO 8601 such as "
+                "'2024-01-31' or '2024-01-31 12:00'."
+            ) from error
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is not None:
+            value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+        return np.datetime64(value)
+    if isinstance(value, datetime.date):
+        return np.datetime64(value)
+    raise TypeError(
+        f"{name} is {value!r}, but timestamps are datetimes; expected a datetime or "
+        "text such as '2024-01-31'."
+    )

@@ -1,0 +1,527 @@
+"""Events to plays: the same table from every source, that of a plain reading."""
+
+import datetime
+import uuid
+from collections import defaultdict
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skcoldstart.datasets import _blocks, _pairs, plays_from_events
+
+COLUMNS = ("user_id", "item_id", "n", "t")
+EPOCH = datetime.datetime(2026, 1, 1)
+
+
+def log_of(rng, n_rows=500):
+    """Return rows of user, item, count and time, some of them repeated."""
+    return [
+        (
+            f"ü{rng.integers(40)}",
+            int(rng.zipf(1.5) % 30),
+            float(rng.integers(0, 4)),
+            EPOCH + datetime.timedelta(minutes=int(rng.integers(0, 100_000))),
+        )
+        for _ in range(n_rows)
+    ]
+
+
+def plain_reading(rows, *, count=True, since=None, until=None, half_life=None):
+    """Add up rows one by one; return counts by item and user, and first times."""
+    counts, first = defaultdict(float), {}
+    kept = [
+        row
+        for row in rows
+        if (row[2] > 0 or not count)
+        and (since is None or row[3] >= since)
+        and (until is None or row[3] < until)
+    ]
+    end = until or max(row[3] for row in kept)
+    for user, item, n, time in kept:
+        weight = 0.5 ** ((end - time) / half_life) if half_life else 1.0
+        counts[item, user] += weight * (n if count else 1)
+        first[item] = min(first.get(item, time), time)
+    return counts, first
+
+
+def counts_of(taste):
+    table = taste.plays.tocoo()
+    return {
+        (taste.item_ids[i].item(), str(taste.user_ids[u])): count
+        for i, u, count in zip(*table.coords, table.data, strict=True)
+    }
+
+
+def as_pandas(rows, folder):
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def as_objects(rows, folder):
+    frame = pd.DataFrame(rows, columns=COLUMNS, index=range(7, 7 + len(rows)))
+    return frame.astype({"user_id": object, "item_id": object, "t": "datetime64[ns]"})
+
+
+def as_categories(rows, folder):
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = frame.astype({"user_id": "category"})
+    frame["user_id"] = frame["user_id"].cat.add_categories(["nobody"])
+    return frame.assign(t=frame.t.dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"))
+
+
+def as_polars(rows, folder):
+    return pl.DataFrame(rows, schema=list(COLUMNS), orient="row")
+
+
+def as_lazy(rows, folder):
+    return as_polars(rows, folder).lazy()
+
+
+def as_polars_categories(rows, folder):
+    return as_polars(rows, folder).with_columns(pl.col("user_id").cast(pl.Categorical))
+
+
+def as_arrow(rows, folder):
+    return pa.Table.from_pandas(as_pandas(rows, folder))
+
+
+def as_stream(rows, folder):
+    batches = as_arrow(rows, folder).to_batches(max_chunksize=50)
+    return pa.RecordBatchReader.from_batches(batches[0].schema, batches)
+
+
+def as_narwhals(rows, folder):
+    return nw.from_native(as_polars(rows, folder))
+
+
+def as_parquet(rows, folder):
+    pq.write_table(as_arrow(rows, folder), folder / "log.parquet", row_group_size=70)
+    return folder / "log.parquet"
+
+
+def as_folder(rows, folder):
+    for i in range(3):
+        part = folder / f"log/day={i}"
+        part.mkdir(parents=True)
+        pq.write_table(as_arrow(rows[i::3], folder), part / "x.parquet")
+    return str(folder / "log")
+
+
+def as_parts(rows, folder):
+    return [as_pandas(rows[::2], folder), as_polars(rows[1::2], folder)]
+
+
+def as_other_parts(rows, folder):
+    return iter([as_parquet(rows[::2], folder), as_pandas(rows[1::2], folder)])
+
+
+def as_dask(rows, folder):
+    dataframe = pytest.importorskip("dask.dataframe")
+    return dataframe.from_pandas(as_pandas(rows, folder), npartitions=3)
+
+
+FRAMES = [value for name, value in [*globals().items()] if name.startswith("as_")]
+
+
+@pytest.mark.parametrize("make", FRAMES, ids=lambda make: make.__name__[3:])
+def test_every_source_gives_the_table_of_a_plain_reading(tmp_path, rng, make):
+    rows = log_of(rng)
+    counts, first = plain_reading(rows)
+    taste = plays_from_events(make(rows, tmp_path), count="n", timestamp="t")
+    assert counts_of(taste) == counts
+    assert taste.plays.format == "csr" and taste.plays.dtype == np.float64
+    assert taste.item_ids.tolist() == sorted(first)
+    assert taste.user_ids.tolist() == sorted({user for _, user in counts})
+    assert taste.first_play.tolist() == [
+        pd.Timestamp(first[i]).to_datetime64().astype(taste.first_play.dtype).item()
+        for i in sorted(first)
+    ]
+    assert taste.n_events == len(rows)
+    zeros = sum(n == 0 for _, _, n, _ in rows)
+    assert taste.n_dropped["missing_count"] == zeros == sum(taste.n_dropped.values())
+
+
+@pytest.mark.parametrize("make", FRAMES, ids=lambda make: make.__name__[3:])
+def test_window_and_half_life_are_those_of_a_plain_reading(tmp_path, rng, make):
+    rows = log_of(rng)
+    since, until = EPOCH + datetime.timedelta(10), EPOCH + datetime.timedelta(60)
+    half_life = datetime.timedelta(days=7)
+    counts, _ = plain_reading(
+        rows, count=False, since=since, until=until, half_life=half_life
+    )
+    taste = plays_from_events(
+        make(rows, tmp_path),
+        timestamp="t",
+        since="2026-01-11",
+        until=until.replace(tzinfo=datetime.UTC),
+        half_life=half_life,
+    )
+    found = counts_of(taste)
+    assert found.keys() == counts.keys()
+    assert_allclose([found[k] for k in counts], [*counts.values()], rtol=1e-12)
+    dropped = {k: n for k, n in taste.n_dropped.items() if n}
+    assert dropped == {
+        "before_since": sum(row[3] < since for row in rows),
+        "from_until": sum(row[3] >= until for row in rows),
+    }
+
+
+def write_csv(rows, path, separator=","):
+    head = separator.join(COLUMNS)
+    lines = [separator.join(map(str, row)) for row in rows]
+    path.write_text("\n".join([head, *lines]) + "\n", "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_ids_of_a_text_table_are_text(tmp_path, rng, monkeypatch, separator):
+    monkeypatch.setattr(_blocks, "CSV_BYTES", 4000)
+    rows = log_of(rng)
+    path = write_csv(rows, tmp_path / "log.csv", separator)
+    taste = plays_from_events(path, count="n", timestamp="t")
+    counts, _ = plain_reading([(u, str(i), n, t) for u, i, n, t in rows])
+    assert counts_of(taste) == counts
+    assert taste.first_play.dtype.kind == "M"
+
+
+def test_rows_and_columns_can_be_fixed(rng):
+    rows = log_of(rng)
+    counts, _ = plain_reading(rows)
+    items, users = [29, 999, 1, 2, 3], ["ü3", "nobody", "ü1"]
+    for frame in (as_pandas(rows, None), as_polars(rows, None)):
+        taste = plays_from_events(
+            frame, count="n", timestamp="t", items=np.array(items), users=users
+        )
+        assert taste.item_ids.tolist() == items and taste.user_ids.tolist() == users
+        expected = [[counts.get((i, u), 0) for u in users] for i in items]
+        assert_array_equal(taste.plays.toarray(), expected)
+        assert np.isnat(taste.first_play[1])
+        played = [row for row in rows if row[2]]
+        assert taste.n_dropped["other_items"] == sum(r[1] not in items for r in played)
+        assert taste.n_dropped["other_users"] == sum(
+            r[1] in items and r[0] not in users for r in played
+        )
+
+
+UUIDS = [uuid.UUID(int=i * 2**100 + 7) for i in range(4)]
+IDS = {
+    "int": [7, -3, 2**40, 5],
+    "str": ["b", "a", "", "ß"],
+    "uuid": UUIDS,
+    "bytes": [b"b", b"a\0", b"c", b"\xff"],
+    "date": [datetime.date(2026, 1, d) for d in (4, 1, 2, 3)],
+    "float": [1.5, 0.5, 2.0, 3.0],
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+@pytest.mark.parametrize("make", [pd.DataFrame, pa.table], ids=["pandas", "arrow"])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_ids_may_be_of_any_type(kind, make, fixed):
+    ids = IDS[kind]
+    rows = {"item_id": [ids[i] for i in (0, 1, 2, 3, 0)], "user_id": [1, 1, 2, 2, 1]}
+    items = ids[::-1] if fixed else None
+    taste = plays_from_events(make(rows), items=items)
+    assert taste.item_ids.tolist() == (items if fixed else sorted(ids))
+    place = taste.item_ids.tolist().index(ids[0])
+    assert_array_equal(taste.plays.toarray()[place], [2, 0])
+
+
+def test_ids_of_several_types_stay_in_the_order_of_the_log():
+    log = pd.DataFrame({"item_id": ["a", 3, UUIDS[0], "a"], "user_id": [1, 1, 1, 1]})
+    taste = plays_from_events(log)
+    assert taste.item_ids.tolist() == ["a", 3, UUIDS[0]]
+    assert taste.plays.toarray().ravel().tolist() == [2, 1, 1]
+
+
+def test_numbers_that_pandas_made_floats_are_whole_again():
+    log = pd.DataFrame({"item_id": [7, None, 3], "user_id": ["a", "b", None]})
+    taste = plays_from_events(log)
+    assert taste.item_ids.dtype.kind == "i" and taste.item_ids.tolist() == [7]
+    assert (taste.n_dropped["missing_item"], taste.n_dropped["missing_user"]) == (1, 1)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_missing_values_are_dropped_and_counted(make):
+    log = {
+        "user_id": ["a", None, "b", "b", "c", "c"],
+        "item_id": [1, 1, None, 2, 2, 3],
+        "n": [1.0, 1.0, 1.0, None, float("nan"), 0.0],
+    }
+    taste = plays_from_events(make(log), count="n")
+    assert counts_of(taste) == {(1, "a"): 1}
+    assert {k: n for k, n in taste.n_dropped.items() if n} == {
+        "missing_user": 1,
+        "missing_item": 1,
+        "missing_count": 3,
+    }
+
+
+@pytest.mark.parametrize("half_life", [None, 3.0])
+@pytest.mark.parametrize("count", [None, "n"])
+def test_rare_items_and_users_are_dropped_until_none_is_left(rng, count, half_life):
+    rows = [(u, i, n, t) for u, i, n, t in log_of(rng, 350) if n]
+    taste = plays_from_events(
+        as_polars(rows, None),
+        count=count,
+        timestamp="t",
+        half_life=half_life,
+        min_item_plays=6,
+        min_user_plays=5,
+    )
+    kept, before = rows, None
+    while before != len(kept):
+        before = len(kept)
+        for place, least in ((1, 6), (0, 5)):
+            plays = defaultdict(float)
+            for row in kept:
+                plays[row[place]] += row[2] if count else 1
+            kept = [row for row in kept if plays[row[place]] >= least]
+    assert 0 < len(kept) < len(rows)
+    assert set(counts_of(taste)) == {(i, u) for u, i, _, _ in kept}
+    assert sum(taste.n_dropped.values()) == len(rows) - len(kept)
+    fixed = plays_from_events(
+        as_polars(rows, None), count=count, items=[99, 0, 1, 2], min_item_plays=6
+    )
+    assert fixed.item_ids.tolist() == [99, 0, 1, 2]
+    assert fixed.plays.sum(axis=1)[fixed.plays.sum(axis=1) > 0].min() >= 6
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    picks=st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 20_000)),
+        min_size=1,
+        max_size=60,
+    ),
+    half_life=st.floats(0.01, 1e4),
+    rows=st.integers(1, 9),
+)
+def test_blocks_and_their_order_change_nothing(picks, half_life, rows):
+    frame = pd.DataFrame(picks, columns=["user_id", "item_id", "t"])
+    whole = plays_from_events(frame, timestamp="t", half_life=half_life)
+    parts = [frame[i : i + rows] for i in range(0, len(frame), rows)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pairs, "ROWS", 4)
+        by_part = plays_from_events(parts[::-1], timestamp="t", half_life=half_life)
+    assert_array_equal(whole.item_ids, by_part.item_ids)
+    assert_array_equal(whole.user_ids, by_part.user_ids)
+    assert_array_equal(whole.first_play, by_part.first_play)
+    assert_array_equal(whole.plays.indptr, by_part.plays.indptr)
+    # Weights below 2 ** -1000 are held there, before or after they are added up.
+    dense = whole.plays.toarray(), by_part.plays.toarray()
+    assert_allclose(*dense, rtol=1e-9, atol=1e-290)
+
+
+def test_a_pair_never_decays_to_nothing():
+    log = pd.DataFrame({"user_id": [1, 2], "item_id": [1, 1], "t": [0.0, 1e9]})
+    for order in ([0, 1], [1, 0]):
+        parts = [log[i : i + 1] for i in order]
+        taste = plays_from_events(parts, timestamp="t", half_life=1.0)
+        assert taste.plays.shape == (1, 2)
+        assert taste.plays.toarray()[0, 1] == 1 and 0 < taste.plays.toarray()[0, 0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["2026-01-01", "2026-01-03T12:30:00"]),
+        pd.Series(["2026-01-01T09:00:00+09:00", "2026-01-03T12:30:00Z"]),
+        pd.Series([EPOCH, EPOCH + datetime.timedelta(days=2, hours=12.5)]),
+        pd.Series([datetime.date(2026, 1, 1), datetime.date(2026, 1, 3)]),
+    ],
+)
+@pytest.mark.parametrize("how", ["pandas", "arrow"])
+def test_times_may_be_written_in_many_ways(column, how):
+    log = pd.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "t": column})
+    log = log if how == "pandas" else pa.Table.from_pandas(log)
+    taste = plays_from_events(log, timestamp="t", until="2026-01-03 12:31", half_life=1)
+    assert taste.first_play.astype("M8[D]").astype(str).tolist() == [
+        "2026-01-01",
+        "2026-01-03",
+    ]
+
+
+def one(**columns):
+    return pd.DataFrame({"user_id": ["u", "v"], "item_id": [1, 2]} | columns)
+
+
+@pytest.mark.parametrize(
+    ("events", "options", "error", "message"),
+    [
+        (
+            one(),
+            {"user": "uid"},
+            ValueError,
+            r"no column 'uid'; it has .*user='user_id'",
+        ),
+        (one(), {"count": "n"}, ValueError, r"no column 'n'; it has 'user_id', 'item_"),
+        (
+            one(n=[1, -2]),
+            {"count": "n"},
+            ValueError,
+            r"events, row 2: the count is -2;",
+        ),
+        (one(n=[1, np.inf]), {"count": "n"}, ValueError, r"row 2: the count is inf"),
+        (
+            one(n=["1", "2"]),
+            {"count": "n"},
+            TypeError,
+            r"'n' has the type str; expected",
+        ),
+        (
+            one(),
+            {"since": "2026"},
+            ValueError,
+            r"since, until and half_life need timest",
+        ),
+        (
+            one(t=["x", "y"]),
+            {"timestamp": "t"},
+            ValueError,
+            r"'t' holds what is no time",
+        ),
+        (
+            one(t=[1, 2]),
+            {"timestamp": "t", "since": "2026-01-01"},
+            TypeError,
+            r"since is '2026-01-01', but timestamps are numbers",
+        ),
+        (
+            one(t=pd.to_datetime(["2026", "2027"])),
+            {"timestamp": "t", "until": 3},
+            TypeError,
+            r"until is 3, but timestamps are datetimes",
+        ),
+        (
+            one(t=pd.to_datetime(["2026", "2027"])),
+            {"timestamp": "t", "until": "May"},
+            ValueError,
+            r"until is 'May'; expected a time of ISO 8601",
+        ),
+        (
+            one(t=[1, 2]),
+            {"timestamp": "t", "half_life": datetime.timedelta(1)},
+            TypeError,
+            r"half_life is .*, but timestamps are numbers",
+        ),
+        (
+            one(),
+            {"items": [9]},
+            ValueError,
+            r"No event is left of 2; .*'other_items': 2",
+        ),
+        (
+            one(),
+            {"items": ["1", "x"]},
+            ValueError,
+            r"they are int in the events; .* str",
+        ),
+        (
+            one(),
+            {"users": [" V", "U"]},
+            ValueError,
+            r"differ only by case, .*'u' is like",
+        ),
+        (one(), {"items": [1, 2, 1]}, ValueError, r"items has 1 more than once"),
+        (one(), {"items": []}, ValueError, r"items has no ids"),
+        (one(), {"items": "12"}, TypeError, r"items is '12'; expected an iterable"),
+        (one(), {"min_item_plays": -1}, ValueError, r"min_item_plays"),
+        ([], {}, ValueError, r"events is empty; expected at least one frame or path"),
+        ({"user_id": [1]}, {}, TypeError, r"events is a dict; expected a dataframe"),
+        (np.eye(2), {}, TypeError, r"events is a ndarray; expected a dataframe"),
+        (None, {}, TypeError, r"events is a NoneType"),
+        (one()[:0], {}, ValueError, r"No event is left of 0"),
+        (
+            [one(), pl.DataFrame({"user_id": [1], "item_id": [1]}), one()],
+            {},
+            None,
+            None,
+        ),
+    ],
+)
+def test_what_cannot_be_added_up_is_named(events, options, error, message):
+    if error is None:
+        assert plays_from_events(events, **options).n_events == 5
+        return
+    with pytest.raises(error, match=message):
+        plays_from_events(events, **options)
+
+
+def test_ids_that_are_nearly_those_of_the_catalogue_are_said():
+    log = pd.DataFrame({"user_id": [1, 1, 1], "item_id": ["a", "SO7", "b.WAV"]})
+    with pytest.warns(
+        UserWarning, match=r"2 differ only by .*'SO7' is like 'SO007', '"
+    ):
+        taste = plays_from_events(log, items=["a", "SO007", "x/b"])
+    assert taste.plays.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user_id,item_id,n\nu,1,2\n\nu,1,x\n", r"line 4: n is 'x'; expected a number"),
+        ("user_id,item_id,n\nu,1,2\nu,1,-1\n", r"line 3: n is '-1'"),
+        ("user_id,item_id,n\nu,1,2\nu,1\n", r"line 3 has 2 fields; expected 3"),
+        (
+            'user_id,item_id,n\nu,"1,2\nu,1,1\nu,2",1\n',
+            r"line 2: a quotation mark opens",
+        ),
+        ('user_id,item_id,n\nu,"1\nx",2\nu,1,1\n', r"line 2: a quotation mark opens"),
+        ("user_id|item_id|n\nu|1|2\n", r"separated by '\|'; expected tabs"),
+        (b"user_id,item_id,n\nu,1,2\nu,\xff,2\n", r"line 3 is not UTF-8 text"),
+        ("", r"is empty; expected a first line that names the columns"),
+        (b"PAR1" + bytes(40), r"log is a damaged parquet file"),
+    ],
+)
+def test_faults_of_files_are_named_with_their_line(tmp_path, text, message):
+    path = tmp_path / "log"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=message):
+        plays_from_events(path, count="n")
+
+
+def test_text_tables_are_read_as_people_save_them(tmp_path):
+    text = '\n\nsep=;\nuser_id;title;item_id\n"u";"A; ""b""";07\n v ;x;07\n\n;x;1\n'
+    text += "NULL;x;1\n"
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    taste = plays_from_events(path)
+    assert taste.item_ids.tolist() == ["07"] and taste.user_ids.tolist() == ["u", "v"]
+    assert taste.n_dropped["missing_user"] == 2
+    path.write_text('user_id\titem_id\nu\t"Heroes\nv\tB"\nw\t"B"\n')
+    assert plays_from_events(path).item_ids.tolist() == ['"B"', '"Heroes', 'B"']
+
+
+def test_files_of_other_types_are_refused(tmp_path):
+    for name, ids in (("a", [1, 2]), ("b", ["1", "2"]), ("c", [2, 3])):
+        table = pa.table({"user_id": [1, 1], "item_id": ids})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    for name, kind in (("d", pa.int16()), ("e", pa.uint64())):
+        table = pa.table({"user_id": [1, 1], "item_id": pa.array([2, 3], kind)})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    paths = [tmp_path / f"{name}.parquet" for name in "acde"]
+    assert plays_from_events(paths).plays.toarray().ravel().tolist() == [1, 4, 3]
+    with pytest.raises(
+        TypeError, match=r"item ids of .*b\.parquet differ in type: they"
+    ):
+        plays_from_events(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_missing_pyarrow_names_the_extra(tmp_path, rng, monkeypatch, kind):
+    rows = log_of(rng)
+    path = as_parquet(rows, tmp_path)
+    if kind == "csv":
+        path = write_csv(rows, tmp_path / "log.csv")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"pip install skcoldstart\[parquet\]"):
+        plays_from_events(path)
+    assert plays_from_events(as_pandas(rows, None)).n_events == len(rows)
