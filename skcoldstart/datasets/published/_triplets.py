@@ -1,7 +1,7 @@
 """Files of user, song and count, one line a pair, to a sparse matrix.
 
-The parser is our own: ``pyarrow.csv`` takes 1.6 times as long and 2.6 times as much memory
-for 5 million lines (``benchmarks/bench_loaders.py``).
+The parser is our own: ``pyarrow.csv`` takes 1.6 times as long and 2.6 times as much
+memory for 5 million lines (``benchmarks/bench_loaders.py``).
 """
 
 import itertools
