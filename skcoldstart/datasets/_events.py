@@ -10,10 +10,11 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._blocks import Block, Columns, blocks_of
+from skcoldstart.datasets._blocks import Block, Columns
 from skcoldstart.datasets._ids import ArrowIds, PythonIds, is_missing, make_ids
 from skcoldstart.datasets._names import near_miss, some
 from skcoldstart.datasets._pairs import PairCounts, ordered
+from skcoldstart.datasets._sources import blocks_of
 from skcoldstart.datasets._times import TINY, Clock
 
 __all__ = ["plays_from_events"]

@@ -1,0 +1,56 @@
+"""Events in parquet files, read by row group."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from skcoldstart.datasets._blocks import (
+    ROWS,
+    Block,
+    Columns,
+    arrow_blocks,
+    is_text,
+    require_pyarrow,
+)
+
+__all__ = ["PARQUET", "parquet", "parquet_blocks", "parquet_files"]
+
+PARQUET = b"PAR1"  # what its files begin with
+
+
+def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
+    with parquet(path) as pq:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+        columns.check(schema.names, str(path))
+        ids = (columns.user, columns.item)
+        text = [name for name in ids if is_text(schema.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=text) as file:
+            batches = file.iter_batches(ROWS, columns=columns.names())
+            yield from arrow_blocks(batches, columns, str(path))
+
+
+@contextmanager
+def parquet(path: Any) -> Iterator[Any]:
+    """Give pyarrow.parquet, and name the file whose damage it meets."""
+    require_pyarrow(path)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        yield pq
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"{path} is a damaged parquet file ({error}).") from error
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Return a file, or those of a folder in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(p for p in path.rglob("*.parquet") if p.is_file())
+    if not files:
+        raise ValueError(f"{path} is a folder without .parquet files.")
+    return files

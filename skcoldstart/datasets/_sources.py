@@ -1,0 +1,110 @@
+"""Events from frames, files, folders and lists of these."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.datasets._blocks import (
+    ROWS,
+    Block,
+    Columns,
+    arrow_blocks,
+    not_numbers,
+    not_times,
+    require_pyarrow,
+)
+from skcoldstart.datasets._csv import csv_blocks
+from skcoldstart.datasets._files import begins_with, check_path
+from skcoldstart.datasets._ids import Coded
+from skcoldstart.datasets._parquet import PARQUET, parquet_blocks, parquet_files
+
+__all__ = ["blocks_of"]
+
+
+def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[Block]:
+    """Yield the rows of a frame, a file, a folder of files, or a list of these."""
+    if isinstance(events, str | os.PathLike):
+        yield from _file_blocks(check_path(events, name), columns)
+    elif isinstance(events, list | tuple) or isinstance(events, Iterator):
+        n_parts = 0
+        for n_parts, part in enumerate(events, 1):
+            yield from blocks_of(part, columns, f"{name}[{n_parts - 1}]")
+        if not n_parts:
+            raise ValueError(f"{name} is empty; expected at least one frame or path.")
+    elif hasattr(events, "npartitions"):  # Dask
+        for i in range(events.npartitions):
+            part = events.get_partition(i).compute()
+            yield from blocks_of(part, columns, f"partition {i} of {name}")
+    else:
+        yield from _frame_blocks(events, columns, name)
+
+
+def _file_blocks(path: Path, columns: Columns) -> Iterator[Block]:
+    require_pyarrow(path)
+    for file in parquet_files(path):
+        if begins_with(file, PARQUET):
+            yield from parquet_blocks(file, columns)
+        else:
+            yield from csv_blocks(file, columns)
+
+
+def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
+    import narwhals as nw
+
+    try:
+        table: Any = nw.from_native(frame)
+        there = table.collect_schema().names()
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"{source} has columns of one name: {error}") from error
+    except TypeError as error:
+        if hasattr(frame, "__arrow_c_stream__"):
+            import pyarrow as pa
+
+            stream = pa.RecordBatchReader.from_stream(frame)
+            columns.check(stream.schema.names, source)
+            yield from arrow_blocks(stream, columns, source)
+            return
+        raise TypeError(
+            f"{source} is a {type(frame).__name__}; expected a dataframe (pandas, "
+            "polars, pyarrow, ...), a path, or a list of these."
+        ) from error
+    columns.check(there, source)
+    table = table.select(columns.names())
+    if isinstance(table, nw.LazyFrame):
+        require_pyarrow(source)
+        table = table.collect("pyarrow")
+    if table.implementation.is_pandas():
+        yield _pandas_block(table.to_native(), columns, source)
+        return
+    require_pyarrow(f"a frame of {table.implementation}")
+    batches = table.to_arrow().to_batches(max_chunksize=ROWS)
+    yield from arrow_blocks(batches, columns, source)
+
+
+def _pandas_block(frame: Any, columns: Columns, source: str) -> Block:
+    import pandas as pd
+
+    def ids(name: str) -> Coded:
+        rows, values = pd.factorize(frame[name])
+        return Coded(values.tolist(), rows)
+
+    counts = times = None
+    if columns.count is not None:
+        if not pd.api.types.is_numeric_dtype(frame[columns.count]):
+            raise not_numbers(columns.count, frame[columns.count].dtype, source)
+        counts = frame[columns.count].to_numpy(np.float64, na_value=np.nan)
+    if columns.timestamp is not None:
+        column = frame[columns.timestamp]
+        if pd.api.types.is_numeric_dtype(column):
+            times = column.to_numpy(np.float64, na_value=np.nan)
+        else:
+            try:
+                format = None if column.dtype.kind in "mM" else "ISO8601"
+                utc = pd.to_datetime(column, utc=True, format=format)
+            except (ValueError, TypeError) as error:
+                raise not_times(columns.timestamp, source, error) from error
+            times = utc.dt.tz_localize(None).to_numpy()
+    return Block(ids(columns.user), ids(columns.item), counts, times, source, 0)
