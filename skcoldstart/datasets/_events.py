@@ -67,8 +67,10 @@ def plays_from_events(
         path of a parquet file, of a folder of them, or of a text table (CSV), plain or
         compressed. Files are read in blocks and need pyarrow:
         ``pip install skcoldstart[parquet]``.
-    user, item : str, default="user_id", "item_id"
-        Names of the columns of ids, of any type. Ids of text tables are text.
+    user : str, default="user_id"
+        Name of the column of user ids, of any type. Ids of text tables are text.
+    item : str, default="item_id"
+        Name of the column of item ids, in the same way.
     count : str, default=None
         Name of the column that says how many plays an event stands for, a number >= 0.
         ``None`` counts each event as one play.
