@@ -17,6 +17,7 @@ _HOME = {
     "ColdStartRecommender": "compose",
     "ContentKNNRecommender": "compose",
     "ContentProfileRecommender": "compose",
+    "ContrastiveEncoder": "neural",
     "FactorTargetEncoder": "factorization",
     "FramePooling": "audio",
     "LibrosaFeatures": "audio",

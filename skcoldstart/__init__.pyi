@@ -32,6 +32,7 @@ from skcoldstart.factorization import FactorTargetEncoder as FactorTargetEncoder
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer
 from skcoldstart.metrics import recommendation_scorer as recommendation_scorer
 from skcoldstart.neural import CNNFactorRegressor as CNNFactorRegressor
+from skcoldstart.neural import ContrastiveEncoder as ContrastiveEncoder
 from skcoldstart.persistence import load_model as load_model
 from skcoldstart.persistence import save_model as save_model
 from skcoldstart.serving import listeners as listeners

@@ -17,6 +17,7 @@ from skcoldstart import (
     AudioUnion,
     BagOfWords,
     CNNFactorRegressor,
+    ContrastiveEncoder,
     LibrosaFeatures,
     MelSpectrogram,
     MFCCExtractor,
@@ -131,6 +132,15 @@ class MLROfPlays(MLRSimilarity):
         tags.target_tags.single_output = False
         tags.target_tags.positive_only = True
         return tags
+
+
+class ContrastiveEncoderOfOneUser(ContrastiveEncoder):
+    """An encoder that takes the 1-D y of the checks as the plays of one user."""
+
+    def fit(self, X, y):
+        plays = None if y is None else np.asarray(y)
+        one_user = plays is not None and plays.ndim == 1
+        return super().fit(X, plays[:, np.newaxis] if one_user else y)
 
 
 class CNNFactorRegressorOfRows(CNNFactorRegressor):

@@ -53,6 +53,15 @@ _UNION = [
     ("mel", MelSpectrogram(**_SHORT_CLIPS)),
     ("mfcc", MFCCExtractor(**_SHORT_CLIPS, n_mfcc=4)),
 ]
+_SMALL_ENCODER = {
+    "n_components": 4,
+    "hidden": (8,),
+    "max_epochs": 2,
+    "validation_fraction": 0,
+    "device": "cpu",
+    "random_state": 0,
+}
+_OF_FRAMES = {"architecture": "spotify2014", "window": 4, "n_filters": (8,)}
 _WMF = WMF(n_components=2, max_iter=5, random_state=0)
 
 # How many checks are executed on each; a tag that excuses an estimator shows here.
@@ -69,6 +78,8 @@ N_CHECKS = [
     (RandomRecommender(), 30),
     (FramePooling(("mean", "std")), 45),
     (FactorTargetEncoder(), 46),
+    (adapters.ContrastiveEncoderOfOneUser(**_SMALL_ENCODER), 47),
+    (adapters.ContrastiveEncoderOfOneUser(**_SMALL_ENCODER, **_OF_FRAMES), 47),
     (adapters.AudioEmbeddingOfRows(_loudness, **_SHORT_WINDOWS), 44),
     (adapters.LibrosaFeaturesOfRows(("rms", "spectral_centroid"), **_FRAMING), 44),
     (adapters.AudioUnionOfRows(_UNION), 44),

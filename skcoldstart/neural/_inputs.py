@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from skcoldstart._scores.item_labels import check_groups, check_same_items
-from skcoldstart._sequences.checks import check_one_row_per_item
+from skcoldstart._sequences.checks import check_frames, check_one_row_per_item
+from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked
 
 __all__ = [
+    "check_known_frames",
     "check_layer_sizes",
     "check_same_network",
     "check_targets",
@@ -34,6 +37,16 @@ def import_training() -> ModuleType:
             "installed. Install them with `pip install skcoldstart[neural]`."
         ) from error
     return training
+
+
+def check_known_frames(network: Any, X: Any) -> RaggedArray | LazySequence:
+    """Validate frames and their features for a fitted network."""
+    if hasattr(X, "columns") or (isinstance(X, np.ndarray) and X.dtype != object):
+        # Only a table has names to compare.
+        table = X[0] if X.ndim == 3 and len(X) else X
+        if table.ndim == 2:
+            validate_data(network, table, skip_check_array=True, reset=False)
+    return check_frames(X, n_features=network.n_features_in_)
 
 
 def check_targets(X: Any, y: Any, n_items: int) -> tuple[np.ndarray, bool]:

@@ -12,6 +12,7 @@ from skcoldstart._sequences.checks import check_frames
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.neural._inputs import (
+    check_known_frames,
     check_layer_sizes,
     check_same_network,
     check_targets,
@@ -476,14 +477,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _check_frames(self, X: Any) -> RaggedArray | LazySequence:
         """Validate frames, and their features where they are known."""
-        if not hasattr(self, "net_"):
-            return check_frames(X)
-        if hasattr(X, "columns") or (isinstance(X, np.ndarray) and X.dtype != object):
-            # Only a table has names to compare.
-            table = X[0] if X.ndim == 3 and len(X) else X
-            if table.ndim == 2:
-                validate_data(self, table, skip_check_array=True, reset=False)
-        return check_frames(X, n_features=self.n_features_in_)
+        return check_known_frames(self, X) if hasattr(self, "net_") else check_frames(X)
 
     def _window_starts(self, n_frames: int) -> tuple[np.ndarray, int]:
         """Return where the windows of a prediction start, and their width."""

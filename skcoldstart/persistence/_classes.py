@@ -24,7 +24,7 @@ _CLASSES = {
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
     " WarmupSplit",
-    "skcoldstart.neural": "CNNFactorRegressor",
+    "skcoldstart.neural": "CNNFactorRegressor ContrastiveEncoder",
     "skcoldstart.similarity": "MLRSimilarity",
     "sklearn.compose": "ColumnTransformer TransformedTargetRegressor"
     " make_column_selector",

@@ -351,7 +351,8 @@ def test_parameters_that_may_be_places_are_reviewed():
         *("AudioEmbedding.device", "AudioEmbedding.layer", "AudioEmbedding.model"),
         "AudioEmbedding.weights",  # of a known digest
         "LibrosaFeatures.features",  # functions of librosa.feature that take a waveform
-        *("CNNFactorRegressor.device", "PopularityRecommender.on"),
+        *("CNNFactorRegressor.device", "ContrastiveEncoder.device"),
+        "PopularityRecommender.on",
     }
     found = {
         f"{name}.{parameter}"

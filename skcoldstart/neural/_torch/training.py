@@ -40,7 +40,14 @@ PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
 LEAST_GAIN = 1e-4  # share of the loss that counts as an improvement
 LR_FACTOR = 0.5  # of the learning rate on a plateau
 
-__all__ = ["TrainingSet", "build_net", "predict_outputs", "restore_net", "train_net"]
+__all__ = [
+    "TrainingSet",
+    "build_net",
+    "network_of",
+    "predict_outputs",
+    "restore_net",
+    "train_net",
+]
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
     if params.standardize:
         moments = frame_moments(data.frames, data.train)
     device = resolve_device(params.device)
-    network, n_outputs = _network(params), data.targets.shape[1]
+    network, n_outputs = network_of(params), data.targets.shape[1]
     with RandomStream(seed, device).opened():
         module = SpectrogramNet(network, n_outputs, *moments)
     net = _as_skorch(params, module, device)
@@ -90,7 +97,7 @@ def restore_net(
         # No memory is taken by layers before there are weights for them.
         with torch.device("meta"):
             moments = torch.empty(2, n_features)
-            module = SpectrogramNet(_network(params), n_outputs, *moments)
+            module = SpectrogramNet(network_of(params), n_outputs, *moments)
         tensors = {name: torch.tensor(array) for name, array in weights.items()}
         module.load_state_dict(tensors, assign=True)
     except (OverflowError, RuntimeError, TypeError) as error:
@@ -275,7 +282,7 @@ def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.
     return sums / np.maximum(n_windows, 1)
 
 
-def _network(params: Any) -> Any:
+def network_of(params: Any) -> Any:
     """Return the factory of the network between input and output."""
     if callable(params.architecture):
         return params.architecture

@@ -1,0 +1,132 @@
+"""Plays of users dealt to bags, in which each item is predicted from the others."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+__all__ = ["BagBatch", "Bags"]
+
+
+@dataclass(frozen=True)
+class BagBatch:
+    """Some bags, and the items in them, each once.
+
+    A pair is a user and an item that is predicted from the other items of its bag.
+    Shapes: `items` (n_items,); `places, bags, units` (n_pairs,), the item, the bag and
+    what is left out of the bag with the item; `asked` (n_asked,), pairs of which
+    something is left; `hidden_rows, hidden_places` (n_hidden,), items that the user of
+    an asked pair played too.
+    """
+
+    items: np.ndarray
+    places: np.ndarray
+    bags: np.ndarray
+    units: np.ndarray
+    asked: np.ndarray
+    hidden_rows: np.ndarray
+    hidden_places: np.ndarray
+
+
+class Bags:
+    """Deals the plays of users anew for each pass, and cuts passes to batches.
+
+    Shapes: `plays` (n_users, n_items), `groups` (n_items,) or None.
+    """
+
+    def __init__(
+        self,
+        plays: sp.csr_array,
+        groups: np.ndarray | None,
+        *,
+        bag_size: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        n_items = np.diff(plays.indptr)
+        # Whoever played one item alone has nothing to predict it from.
+        self._plays = plays[np.flatnonzero(n_items > 1)]
+        self._groups = groups
+        self._seed = seed
+        sizes = np.diff(self._plays.indptr)
+        self._n_bags = np.minimum(-(-sizes // bag_size), sizes // 2)
+        self.n_pairs = self._plays.nnz
+        self._n_batches = max(1, round(self.n_pairs / batch_size))
+
+    def __len__(self) -> int:
+        return self._n_batches
+
+    def batches(self, epoch: int) -> Iterator[BagBatch]:
+        """Yield the batches of a pass; every play is in one of them."""
+        rng = np.random.default_rng([self._seed, epoch])
+        offsets, items, users = self._deal(rng)
+        order = rng.permutation(len(users))
+        sizes = np.diff(offsets)
+        ends = np.cumsum(sizes[order])
+        cuts = np.linspace(0, self.n_pairs, self._n_batches + 1)[1:-1]
+        for chosen in np.split(order, np.searchsorted(ends, cuts)):
+            if len(chosen):
+                pairs = _ranges(offsets[chosen], sizes[chosen])
+                yield self._batch(items[pairs], sizes[chosen], users[chosen])
+
+    def _deal(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Deal each user's items in turn to that user's bags, in random order.
+
+        Shapes: -> (n_bags + 1,), (n_pairs,), (n_bags,).
+        """
+        indptr, n_bags = self._plays.indptr, self._n_bags
+        users = np.repeat(np.arange(len(n_bags)), np.diff(indptr))
+        shuffled = np.lexsort((rng.random(len(users)), users))
+        place = np.arange(len(users)) - indptr[users]
+        bags = (np.cumsum(n_bags) - n_bags)[users] + place % n_bags[users]
+        by_bag = np.argsort(bags, kind="stable")
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(bags))])
+        owners = np.repeat(np.arange(len(n_bags)), n_bags)
+        return offsets, self._plays.indices[shuffled[by_bag]], owners
+
+    def _batch(
+        self, pairs: np.ndarray, sizes: np.ndarray, users: np.ndarray
+    ) -> BagBatch:
+        items, places = np.unique(pairs, return_inverse=True)
+        bags = np.repeat(np.arange(len(sizes)), sizes)
+        units = asked = np.arange(len(pairs))
+        if self._groups is not None:
+            _, units, of_unit = np.unique(
+                np.column_stack([bags, self._groups[pairs]]),
+                axis=0,
+                return_inverse=True,
+                return_counts=True,
+            )
+            asked = np.flatnonzero(of_unit[units] < sizes[bags])
+        hidden = self._hidden(items, places[asked], bags[asked], users)
+        return BagBatch(items, places, bags, units, asked, *hidden)
+
+    def _hidden(
+        self, items: np.ndarray, places: np.ndarray, bags: np.ndarray, users: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the other items of a batch that the user of each asked pair played."""
+        place_of = np.full(self._plays.shape[1], -1)
+        place_of[items] = np.arange(len(items))
+        starts = self._plays.indptr[users]
+        sizes = self._plays.indptr[users + 1] - starts
+        played = place_of[self._plays.indices[_ranges(starts, sizes)]]
+        owners = np.repeat(np.arange(len(users)), sizes)[played >= 0]
+        played = played[played >= 0]
+        n_played = np.bincount(owners, minlength=len(users))
+        firsts = np.cumsum(n_played) - n_played
+        rows = np.repeat(np.arange(len(bags)), n_played[bags])
+        found = played[_ranges(firsts[bags], n_played[bags])]
+        others = found != places[rows]
+        return rows[others], found[others]
+
+
+def _ranges(starts: Any, sizes: Any) -> np.ndarray:
+    """Return ``start, start + 1, ...`` of each range, one after the other."""
+    ends = np.cumsum(sizes)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+        starts - (ends - sizes), sizes
+    )

@@ -1,0 +1,432 @@
+"""ContrastiveEncoder: content to a space of taste."""
+
+from numbers import Integral, Real
+from types import ModuleType
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._sequences.checks import check_frames
+from skcoldstart._utils.missing import name_missing_content, refuse_masked
+from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart.neural._bags import Bags
+from skcoldstart.neural._inputs import check_known_frames, check_layer_sizes, hold_out
+from skcoldstart.neural._windows import count_frames
+
+__all__ = ["ContrastiveEncoder"]
+
+# A fitted network keeps these, whatever `set_params` says of the next.
+NETWORK_PARAMS = (
+    *("n_components", "hidden", "architecture", "window", "n_filters"),
+    *("batch_norm", "dropout", "input_dropout"),
+)
+
+
+class ContrastiveEncoder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    r"""Learn a space from content in which the items of a user are close.
+
+    A network turns the content of an item into a unit vector. It is trained to find
+    each item that a user played among the items of a batch, from the other items of
+    that user. Needs torch and skorch: ``pip install skcoldstart[neural]``.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    n_components : int, default=128
+        Length of the vectors.
+    hidden : tuple of int, default=(512,)
+        Units of the hidden layers, each followed by batch normalisation; with an
+        `architecture` those of its dense layers.
+    temperature : float, default=0.1
+        Difference of cosines that counts as one unit. Smaller ones look at the closest
+        items alone.
+    max_epochs : int, default=12
+        Passes over the plays at most. The learning rate falls to 0 over them.
+    batch_size : int, default=2048
+        Plays of a step. Their items are what an item is told apart from.
+    validation_fraction : float, default=0.1
+        Share of the items, or of the groups, held out to choose the best pass and to
+        stop; 0 learns from all items for `max_epochs`.
+    patience : int or None, default=3
+        Passes without improvement before training stops; ``None`` makes all passes.
+    architecture : str, callable or None, default=None
+        ``None`` reads tables, dense or sparse, with dense layers. "spotify2014",
+        "nips2013", "shortchunk" or a callable read frames of spectrograms, as
+        `CNNFactorRegressor` does.
+    max_context : int, default=16
+        Other items of a user, at most, from which an item is to be found in a step.
+    lr : float, default=2e-3
+        Learning rate at the start.
+    weight_decay : float, default=0.01
+        Pull of the weights towards 0 (AdamW).
+    dropout : float, default=0.0
+        Share of hidden units dropped in training.
+    input_dropout : float, default=0.0
+        Share of the values of a table dropped in training, such as words of a text.
+    window : int, default=129
+        Frames of a window; for an `architecture`.
+    n_filters : tuple of int, default=(256, 256, 512, 512)
+        Filters of the convolutional layers; for an `architecture`.
+    batch_norm : bool, default=True
+        Normalise batches after each convolution; for an `architecture`.
+    device : str, default="auto"
+        "auto" is the first GPU, or else the CPU; or a device that torch knows.
+    random_state : int, RandomState instance or None, default=None
+        Draws weights, bags, windows, dropout and the items held out. An int gives the
+        same network on the same machine, as long as torch has as many threads.
+    n_jobs : int, default=None
+        Threads that read windows ahead; for an `architecture`.
+    verbose : int, default=0
+        Show a progress bar with the losses.
+
+    Attributes
+    ----------
+    net_ : torch.nn.Module
+        The trained network, before vectors are scaled to unit length.
+    history_ : list of dict
+        One for each pass: "epoch", "train_loss" and, where items are held out,
+        "valid_loss".
+    n_iter_ : int
+        Passes made.
+    n_features_in_ : int
+        Features of an item, or of a frame.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, where X is a data frame whose columns are all strings.
+
+    See Also
+    --------
+    ContentKNNRecommender : Scores by cosines in this space, softmax-weighted.
+    CNNFactorRegressor : Learns factors of a factorization instead.
+    MLRSimilarity : A linear space, learnt for the ranking of items.
+
+    Notes
+    -----
+    In each pass the items of a user are dealt to bags of `max_context` + 1 at most.
+    With :math:`e_i` the unit vector of item i, and :math:`v_{bi}` the unit sum of the
+    other items of bag b, the loss of a batch is the mean over its bags and items of
+
+    .. math:: -\log \frac{\exp(v_{bi} \cdot e_i / \tau)}
+        {\sum_j \exp(v_{bi} \cdot e_j / \tau)} ,
+
+    where j are the items of the batch that the user did not play, and i itself. It is
+    the softmax form of [1]_, with one difference: an item is predicted from a sample of
+    the user's items, which are in the batch anyway. So a step encodes the items of its
+    batch, each once, and never the whole catalogue.
+
+    Where `groups` are given to `fit`, items of the group of i are left out of
+    :math:`v_{bi}` too: where artists are new as a whole, an item must not be found by
+    its artist.
+
+    A table is divided by the root mean square of its values that are not 0, and is not
+    shifted. Put `sklearn.preprocessing.Normalizer` before: on embeddings it is better
+    than `StandardScaler`, which gives noise the weight of signal.
+
+    Batch normalisation uses running statistics in `transform`: a vector depends on
+    nothing but its item. Items without frames are left out of `fit` and become zeros.
+    Memory is the network with two moments of it, and a batch: `batch_size` times the
+    features of an item, and 256 times `batch_size` logits.
+
+    References
+    ----------
+    .. [1] SEMCo, SIGIR 2026, https://arxiv.org/abs/2604.12990.
+    .. [2] S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import ContrastiveEncoder
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 3))
+    >>> y = X @ rng.normal(size=(3, 40)) > 1
+    >>> encoder = ContrastiveEncoder(
+    ...     2, hidden=(16,), max_epochs=2, device="cpu", random_state=0)
+    >>> encoder.fit_transform(X, y).shape
+    (60, 2)
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden": ["array-like"],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "architecture": [
+            StrOptions({"spotify2014", "nips2013", "shortchunk"}),
+            callable,
+            None,
+        ],
+        "max_context": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "window": [Interval(Integral, 1, None, closed="left")],
+        "n_filters": ["array-like"],
+        "batch_norm": ["boolean"],
+        "device": [str],
+        "random_state": ["random_state"],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=128,
+        *,
+        hidden=(512,),
+        temperature=0.1,
+        max_epochs=12,
+        batch_size=2048,
+        validation_fraction=0.1,
+        patience=3,
+        architecture=None,
+        max_context=16,
+        lr=2e-3,
+        weight_decay=0.01,
+        dropout=0.0,
+        input_dropout=0.0,
+        window=129,
+        n_filters=(256, 256, 512, 512),
+        batch_norm=True,
+        device="auto",
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.hidden = hidden
+        self.temperature = temperature
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.architecture = architecture
+        self.max_context = max_context
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.window = window
+        self.n_filters = n_filters
+        self.batch_norm = batch_norm
+        self.device = device
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, *, groups: Any = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features), or frames of n_items
+            Content; with an `architecture` frames, item i is (n_frames_i, n_features).
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts, >= 0; row i is item i of X. Only who played what is used.
+        groups : array-like of shape (n_items,), default=None
+            Artists, where artists are new as a whole: an artist is held out as a
+            whole, and an item is not predicted from its own artist.
+
+        Returns
+        -------
+        self
+            The fitted encoder.
+
+        Raises
+        ------
+        ImportError
+            If torch or skorch is not installed.
+        ValueError
+            If X, y or groups are malformed or do not fit each other, no user played
+            two items, or the loss does not stay finite.
+        """
+        contrastive = _import_contrastive()
+        check_layer_sizes("hidden", self.hidden, allow_none=True)
+        check_layer_sizes("n_filters", self.n_filters)
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        content, usable = self._content(X, reset=True, seed=seed)
+        if y is None:
+            raise ValueError(
+                "ContrastiveEncoder requires y to be passed, but the target y is None; "
+                "pass play counts of shape (n_items, n_users)."
+            )
+        check_same_items(X, y)
+        plays = check_play_counts(y, n_items=len(usable))
+        usable &= np.diff(plays.indptr) > 0
+        train, held_out = hold_out(
+            X, np.flatnonzero(usable), groups, self.validation_fraction, rng
+        )
+        by_user = sp.csr_array(plays.T, dtype=np.float32)
+        by_user.data[:] = 1
+        bags = Bags(
+            _only(by_user, train),
+            None if groups is None else np.unique(groups, return_inverse=True)[1],
+            bag_size=self.max_context + 1,
+            batch_size=self.batch_size,
+            seed=seed,
+        )
+        if not bags.n_pairs:
+            raise ValueError(
+                f"No user played two of the {len(train)} items to learn from, 1 sample "
+                "a user at most; the encoder finds items by other items of a user. Use "
+                "more plays, or validation_fraction=0."
+            )
+        net = contrastive.build_encoder(self, content, self.n_features_in_, seed)
+        history = contrastive.train_encoder(
+            net,
+            self,
+            content,
+            bags,
+            contrastive.HeldOut(train, held_out, by_user) if len(held_out) else None,
+            seed,
+        )
+        self.net_ = net
+        self.history_ = history
+        self.n_iter_ = len(history)
+        self._built_with = {name: getattr(self, name) for name in NETWORK_PARAMS}
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the unit vectors of items.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features), or frames of n_items
+            Content, in the form given to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_components), float32
+            Vectors of length 1, those of items with several windows the mean of
+            theirs; zeros for items without frames.
+        """
+        check_is_fitted(self)
+        content, _ = self._content(X, reset=False)
+        vectors = _import_contrastive().item_vectors(self.net_, content)
+        if not np.isfinite(vectors).all():
+            item = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+            raise ValueError(
+                f"The vector of item {item} of X is not finite: its values are far "
+                "from those of fit. Check the item."
+            )
+        return vectors
+
+    def _content(self, X: Any, *, reset: bool, seed: int = 0) -> tuple[Any, np.ndarray]:
+        """Validate X; return what reads it, and which items hold anything."""
+        contrastive = _import_contrastive()
+        refuse_masked(X, "X")
+        params = self if reset else self._as_built()
+        if params.architecture is None:
+            with name_missing_content(X):
+                table = validate_data(
+                    self, X, accept_sparse="csr", dtype=np.float32, reset=reset
+                )
+            return contrastive.TableContent(table), np.ones(table.shape[0], dtype=bool)
+        frames = check_frames(X) if reset else check_known_frames(self, X)
+        n_frames = count_frames(frames, None if reset else self.n_features_in_)
+        heard = n_frames > 0
+        if reset:
+            if not heard.any():
+                raise ValueError(
+                    "No item of X has frames; at least one must have some."
+                )
+            first = X if hasattr(X, "columns") else frames[int(np.argmax(heard))]
+            validate_data(self, first, skip_check_array=True)
+        content = contrastive.FrameContent(
+            frames, n_frames, self.n_features_in_, params.window, seed
+        )
+        return content, heard
+
+    def _as_built(self) -> "ContrastiveEncoder":
+        return clone(self).set_params(**self._built_with)
+
+    def _plain_state(self) -> dict[str, Any]:
+        """Return attributes with the network as arrays, for save_model."""
+        state = dict(vars(self))
+        if "net_" in state:
+            weights = state["net_"].state_dict()
+            state["net_"] = {n: w.cpu().numpy().copy() for n, w in weights.items()}
+        return state
+
+    def _set_plain_state(self, state: dict[str, Any]) -> None:
+        """Take attributes that `_plain_state` returned."""
+        self.__dict__.update(state)
+        if "net_" in state:
+            self.net_ = _import_contrastive().restore_encoder(
+                self._as_built(), self.n_features_in_, state["net_"]
+            )
+
+    def __getstate__(self) -> Any:
+        """Leave the GPU, which a reader of the pickle may not have."""
+        state = super().__getstate__()
+        if "net_" in state:
+            from copy import deepcopy
+
+            state = {**state, "net_": deepcopy(state["net_"]).cpu()}
+        return state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        # An interrupted fit leaves numbers of features behind, but no network.
+        return hasattr(self, "net_")
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._built_with["n_components"]
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that y holds counts of several users, and what X is."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.architecture is None
+        tags.input_tags.three_d_array = self.architecture is not None
+        tags.target_tags.required = True
+        tags.target_tags.single_output = False
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _import_contrastive() -> ModuleType:
+    """Return the module that trains encoders."""
+    try:
+        from skcoldstart.neural._torch import contrastive
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("torch", "skorch"):
+            raise
+        raise ImportError(
+            f"ContrastiveEncoder needs torch and skorch, and {error.name} is not "
+            "installed. Install them with `pip install skcoldstart[neural]`."
+        ) from error
+    return contrastive
+
+
+def _only(by_user: sp.csr_array, items: np.ndarray) -> sp.csr_array:
+    """Keep the plays of some items, all columns."""
+    kept = np.zeros(by_user.shape[1], dtype=bool)
+    kept[items] = True
+    plays = by_user.copy()
+    plays.data *= kept[plays.indices]
+    plays.eliminate_zeros()
+    return plays
