@@ -1,13 +1,18 @@
 """Audio extractors against librosa: the same numbers, in turns, on one core and two.
 
     python benchmarks/bench_audio.py [--clips 8] [--rounds 3] [--audio FOLDER]
-    python benchmarks/bench_audio.py --what waveforms files counts
+    python benchmarks/bench_audio.py --what waveforms peers files counts union
 
 ``waveforms`` are 29-second clips at 22,050 Hz in memory. ``files`` are the same clips
 on disk, decoded, averaged and resampled first: 44.1 kHz stereo ("44s") and 22.05 kHz
 mono ("22m"). ``counts`` goes on from files to histograms of 4,000 codewords, with
 scikit-learn's KMeans.predict behind librosa, then takes all clips in one call, with one
 and with two threads, and tells how long a catalogue of 382,410 clips would take.
+
+``peers`` compares sonara (Rust) and libsonare (C++) with librosa and us, 13 MFCC
+without differences and mel power; sonara uses the threads that RAYON_NUM_THREADS names.
+``union`` compares `AudioUnion` of MFCC, mel bands and chroma with one decode and the
+features alone, in time of the processor.
 
 Clips are synthetic, or cut from the sound files of a folder. Every round times both
 sides on every clip, in turns; a ratio is the median over rounds and clips of one pair
@@ -18,6 +23,7 @@ kernels.
 """
 
 import argparse
+import importlib.util
 import os
 import platform
 import tempfile
@@ -35,8 +41,17 @@ import soxr
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import skcoldstart
-from skcoldstart import BagOfWords, MelSpectrogram, MFCCExtractor, VectorQuantizer
+from skcoldstart import (
+    AudioUnion,
+    BagOfWords,
+    LibrosaFeatures,
+    MelSpectrogram,
+    MFCCExtractor,
+    VectorQuantizer,
+)
+from skcoldstart.audio._reading import Reading
 
+CHOICES = ("waveforms", "peers", "files", "counts", "union")
 SR, SECONDS, N_CODEWORDS = 22_050, 29, 4_000
 CATALOGUE = 382_410
 FRAMING = {"sr": SR, "n_fft": 1024, "hop_length": 512, "n_mels": 128}
@@ -179,6 +194,116 @@ def decode(path):
         return file.read(dtype="int16" if is_pcm else "float32")
 
 
+def sonare_mfcc(waveform):
+    import libsonare
+
+    options = {name: FRAMING[name] for name in ("n_fft", "hop_length", "n_mels")}
+    mfcc = libsonare.mfcc(waveform, SR, n_mfcc=13, **options)
+    return np.reshape(mfcc.coefficients, (13, -1)).T
+
+
+def sonare_mel(waveform):
+    import libsonare
+
+    options = {name: FRAMING[name] for name in ("n_fft", "hop_length", "n_mels")}
+    mel = libsonare.mel_spectrogram(waveform, SR, **options)
+    return np.reshape(mel.power, (FRAMING["n_mels"], -1)).T
+
+
+def sonara_mfcc(waveform):
+    import sonara
+
+    return sonara.mfcc(y=waveform, n_mfcc=13, **FRAMING).T
+
+
+def sonara_mel(waveform):
+    import sonara
+
+    return sonara.melspectrogram(y=waveform, **FRAMING).T
+
+
+PEERS = {
+    "13 MFCC": (
+        MFCCExtractor(n_deltas=0),
+        {
+            "librosa": lambda y: librosa.feature.mfcc(y=y, n_mfcc=13, **FRAMING).T,
+            "sonara": sonara_mfcc,
+            "libsonare": sonare_mfcc,
+        },
+    ),
+    "mel power": (
+        MelSpectrogram(compression=None),
+        {
+            "librosa": lambda y: librosa_mel(y).T,
+            "sonara": sonara_mel,
+            "libsonare": sonare_mel,
+        },
+    ),
+}
+
+
+def bench_peers(waveforms, rounds):
+    threads = os.environ.get("RAYON_NUM_THREADS", "all")
+    print(f"\nPeers on waveforms, one thread (sonara: {threads})")
+    print(f"{'':12}{'peer':12}{'peer':>10}{'ours':>10}{'ratio':>8}{'norm':>9}")
+    for name, (extractor, peers) in PEERS.items():
+        for library, peer in peers.items():
+            if importlib.util.find_spec(library) is None:
+                print(f"{name:12}{library:12}  is not installed")
+                continue
+            with threadpool_limits(1):
+                (a, b), ratio, results = in_turns(
+                    peer, lambda y, e=extractor: e.transform([y])[0], waveforms, rounds
+                )
+            print(
+                f"{name:12}{library:12}{a * 1e3:7.1f} ms{b * 1e3:7.2f} ms"
+                f"{ratio:7.1f}x{differences(results)[1]:9.0e}"
+            )
+
+
+def bench_union(paths, rounds):
+    parts = [
+        ("mfcc", MFCCExtractor()),
+        ("mel", MelSpectrogram()),
+        ("chroma", LibrosaFeatures("chroma_stft")),
+    ]
+    print("\nSeveral extractors at once: union / (one decode + features), one thread")
+    titles = ("decode", "features", "union", "ratio", "each alone")
+    print(f"{'':10}" + "".join(f"{title:>12}" for title in titles))
+    reading = Reading()
+    for kind in KINDS:
+        files = paths[kind]
+        waveforms = [
+            reading.clip(i, path, [SR]).waveforms[SR] for i, path in enumerate(files)
+        ]
+        rows = []
+        with threadpool_limits(1):
+            union = AudioUnion(parts).fit(files)
+            for _ in range(rounds):
+                for i, path in enumerate(files):
+                    decode = processor_s(reading.clip, i, path, [SR])
+                    features = sum(
+                        processor_s(e.transform, [waveforms[i]]) for _, e in parts
+                    )
+                    at_once = processor_s(union.transform, [path])
+                    alone = sum(processor_s(e.transform, [path]) for _, e in parts)
+                    rows.append((decode, features, at_once, alone))
+        rows = np.array(rows)
+        decode, features, at_once, alone = np.median(rows, axis=0) * 1e3
+        ratio = np.median(rows[:, 2] / (rows[:, 0] + rows[:, 1]))
+        print(
+            f"{kind:10}{decode:9.1f} ms{features:9.1f} ms{at_once:9.1f} ms{ratio:12.2f}"
+            f"{alone / at_once:11.1f}x"
+        )
+
+
+def processor_s(function, *arguments):
+    """Return the seconds of the processor that a call takes, other work left out."""
+    start = time.process_time()
+    function(*arguments)
+    return time.process_time() - start
+
+
 def bench_files(paths, rounds):
     print("\nFiles to mfcc39, one thread")
     print(
@@ -287,8 +412,8 @@ def main():
     parser.add_argument(
         "--what",
         nargs="+",
-        choices=["waveforms", "files", "counts"],
-        default=["waveforms", "files", "counts"],
+        choices=list(CHOICES),
+        default=list(CHOICES),
     )
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -300,9 +425,13 @@ def main():
     print_machine()
     with tempfile.TemporaryDirectory() as folder:
         paths = write(clips, rate, Path(folder))
+        waveforms = [librosa.load(path, sr=SR)[0] for path in paths["wav 22m"]]
         if "waveforms" in options.what:
-            waveforms = [librosa.load(path, sr=SR)[0] for path in paths["wav 22m"]]
             bench_waveforms(waveforms, options.rounds)
+        if "peers" in options.what:
+            bench_peers(waveforms, options.rounds)
+        if "union" in options.what:
+            bench_union(paths, options.rounds)
         if "files" in options.what:
             bench_files(paths, options.rounds)
         if "counts" in options.what:
