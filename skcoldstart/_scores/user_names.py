@@ -74,24 +74,23 @@ def as_names(values: Any, what: str, of: str) -> np.ndarray:
     """Return labels as objects or integers; refuse missing and repeated ones."""
     values = values.tolist() if hasattr(values, "tolist") else list(values)
     names = np.fromiter(values, object, len(values))
-    if is_missing(names).any():
+    kinds = set(map(type, values))
+    if kinds - {str, int} and is_missing(names).any():
         raise ValueError(f"{what} hold a missing value; expected names of all {of}.")
-    textual = [isinstance(value, str) for value in values]
+    textual = [issubclass(kind, str) for kind in kinds]
     if any(textual) and not all(textual):
+        other = next(value for value in values if not isinstance(value, str))
         raise TypeError(
-            f"{what} name some {of} by a string and others, such as "
-            f"{values[textual.index(False)]!r}, by something else; expected names of "
-            "one kind. Convert them with .astype(str)."
+            f"{what} name some {of} by a string and others, such as {other!r}, by "
+            "something else; expected names of one kind, as of .astype(str)."
         )
-    counts = Counter(values)
-    if len(counts) < len(values):
-        (name, n_same), *_ = counts.most_common(1)
+    if len(set(values)) < len(values):
+        (name, n_same), *_ = Counter(values).most_common(1)
         raise ValueError(
             f"{what} name {n_same} {of} {name!r}; expected names that differ. Join "
             "what belongs to one, or give each a name of its own."
         )
-    integral = values and all(type(value) is int for value in values)
-    return np.array(values) if integral else names
+    return np.array(values) if kinds == {int} else names
 
 
 def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None:
