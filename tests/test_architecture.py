@@ -34,7 +34,7 @@ HOMES = {
     "pyarrow": {"datasets", "serving"},
     "soxr": {"audio"},
     "librosa": {"audio"},
-    "safetensors": {"persistence"},
+    "safetensors": {"persistence", "serving"},
     "h5py": {"datasets"},
     "onnxruntime": {"audio"},
 }

@@ -33,7 +33,7 @@ from skcoldstart._scores.user_names import (
     users_by_name,
 )
 
-__all__ = ["listeners_of_items", "recommend_items"]
+__all__ = ["exported_factors", "listeners_of_items", "recommend_items"]
 
 
 def recommend_items(
@@ -106,6 +106,35 @@ def listeners_of_items(
         np.arange(source.n_items) if item_names is None else item_names,
         names,
         _library_of(as_frame, X),
+    )
+
+
+def exported_factors(
+    model: Any, X: Any, *, item_ids: Any = None, item_factors: Any = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return dense factors of items and users, and the names of both."""
+    recommender, _ = open_recommender(model)
+    if X is None and item_factors is None:
+        fitted = getattr(recommender, "factorizer_", recommender)
+        item_factors = getattr(fitted, "item_factors_", None)
+        if item_factors is None:
+            raise TypeError(
+                f"{type(recommender).__name__} keeps no factors of the items of fit; "
+                "pass X, or item_factors."
+            )
+    source = _source(model, X, item_factors, None)
+    if not isinstance(source, LowRankScores):
+        raise TypeError(
+            f"{type(recommender).__name__} does not score by dense factors of items "
+            "and users, which an export holds."
+        )
+    item_names = _item_names(item_ids, X, source.n_items)
+    user_names = _user_names(model, None, None)
+    return (
+        source._item_factors,
+        source._user_factors,
+        np.arange(source.n_items) if item_names is None else item_names,
+        np.arange(source.n_users) if user_names is None else user_names,
     )
 
 

@@ -1,0 +1,241 @@
+"""Factors and names in a folder that any program reads."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.atomic import atomic_write
+
+__all__ = ["Export", "export", "load_export"]
+
+FORMAT, VERSION = "skcoldstart export", 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Export:
+    """Factors of items and users, whose inner products are scores, and their names.
+
+    What `load_export` returns.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    item_factors : float32 ndarray of shape (n_items, k)
+        One row per item.
+    user_factors : float32 ndarray of shape (n_users, k)
+        One row per user.
+    item_ids : ndarray of shape (n_items,)
+        Names of the items, integers or text.
+    user_ids : ndarray of shape (n_users,)
+        Names of the users, integers or text.
+    manifest : dict
+        What `export` wrote about them.
+    """
+
+    item_factors: np.ndarray
+    user_factors: np.ndarray
+    item_ids: np.ndarray
+    user_ids: np.ndarray
+    manifest: dict[str, Any]
+
+
+def export(
+    model: Any,
+    folder: str | os.PathLike[str],
+    X: Any = None,
+    *,
+    item_ids: Any = None,
+    item_factors: Any = None,
+) -> Path:
+    """Write factors of items and users, and their names, for programs that serve them.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted recommender that scores by factors, a Pipeline or search that ends in
+        one, or a factorizer such as `WMF`.
+    folder : str or PathLike
+        Where to write; made if it is not there. An export that is there is replaced
+        once the new one is whole.
+    X : sequence of n_items items, default=None
+        Items, in the form given to `fit` of `model`. ``None`` means the items of fit,
+        with the factors of their plays.
+    item_ids : array-like of shape (n_items,), default=None
+        Names of the items; ``None`` means the index of a frame `X`, else rows.
+    item_factors : array-like of shape (n_items, k), default=None
+        Factors in place of those predicted from `X`: those of ``item_factors`` of a
+        recommender for items that some have played.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    TypeError
+        If the model does not score by dense factors.
+    ValueError
+        If names do not fit, or factors are not finite as float32.
+
+    See Also
+    --------
+    load_export : Reads the folder, with NumPy and safetensors alone.
+    build_index : Finds the best items of a user among millions.
+
+    Notes
+    -----
+    The folder holds ``manifest.json`` and one safetensors file, named in it with its
+    SHA-256: ``item_factors`` and ``user_factors``, float32, whose **inner products**
+    are the scores, and ``item_ids`` and ``user_ids``, int64; names that are no
+    integers are UTF-8 text, all in one array of bytes with an array of offsets.
+    Names of other types are written as text.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from skcoldstart import ContentProfileRecommender, export, load_export
+    >>> X, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1, 0], [0, 1]])
+    >>> model = ContentProfileRecommender().fit(X, y, user_ids=["ann", "bob"])
+    >>> folder = export(model, tempfile.mkdtemp(), X, item_ids=["x", "y"])
+    >>> found = load_export(folder)
+    >>> (found.user_factors @ found.item_factors.T).argmax(axis=1)
+    array([0, 1])
+    >>> found.user_ids, found.item_ids
+    (array(['ann', 'bob'], dtype=object), array(['x', 'y'], dtype=object))
+    """
+    from safetensors.numpy import save
+
+    from skcoldstart._scores.listing import exported_factors
+
+    items, users, item_names, user_names = exported_factors(
+        model, X, item_ids=item_ids, item_factors=item_factors
+    )
+    arrays = {"item_factors": items, "user_factors": users}
+    for name, factors in arrays.items():
+        arrays[name] = np.ascontiguousarray(factors, np.float32)
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} are not finite as float32; scale the plays down.")
+    arrays |= _encoded(item_names, "item_ids") | _encoded(user_names, "user_ids")
+    data = save(arrays)
+    digest = hashlib.sha256(data).hexdigest()
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "file": f"factors-{digest[:16]}.safetensors",
+        "sha256": digest,
+        "score": "inner product of item_factors and user_factors",
+        "n_items": len(items),
+        "n_users": len(users),
+        "n_components": items.shape[1],
+    }
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / str(manifest["file"])) as file:
+        file.write(data)
+    with atomic_write(folder / MANIFEST, "w") as file:
+        json.dump(manifest, file, indent=1)
+    for old in folder.glob("factors-*.safetensors"):
+        if old.name != manifest["file"]:
+            old.unlink(missing_ok=True)
+    return folder
+
+
+def load_export(folder: str | os.PathLike[str]) -> Export:
+    """Read what `export` wrote, with NumPy and safetensors alone.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        The folder.
+
+    Returns
+    -------
+    Export
+        Factors, names and the manifest.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no manifest in the folder.
+    ValueError
+        If the manifest is of another format or a later version, or the file of factors
+        is not the one it names.
+
+    See Also
+    --------
+    export : Writes the folder.
+    """
+    from safetensors.numpy import load
+
+    folder = Path(folder)
+    for attempt in (1, 2):
+        manifest = _read_manifest(folder)
+        try:
+            data = (folder / manifest["file"]).read_bytes()
+            break
+        except FileNotFoundError:  # replaced in between: the new manifest names another
+            if attempt == 2:
+                raise
+    if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+        raise ValueError(
+            f"{folder / manifest['file']} is not the file that {MANIFEST} names: its "
+            "SHA-256 differs. Export the model again."
+        )
+    arrays = load(data)
+    return Export(
+        arrays["item_factors"],
+        arrays["user_factors"],
+        _decoded(arrays, "item_ids"),
+        _decoded(arrays, "user_ids"),
+        manifest,
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        known = manifest["format"] == FORMAT and manifest["version"] <= VERSION
+        plain = manifest["file"] == os.path.basename(manifest["file"])
+    except (KeyError, TypeError, ValueError):  # also what is no JSON or no UTF-8
+        known = plain = False
+    if not (known and plain):
+        raise ValueError(
+            f"{folder / MANIFEST} is not a manifest of {FORMAT!r}, version {VERSION} "
+            "or earlier. Export the model again, or update skcoldstart."
+        )
+    return manifest
+
+
+def _encoded(names: np.ndarray, key: str) -> dict[str, np.ndarray]:
+    if names.dtype.kind in "iu":
+        return {key: names.astype(np.int64)}
+    texts = [str(name).encode("utf-8", "surrogatepass") for name in names.tolist()]
+    ends = np.cumsum([0, *map(len, texts)])
+    return {
+        f"{key}.text": np.frombuffer(b"".join(texts), np.uint8),
+        f"{key}.offsets": ends.astype(np.int64),
+    }
+
+
+def _decoded(arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
+    if key in arrays:
+        return arrays[key]
+    text, ends = arrays[f"{key}.text"].tobytes(), arrays[f"{key}.offsets"].tolist()
+    names = [
+        text[start:end].decode("utf-8", "surrogatepass")
+        for start, end in pairwise(ends)
+    ]
+    return np.array(names, dtype=object)

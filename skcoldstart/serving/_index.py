@@ -1,0 +1,337 @@
+"""The best of millions of items for a user, by an approximate index."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from skcoldstart._scores.recommendations import masked_lists
+from skcoldstart._scores.sources import LowRankScores
+from skcoldstart._scores.top_n import top_n_per_user
+from skcoldstart._utils.sk import Interval, StrOptions, validate_params
+from skcoldstart._utils.threads import n_kernel_threads
+
+__all__ = ["VectorIndex", "build_index"]
+
+_BLOCK_QUERIES = 1024
+# Finds n candidates of each query: float32 (n_queries, k), n -> int64 (n_queries, n).
+Search = Callable[[np.ndarray, int], np.ndarray]
+
+
+class VectorIndex:
+    """Vectors in which those of the largest inner products are found quickly.
+
+    What `build_index` returns.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    vectors : float32 ndarray of shape (n_vectors, k)
+        The vectors.
+    search : callable, default=None
+        ``search(queries, n)`` returns n candidates of each query, -1 where there are
+        fewer; ``None`` means an exact search.
+    n_jobs : int, default=None
+        Threads of the exact search; ``None`` means all that are available.
+
+    Attributes
+    ----------
+    vectors : float32 ndarray of shape (n_vectors, k)
+        The vectors.
+    """
+
+    def __init__(
+        self,
+        vectors: np.ndarray,
+        search: Search | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.vectors = vectors
+        self._search = search
+        self._n_jobs = n_jobs
+
+    def query(
+        self, vectors: Any, n: int = 10, *, exclude: Any = None
+    ) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
+        """Return the rows of largest inner product with each query.
+
+        Parameters
+        ----------
+        vectors : array-like of shape (n_queries, k)
+            Queries, such as factors of users.
+        n : int, default=10
+            Rows per query.
+        exclude : sequence of n_queries sequences of int, or {array-like, sparse} of \
+                shape (n_queries, n_vectors), default=None
+            Rows never to return for each query: their numbers, or a table that is not
+            zero there.
+
+        Returns
+        -------
+        rows : masked array of int of shape (n_queries, n)
+            Rows of the index, best first, masked where there are fewer.
+        scores : masked array of shape (n_queries, n)
+            Their inner products, exact for the rows that were found.
+
+        Raises
+        ------
+        ValueError
+            If queries have another number of components or are not finite, `n` is
+            below 1, or `exclude` does not fit.
+        """
+        queries = _as_vectors(vectors, "vectors")
+        if queries.shape[1] != self.vectors.shape[1]:
+            raise ValueError(
+                f"Queries have {queries.shape[1]} components but the index has "
+                f"{self.vectors.shape[1]}."
+            )
+        if not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"n={n!r}; expected an integer of at least 1.")
+        hidden = _excluded(exclude, len(queries), len(self.vectors))
+        if self._search is None:
+            return masked_lists(
+                *top_n_per_user(
+                    LowRankScores(self.vectors, queries),
+                    int(n),
+                    exclude=None if hidden is None else hidden.T,
+                    n_jobs=self._n_jobs,
+                )
+            )
+        n_hidden = 0 if hidden is None else int(np.diff(hidden.indptr).max(initial=0))
+        n_found = min(int(n) + n_hidden, len(self.vectors))
+        rows = self._search(queries, n_found)
+        gone = rows < 0
+        if hidden is not None:
+            first = np.arange(len(queries))[:, np.newaxis] * len(self.vectors)
+            pairs = hidden.tocoo()
+            gone |= np.isin(first + rows, first[pairs.row, 0] + pairs.col)
+        scores = np.empty(rows.shape, np.float32)
+        for start in range(0, len(rows), _BLOCK_QUERIES):
+            block = slice(start, start + _BLOCK_QUERIES)
+            found = self.vectors[np.where(gone[block], 0, rows[block])]
+            scores[block] = np.einsum("qnk,qk->qn", found, queries[block])
+        rows, scores = np.where(gone, -1, rows), np.where(gone, -np.inf, scores)
+        order = np.lexsort((rows, -scores))[:, : int(n)]
+        rows, scores = (np.take_along_axis(a, order, axis=1) for a in (rows, scores))
+        if rows.shape[1] < n:
+            wider = ((0, 0), (0, int(n) - rows.shape[1]))
+            rows = np.pad(rows, wider, constant_values=-1)
+            scores = np.pad(scores, wider, constant_values=-np.inf)
+        return masked_lists(rows, scores)
+
+
+@validate_params(
+    {
+        "vectors": ["array-like"],
+        "backend": [StrOptions({"usearch", "voyager", "faiss", "exact"})],
+        "connectivity": [Interval(Integral, 2, None, closed="left")],
+        "build_width": [Interval(Integral, 1, None, closed="left")],
+        "search_width": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def build_index(
+    vectors: Any,
+    backend: str = "usearch",
+    *,
+    connectivity: int = 16,
+    build_width: int = 128,
+    search_width: int = 128,
+    n_jobs: int | None = None,
+) -> VectorIndex:
+    """Build an index of vectors by inner product: items for users, or users for items.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    vectors : array-like of shape (n_vectors, k)
+        Vectors to find, such as factors of items.
+    backend : {"usearch", "voyager", "faiss", "exact"}, default="usearch"
+        Which library keeps the graph; ``pip install skcoldstart[serve]`` brings the
+        default. "exact" compares with all vectors.
+    connectivity : int, default=16
+        Neighbours of a vector in the graph: more find more and take memory.
+    build_width : int, default=128
+        Candidates kept while the graph is built: more find more and take time once.
+    search_width : int, default=128
+        Candidates kept while it is searched: more find more and take time per query.
+    n_jobs : int, default=None
+        Threads; ``None`` means all that are available.
+
+    Returns
+    -------
+    VectorIndex
+        ``query(vectors, n, exclude=None)`` returns rows and scores.
+
+    Raises
+    ------
+    ImportError
+        If the library is not installed.
+    ValueError
+        If vectors are not finite, or a parameter is out of range.
+
+    See Also
+    --------
+    load_export : Factors of items and users from a folder.
+    skcoldstart.recommend : Exact lists by a model.
+
+    Notes
+    -----
+    All three libraries keep a graph of near neighbours (HNSW). Factors of recommenders
+    differ in length, popular items are long, and a graph built by the inner product
+    itself, which usearch and faiss can do, finds far more of the best than one built
+    by the distances of vectors that a component more makes equally long, which voyager
+    does. Between these two usearch is the default: it is one small wheel for every
+    system, released every few weeks, where faiss brings its own BLAS and OpenMP.
+
+    Graphs built by several threads differ from run to run, and so do the few rows that
+    they miss. Scores of what is found are exact. With `exclude` the graph is asked for
+    so many more rows as a query excludes at most.
+
+    References
+    ----------
+    Y. A. Malkov, D. A. Yashunin, "Efficient and robust approximate nearest neighbor
+    search using Hierarchical Navigable Small World graphs", IEEE TPAMI 42, 2020;
+    S. Morozov, A. Babenko, "Non-metric similarity graphs for maximum inner product
+    search", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import build_index
+    >>> index = build_index([[1.0, 0.0], [0.0, 2.0]], backend="exact")
+    >>> rows, scores = index.query([[1.0, 1.0]], n=2)
+    >>> rows.tolist(), scores.tolist()
+    ([[1, 0]], [[2.0, 1.0]])
+    """
+    vectors = _as_vectors(vectors, "vectors")
+    if backend == "exact":
+        return VectorIndex(vectors, n_jobs=n_jobs)
+    build = {"usearch": _usearch, "voyager": _voyager, "faiss": _faiss}[backend]
+    search = build(
+        vectors, connectivity, build_width, search_width, n_kernel_threads(n_jobs)
+    )
+    return VectorIndex(vectors, search)
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        package = {"usearch.index": "skcoldstart[serve]", "faiss": "faiss-cpu"}
+        raise ImportError(
+            f"This needs {name.split('.')[0]}, which is not installed: pip install "
+            f"{package.get(name, name)}, or use backend='exact'."
+        ) from error
+
+
+def _usearch(
+    vectors: np.ndarray, connectivity: int, build: int, width: int, n_threads: int
+) -> Search:
+    index = _library("usearch.index").Index(
+        ndim=vectors.shape[1],
+        metric="ip",
+        dtype="f32",
+        connectivity=connectivity,
+        expansion_add=build,
+    )
+    index.add(np.arange(len(vectors)), vectors, threads=n_threads)
+
+    def search(queries: np.ndarray, n: int) -> np.ndarray:
+        index.expansion_search = max(width, n)
+        found = index.search(queries, n, threads=n_threads)
+        keys = np.reshape(found.keys, (len(queries), n)).astype(np.int64)
+        counts = np.reshape(getattr(found, "counts", n), (-1, 1))
+        return np.where(np.arange(n) < counts, keys, -1)
+
+    return search
+
+
+def _voyager(
+    vectors: np.ndarray, connectivity: int, build: int, width: int, n_threads: int
+) -> Search:
+    voyager = _library("voyager")
+    index = voyager.Index(
+        voyager.Space.InnerProduct,
+        num_dimensions=vectors.shape[1],
+        M=connectivity,
+        ef_construction=build,
+    )
+    index.add_items(vectors, num_threads=n_threads)
+
+    def search(queries: np.ndarray, n: int) -> np.ndarray:
+        keys, _ = index.query(queries, n, num_threads=n_threads, query_ef=max(width, n))
+        return keys.astype(np.int64)
+
+    return search
+
+
+def _faiss(
+    vectors: np.ndarray, connectivity: int, build: int, width: int, n_threads: int
+) -> Search:
+    faiss = _library("faiss")
+    index = faiss.IndexHNSWFlat(
+        vectors.shape[1], connectivity, faiss.METRIC_INNER_PRODUCT
+    )
+    index.hnsw.efConstruction = build
+    before = faiss.omp_get_max_threads()
+
+    def with_threads(call: Callable[[], Any]) -> Any:
+        faiss.omp_set_num_threads(n_threads)
+        try:
+            return call()
+        finally:
+            faiss.omp_set_num_threads(before)
+
+    with_threads(lambda: index.add(vectors))
+
+    def search(queries: np.ndarray, n: int) -> np.ndarray:
+        index.hnsw.efSearch = max(width, n)
+        return with_threads(lambda: index.search(queries, n))[1]
+
+    return search
+
+
+def _as_vectors(vectors: Any, name: str) -> np.ndarray:
+    return check_array(vectors, dtype=np.float32, order="C", input_name=name)
+
+
+def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | None:
+    """Return rows to leave out as a table of shape (n_queries, n_vectors)."""
+    if exclude is None:
+        return None
+    if isinstance(exclude, Sequence) and len(exclude) == n_queries:
+        lists = [np.asarray(rows, np.int64).ravel() for rows in exclude]
+        if not any(len(rows) == n_vectors and set(rows) <= {0, 1} for rows in lists):
+            return _table_of(lists, n_vectors)
+    table = sp.csr_array(
+        check_array(exclude, accept_sparse="csr", input_name="exclude")
+    )
+    if table.shape != (n_queries, n_vectors):
+        raise ValueError(
+            f"exclude has shape {table.shape}; expected (n_queries, n_vectors) = "
+            f"{(n_queries, n_vectors)}, or a sequence of rows for each query."
+        )
+    table.eliminate_zeros()
+    return table
+
+
+def _table_of(lists: list[np.ndarray], n_vectors: int) -> sp.csr_array:
+    lengths = [len(rows) for rows in lists]
+    rows = np.concatenate([*lists, np.empty(0, np.int64)])
+    outside = (rows < 0) | (rows >= n_vectors)
+    if outside.any():
+        raise ValueError(
+            f"exclude holds row {rows[outside][0]} but the index has {n_vectors} rows."
+        )
+    place = np.repeat(np.arange(len(lists)), lengths)
+    table = sp.csr_array((np.ones(len(rows)), (place, rows)), (len(lists), n_vectors))
+    table.sum_duplicates()
+    return table

@@ -1,0 +1,156 @@
+"""Exports: read back as written, without scikit-learn, whole or not at all."""
+
+import json
+import subprocess
+import sys
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentProfileRecommender,
+    export,
+    load_export,
+    recommend,
+)
+from skcoldstart.compose import ContentKNNRecommender
+
+NAMES = ["ann", "b\u00f6b", "\u4e2d\u6587", "", "e\udc80"]
+
+
+@pytest.fixture
+def catalog(rng):
+    return rng.normal(size=(30, 4)), rng.poisson(1.0, size=(30, 5)) + np.eye(30, 5)
+
+
+def test_inner_products_are_the_scores_of_the_model(catalog, tmp_path):
+    X, y = catalog
+    model = make_pipeline(PCA(3), ColdStartRecommender(factorizer=WMF(2)))
+    model.fit(X, y, coldstartrecommender__user_ids=NAMES)
+    ids = [f"song {i}" for i in range(10)]
+    found = load_export(export(model, tmp_path / "new" / "model", X[:10], item_ids=ids))
+    scores = found.user_factors @ found.item_factors.T
+    np.testing.assert_allclose(scores, model.predict(X[:10]).T, rtol=1e-4, atol=1e-5)
+    assert found.user_ids.tolist() == NAMES
+    assert found.item_ids.tolist() == ids
+    assert found.item_factors.dtype == found.user_factors.dtype == np.float32
+    manifest = json.loads((tmp_path / "new" / "model" / "manifest.json").read_text())
+    assert (manifest["n_items"], manifest["n_users"]) == (10, 5)
+    assert "inner product" in manifest["score"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ([7, 5, 2**62, -1, 0], [7, 5, 2**62, -1, 0]),
+        (
+            [uuid.UUID(int=i) for i in range(5)],
+            [str(uuid.UUID(int=i)) for i in range(5)],
+        ),
+        (None, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_names_of_every_type_are_integers_or_text(ids, expected, catalog, tmp_path):
+    X, y = catalog
+    model = ContentProfileRecommender().fit(X, y, user_ids=ids)
+    found = load_export(export(model, tmp_path, X))
+    assert found.user_ids.tolist() == expected
+    assert found.item_ids.tolist() == list(range(30))
+    named = pd.DataFrame(X, index=[f"s{i}" for i in range(30)])
+    found = load_export(
+        export(ContentProfileRecommender().fit(named, y), tmp_path, named)
+    )
+    assert found.item_ids.tolist() == named.index.tolist()
+
+
+def test_without_content_the_items_of_fit_are_exported(catalog, tmp_path):
+    X, y = catalog
+    wmf = WMF(2, random_state=0).fit(y)
+    found = load_export(export(wmf, tmp_path))
+    assert_array_equal(found.item_factors, wmf.item_factors_)
+    model = ColdStartRecommender(factorizer=WMF(2, random_state=0)).fit(X, y)
+    found = load_export(export(model, tmp_path))
+    assert_array_equal(found.item_factors, model.factorizer_.item_factors_)
+    factors = model.item_factors(X, y)
+    found = load_export(export(model, tmp_path, item_factors=factors))
+    assert_array_equal(found.item_factors, factors.astype(np.float32))
+    with pytest.raises(TypeError, match="keeps no factors of the items of fit"):
+        export(ContentProfileRecommender().fit(X, y), tmp_path)
+    with pytest.raises(TypeError, match="does not score by dense factors"):
+        export(ContentKNNRecommender(3).fit(X, y), tmp_path, X)
+
+
+def test_an_export_is_read_with_numpy_and_safetensors_alone(catalog, tmp_path):
+    X, y = catalog
+    export(ContentProfileRecommender().fit(X, y, user_ids=NAMES), tmp_path, X)
+    code = """
+import sys
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        root = name.partition(".")[0]
+        if root in {"sklearn", "scipy", "numba", "joblib", "torch", "pandas", "tqdm",
+                    "threadpoolctl", "matplotlib", "soundfile", "pyarrow"}:
+            raise ImportError(f"{root} is not installed")
+sys.meta_path.insert(0, Only())
+from skcoldstart import load_export
+found = load_export(sys.argv[1])
+print(found.item_factors.shape, found.user_ids[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "(30, 4) ann\n"
+
+
+def test_a_second_export_replaces_the_first(catalog, tmp_path):
+    X, y = catalog
+    export(ContentProfileRecommender().fit(X, y), tmp_path, X)
+    export(ContentProfileRecommender().fit(X + 1, y), tmp_path, X[:4])
+    assert len(list(tmp_path.iterdir())) == 2
+    assert len(load_export(tmp_path).item_factors) == 4
+
+
+def test_what_is_no_export_is_refused(catalog, tmp_path):
+    X, y = catalog
+    with pytest.raises(FileNotFoundError):
+        load_export(tmp_path)
+    export(ContentProfileRecommender().fit(X, y), tmp_path, X)
+    factors = next(tmp_path.glob("*.safetensors"))
+    data = bytearray(factors.read_bytes())
+    data[-1] ^= 1
+    factors.write_bytes(data)
+    with pytest.raises(ValueError, match="SHA-256 differs"):
+        load_export(tmp_path)
+    manifest = tmp_path / "manifest.json"
+    good = json.loads(manifest.read_text())
+    for bad in (
+        good | {"version": 99},
+        good | {"format": "another"},
+        good | {"file": "../../etc/passwd"},
+        {"file": good["file"]},
+        [],
+    ):
+        manifest.write_text(json.dumps(bad))
+        with pytest.raises(ValueError, match="is not a manifest of"):
+            load_export(tmp_path)
+    manifest.write_bytes(b"\xff{")
+    with pytest.raises(ValueError, match="is not a manifest of"):
+        load_export(tmp_path)
+
+
+def test_factors_that_are_no_numbers_in_float32_are_refused(catalog, tmp_path):
+    X, y = catalog
+    model = ContentProfileRecommender().fit(X, y)
+    with pytest.raises(ValueError, match="item_factors are not finite as float32"):
+        export(model, tmp_path, item_factors=np.full((2, 4), 1e300))
+    assert recommend(model, X, n=1) is not None
