@@ -1,11 +1,10 @@
-"""A whole invented music world: songs to hear, and listeners who play them."""
+"""A whole synthetic music world: songs to hear, and listeners who play them."""
 
 import functools
 import hashlib
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.threads import one_blas_thread
+from skcoldstart.datasets._files import check_path
+from skcoldstart.datasets._frames import frame_of
 from skcoldstart.datasets.synthetic._annotations import draw_release_dates, draw_tags
 from skcoldstart.datasets.synthetic._listeners import (
     draw_plays,
@@ -125,15 +126,22 @@ def make_music_catalog(
     Bunch
         With the attributes:
 
-        paths : list of n_songs str
-            Files, in item order. Only with a `folder`.
+        paths : list of n_songs str, or None
+            Files, in item order; absolute. ``None`` without a `folder`.
         waveforms : sequence of n_songs ndarray of shape (duration_s * sr,)
             The audio in float32, a list or what plays the songs. Only without a
             `folder`.
         plays : csr_array of shape (n_songs, n_users)
             Play counts.
         artists, genres, titles : ndarray of shape (n_songs,)
-            Names. Artists are the groups to hold out.
+            Names.
+        groups : ndarray of shape (n_songs,)
+            `artists`: the groups to hold out.
+        is_new : ndarray of shape (n_songs,), bool
+            Whether nobody has played the song.
+        metadata : dataframe with n_songs rows, or None
+            Title, artist, genre and day of release; of pandas, polars or pyarrow,
+            whichever is installed.
         item_ids, user_ids : ndarray of shape (n_songs,) and (n_users,)
             Names of the rows and columns of `plays`; a song's is its file's.
         release_dates : ndarray of shape (n_songs,), datetime64[D]
@@ -277,6 +285,10 @@ def make_music_catalog(
         _Song(GENRES[genre[i]], style[i], artist_seeds[artist[i]], song_seeds[i])
         for i in range(n_songs)
     ]
+    titles = np.array([f"No. {i} {song.title}" for i, song in enumerate(songs, 1)])
+    release_dates = draw_release_dates(
+        artist, genre_of_artist, n_genres, np.random.default_rng(date_seed)
+    )
     width = max(4, len(str(n_songs)))
     item_ids = np.array([f"{i + 1:0{width}d}" for i in range(n_songs)])
     return Bunch(
@@ -284,12 +296,13 @@ def make_music_catalog(
         plays=plays,
         artists=names,
         genres=np.array(genre_names),
-        titles=np.array([f"No. {i} {song.title}" for i, song in enumerate(songs, 1)]),
+        titles=titles,
+        groups=names,
+        is_new=np.diff(plays.indptr) == 0,
+        metadata=_metadata(item_ids, titles, names, genre_names, release_dates),
         item_ids=item_ids,
         user_ids=np.array([f"listener {u}" for u in range(n_users)]),
-        release_dates=draw_release_dates(
-            artist, genre_of_artist, n_genres, np.random.default_rng(date_seed)
-        ),
+        release_dates=release_dates,
         item_tags=tags.borne,
         tag_names=tags.names,
         tag_is_audible=tags.is_audible,
@@ -401,12 +414,12 @@ def _sound(
     """Return the paths of the songs, or their waveforms."""
     if lazy:
         compute = functools.partial(_play_song, duration_s=duration_s, sr=sr)
-        return {"waveforms": LazySequence(compute, songs)}
+        return {"paths": None, "waveforms": LazySequence(compute, songs)}
     if folder is None:
         paths = None
         jobs = (delayed(_play_song)(song, duration_s, sr) for song in songs)
     else:
-        place = Path(folder)
+        place = check_path(folder, "folder").absolute()
         place.mkdir(parents=True, exist_ok=True)
         paths = [str(place / f"{item}.wav") for item in item_ids]
         jobs = (
@@ -423,7 +436,28 @@ def _sound(
             unit="song",
         )
     )
-    return {"waveforms": waveforms} if paths is None else {"paths": paths}
+    return {"paths": paths} | ({"waveforms": waveforms} if paths is None else {})
+
+
+def _metadata(
+    item_ids: np.ndarray,
+    titles: np.ndarray,
+    artists: np.ndarray,
+    genres: list[str],
+    release_dates: np.ndarray,
+) -> Any:
+    """Return what is written about songs as a frame, None where there is no library."""
+    columns = {
+        "song": item_ids.tolist(),
+        "title": titles.tolist(),
+        "artist": artists.tolist(),
+        "genre": genres,
+        "release_date": release_dates.astype("M8[us]").tolist(),
+    }
+    try:
+        return frame_of(columns, "metadata").to_native()
+    except ImportError:
+        return None
 
 
 def _describe(
@@ -431,7 +465,7 @@ def _describe(
 ) -> str:
     n_songs, n_users = plays.shape
     return (
-        f"An invented music catalogue: {n_songs} songs of {duration_s:g} s by "
+        f"A synthetic music catalogue: {n_songs} songs of {duration_s:g} s by "
         f"{n_artists} artists in {n_genres} genres, played {int(plays.sum())} times "
         f"by {n_users} listeners ({plays.nnz} pairs, {plays.nnz / n_users:.1f} songs a "
         "listener). Genres of one instrument family differ only in the order of "

@@ -4,10 +4,11 @@ import wave
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import stft
 
-from skcoldstart.datasets import make_music_catalog
+from skcoldstart.datasets import load_catalog, make_music_catalog
 from skcoldstart.datasets.synthetic import _music
 from skcoldstart.datasets.synthetic._listeners import (
     draw_counts,
@@ -63,7 +64,7 @@ def test_files_hold_the_waveforms_in_16_bit(tmp_path):
     folder = tmp_path / "new" / "songs"
     on_disk = make_music_catalog(folder, **SMALL, random_state=3)
     in_memory = make_music_catalog(**SMALL, random_state=3)
-    assert "waveforms" not in on_disk and "paths" not in in_memory
+    assert "waveforms" not in on_disk and in_memory.paths is None
     assert sorted(map(str, folder.iterdir())) == on_disk.paths
     for path, waveform in zip(on_disk.paths, in_memory.waveforms, strict=True):
         with wave.open(path) as sound:
@@ -73,7 +74,7 @@ def test_files_hold_the_waveforms_in_16_bit(tmp_path):
 
 
 def test_interrupted_writing_leaves_whole_files_only(tmp_path, monkeypatch):
-    real, calls = wave.Wave_write.writeframes, []
+    real, calls = soundfile.SoundFile.write, []
 
     def write_two_then_interrupt(sound, samples):
         calls.append(1)
@@ -81,7 +82,7 @@ def test_interrupted_writing_leaves_whole_files_only(tmp_path, monkeypatch):
         if len(calls) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(wave.Wave_write, "writeframes", write_two_then_interrupt)
+    monkeypatch.setattr(soundfile.SoundFile, "write", write_two_then_interrupt)
     with pytest.raises(KeyboardInterrupt):
         make_music_catalog(tmp_path, **SMALL, random_state=0)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0001.wav", "0002.wav"]
@@ -291,3 +292,26 @@ def test_description_counts_what_was_made():
 
 def test_names_of_many_artists_are_all_different(rng):
     assert len(set(_music._artist_names(5000, rng))) == 5000
+
+
+def test_both_kinds_of_catalogue_have_the_same_fields(tmp_path):
+    world = make_music_catalog(tmp_path / "audio", **SMALL, random_state=0)
+    world.metadata.to_csv(tmp_path / "songs.csv", index=False)
+    pairs = world.plays.tocoo()
+    table = {
+        "user": world.user_ids[pairs.coords[1]],
+        "song": world.item_ids[pairs.coords[0]],
+        "plays": pairs.data,
+    }
+    own = load_catalog(
+        type(world.metadata)(table),
+        tmp_path / "audio",
+        tmp_path / "songs.csv",
+        metadata=world.metadata,
+    )
+    assert set(own) <= set(world)
+    assert own.paths == world.paths and own.is_new.tolist() == world.is_new.tolist()
+    assert_array_equal(own.item_ids, world.item_ids)
+    assert_array_equal(own.groups, world.groups)
+    assert own.metadata.equals(world.metadata)
+    assert own.plays.sum() == world.plays.sum()
