@@ -6,9 +6,10 @@ Writes a file in the form of the Taste Profile (users of 40 hexadecimal digits w
 lines follow each other, songs of 18 characters by power law) and reads it with
 ``load_taste_profile``, with pandas (``read_csv``, ``factorize`` and ``csr_array``, also
 with its pyarrow engine where that is installed), with ``pyarrow.csv`` in blocks whose
-names become dictionaries, and, as the limit, by counting its newlines in NumPy. Every reading is a fresh process, in turns; compiled code is warmed
-on a small file first, the file itself lies in the page cache. Peak memory is that of
-the process, less what it had after its imports. ``--packed`` reads gzip instead.
+names become dictionaries, and, as the limit, by counting its newlines in NumPy. Every
+reading is a fresh process, in turns; compiled code is warmed on a small file first, the
+file itself lies in the page cache. Peak memory is that of the process, less what it had
+after its imports. ``--packed`` reads gzip instead.
 
 All readings must give the same names and the same matrix.
 """
