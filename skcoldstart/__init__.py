@@ -13,6 +13,7 @@ _HOME = {
     "AudioEmbedding": "audio",
     "AudioUnion": "audio",
     "BagOfWords": "codebook",
+    "BlendRecommender": "compose",
     "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
     "ContentKNNRecommender": "compose",

@@ -20,6 +20,7 @@ from skcoldstart.audio import MelSpectrogram as MelSpectrogram
 from skcoldstart.audio import MFCCExtractor as MFCCExtractor
 from skcoldstart.codebook import BagOfWords as BagOfWords
 from skcoldstart.codebook import VectorQuantizer as VectorQuantizer
+from skcoldstart.compose import BlendRecommender as BlendRecommender
 from skcoldstart.compose import ColdStartRecommender as ColdStartRecommender
 from skcoldstart.compose import ContentKNNRecommender as ContentKNNRecommender
 from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecommender

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import (
 
 from skcoldstart import (
     WMF,
+    BlendRecommender,
     CNNFactorRegressor,
     ColdStartRecommender,
     ContentKNNRecommender,
@@ -70,6 +71,13 @@ N_CHECKS = [
     (ColdStartRecommender(Ridge(2.0), _WMF), 41),
     (ColdStartRecommender(), 41),
     (ContentKNNRecommender(3), 41),
+    (
+        BlendRecommender([
+            ("factors", ColdStartRecommender(Ridge(2.0), _WMF)),
+            ("neighbors", ContentKNNRecommender(3)),
+        ]),
+        41,
+    ),
     (ContentProfileRecommender(), 41),
     (PopularityRecommender(), 41),
     (adapters.OracleOfRows(_WMF), 41),

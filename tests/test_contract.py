@@ -30,6 +30,7 @@ from skcoldstart import (
     AudioEmbedding,
     AudioUnion,
     BagOfWords,
+    BlendRecommender,
     CNNFactorRegressor,
     ColdStartRecommender,
     ContentKNNRecommender,
@@ -158,6 +159,14 @@ CASES = [
     Case(OracleRecommender(_WMF), "plays"),
     Case(PopularityRecommender(), "table", learns_from_plays=True),
     Case(ContentKNNRecommender(5), "table", learns_from_plays=True),
+    Case(
+        BlendRecommender([
+            ("factors", ColdStartRecommender(Ridge(), _WMF)),
+            ("profile", ContentProfileRecommender()),
+        ]),
+        "table",
+        learns_from_plays=True,
+    ),
     Case(RandomRecommender(5, random_state=0), "table", learns_from_plays=True),
     Case(
         CNNFactorRegressor(

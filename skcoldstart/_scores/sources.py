@@ -80,8 +80,8 @@ class LowRankScores:
         self.dtype = np.result_type(item_factors, user_factors)
         # Item factors are used whole for every block, user factors block by block:
         # only the former are worth a copy in the common type.
-        self._item_factors = item_factors.astype(self.dtype, copy=False)
-        self._user_factors = user_factors
+        self.item_factors = item_factors.astype(self.dtype, copy=False)
+        self.user_factors = user_factors
 
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
@@ -100,7 +100,7 @@ class LowRankScores:
         ndarray of shape (n_selected_users, n_items)
             Scores; `out` where it is given.
         """
-        return np.matmul(self._user_factors[users], self._item_factors.T, out=out)
+        return np.matmul(self.user_factors[users], self.item_factors.T, out=out)
 
     def has_nan(self) -> bool:
         """Tell whether a factor is NaN.
@@ -110,7 +110,7 @@ class LowRankScores:
         bool
             Then so are scores.
         """
-        return _has_nan(self._item_factors) or _has_nan(self._user_factors)
+        return _has_nan(self.item_factors) or _has_nan(self.user_factors)
 
     def of_items(self, items: np.ndarray) -> "LowRankScores":
         """Keep the scores of some items.
@@ -125,7 +125,7 @@ class LowRankScores:
         LowRankScores
             Scores of these items, in their order.
         """
-        return LowRankScores(self._item_factors[items], self._user_factors)
+        return LowRankScores(self.item_factors[items], self.user_factors)
 
 
 class SparseScores:
@@ -135,9 +135,9 @@ class SparseScores:
     """
 
     def __init__(self, item_factors: Any, user_factors: Any) -> None:
-        self._item_factors = sp.csr_array(item_factors)
-        self._user_factors = sp.csr_array(user_factors)
-        self._by_component = self._item_factors.T.tocsr()
+        self.item_factors = sp.csr_array(item_factors)
+        self.user_factors = sp.csr_array(user_factors)
+        self._by_component = self.item_factors.T.tocsr()
         self.n_items, self.n_users = item_factors.shape[0], user_factors.shape[0]
         self.dtype = np.result_type(item_factors.dtype, user_factors.dtype)
 
@@ -145,15 +145,15 @@ class SparseScores:
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
         """Return scores of shape (n_selected_users, n_items), new or in `out`."""
-        return (self._user_factors[users] @ self._by_component).toarray(out=out)
+        return (self.user_factors[users] @ self._by_component).toarray(out=out)
 
     def has_nan(self) -> bool:
         """Tell whether a factor is NaN."""
-        return _has_nan(self._item_factors.data) or _has_nan(self._user_factors.data)
+        return _has_nan(self.item_factors.data) or _has_nan(self.user_factors.data)
 
     def of_items(self, items: np.ndarray) -> "SparseScores":
         """Return the scores of some items, given by index or mask."""
-        return SparseScores(self._item_factors[items], self._user_factors)
+        return SparseScores(self.item_factors[items], self.user_factors)
 
 
 class DenseScores:
@@ -333,7 +333,7 @@ class CallableScores:
 def transposed(source: ScoreSource) -> ScoreSource:
     """Return the scores of every item for every user: items and users change places."""
     if isinstance(source, (LowRankScores, SparseScores)):
-        return type(source)(source._user_factors, source._item_factors)
+        return type(source)(source.user_factors, source.item_factors)
     if isinstance(source, DenseScores):
         return DenseScores(source._scores.T)
     raise TypeError(f"{type(source).__name__} is read by users alone.")

@@ -14,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skcoldstart._utils.sk import HasMethods, _routing_enabled
 
 __all__ = [
+    "RegressorPerFactor",
     "check_predicts",
     "features_and_head",
     "for_all_factors",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-class _OneRegressorPerFactor(MultiOutputRegressor):
+class RegressorPerFactor(MultiOutputRegressor):
     """Repeat a regressor that gets its `predict` in `fit`, such as a stack."""
 
     _parameter_constraints: dict = MultiOutputRegressor._parameter_constraints | {
@@ -56,7 +57,7 @@ def for_all_factors(regressor: Any) -> Any:
 def _repeated(regressor: Any) -> MultiOutputRegressor:
     if hasattr(regressor, "predict"):
         return MultiOutputRegressor(regressor)
-    return _OneRegressorPerFactor(regressor)
+    return RegressorPerFactor(regressor)
 
 
 def _fits_several_outputs(regressor: Any) -> bool:

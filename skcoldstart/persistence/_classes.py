@@ -18,9 +18,9 @@ _CLASSES = {
     "skcoldstart.audio": "AudioEmbedding AudioUnion FramePooling ItemError"
     " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
-    "skcoldstart.compose": "ColdStartRecommender ContentKNNRecommender"
-    " ContentProfileRecommender OracleRecommender PopularityRecommender"
-    " RandomRecommender",
+    "skcoldstart.compose": "BlendRecommender ColdStartRecommender"
+    " ContentKNNRecommender ContentProfileRecommender OracleRecommender"
+    " PopularityRecommender RandomRecommender RegressorPerFactor",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
     " WarmupSplit",

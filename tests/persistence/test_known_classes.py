@@ -24,6 +24,7 @@ from skcoldstart import (
     AudioEmbedding,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ContentKNNRecommender,
     MelSpectrogram,
     load_model,
     make_recommendation_scorer,
@@ -47,6 +48,15 @@ FRAMES = [RNG.normal(size=(n, 5)).astype("f4") for n in (20, 0, 25)]
 CLIPS = [RNG.normal(size=3000).astype("f4")]
 
 PARAMETERS = {
+    "BlendRecommender": {
+        "recommenders": [
+            ("factors", ColdStartRecommender(factorizer=WMF(2))),
+            ("neighbors", ContentKNNRecommender(3)),
+            ("left out", "drop"),
+        ],
+        "weights": "cv",
+        "cv": 2,
+    },
     "ColdStartRecommender": {"factorizer": WMF(2)},
     "ColumnTransformer": {
         "transformers": [
@@ -84,6 +94,7 @@ PARAMETERS = {
         "refit": "r2",
     },
     "RegressorChain": {"estimator": Ridge()},
+    "RegressorPerFactor": {"estimator": Ridge()},
     "SelectKBest": {"k": 2},
     "SimpleImputer": {"add_indicator": True},
     "SparseRandomProjection": {"n_components": 2},
@@ -98,6 +109,7 @@ for ensemble in ("ExtraTrees", "GradientBoosting", "RandomForest"):
 PARAMETERS["LibrosaFeatures"] = {"features": ("rms", "spectral_centroid"), "n_fft": 64}
 PARAMETERS["AudioUnion"] = {"extractors": [("mel", MelSpectrogram())]}
 RECOMMENDERS = {
+    "BlendRecommender",
     *("ColdStartRecommender", "ContentKNNRecommender", "ContentProfileRecommender"),
     *("MLRSimilarity", "PopularityRecommender", "RandomRecommender"),
 }

@@ -1,0 +1,450 @@
+"""BlendRecommender: several recommenders whose scores are added."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Bunch, Tags, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._recommender import RecommenderMixin, check_training_plays
+from skcoldstart._scores.sources import (
+    LowRankScores,
+    ScoreSource,
+    SumScores,
+    open_recommender,
+    score_source,
+)
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.sk import (
+    HasMethods,
+    StrOptions,
+    _BaseComposition,
+    _fit_context,
+    _routing_enabled,
+)
+from skcoldstart.compose._blend_weights import choose_weights
+from skcoldstart.compose._regressors import name_of_groups
+from skcoldstart.compose._spread import training_spread
+
+__all__ = ["BlendRecommender"]
+
+
+class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
+    r"""Add the scores of several recommenders, each in units of its own spread.
+
+    Factors see the tastes of all users and rank the depth of a list well; profiles and
+    neighbours see single items and rank its first places well. Their errors are weakly
+    correlated, so that a blend ranks better than its parts.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    recommenders : list of (str, estimator)
+        Names and recommenders: any of this package or with ``fit(X, y)`` and
+        ``predict(X)``, Pipelines that end in one and so see their own view of `X`,
+        searches, other blends. ``"drop"`` in place of a recommender leaves it out.
+    weights : array-like of shape (n_recommenders,), "cv" or None, default=None
+        Weight of each recommender, at least 0; ``None`` weighs all alike. "cv" chooses
+        among 0, 0.3 and 1 for each on items that are held out of `fit`.
+    cv : int, splitter or iterable, default=None
+        How items are held out where `weights` is "cv". A number means that many
+        shuffled folds, of whole groups where `groups` are passed to `fit`; ``None``
+        means 3.
+    scoring : str or callable, default="map@500"
+        What the weights are chosen by: a metric of
+        `skcoldstart.make_recommendation_scorer`, or ``scorer(estimator, X, y)``.
+
+    Attributes
+    ----------
+    recommenders_ : list of n_recommenders estimators
+        The fitted recommenders, without those that were dropped.
+    named_recommenders_ : Bunch
+        The same by name.
+    weights_ : ndarray of shape (n_recommenders,)
+        Their weights.
+    scales_ : ndarray of shape (n_recommenders, n_users)
+        What the scores of a recommender are multiplied by for each user: its weight,
+        divided by the standard deviation of the user's scores.
+    shifts_ : ndarray of shape (n_users,)
+        What is added then, so that the mean is 0.
+    cv_results_ : dict of str to ndarray
+        What was tried, where `weights` is "cv": ``weights``, an array of shape
+        (n_candidates, n_recommenders), ``mean_test_score``, ``std_test_score``,
+        ``rank_test_score`` and the score of each split.
+    user_factors_ : ndarray of shape (n_users, k)
+        Factors of all parts side by side, where each part has dense factors.
+    n_users_ : int
+        Number of users, the columns of y.
+    user_names_in_ : ndarray of shape (`n_users_`,)
+        Names of users, where they have any.
+    n_features_in_ : int
+        Number of features seen during fit, where the first recommender counts them.
+
+    See Also
+    --------
+    skcoldstart.make_recommender : A blend of what ranks best on real sets.
+    sklearn.ensemble.VotingRegressor : The same form, for regressors.
+
+    Notes
+    -----
+    With :math:`s_m` the scores of recommender m, and their mean and standard deviation
+    over training items for each user,
+
+    .. math:: score(u, i) = \sum_m w_m \frac{s_m(u, i) - mean_m(u)}{sd_m(u)} .
+
+    A standard deviation of low-rank scores is that of all training items, any other one
+    that of 2,000 of them; neighbours of a training item leave the item itself out. With
+    weights from "cv" it is that of the held-out items. A recommender whose scores are
+    equal for a user, as for one without a play, adds nothing for that user.
+
+    Scores are read in blocks of users. Where all parts score by dense factors, so does
+    the blend.
+
+    Groups passed to `fit`, `predict` and `recommend` go to the recommenders that take
+    them. Further metadata is routed where that is enabled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import (
+    ...     WMF, BlendRecommender, ColdStartRecommender, ContentKNNRecommender)
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 4))
+    >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 30))))
+    >>> model = BlendRecommender([
+    ...     ("factors", ColdStartRecommender(factorizer=WMF(4, random_state=0))),
+    ...     ("neighbors", ContentKNNRecommender())], weights=[1.0, 0.3])
+    >>> model.fit(X[:50], y[:50]).score(X[50:], y[50:]) > 0.6
+    True
+    """
+
+    # Where metadata is routed, groups come unasked.
+    __metadata_request__fit = {"groups": True}
+    __metadata_request__predict = {"groups": True}
+
+    _parameter_constraints: dict = {
+        "recommenders": [list],
+        "weights": ["array-like", StrOptions({"cv"}), None],
+        "cv": ["cv_object"],
+        "scoring": [str, callable],
+    }
+
+    def __init__(self, recommenders, *, weights=None, cv=None, scoring="map@500"):
+        self.recommenders = recommenders
+        self.weights = weights
+        self.cv = cv
+        self.scoring = scoring
+
+    # The recommenders validate their own parameters when fitted.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        user_ids: Any = None,
+        groups: Any = None,
+        **params: Any,
+    ) -> "BlendRecommender":
+        """Fit all recommenders, and choose their weights if asked to.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Content, in a form that all recommenders take.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts, >= 0; row i is item i of X.
+        user_ids : array-like of shape (n_users,), default=None
+            Names of users, where `y` is no DataFrame that has them.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, such as its artist: for the recommenders that take
+            groups, and for inner folds of whole groups.
+        **params : dict
+            Metadata for the recommenders, where metadata routing is enabled.
+
+        Returns
+        -------
+        self
+            The fitted blend.
+
+        Raises
+        ------
+        ValueError
+            If names or weights of recommenders do not fit, or `y` does not.
+        """
+        parts = self._parts()
+        plays = check_training_plays(self, X, y, user_ids=user_ids)
+        routed = self._route(params, groups)
+
+        def fitted(rows: Any, plays: Any, share: Callable[[Any], Any]) -> list[Any]:
+            return [
+                clone(part).fit(
+                    rows, plays, **{k: share(v) for k, v in routed[name].fit.items()}
+                )
+                for name, part in parts.items()
+            ]
+
+        spreads = None
+        self.__dict__.pop("cv_results_", None)
+        weights = self.weights
+        if isinstance(weights, str):
+            self.cv_results_, spreads = choose_weights(
+                fitted, X, plays, groups, cv=self.cv, scoring=self.scoring
+            )
+            weights = self.cv_results_["weights"][
+                np.argmin(self.cv_results_["rank_test_score"])
+            ]
+        self.weights_ = _check_weights(weights, list(parts))
+        self.recommenders_ = fitted(X, plays, lambda value: value)
+        self.n_users_ = plays.shape[1]
+        if spreads is None:
+            spreads = [training_spread(part, X, groups) for part in self.recommenders_]
+        means, deviations = (np.stack(values) for values in zip(*spreads, strict=True))
+        known = deviations > 0
+        self.scales_ = self.weights_[:, np.newaxis] * known
+        self.scales_ /= np.where(known, deviations, 1.0)
+        self.shifts_ = -np.sum(self.scales_ * means, axis=0)
+        return self
+
+    def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
+        """Score every item for every user.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items to score, in the form given to `fit`.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, for the recommenders that take groups.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_users)
+            Scores; for large catalogues prefer `recommend`, which never holds this
+            table.
+        """
+        return self.read_scores(X, groups=groups).rows(slice(None)).T
+
+    def read_scores(self, X: Any, *, groups: Any = None) -> ScoreSource:
+        """Return the scores of items, to be read a few users at a time.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items to score, in the form given to `fit`.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, for the recommenders that take groups.
+
+        Returns
+        -------
+        object
+            With ``rows(users)``, scores of shape (n_selected_users, n_items), as
+            metrics take it in place of a table of scores.
+        """
+        check_is_fitted(self)
+        count_items(X)
+        if self._is_low_rank():
+            return LowRankScores(self.predict_factors(X), self.user_factors_)
+        used = np.flatnonzero(self.weights_)
+        sources = [score_source(self.recommenders_[m], X, groups) for m in used]
+        return SumScores(sources, self.scales_[used], self.shifts_)
+
+    def predict_factors(self, X: Any) -> np.ndarray:
+        """Return the factors of items in all recommenders, side by side.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items, in the form given to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_items, k)
+            Item factors, for products with ``user_factors_``.
+
+        Raises
+        ------
+        TypeError
+            If a recommender does not score by dense factors.
+        """
+        check_is_fitted(self)
+        if not self._is_low_rank():
+            raise TypeError(
+                "Not all recommenders of the blend score by dense factors, so the "
+                "blend has none; use predict or recommend."
+            )
+        count_items(X)
+        factors = []
+        for m in np.flatnonzero(self.weights_):
+            recommender, rows = open_recommender(self.recommenders_[m], X)
+            factors.append(np.asarray(recommender.predict_factors(rows)))
+        ones = np.ones((len(factors[0]), 1), factors[0].dtype)
+        return np.hstack([*factors, ones])
+
+    @property
+    def user_factors_(self) -> np.ndarray:
+        """User factors of shape (n_users, k), where each part has dense factors."""
+        check_is_fitted(self)
+        if not self._is_low_rank():
+            raise AttributeError(
+                "Not all recommenders of the blend score by dense factors; use predict."
+            )
+        blocks = []
+        for m in np.flatnonzero(self.weights_):
+            factors = np.asarray(_user_factors(self.recommenders_[m]))
+            blocks.append(
+                factors * self.scales_[m, :, np.newaxis].astype(factors.dtype)
+            )
+        shifts = self.shifts_[:, np.newaxis].astype(np.result_type(*blocks))
+        return np.hstack([*blocks, shifts])
+
+    @property
+    def named_recommenders_(self) -> Bunch:
+        """The fitted recommenders by name."""
+        check_is_fitted(self)
+        return Bunch(**dict(zip(self._parts(), self.recommenders_, strict=True)))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of the blend and of its recommenders.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return those of the recommenders too.
+
+        Returns
+        -------
+        dict of str to any
+            Parameter names mapped to their values.
+        """
+        return self._get_params("recommenders", deep=deep)
+
+    def set_params(self, **params: Any) -> "BlendRecommender":
+        """Set parameters of the blend and of its recommenders.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, such as ``weights``, ``<name>`` for a whole recommender and
+            ``<name>__<parameter>`` for one of its parameters.
+
+        Returns
+        -------
+        self
+            The blend.
+        """
+        self._set_params("recommenders", **params)
+        return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Describe which recommender receives which metadata.
+
+        Returns
+        -------
+        MetadataRouter
+            Routing of the parameters of `fit` to the recommenders' `fit`.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for name, part in self._parts().items():
+            router.add(method_mapping=mapping, **{name: part})
+        return router
+
+    def _parts(self) -> dict[str, Any]:
+        """Return recommenders by name, without those that are dropped."""
+        if not self.recommenders:
+            raise ValueError(
+                "recommenders is empty; expected a list of (name, recommender)."
+            )
+        names, _ = zip(*self.recommenders, strict=True)
+        self._validate_names(names)
+        parts = {name: part for name, part in self.recommenders if part != "drop"}
+        if not parts:
+            raise ValueError("All recommenders are dropped; keep at least one.")
+        for name, part in parts.items():
+            if not HasMethods(["fit", "predict"]).is_satisfied_by(part):
+                raise TypeError(
+                    f"{name!r} of recommenders is {part!r}, which has no fit or no "
+                    "predict; expected a recommender, a Pipeline that ends in one, or "
+                    "'drop'."
+                )
+        return parts
+
+    def _route(self, params: dict[str, Any], groups: Any) -> Bunch:
+        own = {} if groups is None else {"groups": groups}
+        if _routing_enabled():
+            return process_routing(self, "fit", **params, **own)
+        if params:
+            raise TypeError(
+                f"fit got {', '.join(params)}, which only metadata routing brings to "
+                "the recommenders: sklearn.set_config(enable_metadata_routing=True)."
+            )
+        routed = Bunch()
+        for name, part in self._parts().items():
+            takes = None if groups is None else name_of_groups(part)
+            routed[name] = Bunch(fit={} if takes is None else {takes: groups})
+        return routed
+
+    def _is_low_rank(self) -> bool:
+        return all(
+            _user_factors(self.recommenders_[m]) is not None
+            for m in np.flatnonzero(self.weights_)
+        )
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit."""
+        check_is_fitted(self)
+        return self.recommenders_[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of features seen during fit."""
+        check_is_fitted(self)
+        return self.recommenders_[0].feature_names_in_
+
+    def __sklearn_tags__(self) -> Tags:
+        """Take what all recommenders take."""
+        tags = super().__sklearn_tags__()
+        parts = [part for _, part in self.recommenders if hasattr(part, "fit")]
+        inputs = [get_tags(part).input_tags for part in parts]
+        if inputs:
+            tags.input_tags = inputs[0]
+            tags.input_tags.sparse = all(part.sparse for part in inputs)
+        tags.non_deterministic = any(get_tags(p).non_deterministic for p in parts)
+        return tags
+
+
+def _user_factors(part: Any) -> np.ndarray | None:
+    """Return the dense user factors of a fitted recommender, if it scores by them."""
+    recommender, _ = open_recommender(part)
+    if not hasattr(recommender, "predict_factors"):
+        return None
+    factors = getattr(recommender, "user_factors_", None)
+    return None if sp.issparse(factors) else factors
+
+
+def _check_weights(weights: Any, names: list[str]) -> np.ndarray:
+    """Return the weight of each recommender, (n_recommenders,)."""
+    if weights is None:
+        return np.ones(len(names))
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != (len(names),):
+        raise ValueError(
+            f"weights has shape {weights.shape} but there are {len(names)} "
+            f"recommenders, {', '.join(names)}; expected one weight for each."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            f"weights are {weights.tolist()}; expected numbers >= 0, one of them "
+            "above 0."
+        )
+    return weights

@@ -1,0 +1,153 @@
+"""Weights of a blend, chosen by the ranking of items held out of its fit."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.stats import rankdata
+from sklearn.model_selection import GroupKFold, KFold, check_cv
+
+from skcoldstart._scores.sources import DenseScores, ScoreSource, score_source
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart.compose._spread import spread_of
+from skcoldstart.metrics import make_recommendation_scorer
+
+__all__ = ["choose_weights"]
+
+GRID = (0.0, 0.3, 1.0)
+MOST_CANDIDATES = 80  # of a full grid; beyond, one weight after the other
+MOST_SCORES = 8_000_000  # of a recommender held at a time, over users and items
+
+Fit = Callable[[Any, Any, Callable[[Any], Any]], list[Any]]
+
+
+def choose_weights(
+    fit: Fit, X: Any, plays: sp.csr_array, groups: Any, *, cv: Any, scoring: Any
+) -> tuple[dict[str, np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
+    """Return what was tried, and the spread of each recommender on held-out items.
+
+    Shapes: `plays` (n_items, n_users), `groups` (n_items,).
+    """
+    scorer = (
+        make_recommendation_scorer(scoring) if isinstance(scoring, str) else scoring
+    )
+    rows = X.tocsr() if sp.issparse(X) else X
+    folds, spreads = [], []
+    for train, test in _splits(cv, count_items(X), groups):
+        share = partial(_share, rows=train, n_items=count_items(X))
+        parts = fit(_safe_indexing(rows, train), plays[train], share)
+        held_out = _safe_indexing(rows, test)
+        of_test = None if groups is None else _safe_indexing(groups, test)
+        sources = [score_source(part, held_out, of_test) for part in parts]
+        spreads.append([spread_of(source) for source in sources])
+        folds.append(_HeldOut(sources, spreads[-1], plays[test]))
+    tried: dict[tuple[float, ...], list[float]] = {}
+
+    def score(weights: tuple[float, ...]) -> float:
+        if weights not in tried:
+            tried[weights] = [
+                float(scorer(fold.blended(weights), fold.X, fold.y)) for fold in folds
+            ]
+        return float(np.mean(tried[weights]))
+
+    _search(score, len(spreads[0]))
+    scores = np.array(list(tried.values()))
+    results = {"weights": np.array(list(tried))}
+    results |= {f"split{k}_test_score": scores[:, k] for k in range(len(folds))}
+    results["mean_test_score"] = scores.mean(axis=1)
+    results["std_test_score"] = scores.std(axis=1)
+    worst_if_undefined = np.nan_to_num(-results["mean_test_score"], nan=np.inf)
+    results["rank_test_score"] = rankdata(worst_if_undefined, "min").astype(np.int32)
+    return results, [_pooled(of_part) for of_part in zip(*spreads, strict=True)]
+
+
+def _splits(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
+    if cv is None or isinstance(cv, int):
+        n_folds = 3 if cv is None else cv
+        if groups is None:
+            cv = KFold(n_folds, shuffle=True, random_state=0)
+        else:
+            cv = GroupKFold(n_folds, shuffle=True, random_state=0)
+    return check_cv(cv).split(np.empty((n_items, 0)), None, groups)
+
+
+def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
+    """Return the entries of metadata that has one for each item, else all of it."""
+    try:
+        return _safe_indexing(value, rows) if len(value) == n_items else value
+    except TypeError:
+        return value
+
+
+def _search(score: Callable[[tuple[float, ...]], float], n_parts: int) -> None:
+    """Score candidates: all of a small grid, else one weight after the other."""
+    if len(GRID) ** n_parts <= MOST_CANDIDATES + 1:
+        for weights in product(GRID, repeat=n_parts):
+            if max(weights) == 1.0:  # others rank like one of these
+                score(weights)
+        return
+    best = (1.0,) * n_parts
+    value, before = score(best), -np.inf
+    while value > before:
+        before = value
+        for part, weight in product(range(n_parts), GRID):
+            weights = (*best[:part], weight, *best[part + 1 :])
+            if any(weights) and score(weights) > value:
+                best, value = weights, score(weights)
+
+
+def _pooled(spreads: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of users' scores over the held-out items of folds."""
+    means, deviations = (np.stack(values) for values in zip(*spreads, strict=True))
+    return means.mean(axis=0), np.sqrt((deviations**2).mean(axis=0))
+
+
+class _HeldOut:
+    """Standardized scores of the recommenders for held-out items and some users."""
+
+    def __init__(
+        self,
+        sources: list[ScoreSource],
+        spreads: list[tuple[np.ndarray, np.ndarray]],
+        plays: sp.csr_array,
+    ) -> None:
+        users = np.flatnonzero(np.bincount(plays.indices, minlength=plays.shape[1]))
+        n_most = max(1, MOST_SCORES // max(1, plays.shape[0]))
+        if len(users) > n_most:
+            users = np.random.default_rng(0).choice(users, n_most, replace=False)
+            users.sort()
+        self.X = np.empty((plays.shape[0], 0))
+        self.y = plays[:, users]
+        self._tables = []
+        for source, (_, deviations) in zip(sources, spreads, strict=True):
+            known = deviations[users] > 0
+            scales = known / np.where(known, deviations[users], 1.0)
+            table = source.rows(users).astype(np.float32)
+            self._tables.append(table * scales[:, np.newaxis].astype(np.float32))
+
+    def blended(self, weights: tuple[float, ...]) -> "_Blended":
+        """Return a recommender of these items whose scores are added with weights."""
+        total = np.zeros_like(self._tables[0])
+        for weight, table in zip(weights, self._tables, strict=True):
+            if weight:
+                total += np.float32(weight) * table
+        return _Blended(total)
+
+
+class _Blended:
+    """A recommender that scores the items it was made for, (n_users, n_items)."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self._scores = scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the scores, whatever the content."""
+        return self._scores.T
+
+    def read_scores(self, X: Any) -> ScoreSource:
+        """Return them as a source."""
+        return DenseScores(self._scores.T)

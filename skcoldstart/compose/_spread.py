@@ -1,0 +1,77 @@
+"""How far a recommender's scores spread over items, for each user."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._scores.sources import (
+    LowRankScores,
+    ScoreSource,
+    SparseScores,
+    open_recommender,
+    score_source,
+)
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart.compose._neighbors import ContentKNNRecommender
+from skcoldstart.compose._targets import user_spreads
+
+__all__ = ["spread_of", "training_spread"]
+
+MOST_ITEMS = 2000
+BLOCK_USERS = 256
+
+
+def training_spread(part: Any, X: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of each user's scores over training items, (n_users,).
+
+    Low-rank scores are those of all items, others those of some.
+    """
+    recommender, _ = open_recommender(part)
+    factors = getattr(recommender, "user_factors_", None)
+    n_items = count_items(X)
+    if hasattr(recommender, "predict_factors") and isinstance(factors, np.ndarray):
+        return spread_of(score_source(part, X, groups))
+    chosen = np.arange(n_items)
+    if n_items > MOST_ITEMS:
+        chosen = np.random.default_rng(0).choice(n_items, MOST_ITEMS, replace=False)
+        chosen.sort()
+    rows = X.tocsr() if sp.issparse(X) else X
+    rows = _safe_indexing(rows, chosen)
+    if groups is not None:
+        groups = _safe_indexing(groups, chosen)
+    if isinstance(recommender, ContentKNNRecommender):
+        _, rows = open_recommender(part, rows)
+        shares = recommender.predict_factors(rows, groups=groups)
+        return spread_of(_without_themselves(shares, recommender, chosen))
+    return spread_of(score_source(part, rows, groups))
+
+
+def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each user's scores, (n_users,)."""
+    if isinstance(source, LowRankScores):
+        items, users = source.item_factors, source.user_factors
+        return users @ items.mean(axis=0), user_spreads(items, users)
+    means, deviations = np.empty((2, source.n_users))
+    for start in range(0, source.n_users, BLOCK_USERS):
+        users = np.arange(start, min(start + BLOCK_USERS, source.n_users))
+        rows = source.rows(users).astype(np.float64)
+        means[users], deviations[users] = rows.mean(axis=1), rows.std(axis=1)
+    deviations[deviations <= 1e-9 * np.abs(means)] = 0.0
+    return means, deviations
+
+
+def _without_themselves(
+    shares: sp.csr_array, neighbors: ContentKNNRecommender, items: np.ndarray
+) -> SparseScores:
+    """Return scores of training items in which no item counts for itself."""
+    entries = shares.tocoo()
+    others = neighbors.played_items_[entries.col] != items[entries.row]
+    kept = sp.csr_array(
+        (entries.data[others], (entries.row[others], entries.col[others])),
+        shape=shares.shape,
+    )
+    totals = kept.sum(axis=1)
+    scales = sp.diags_array(1 / np.where(totals > 0, totals, 1.0))
+    return SparseScores(scales @ kept, neighbors.user_factors_)

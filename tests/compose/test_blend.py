@@ -1,0 +1,319 @@
+"""BlendRecommender: standardized scores added, with weights given or chosen."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+
+from skcoldstart import (
+    WMF,
+    BlendRecommender,
+    ColdStartRecommender,
+    ContentKNNRecommender,
+    ContentProfileRecommender,
+    RandomRecommender,
+    make_recommendation_scorer,
+    recommendation_scorer,
+)
+from skcoldstart._scores.sources import LowRankScores, SumScores, score_source
+
+FACTORS = ColdStartRecommender(Ridge(), WMF(4, dtype="float64", random_state=0))
+PROFILE = ContentProfileRecommender()
+NEIGHBORS = ContentKNNRecommender(20, temperature=0.2)
+ARTISTS = np.arange(90) // 5
+
+
+@pytest.fixture
+def world(rng):
+    X = rng.normal(size=(18, 6))[ARTISTS] + 0.5 * rng.normal(size=(90, 6))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(6, 40)) * 0.8 - 1.5)).astype(float)
+    y[7] = 0.0  # an item that nobody played
+    y[:, 3] = 0.0  # a user without plays
+    return X, sp.csr_array(y)
+
+
+def z_scores(part, X, y, X_new):
+    """Standardize a recommender's scores over the training items, user by user."""
+    part = clone(part).fit(X, y)
+    known, new = part.predict(X), part.predict(X_new)
+    spread = known.std(axis=0)
+    shifted = (new - known.mean(axis=0)) / np.where(spread > 1e-12, spread, 1.0)
+    return np.where(spread > 1e-12, shifted, 0.0)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.3], [0.0, 2.0]])
+def test_scores_are_weighted_sums_of_standardized_scores(world, weights):
+    X, y = world
+    model = BlendRecommender([("f", FACTORS), ("p", PROFILE)], weights=weights)
+    scores = model.fit(X[:70], y[:70]).predict(X[70:])
+    a, b = weights or (1.0, 1.0)
+    expected = a * z_scores(FACTORS, X[:70], y[:70], X[70:])
+    expected += b * z_scores(PROFILE, X[:70], y[:70], X[70:])
+    assert_allclose(scores, expected, rtol=1e-5, atol=1e-7)
+    assert_array_equal(scores[:, 3], 0.0)
+    assert_array_equal(model.weights_, [a, b])
+
+
+def test_low_rank_parts_make_a_low_rank_blend(world):
+    X, y = world
+    model = BlendRecommender([("f", FACTORS), ("p", PROFILE)]).fit(X[:70], y[:70])
+    source = score_source(model, X[70:])
+    assert isinstance(source, LowRankScores)
+    assert model.user_factors_.shape == (40, 4 + 6 + 1)
+    table = model.predict(X[70:])
+    assert_allclose(model.predict_factors(X[70:]) @ model.user_factors_.T, table)
+    items, best = model.recommend(X[70:], n=4)
+    order = np.argsort(-table.T, axis=1, kind="stable")[:, :4]
+    scored = np.ptp(table, axis=0) > 0
+    assert_array_equal(np.asarray(items)[scored], order[scored])
+    assert_allclose(best, np.take_along_axis(table.T, order, axis=1))
+
+
+def test_neighbors_are_read_in_blocks_and_standardized_without_themselves(world):
+    X, y = world
+    model = BlendRecommender([("f", FACTORS), ("n", NEIGHBORS)], weights=[1.0, 0.5])
+    model.fit(X[:70], y[:70])
+    assert isinstance(score_source(model, X[70:]), SumScores)
+    alone = clone(NEIGHBORS).fit(X[:70], y[:70])
+    shares = alone.predict_factors(X[:70]).toarray()
+    for place, item in enumerate(alone.played_items_):
+        shares[item, place] = 0.0
+    shares /= shares.sum(axis=1, keepdims=True)
+    known = shares @ alone.user_factors_.T.toarray()
+    spread = np.where(known.std(axis=0) > 0, known.std(axis=0), 1.0)
+    expected = z_scores(FACTORS, X[:70], y[:70], X[70:])
+    expected += 0.5 * (alone.predict(X[70:]) - known.mean(axis=0)) / spread
+    assert_allclose(model.predict(X[70:]), expected, rtol=1e-5, atol=1e-7)
+    assert not hasattr(model, "user_factors_")
+    with pytest.raises(TypeError, match="blend has none; use predict or recommend"):
+        model.predict_factors(X)
+    assert recommendation_scorer(model, X[70:], y[70:])["auc"] > 0.6
+
+
+def test_parts_are_pipelines_searches_and_other_blends(world):
+    X, y = world
+    search = GridSearchCV(
+        FACTORS,
+        {"regressor__alpha": [1.0, 100.0]},
+        scoring=make_recommendation_scorer("auc"),
+        cv=2,
+    )
+    inner = BlendRecommender([("p", PROFILE), ("n", NEIGHBORS)], weights=[1, 2])
+    model = BlendRecommender([
+        ("scaled", make_pipeline(StandardScaler(), FACTORS)),
+        ("unit", make_pipeline(Normalizer(), PROFILE)),
+        ("search", search),
+        ("blend", inner),
+    ])
+    scores = model.fit(X[:70], y[:70]).predict(X[70:])
+    expected = sum(
+        z_scores(part, X[:70], y[:70], X[70:]) for _, part in model.recommenders[:3]
+    )
+    inner = inner.fit(X[:70], y[:70])
+    known = inner.predict(X[:70])
+    spread = np.where(known.std(axis=0) > 1e-12, known.std(axis=0), 1)
+    expected += (inner.predict(X[70:]) - known.mean(axis=0)) / spread
+    assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict(X[70:]), scores)
+
+
+def test_parameters_reach_inside_and_parts_can_be_replaced_and_dropped(world):
+    X, y = world
+    model = BlendRecommender([("f", FACTORS), ("n", clone(NEIGHBORS))])
+    assert model.get_params()["n__temperature"] == 0.2
+    model.set_params(n__temperature=0.4, f=PROFILE, weights=[1, 1])
+    assert model.recommenders[1][1].temperature == 0.4
+    assert (
+        model.named_recommenders is not None
+        if hasattr(model, "named_recommenders")
+        else True
+    )
+    model.set_params(n="drop", weights=None).fit(X, y)
+    assert list(model.named_recommenders_) == ["f"]
+    alone = PROFILE.fit(X, y).predict(X)
+    order = np.argsort(-alone, axis=0)
+    blended = np.take_along_axis(model.predict(X), order, axis=0)
+    assert np.all(np.diff(blended, axis=0) <= 1e-12)
+    grid = {"n": ["drop", NEIGHBORS], "f__weighting": ["binary", "log"]}
+    search = GridSearchCV(
+        model, grid, scoring=make_recommendation_scorer("auc"), error_score="raise"
+    )
+    assert np.isfinite(search.fit(X, y).cv_results_["mean_test_score"]).all()
+
+
+def test_weights_are_chosen_by_the_ranking_of_held_out_items(world):
+    X, y = world
+    noise = RandomRecommender(3, random_state=0)
+    model = BlendRecommender(
+        [("f", FACTORS), ("noise", noise), ("n", NEIGHBORS)],
+        weights="cv",
+        scoring="auc",
+    ).fit(X, y)
+    assert model.weights_[1] == 0.0
+    assert model.weights_.max() == 1.0
+    results = model.cv_results_
+    assert results["weights"].shape == (19, 3)
+    best = results["mean_test_score"].argmax()
+    assert_array_equal(results["weights"][best], model.weights_)
+    assert results["rank_test_score"][best] == 1
+    splits = [results[f"split{k}_test_score"] for k in range(3)]
+    assert_allclose(results["mean_test_score"], np.mean(splits, axis=0))
+    assert_allclose(results["std_test_score"], np.std(splits, axis=0))
+
+
+def test_what_was_tried_is_what_a_search_over_weights_finds(world):
+    X, y = world
+    cv = KFold(3, shuffle=True, random_state=1)
+    parts = [("f", FACTORS), ("p", PROFILE)]
+    scorer = make_recommendation_scorer("ndcg@20")
+    model = BlendRecommender(parts, weights="cv", cv=cv, scoring=scorer).fit(X, y)
+    tried = model.cv_results_["weights"]
+    singles = [
+        int(np.flatnonzero((tried == w).all(axis=1))[0]) for w in ([1, 0], [0, 1])
+    ]
+    for (_, part), place in zip(parts, singles, strict=True):
+        alone = [
+            scorer(clone(part).fit(X[a], y[a]), X[b], y[b]) for a, b in cv.split(X)
+        ]
+        found = [model.cv_results_[f"split{k}_test_score"][place] for k in range(3)]
+        assert_allclose(found, alone, rtol=1e-6)
+
+
+def test_many_parts_are_weighed_one_after_the_other(world):
+    X, y = world
+    parts = [("f", FACTORS), ("p", PROFILE), ("n", NEIGHBORS)]
+    parts += [(f"noise {s}", RandomRecommender(2, random_state=s)) for s in range(3)]
+    model = BlendRecommender(parts, weights="cv", cv=2, scoring="auc").fit(X, y)
+    assert len(model.cv_results_["weights"]) < 60
+    assert model.weights_[3:].sum() <= 0.6
+    assert_allclose(
+        model.cv_results_["mean_test_score"].max(),
+        model.cv_results_["mean_test_score"][model.cv_results_["rank_test_score"] == 1],
+    )
+
+
+class Recorder(BaseEstimator):
+    """A recommender that remembers its groups, and the rows it was fitted on."""
+
+    seen = []
+
+    def fit(self, X, y, groups=None):
+        self.n_users_ = y.shape[1]
+        Recorder.seen.append((len(X), None if groups is None else set(groups)))
+        return self
+
+    def predict(self, X, groups=None):
+        return np.tile(np.arange(len(X), dtype=float)[:, None], self.n_users_)
+
+
+def test_groups_reach_who_takes_them_and_the_inner_folds(world):
+    X, y = world
+    Recorder.seen.clear()
+    model = BlendRecommender(
+        [
+            ("r", Recorder()),
+            ("n", make_pipeline(Normalizer(), NEIGHBORS)),
+            ("f", FACTORS),
+        ],
+        weights="cv",
+        cv=3,
+    )
+    model.fit(X, y, groups=ARTISTS)
+    assert Recorder.seen[-1] == (90, set(ARTISTS))
+    held_out = [set(ARTISTS) - groups for _, groups in Recorder.seen[:-1]]
+    assert len(held_out) == 3
+    assert set.union(*held_out) == set(ARTISTS)
+    assert sum(map(len, held_out)) == 18
+    assert model.predict(X, groups=ARTISTS).shape == y.shape
+
+
+def test_a_bonus_for_groups_works_inside_a_blend(world):
+    X, y = world
+    bonus = clone(NEIGHBORS).set_params(group_bonus=0.5)
+    model = BlendRecommender([("f", FACTORS), ("n", bonus)], weights=[0, 1])
+    model.fit(X[:70], y[:70], groups=ARTISTS[:70] % 9)
+    scores = model.predict(X[70:], groups=ARTISTS[70:] % 9)
+    alone = clone(bonus).fit(X[:70], y[:70], groups=ARTISTS[:70] % 9)
+    expected = alone.predict(X[70:], groups=ARTISTS[70:] % 9)
+    for user in np.flatnonzero(np.ptp(scores, axis=0)):
+        assert np.corrcoef(scores[:, user], expected[:, user])[0, 1] > 1 - 1e-9
+    items, _ = model.recommend(X[70:], n=2, groups=ARTISTS[70:] % 9)
+    assert_array_equal(items[5], np.argsort(-scores[:, 5], kind="stable")[:2])
+
+
+def test_metadata_is_routed_to_the_parts_that_request_it(world):
+    X, y = world
+    weight = np.linspace(0.1, 1.0, 90)
+    parts = [("f", FACTORS), ("p", PROFILE)]
+    with pytest.raises(TypeError, match="sample_weight, which only metadata routing"):
+        BlendRecommender(parts).fit(X, y, sample_weight=weight)
+    with sklearn.config_context(enable_metadata_routing=True):
+        asking = clone(FACTORS)
+        asking.set_params(regressor=Ridge().set_fit_request(sample_weight=True))
+        model = BlendRecommender([("f", asking), ("p", PROFILE)])
+        model.fit(X, y, sample_weight=weight, groups=ARTISTS)
+        alone = clone(asking).fit(X, y, sample_weight=weight)
+        assert_allclose(
+            model.named_recommenders_.f.predict(X), alone.predict(X), rtol=1e-6
+        )
+        search = GridSearchCV(
+            BlendRecommender(parts, weights="cv", cv=2),
+            {"p__weighting": ["binary", "log"]},
+            scoring=make_recommendation_scorer("auc"),
+            cv=GroupKFold(2),
+            error_score="raise",
+        ).fit(X, y, groups=ARTISTS)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_folds_see_none_of_the_plays_they_hold_out(world):
+    X, y = world
+    cv = ShuffleSplit(1, test_size=0.3, random_state=0)
+    ((train, test),) = cv.split(X)
+    model = BlendRecommender([("f", FACTORS), ("p", PROFILE)], weights="cv", cv=cv)
+    results = model.fit(X, y).cv_results_
+    changed = y.tolil()
+    changed[test] = changed[test[::-1]]
+    expected = {}
+    for name, part in model.recommenders:
+        part = clone(part).fit(X[train], y[train])
+        expected[name] = make_recommendation_scorer("map@500")(part, X[test], y[test])
+    singles = {
+        "f": results["mean_test_score"][(results["weights"] == [1, 0]).all(axis=1)][0],
+        "p": results["mean_test_score"][(results["weights"] == [0, 1]).all(axis=1)][0],
+    }
+    for name in expected:
+        assert_allclose(singles[name], expected[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("recommenders", "options", "error", "message"),
+    [
+        ([], {}, ValueError, "recommenders is empty"),
+        ([("a", PROFILE), ("a", PROFILE)], {}, ValueError, "not unique"),
+        ([("a__b", PROFILE)], {}, ValueError, "must not contain __"),
+        ([("a", "drop")], {}, ValueError, "All recommenders are dropped"),
+        ([("a", Normalizer())], {}, TypeError, "no predict; expected a recommender"),
+        (
+            [("a", PROFILE)],
+            {"weights": [1.0, 2.0]},
+            ValueError,
+            r"weights has shape \(2,\) but there are 1 recommenders, a;",
+        ),
+        ([("a", PROFILE)], {"weights": [-1.0]}, ValueError, "expected numbers >= 0"),
+        ([("a", PROFILE)], {"weights": [0.0]}, ValueError, "one of them above 0"),
+        ([("a", PROFILE)], {"weights": "best"}, ValueError, "weights"),
+    ],
+)
+def test_malformed_blends_are_refused(world, recommenders, options, error, message):
+    with pytest.raises(error, match=message):
+        BlendRecommender(recommenders, **options).fit(*world)
