@@ -131,8 +131,8 @@ def exported_factors(
     item_names = _item_names(item_ids, X, source.n_items)
     user_names = _user_names(model, None, None)
     return (
-        source._item_factors,
-        source._user_factors,
+        source.item_factors,
+        source.user_factors,
         np.arange(source.n_items) if item_names is None else item_names,
         np.arange(source.n_users) if user_names is None else user_names,
     )
