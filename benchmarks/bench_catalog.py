@@ -1,4 +1,4 @@
-"""An invented music world at the sizes of the paper's first experiment: time, memory.
+"""A synthetic music world at the sizes of the paper's first experiment: time, memory.
 
     python benchmarks/bench_catalog.py [--clips 48] [--rounds 3] [--plays]
 

@@ -7,7 +7,7 @@ asks for the others of its class. Peers are plain Euclidean distance, scikit-lea
 NeighborhoodComponentsAnalysis, and LMNN and MLKR of metric-learn where it is installed.
 Each system is fitted in turn in every round.
 
-catalogue: 7,449 invented songs of 400 features and 20,000 users learn a metric from
+catalogue: 7,449 synthetic songs of 400 features and 20,000 users learn a metric from
 plays; 1,881 others are ranked for every user. growth: time of one evaluation of the
 objective and its gradient as items, features and rank grow.
 """

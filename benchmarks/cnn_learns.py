@@ -3,7 +3,7 @@
     python benchmarks/cnn_learns.py [--seeds 0 1 2] [--out FOLDER]
     python benchmarks/cnn_learns.py --catalogue CATALOGUE   # of real_music.py
 
-Invented songs: half of the genres differ from their twins only in the order of notes,
+Synthetic songs: half of the genres differ from their twins only in the order of notes,
 which frames taken one by one do not tell. A quarter of the artists is held out, and
 their songs are ranked for every listener by the bag-of-words models and by the network
 with each of its objectives, all on the same factors. "twins" is the share of held-out
@@ -12,7 +12,7 @@ songs of their own genre than to that of its twin; chance is 0.5. Differences ar
 user by user and, for twins, artist by artist; intervals are of 95 %, by bootstrap over
 users (artists) of all seeds.
 
-With --catalogue, the same table on real sound with invented listeners, recordings held
+With --catalogue, the same table on real sound with synthetic listeners, recordings held
 out. Learning curves go to FOLDER/learning_curves.png.
 """
 

@@ -1,9 +1,9 @@
-"""Every table and figure of the paper, on an invented music world.
+"""Every table and figure of the paper, on a synthetic music world.
 
     python benchmarks/paper_tables.py [--size small] [--seeds 0 1 2]
         [--tables 1 2 3 4 tags figure] [--out paper-tables]
 
-The paper's audio is gone, so the world is invented (`make_music_catalog`): songs that
+The paper's audio is gone, so the world is synthetic (`make_music_catalog`): songs that
 can be heard, and listeners whose taste the audio explains in part. What can be compared
 with the paper is the order of its systems; its figures are printed beside ours.
 

@@ -1,4 +1,4 @@
-"""An invented music world, its frames, and the paper's systems measured on it."""
+"""A synthetic music world, its frames, and the paper's systems measured on it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,7 +66,7 @@ METRIC = {"C": 10.0, "similarity": "cosine"}
 
 @dataclass
 class World:
-    """An invented catalogue with its frames, computed once, and results so far."""
+    """A synthetic catalogue with its frames, computed once, and results so far."""
 
     size: str
     seed: int

@@ -3,7 +3,7 @@ From sound to recommendations
 =============================
 
 A label releases an album by an artist whom nobody knows. Who should hear it? We make a
-small invented catalogue, whose sounds can be heard and whose listeners have tastes,
+small synthetic catalogue, whose sounds can be heard and whose listeners have tastes,
 hold out whole artists, and recommend their songs from the audio alone.
 """
 

@@ -91,7 +91,8 @@ class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
 
     See Also
     --------
-    skcoldstart.make_recommender : A blend of what ranks best on real sets.
+    skcoldstart.ColdStartRecommender : Predicted factors, one part of a good blend.
+    skcoldstart.ContentKNNRecommender : Neighbours, another one.
     sklearn.ensemble.VotingRegressor : The same form, for regressors.
 
     Notes

@@ -145,8 +145,9 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     factorizer's.
 
     The default parts were chosen on inner splits of five real sets, see the Notes of
-    `WMF`. They are at least as good as a content profile in AUC on all of them; where
-    the first places of a list matter, `skcoldstart.make_recommender` ranks better.
+    `WMF`. There, their mean AUC is at least that of a content profile on all sets.
+    Where the first places of a list matter, a `BlendRecommender` with neighbours ranks
+    better.
 
     Both steps are fitted in `fit`, on the same rows. In cross-validation the
     factorizer therefore never sees held-out items: y has one row per item, and a fold

@@ -1,4 +1,4 @@
-"""Factors of items with a few plays, around what their content lets expect."""
+"""Factors of items with a few plays, around the factors that their content predicts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""SQLite databases of strangers, read and never written."""
+"""SQLite databases of unknown origin, read and never written."""
 
 import math
 import os

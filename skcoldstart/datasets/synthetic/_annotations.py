@@ -1,4 +1,4 @@
-"""What is written about invented songs: their tags and the day of their release."""
+"""What is written about synthetic songs: their tags and the day of their release."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Invented listeners: who plays which song, and how often."""
+"""Synthetic listeners: who plays which song, and how often."""
 
 from dataclasses import dataclass
 

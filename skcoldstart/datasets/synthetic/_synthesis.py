@@ -1,4 +1,4 @@
-"""Short pieces of invented music: a score is drawn, then played by FM synthesis."""
+"""Short pieces of synthetic music: a score is drawn, then played by FM synthesis."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The invented catalogue: what it promises about sound and about plays."""
+"""The synthetic catalogue: what it promises about sound and about plays."""
 
 import wave
 

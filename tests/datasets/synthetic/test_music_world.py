@@ -1,4 +1,4 @@
-"""The invented world: what is known of it, and how its songs are made and kept."""
+"""The synthetic world: what is known of it, and how its songs are made and kept."""
 
 import os
 import pickle
