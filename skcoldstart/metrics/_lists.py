@@ -145,8 +145,7 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
 
     Parameters
     ----------
-    recommendations : Recommendations or array-like of int of shape \
-                (n_selected_users, n)
+    recommendations : Recommendations or array-like of shape (n_selected_users, n)
         Item indices, as ``recommend`` returns them, or its result itself; what is
         masked or -1 is no recommendation.
     y : {array-like, sparse} of shape (n_items, n_users)
