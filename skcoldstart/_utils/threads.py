@@ -36,7 +36,7 @@ class _BlasLimit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread_of: dict[object, int] = {}  # of each holder
-        self._n_modules = 0
+        self._modules = (0, "")
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._lock.acquire,
@@ -49,9 +49,10 @@ class _BlasLimit:
         with self._lock:
             if not self._thread_of:
                 # Looking for libraries takes milliseconds, and they come with modules.
-                if self._n_modules != len(sys.modules):
+                modules = len(sys.modules), next(reversed(sys.modules))
+                if self._modules != modules:
                     self._controller = ThreadpoolController()
-                    self._n_modules = len(sys.modules)
+                    self._modules = modules
                 self._limits = self._controller.limit(limits=1, user_api="blas")
             self._thread_of[holder] = threading.get_ident()
         return holder

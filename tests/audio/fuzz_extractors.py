@@ -273,6 +273,15 @@ def extract(kind, seeds, clips, folder, extractors):
     return outcomes, wrong, seconds
 
 
+def peak_mb(usage):
+    """Return the most memory that was resident; ru_maxrss begins with the parent's."""
+    try:
+        status = pathlib.Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+    except OSError:
+        return usage.ru_maxrss / 1024
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
@@ -308,7 +317,7 @@ def main():
             report["slowest_batch_s"] = max(report["slowest_batch_s"], seconds)
         report["outcomes"][kind] = dict(total.most_common())
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    report["peak_mb"] = usage.ru_maxrss / 1024
+    report["peak_mb"] = peak_mb(usage)
     report["cpu_s"] = usage.ru_utime + usage.ru_stime
     json.dump(report, sys.stdout, indent=1)
 

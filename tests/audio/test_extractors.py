@@ -251,7 +251,7 @@ def test_items_of_wrong_type_or_shape_are_refused_always(
         (np.zeros(500), ValueError, r"Pass \[X\] for one waveform"),
         (np.zeros((2, 500), np.int16), ValueError, "dtype int16"),
         (np.zeros((2, 3, 500)), ValueError, r"shape \(3, 500\)"),
-        (pd.DataFrame({"path": ["a.wav"]}), ValueError, "one column of paths"),
+        (pd.DataFrame({"path": ["a.wav"], "n": [1]}), ValueError, "one column"),
         (RaggedArray(np.zeros((4, 2)), [0, 4]), ValueError, "Average its channels"),
     ],
 )

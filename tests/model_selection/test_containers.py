@@ -72,7 +72,9 @@ CALLS = {
             MODEL.fit(X, y), X, y, random_state=0, scoring="auc"
         ).importances
     ),
-    "content_leakage_check": lambda X, y: [*content_leakage_check(X, y, cv=2).values()],
+    "content_leakage_check": lambda X, y: [
+        *dict(content_leakage_check(X, y, cv=2)).values()
+    ],
     "scorer": lambda X, y: [*recommendation_scorer(MODEL.fit(X, y), X, y).values()],
     "kNN": lambda X, y: ContentKNNRecommender(3).fit(X, y).predict(X),
     "profile": lambda X, y: ContentProfileRecommender().fit(X, y).predict(X),

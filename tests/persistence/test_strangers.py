@@ -352,6 +352,7 @@ def test_parameters_that_may_be_places_are_reviewed():
         "AudioEmbedding.weights",  # of a known digest
         "LibrosaFeatures.features",  # functions of librosa.feature that take a waveform
         *("CNNFactorRegressor.device", "ContrastiveEncoder.device"),
+        "BlendRecommender.scoring",  # the name of a metric, or a known scorer
         "PopularityRecommender.on",
     }
     found = {

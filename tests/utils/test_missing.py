@@ -180,7 +180,7 @@ SUMS = {
         WMF(2).fit,
         lambda y: PopularityRecommender(weighting="count").fit(X, y),
         lambda y: ContentProfileRecommender(weighting="count").fit(X, y),
-        lambda y: ContentKNNRecommender(weighting="count").fit(X, y),
+        lambda y: ContentKNNRecommender(play_weighting="count").fit(X, y),
         lambda y: mean_auc(y, Y),
     ],
 )
