@@ -27,7 +27,9 @@ from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecom
 from skcoldstart.compose import OracleRecommender as OracleRecommender
 from skcoldstart.compose import PopularityRecommender as PopularityRecommender
 from skcoldstart.compose import RandomRecommender as RandomRecommender
+from skcoldstart.explanation import diversify as diversify
 from skcoldstart.explanation import explain as explain
+from skcoldstart.explanation import exposure_report as exposure_report
 from skcoldstart.factorization import WMF as WMF
 from skcoldstart.factorization import FactorTargetEncoder as FactorTargetEncoder
 from skcoldstart.metrics import make_recommendation_scorer as make_recommendation_scorer

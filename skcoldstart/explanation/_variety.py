@@ -1,0 +1,387 @@
+"""Variety within lists, and who is shown to anybody."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skcoldstart._scores.recommendations import Recommendations, masked_lists
+from skcoldstart._scores.usage import unit_rows
+from skcoldstart._utils.missing import refuse_missing
+from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, validate_params
+from skcoldstart._utils.table import table_of
+
+__all__ = ["diversify", "exposure_report"]
+
+_BLOCK_LISTS = 256
+
+
+@validate_params(
+    {
+        "items": ["array-like", HasMethods(["to_frame"])],
+        "scores": ["array-like"],
+        "vectors": ["array-like"],
+        "method": [StrOptions({"mmr", "dpp"})],
+        "trade_off": [Interval(Real, 0, 1, closed="both")],
+        "n": [Interval(Integral, 1, None, closed="left"), None],
+        "max_per_group": [Interval(Integral, 1, None, closed="left"), None],
+        "groups": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def diversify(
+    items: Any,
+    scores: Any,
+    vectors: Any,
+    *,
+    method: str = "mmr",
+    trade_off: float = 0.7,
+    n: int | None = None,
+    max_per_group: int | None = None,
+    groups: Any = None,
+) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
+    r"""Order lists anew, so that items which are alike do not stand together.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    items : array-like of int of shape (n_lists, n_candidates)
+        Lists of any library, best first: rows of `vectors`; what is masked or negative
+        is no item.
+    scores : array-like of shape (n_lists, n_candidates)
+        Their scores.
+    vectors : array-like of shape (n_items, n_features)
+        What items are compared by: content or factors; cosines say how alike.
+    method : {"mmr", "dpp"}, default="mmr"
+        Maximal marginal relevance, or the greedy mode of a determinantal point process.
+    trade_off : float, default=0.7
+        Weight of the scores, from 0 (variety alone) to 1 (the order of the scores).
+    n : int, default=None
+        Items to keep of each list; ``None`` means all of them.
+    max_per_group : int, default=None
+        Items of one group in a list, at most.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist, for `max_per_group`.
+
+    Returns
+    -------
+    items : masked array of int of shape (n_lists, n)
+        The lists in their new order, masked where they end early.
+    scores : masked array of shape (n_lists, n)
+        The scores they came with.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, an item is no row of `vectors`, a score is NaN, or only
+        one of `max_per_group` and `groups` is given.
+
+    See Also
+    --------
+    exposure_report : Which items are shown to anybody.
+    skcoldstart.recommend : Limits items of a group among all candidates.
+
+    Notes
+    -----
+    Scores of a list are scaled to :math:`r_i` from 0 to 1; :math:`\lambda` is the
+    trade-off. **mmr** takes, one after the other, the item of largest
+
+    .. math:: \lambda r_i - (1 - \lambda) \max_{j \in S} \cos(v_i, v_j),
+
+    S being those taken before. **dpp** takes the item that enlarges most the
+    determinant of :math:`L_{ij} = q_i q_j (1 + \cos(v_i, v_j)) / 2` with
+    :math:`q_i = \exp(\lambda r_i / (2 (1 - \lambda)))`, which looks at all items taken
+    at once; where nothing enlarges it further, the rest follow by score. Equal items
+    keep their order. Give more candidates than are shown, such as 100 for lists of
+    10: nothing can be brought in that is not there.
+
+    Time is O(n_lists n_candidates n (n_features + n)).
+
+    References
+    ----------
+    J. Carbonell, J. Goldstein, "The use of MMR, diversity-based reranking for
+    reordering documents and producing summaries", SIGIR 1998; L. Chen, G. Zhang,
+    H. Zhou, "Fast greedy MAP inference for determinantal point process to improve
+    recommendation diversity", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> from skcoldstart import diversify
+    >>> vectors = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]
+    >>> diversify([[0, 1, 2]], [[0.9, 0.8, 0.7]], vectors, trade_off=0.5)[0].tolist()
+    [[0, 2, 1]]
+    """
+    listed, values = _check_lists(items, scores)
+    unit = unit_rows(check_array(vectors, dtype=np.float64, input_name="vectors"))
+    if listed.max(initial=-1) >= len(unit):
+        raise ValueError(
+            f"items hold {listed.max()} but vectors has {len(unit)} rows; expected a "
+            "row for each item."
+        )
+    if (max_per_group is None) != (groups is None):
+        raise ValueError(
+            "max_per_group limits the items of one group in a list; pass both "
+            "max_per_group and groups, one for each item."
+        )
+    group = None if groups is None else _codes(groups, len(unit), "groups")
+    n = listed.shape[1] if n is None else min(int(n), listed.shape[1])
+    places = np.full((len(listed), n), -1)
+    for start in range(0, len(listed), _BLOCK_LISTS):
+        block = slice(start, start + _BLOCK_LISTS)
+        there = listed[block] >= 0
+        found = unit[np.where(there, listed[block], 0)]
+        places[block] = _order(
+            _scaled(values[block], there),
+            found,
+            there,
+            method,
+            float(trade_off),
+            n,
+            None if group is None else group[np.where(there, listed[block], 0)],
+            max_per_group,
+        )
+    taken = np.maximum(places, 0)
+    chosen = np.where(places < 0, -1, np.take_along_axis(listed, taken, 1))
+    kept = np.where(places < 0, -np.inf, np.take_along_axis(values, taken, 1))
+    return masked_lists(chosen, kept)
+
+
+def _order(
+    relevance: np.ndarray,
+    vectors: np.ndarray,
+    there: np.ndarray,
+    method: str,
+    trade_off: float,
+    n: int,
+    group: np.ndarray | None,
+    most: int | None,
+) -> np.ndarray:
+    """Return places of the items taken one after the other, -1 where there is none.
+
+    Shapes: `relevance, there, group` (n_lists, m), `vectors` (n_lists, m, d) ->
+    (n_lists, n).
+    """
+    n_lists, m = relevance.shape
+    rows = np.arange(n_lists)
+    free = there.copy()
+    places = np.full((n_lists, n), -1)
+    nearest = np.full((n_lists, m), -np.inf)
+    with np.errstate(divide="ignore"):
+        quality = 0.5 * trade_off / (1.0 - trade_off) if trade_off < 1.0 else np.inf
+    gain = np.ones((n_lists, m))  # what an item adds to the determinant, without q
+    roots = np.zeros((n_lists, n, m))  # rows of the Cholesky factor of the cosines
+    for step in range(n):
+        if trade_off == 1.0:
+            value = relevance.copy()
+        elif method == "mmr":
+            penalty = 0.0 if step == 0 else nearest
+            value = trade_off * relevance - (1.0 - trade_off) * penalty
+        else:
+            logs = np.log(np.maximum(gain, 1e-300))
+            value = 2.0 * quality * relevance + np.where(gain > 1e-10, logs, -1e6)
+        value = np.where(free, value, -np.inf)
+        best = value.argmax(axis=1)
+        found = free[rows, best]
+        places[:, step] = np.where(found, best, -1)
+        free[rows, best] = False
+        cosines = np.einsum("lmd,ld->lm", vectors, vectors[rows, best])
+        if method == "mmr":
+            nearest = np.maximum(nearest, cosines)
+        elif trade_off < 1.0:
+            root = np.sqrt(np.maximum(gain[rows, best], 1e-10))[:, np.newaxis]
+            own = roots[rows, :step, best]
+            shared = np.einsum("ls,lsm->lm", own, roots[:, :step])
+            roots[:, step] = ((1.0 + cosines) / 2.0 - shared) / root
+            gain = gain - roots[:, step] ** 2
+        if group is not None:
+            same = group == group[rows, best][:, np.newaxis]
+            n_taken = np.zeros(n_lists, int)
+            for earlier in range(step + 1):
+                place = places[:, earlier]
+                n_taken += (place >= 0) & same[rows, np.maximum(place, 0)]
+            free &= ~(same & (n_taken >= most)[:, np.newaxis])
+    return places
+
+
+def _scaled(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Scale the scores of each list to 0 to 1, all 1 where they are equal."""
+    low = np.where(there, values, np.inf).min(axis=1, keepdims=True)
+    high = np.where(there, values, -np.inf).max(axis=1, keepdims=True)
+    width = np.where(np.isfinite(high - low), high - low, 0.0)
+    with np.errstate(invalid="ignore"):
+        scaled = (values - low) / np.where(width > 0, width, 1.0)
+    return np.where(there, np.where(width > 0, scaled, 1.0), 0.0)
+
+
+@validate_params(
+    {
+        "recommendations": ["array-like", HasMethods(["to_frame"])],
+        "n_items": [Interval(Integral, 1, None, closed="left")],
+        "new_items": ["array-like", None],
+        "groups": ["array-like", None],
+        "popularity": ["array-like", None],
+        "n_strata": [Interval(Integral, 1, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def exposure_report(
+    recommendations: Any,
+    n_items: int,
+    *,
+    new_items: Any = None,
+    groups: Any = None,
+    popularity: Any = None,
+    n_strata: int = 3,
+) -> Any:
+    r"""Report which items, artists and strata of popularity are shown to anybody.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    recommendations : Recommendations or array-like of int of shape (n_users, n)
+        Item indices, or the result of `skcoldstart.recommend`; what is masked or
+        negative is no recommendation.
+    n_items : int
+        Number of items that could be recommended.
+    new_items : array-like of bool of shape (n_items,), default=None
+        Which items are new. ``None`` leaves these rows out.
+    groups : array-like of shape (n_items,), default=None
+        Group of each item, such as its artist. ``None`` leaves this row out.
+    popularity : array-like of shape (n_items,), default=None
+        Plays of the items so far, >= 0. Strata are those of the popularity of an
+        item's group where `groups` are given, so that a new song has that of its
+        artist; of the item itself otherwise. ``None`` leaves them out.
+    n_strata : int, default=3
+        Strata of about as many items each; fewer where values repeat.
+
+    Returns
+    -------
+    DataFrame, or dict of arrays where pandas is missing
+        One row for each part: ``by`` ("all", "items", "groups" or "popularity"),
+        ``part``, ``n`` (items, or groups), ``n_shown`` (those that anybody is shown),
+        ``shown`` (their share), ``exposure`` (the share of all places in lists that
+        the part has) and ``gini`` of the places of its items, or groups.
+
+    Raises
+    ------
+    ValueError
+        If items or values are out of range, or arrays do not have one entry per item.
+
+    See Also
+    --------
+    skcoldstart.metrics.coverage : The share of items shown, as a metric.
+    diversify : Orders lists anew.
+
+    Notes
+    -----
+    With the places :math:`e_1 \le \dots \le e_n` that items have in all lists, the Gini
+    coefficient is
+
+    .. math:: \frac{2 \sum_i i\, e_i}{n \sum_i e_i} - \frac{n + 1}{n} ,
+
+    0 where all are shown equally often, and :math:`1 - 1/n` where one item has all
+    places. Compare it for the same items and lists of one length. NaN where nothing
+    is shown.
+
+    Examples
+    --------
+    >>> from skcoldstart import exposure_report
+    >>> table = exposure_report([[0, 1], [0, 2]], 4, new_items=[0, 0, 1, 1])
+    >>> table["part"].tolist(), table["shown"].tolist()
+    (['all', 'new', 'known'], [0.75, 0.5, 1.0])
+    """
+    items = getattr(recommendations, "items", recommendations)
+    listed = np.asarray(items.filled(-1) if np.ma.isMaskedArray(items) else items)
+    if listed.dtype.kind not in "iu" or listed.max(initial=-1) >= n_items:
+        raise ValueError(
+            f"recommendations of dtype {listed.dtype} hold {listed.max(initial=-1)}; "
+            f"expected item indices below n_items={n_items}."
+        )
+    places = np.bincount(listed[listed >= 0].ravel(), minlength=n_items)
+    rows = [_exposure("all", "all", places, places.sum())]
+    if new_items is not None:
+        new = _values(new_items, n_items, "new_items") > 0
+        for part, chosen in (("new", new), ("known", ~new)):
+            if chosen.any():
+                rows.append(_exposure("items", part, places[chosen], places.sum()))
+    group = None if groups is None else _codes(groups, n_items, "groups")
+    if group is not None:
+        of_groups = np.bincount(group, places).astype(np.int64)
+        rows.append(_exposure("groups", "all", of_groups, places.sum()))
+    if popularity is not None:
+        plays = _values(popularity, n_items, "popularity")
+        if group is not None:
+            plays = np.bincount(group, plays)[group]
+        edges = np.unique(
+            np.quantile(plays, np.arange(1, n_strata + 1) / n_strata, method="lower")
+        )
+        stratum = np.searchsorted(edges, plays)
+        for number in np.unique(stratum):
+            chosen = stratum == number
+            low, high = plays[chosen].min(), plays[chosen].max()
+            part = f"{low:g}" if low == high else f"{low:g}-{high:g}"
+            rows.append(_exposure("popularity", part, places[chosen], places.sum()))
+    return table_of(rows)
+
+
+def _exposure(by: str, part: str, places: np.ndarray, total: int) -> dict[str, Any]:
+    n, own = len(places), float(places.sum())
+    order = np.arange(1, n + 1) @ np.sort(places)
+    return {
+        "by": by,
+        "part": part,
+        "n": n,
+        "n_shown": int(np.count_nonzero(places)),
+        "shown": np.count_nonzero(places) / n,
+        "exposure": own / total if total else float("nan"),
+        "gini": 2.0 * order / (n * own) - (n + 1) / n if own else float("nan"),
+    }
+
+
+def _check_lists(items: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(items, Recommendations):
+        items = items.items
+    listed = np.asarray(items.filled(-1) if np.ma.isMaskedArray(items) else items)
+    values = np.ma.filled(scores, -np.inf) if np.ma.isMaskedArray(scores) else scores
+    values = np.asarray(values, np.float64)
+    if (
+        listed.ndim != 2
+        or listed.dtype.kind not in "iu"
+        or values.shape != listed.shape
+    ):
+        raise ValueError(
+            f"items have shape {listed.shape} and dtype {listed.dtype}, scores have "
+            f"shape {values.shape}; expected indices and scores of one shape "
+            "(n_lists, n_candidates)."
+        )
+    listed = np.maximum(listed.astype(np.int64), -1)
+    if np.isnan(values[listed >= 0]).any():
+        raise ValueError("scores contain NaN; expected numbers.")
+    return listed, values
+
+
+def _codes(groups: Any, n_items: int, name: str) -> np.ndarray:
+    if np.shape(groups) != (n_items,):
+        raise ValueError(
+            f"{name} has shape {np.shape(groups)} but there are {n_items} items; "
+            "expected one group per item."
+        )
+    refuse_missing(
+        groups,
+        what=f"A value of {name}",
+        remedy="give each a group of its own, or leave them out.",
+    )
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
+
+
+def _values(values: Any, n_items: int, name: str) -> np.ndarray:
+    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
+    if values.shape != (n_items,) or values.min() < 0:
+        raise ValueError(
+            f"{name} has shape {values.shape} and a smallest value of "
+            f"{values.min():g}; expected shape ({n_items},), one value >= 0 per item."
+        )
+    return values
