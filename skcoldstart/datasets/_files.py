@@ -18,6 +18,7 @@ import numpy as np
 __all__ = [
     "MOST_EXPANSION",
     "begins_with",
+    "check_npy",
     "check_path",
     "check_regular_file",
     "named_damage",
@@ -177,16 +178,22 @@ def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Any) ->
     if not info.filename.endswith(".npy"):
         return
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-        shape, _, dtype = read(member)
-    # Exact: sizes in a header can exceed 64 bits.
+        check_npy(member, info.file_size, what)
+
+
+def check_npy(file: IO[bytes], size: int, what: str) -> None:
+    """Refuse a NumPy array that declares more bytes than its file has."""
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"{what} has the format {version}; expected (1, 0) or (2, 0).")
+    read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+    shape, _, dtype = read(file)
     n_bytes = dtype.itemsize
-    for length in shape:
+    for length in shape:  # exact: sizes in a header can exceed 64 bits
         n_bytes *= int(length)
-    if n_bytes > info.file_size and not dtype.hasobject:
+    if n_bytes > size and not dtype.hasobject:
         raise ValueError(
-            f"{what} declares {n_bytes} bytes but has {info.file_size}; it is damaged."
+            f"{what} declares {n_bytes} bytes but has {size}; it is damaged."
         )
 
 

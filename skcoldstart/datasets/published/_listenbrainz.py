@@ -1,0 +1,323 @@
+"""ListenBrainz listens, and features of AcousticBrainz for their recordings."""
+
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skcoldstart.datasets._blocks import require_pyarrow
+from skcoldstart.datasets._events import plays_from_events
+from skcoldstart.datasets._files import (
+    check_path,
+    check_regular_file,
+    open_bytes,
+    read_lines,
+)
+
+__all__ = ["load_listenbrainz"]
+
+LISTENS = 1 << 18  # a block of rows
+LARGEST_JSON = 1 << 24
+ZSTD = b"\x28\xb5\x2f\xfd"
+MBID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PARTS = ("lowlevel", "rhythm", "tonal")
+
+
+def load_listenbrainz(
+    path: str | os.PathLike[str],
+    *,
+    features: str | os.PathLike[str] | None = None,
+    since: Any = None,
+    until: Any = None,
+    items: Iterable[str] | None = None,
+    min_item_plays: float = 1,
+    min_user_plays: float = 1,
+) -> Bunch:
+    r"""Load who listened to which recording, with what they sound like.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        An export of listens: the archive ``.tar.zst`` (or ``.tar``, ``.tar.gz``,
+        ``.tar.xz``), a folder of ``{year}/{month}.listens``, or one such file of JSON
+        lines.
+    features : str or PathLike, default=None
+        Folder of AcousticBrainz with ``lowlevel/ab/c/abc...-0.json``, or the folder
+        ``lowlevel`` itself.
+    since, until : datetime-like or str, default=None
+        Keep listens with ``since <= time < until``, in UTC.
+    items : iterable of str, default=None
+        MBIDs of the recordings to keep, one row each, in this order. ``None`` takes
+        those with listens, sorted.
+    min_item_plays, min_user_plays : float, default=1
+        Drop the listens of recordings, and of users, with fewer plays.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        plays : csr_array of shape (n_items, n_users)
+            Number of listens, float64.
+        item_ids : ndarray of shape (n_items,)
+            MBIDs of recordings.
+        user_ids : ndarray of shape (n_users,)
+            Names of users, or their numbers as text.
+        first_play : ndarray of shape (n_items,), datetime64[s]
+            Time of the first listen in UTC, NaT where there is none.
+        X : ndarray of shape (n_items, n_features), or None
+            Features that all recordings share, float32; zeros where a recording has
+            none.
+        feature_names : ndarray of shape (n_features,), dtype object, or None
+            Names of the columns, such as ``"lowlevel.mfcc.mean[0]"``.
+        is_known : ndarray of shape (n_items,), bool, or None
+            Whether a recording has features.
+        n_events : int
+            Listens in the files.
+        n_dropped : dict
+            Listens that were dropped, by reason; those without an MBID are
+            ``"missing_item"``.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If a line is not a listen (file and line are named), a file is damaged, no
+        listen is left, or no recording has features.
+    ImportError
+        If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
+    OSError
+        If a file cannot be opened.
+
+    See Also
+    --------
+    plays_from_events : The same for any log.
+
+    Notes
+    -----
+    The MBID of a listen is the one that was mapped to it, else the one that the player
+    sent. Archives are read from beginning to end and not unpacked. A recording has
+    features instead of audio; the first submission (``-0``) is taken. Values that
+    differ in number between recordings, such as times of beats, are left out. The
+    format was taken from its public description, and the loader was tested on files
+    that were written in that form.
+
+    .. versionadded:: 0.2
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_listenbrainz
+    >>> song = "0a000000-0000-4000-8000-000000000001"
+    >>> listen = {"user_name": "ann", "listened_at": 1704067200, "track_metadata": {
+    ...     "track_name": "A", "mbid_mapping": {"recording_mbid": song}}}
+    >>> with TemporaryDirectory() as folder:
+    ...     Path(folder, "2024").mkdir()
+    ...     _ = Path(folder, "2024", "1.listens").write_text(json.dumps(listen) + "\n")
+    ...     taste = load_listenbrainz(folder)
+    >>> taste.user_ids.tolist(), taste.plays.toarray(), taste.first_play[0]
+    (['ann'], array([[1.]]), np.datetime64('2024-01-01T00:00:00'))
+    """
+    require_pyarrow(path)
+    wanted = None if items is None else list(items)
+    taste = plays_from_events(
+        _blocks(check_path(path)),
+        timestamp="time",
+        since=since,
+        until=until,
+        items=wanted,
+        min_item_plays=min_item_plays,
+        min_user_plays=min_user_plays,
+    )
+    taste.update(X=None, feature_names=None, is_known=None)
+    if features is not None:
+        place = check_path(features, "features")
+        taste.update(_features(place, taste.item_ids.tolist()))
+    return taste
+
+
+def _blocks(path: Path) -> Iterator[Any]:
+    """Yield tables of listens."""
+    import pyarrow as pa
+
+    schema = pa.schema([
+        ("user_id", pa.string()),
+        ("item_id", pa.string()),
+        ("time", pa.timestamp("s")),
+    ])
+    rows: list[tuple[Any, ...]] = []
+
+    def table() -> Any:
+        columns = [*zip(*rows, strict=True)] or [(), (), ()]
+        return pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
+
+    for file, name in _files(path):
+        for number, line in _lines(file, name):
+            try:
+                rows.append(_listen(json.loads(line)))
+            except (
+                AttributeError,
+                KeyError,
+                RecursionError,
+                TypeError,
+                ValueError,
+            ) as error:
+                raise ValueError(
+                    f"{name}, line {number}: {type(error).__name__}: {error}; expected "
+                    'a listen, an object with "user_name" or "user_id", '
+                    '"listened_at" or "timestamp", and "track_metadata".'
+                ) from error
+            if len(rows) == LISTENS:
+                yield table()
+                rows.clear()
+    yield table()
+
+
+def _lines(file: Any, name: str) -> Iterator[tuple[int, str]]:
+    """Yield lines; name the file of an archive that is cut short."""
+    try:
+        yield from read_lines(file, name)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise ValueError(f"{name} is in a damaged archive ({error}).") from error
+
+
+def _listen(listen: Any) -> tuple[str, str | None, int]:
+    """Return user, recording and time of a listen."""
+    user = listen.get("user_name")
+    if user is None:
+        user = listen["user_id"]
+    time = listen.get("listened_at")
+    if time is None:
+        time = listen["timestamp"]
+    track = listen["track_metadata"]
+    mapped = (track.get("mbid_mapping") or {}).get("recording_mbid")
+    sent = (track.get("additional_info") or {}).get("recording_mbid")
+    mbid = str(mapped or sent or listen.get("recording_mbid") or "").lower()
+    return str(user), mbid if MBID.fullmatch(mbid) else None, int(time)
+
+
+def _files(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+    """Yield open files of listens and their names."""
+    if path.is_dir():
+        names = sorted(p for p in path.rglob("*.listens"))
+        if not names:
+            raise ValueError(f"{path} has no .listens files.")
+        for name in names:
+            with open_bytes(name) as file:
+                yield file, str(name)
+        return
+    if ".tar" not in path.name:
+        with open_bytes(path) as file:
+            yield file, str(path)
+        return
+    n_files = 0
+    try:
+        with _decompressed(path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+            for member in tar:
+                if member.isreg() and member.name.endswith(".listens"):
+                    content = tar.extractfile(member)
+                    if content is not None:
+                        n_files += 1
+                        yield content, f"{path}: {member.name}"
+    except (tarfile.TarError, EOFError) as error:
+        raise ValueError(f"{path} is a damaged archive ({error}).") from error
+    if not n_files:
+        raise ValueError(f"{path} has no .listens files.")
+
+
+@contextmanager
+def _decompressed(path: Path) -> Iterator[Any]:
+    """Open an archive; zstd is decompressed by pyarrow."""
+    with open(check_regular_file(path), "rb") as file:
+        is_zstd = file.read(4) == ZSTD
+    if not is_zstd:
+        with open_bytes(path) as file:
+            yield file
+        return
+    import pyarrow as pa
+
+    with (
+        pa.OSFile(str(path)) as source,
+        pa.CompressedInputStream(source, "zstd") as file,
+    ):
+        try:
+            yield file
+        except OSError as error:
+            raise ValueError(f"{path} is a damaged archive ({error}).") from error
+
+
+def _features(folder: Path, item_ids: list[str]) -> dict[str, Any]:
+    """Read the features of recordings, those that all of them share."""
+    place = folder / "lowlevel" if (folder / "lowlevel").is_dir() else folder
+    rows, found = [], []
+    shared: dict[str, int] | None = None
+    for row, mbid in enumerate(item_ids):
+        path = place / mbid[:2] / mbid[2:3] / f"{mbid}-0.json"
+        if not path.exists():
+            continue
+        values = _numbers(path)
+        lengths = {name: len(numbers) for name, numbers in values.items()}
+        shared = dict(
+            lengths.items() if shared is None else shared.items() & lengths.items()
+        )
+        rows.append(row)
+        found.append(values)
+    if not shared:
+        raise ValueError(
+            f"None of the {len(item_ids)} recordings has features in {folder}; "
+            "expected lowlevel/ab/c/abc...-0.json, named by the MBID."
+        )
+    names = sorted(shared)
+    X = np.zeros((len(item_ids), sum(shared.values())), np.float32)
+    for row, values in zip(rows, found, strict=True):
+        X[row] = np.concatenate([values[name] for name in names])
+    is_known = np.zeros(len(item_ids), dtype=bool)
+    is_known[rows] = True
+    columns = [
+        name if shared[name] == 1 else f"{name}[{i}]"
+        for name in names
+        for i in range(shared[name])
+    ]
+    return {
+        "X": X,
+        "feature_names": np.array(columns, dtype=object),
+        "is_known": is_known,
+    }
+
+
+def _numbers(path: Path) -> dict[str, np.ndarray]:
+    """Return the numbers of one analysis by the names of where they are."""
+    size = check_regular_file(path).stat().st_size
+    if size > LARGEST_JSON:
+        raise ValueError(f"{path} has {size} bytes; expected one recording a file.")
+    numbers: dict[str, np.ndarray] = {}
+
+    def collect(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                collect(inner, f"{name}.{key}")
+        elif isinstance(value, int | float | list) and not isinstance(value, bool):
+            flat = np.asarray(value)
+            if flat.dtype.kind in "iuf" and flat.size and np.isfinite(flat).all():
+                numbers[name] = flat.astype(np.float32).ravel()
+
+    try:
+        document = json.loads(path.read_bytes())
+        for part in PARTS:
+            if part in document:
+                collect(document[part], part)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: {type(error).__name__}: {error}") from error
+    if not numbers:
+        raise ValueError(f"{path} has no numbers under {', '.join(PARTS)}.")
+    return numbers

@@ -1,0 +1,266 @@
+"""Melon Playlist: playlists as users, and mel spectrograms of their songs."""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import Bunch
+
+from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._utils.sk import validate_params
+from skcoldstart.datasets._files import check_npy, check_path, check_regular_file
+
+__all__ = ["load_melon"]
+
+N_BANDS = 48
+PLAYLISTS = ("train", "val", "test")
+
+
+@validate_params(
+    {
+        "folder": [str, os.PathLike],
+        "splits": "no_validation",
+        "items": "no_validation",
+        "frames": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_melon(
+    folder: str | os.PathLike[str],
+    *,
+    splits: Iterable[str] = ("train",),
+    items: Iterable[int] | None = None,
+    frames: bool = True,
+) -> Bunch:
+    """Load which playlist has which song, and the songs' mel spectrograms.
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        The folder of the data set, with ``song_meta.json``, the playlists
+        ``train.json``, ``val.json`` and ``test.json``, and, as far as they are there,
+        ``arena_mel_0.tar`` to ``arena_mel_39.tar``.
+    splits : iterable of {"train", "val", "test"}, default=("train",)
+        Which playlists count. Those of ``val`` and ``test`` are cut.
+    items : iterable of int, default=None
+        The songs to keep, one row each, in this order. ``None`` takes those with
+        playlists, sorted.
+    frames : bool, default=True
+        Whether to look for spectrograms.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        plays : csr_array of shape (n_items, n_playlists)
+            1 where a playlist has a song, float64.
+        item_ids, user_ids : ndarray of shape (n_items,) and (n_playlists,)
+            Numbers of songs and of playlists, which stand for users.
+        titles : ndarray of shape (n_items,), dtype object
+            Names of songs.
+        artists : list of n_items lists of int
+            Artists of each song; some have several.
+        groups : ndarray of shape (n_items,)
+            The first artist of each song; a negative number of its own where no artist
+            is known.
+        genres : list of n_items lists of str
+            Codes of genres.
+        release_dates : ndarray of shape (n_items,), datetime64[D]
+            Day of issue, the first of the year or month where the day is not known;
+            NaT where there is none.
+        frames : LazySequence of n_items, or None
+            Mel spectrograms; item i is (n_frames_i, 48), float32, frame-major, read
+            from its archive when it is used. A song without one has zero frames.
+        DESCR : str
+            What was found.
+
+    Raises
+    ------
+    ValueError
+        If a file is damaged or not as expected (the file is named), or no playlist has
+        one of the songs.
+    OSError
+        If a file cannot be opened.
+
+    See Also
+    --------
+    load_music4all : Clips of 30 s and their listeners.
+
+    Notes
+    -----
+    The archives are not unpacked: where each spectrogram lies is found once, and a
+    spectrogram is read when it is used, so memory does not grow with their number. The
+    format was taken from its public description, and the loader was tested on files
+    that were written in that form.
+
+    .. versionadded:: 0.2
+
+    References
+    ----------
+    .. [1] A. Ferraro et al., "Melon Playlist Dataset: a public dataset for audio-based
+       playlist generation and music tagging", ICASSP 2021.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_melon
+    >>> songs = [{"id": 0, "song_name": "One", "issue_date": "20140512",
+    ...           "artist_id_basket": [3], "song_gn_gnr_basket": ["GN0900"]}]
+    >>> playlists = [{"id": 9, "songs": [0], "tags": [], "like_cnt": 1,
+    ...               "updt_date": "2014-05-20 00:00:00.000"}]
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "song_meta.json").write_text(json.dumps(songs))
+    ...     _ = Path(folder, "train.json").write_text(json.dumps(playlists))
+    ...     melon = load_melon(folder)
+    >>> melon.plays.toarray(), melon.release_dates[0]
+    (array([[1.]]), np.datetime64('2014-05-12'))
+    """
+    place = check_path(folder, "folder")
+    wanted = list(splits)
+    if not wanted or set(wanted) - set(PLAYLISTS):
+        raise ValueError(
+            f"splits is {splits!r}; expected some of {', '.join(PLAYLISTS)}."
+        )
+    pairs: list[np.ndarray] = []
+    users: list[int] = []
+    for split in wanted:
+        path = place / f"{split}.json"
+        for playlist in _entries(path, ("id", "songs")):
+            songs = np.array(playlist["songs"], dtype=np.int64)
+            pairs.append(np.stack([songs, np.full(len(songs), len(users))]))
+            users.append(int(playlist["id"]))
+    song, user = np.concatenate(pairs, axis=1)
+    item_ids = np.unique(song) if items is None else np.array(list(items), np.int64)
+    order = np.argsort(item_ids, kind="stable")
+    at = np.minimum(np.searchsorted(item_ids, song, sorter=order), len(order) - 1)
+    known = item_ids[order[at]] == song if len(order) else np.zeros(len(song), bool)
+    if not known.any():
+        raise ValueError(f"No playlist of {place} has one of the {len(order)} songs.")
+    plays = sp.csr_array(
+        sp.coo_array(
+            (np.ones(known.sum()), (order[at[known]], user[known])),
+            (len(item_ids), len(users)),
+        )
+    )
+    plays.data[:] = 1.0  # a song may be in a playlist twice
+    has_songs = np.flatnonzero(np.bincount(plays.indices, minlength=len(users)))
+    plays = sp.csr_array(plays[:, has_songs])
+    return Bunch(
+        plays=plays,
+        item_ids=item_ids,
+        user_ids=np.array(users)[has_songs],
+        **_songs(place / "song_meta.json", item_ids),
+        frames=_spectrograms(place, item_ids) if frames else None,
+        DESCR=(
+            f"{len(item_ids)} songs in {len(has_songs)} playlists ({plays.nnz} pairs)."
+        ),
+    )
+
+
+def _entries(path: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Read a list of objects that have some keys."""
+    text = check_regular_file(path).read_bytes()
+    try:
+        entries = json.loads(text)
+        for entry in entries:
+            for key in keys:
+                entry[key]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{path}: {type(error).__name__}: {error}; expected a list of objects with "
+            f"{', '.join(keys)}."
+        ) from error
+    if not entries:
+        raise ValueError(f"{path} is an empty list.")
+    return entries
+
+
+def _songs(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
+    """Return what is known of songs, in the order of items."""
+    known = {int(song["id"]): song for song in _entries(path, ("id",))}
+    songs = [known.get(item, {}) for item in item_ids.tolist()]
+    artists = [list(song.get("artist_id_basket") or []) for song in songs]
+    return {
+        "titles": np.array([song.get("song_name") or "" for song in songs], object),
+        "artists": artists,
+        "groups": np.array([
+            of_song[0] if of_song else -1 - row for row, of_song in enumerate(artists)
+        ]),
+        "genres": [list(song.get("song_gn_gnr_basket") or []) for song in songs],
+        "release_dates": np.array(
+            [_day(song.get("issue_date")) for song in songs], "M8[D]"
+        ),
+    }
+
+
+def _day(text: Any) -> str:
+    """Return a day of ISO 8601: months and days that are not known are written 00."""
+    digits = str(text or "")
+    if len(digits) != 8 or not digits.isdigit() or digits[:4] == "0000":
+        return "NaT"
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    if not 1 <= int(month) <= 12:
+        month, day = "01", "01"
+    try:
+        return str(np.datetime64(f"{year}-{month}-{day}", "D"))
+    except ValueError:
+        return f"{year}-{month}-01"
+
+
+def _spectrograms(folder: Path, item_ids: np.ndarray) -> LazySequence | None:
+    """Find where the spectrograms of items lie in the archives."""
+    archives = sorted(folder.glob("arena_mel_*.tar"))
+    if not archives:
+        return None
+    row = {item: i for i, item in enumerate(item_ids.tolist())}
+    places: list[tuple[str, int, int]] = [("", 0, 0)] * len(row)
+    for path in archives:
+        try:
+            with tarfile.open(check_regular_file(path), "r:") as archive:
+                for member in archive:
+                    stem, suffix = os.path.splitext(os.path.basename(member.name))
+                    if member.isreg() and suffix == ".npy" and stem.isdigit():
+                        if (item := row.get(int(stem))) is not None:
+                            places[item] = (
+                                str(path.absolute()),
+                                member.offset_data,
+                                member.size,
+                            )
+        except tarfile.TarError as error:
+            raise ValueError(f"{path} is a damaged archive ({error}).") from error
+    return LazySequence(_read_spectrogram, places)
+
+
+def _read_spectrogram(place: tuple[str, int, int]) -> np.ndarray:
+    """Read one spectrogram of an archive.
+
+    Shapes: -> (n_frames, 48).
+    """
+    path, start, size = place
+    if not path:
+        return np.empty((0, N_BANDS), np.float32)
+    with open(path, "rb") as file:
+        file.seek(start)
+        member = io.BytesIO(file.read(size))
+    what = f"The spectrogram at byte {start} of {path}"
+    try:
+        check_npy(member, size, what)
+        member.seek(0)
+        bands = np.lib.format.read_array(member, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{what} cannot be read: {error}") from error
+    if bands.ndim != 2 or bands.shape[0] != N_BANDS or bands.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{what} has shape {bands.shape} and dtype {bands.dtype}; expected numbers "
+            f"of shape ({N_BANDS}, n_frames)."
+        )
+    return np.ascontiguousarray(bands.T, dtype=np.float32)
