@@ -432,11 +432,11 @@ class WMF(
                 solver.half(by_item, items, users, accurate=True)
                 V, U = solver.get(items), solver.get(users)
                 _report(solver.objective(by_item, by_user, V, U), history, bar)
+                self._keep(V, U, history)
             except KeyboardInterrupt:
                 if self.warm_start:
                     self._keep(solver.get(items), solver.get(users), history)
                 raise
-        self._keep(V, U, history)
         if plays.nnz and self.loss_ > (1 - 1e-3) * by_item.confidence_sum:
             warn(
                 f"The factors are about 0 and explain nothing: reg={self.reg_:g} "
