@@ -1,6 +1,6 @@
 """What the convolutional network hears that a bag of words does not.
 
-    python benchmarks/cnn_learns.py [--seeds 0 1 2] [--out FOLDER]
+    python benchmarks/cnn_learns.py [--seeds 0 1 2] [--objectives mse …] [--out FOLDER]
     python benchmarks/cnn_learns.py --catalogue CATALOGUE   # of real_music.py
 
 Synthetic songs: half of the genres differ from their twins only in the order of notes,
@@ -50,7 +50,7 @@ from skcoldstart._scores.usage import usage_coordinates
 from skcoldstart.datasets import load_catalog, make_music_catalog
 from skcoldstart.metrics import bootstrap_interval, compare_paired
 
-OBJECTIVES = ("mse", "wpe", "gram", "ranking")
+OBJECTIVES = ("mse", "wpe", "gram", "ranking", "softmax")
 WINDOWS = 14_400  # that every network learns from
 REFERENCE = "bag of words, ridge"
 
@@ -59,6 +59,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--catalogue", type=Path)
+    parser.add_argument("--objectives", nargs="+", default=OBJECTIVES)
     parser.add_argument("--out", type=Path, default=Path("."))
     return parser.parse_args()
 
@@ -88,7 +89,7 @@ def extract(sound):
     return MFCCExtractor(n_jobs=2).fit_transform(sound), mel
 
 
-def systems(n_train, seed):
+def systems(n_train, seed, objectives):
     """Yield name, estimator and what it reads."""
     wmf = WMF(min(30, n_train), random_state=seed)
     yield "random", RandomRecommender(random_state=seed), "mfcc"
@@ -107,7 +108,7 @@ def systems(n_train, seed):
             ),
             "mfcc",
         )
-    for objective in OBJECTIVES:
+    for objective in objectives:
         network = CNNFactorRegressor(
             objective=objective,
             n_filters=(64, 64, 128, 128),
@@ -144,13 +145,13 @@ def twin_hits(model, X, train, test, genres):
     return np.array(hits)
 
 
-def measure(world, seed, results, curves):
+def measure(world, seed, objectives, results, curves):
     mfcc, mel, plays, groups, genres = world
     frames = {"mfcc": mfcc, "mel": mel, "plays": plays}
     splitter = GroupShuffleSplit(1, test_size=0.25, random_state=seed)
     train, test = next(splitter.split(groups, groups=groups))
     scorer = make_recommendation_scorer(("map@500", "auc"))
-    for name, system, reads in systems(len(train), seed):
+    for name, system, reads in systems(len(train), seed, objectives):
         X = frames[reads]
         started = time.perf_counter()
         params = {}
@@ -226,7 +227,7 @@ def main():
     results, curves = {}, {}
     world = load(args.catalogue) if args.catalogue else None
     for seed in args.seeds:
-        measure(world or invent(seed), seed, results, curves)
+        measure(world or invent(seed), seed, args.objectives, results, curves)
     summarize(results)
     args.out.mkdir(parents=True, exist_ok=True)
     draw(args.out / "learning_curves.png", curves)

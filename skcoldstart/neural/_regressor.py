@@ -51,7 +51,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ``(n_features, n_outputs)`` and returns a `torch.nn.Module` that maps
         (n_windows, window, n_features) to (n_windows, n_outputs), such as a class of
         modules; then `n_filters`, `hidden`, `dropout` and `batch_norm` are not used.
-    objective : {"mse", "wpe", "gram", "ranking"}, default="mse"
+    objective : {"mse", "wpe", "gram", "ranking", "softmax"}, default="mse"
         What is made small; all but "mse" need what `ColdStartRecommender` hands over.
     window : int, default=129
         Frames of a window: 3 s at the defaults of `MelSpectrogram`.
@@ -102,7 +102,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     weight_decay : float, default=1e-4
         Pull of the weights towards 0.
     temperature : float, default=0.1
-        Difference of scores that counts as one unit in the objective "ranking".
+        Difference of scores that counts as one unit in the objectives "ranking" and
+        "softmax".
     device_storage : {"auto", "host", "float16", "uint8"}, default="auto"
         Where frames are during training: on the host, read in batches; or all on the
         device in half precision or in a byte (256 levels a band). "auto" puts them on
@@ -120,7 +121,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The trained net; ``net_.module_`` is the torch module.
     history_ : skorch.history.History
         One row per pass: ``history_[:, "train_loss"]`` and, where items are held out,
-        "valid_loss", as shares of what predicting the mean (for "wpe": nothing) leaves.
+        "valid_loss", as shares of what predicting the mean (for "wpe": nothing) leaves;
+        "ranking" in nats.
     n_iter_ : int
         Passes made.
     target_mean_ : ndarray of shape (n_outputs,)
@@ -154,8 +156,13 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     - "gram": :math:`\sum_i (y_i - y'_i)^T G (y_i - y'_i)`, the error of predicted
       plays with every item counting alike;
     - "ranking": for each play, how far items of the batch that the user did not play
-      stand above the played one (softmax with `temperature`). Its predictions order
-      items for a user; they are not in the units of the factors.
+      stand above the played one (softmax with `temperature`);
+    - "softmax": the cross-entropy of each user's plays as draws from the items of the
+      batch, :math:`-\log` of the softmax of :math:`x_u^T y'_i / \tau` over these
+      items, averaged over plays and divided by the logarithm of their number.
+
+    Predictions of the last two order items for a user; they are not in the units of the
+    factors.
 
     Items are `RaggedArray`, lists, object arrays, 3-D arrays, 2-D arrays (items of one
     frame), lazy sequences or memory maps; what is not in memory is read window by
@@ -194,7 +201,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             StrOptions({"spotify2014", "nips2013", "shortchunk"}),
             callable,
         ],
-        "objective": [StrOptions({"mse", "wpe", "gram", "ranking"})],
+        "objective": [StrOptions({"mse", "wpe", "gram", "ranking", "softmax"})],
         "window": [Interval(Integral, 1, None, closed="left")],
         "n_filters": ["array-like"],
         "hidden": ["array-like"],
@@ -310,7 +317,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Who played an item: stored entries are the confidences of these pairs, at
             least 1, such as `WMF.confidences` gives them; pairs without one have
             confidence 1 and were not played. Needed by "wpe" and, where only which
-            pairs are stored matters, by "ranking".
+            pairs are stored matters, by "ranking" and "softmax".
         groups : array-like of shape (n_items,), default=None
             Artists; an artist is held out as a whole.
 

@@ -113,7 +113,7 @@ def objective_of(name, problem, scale=None, temperature=0.5):
     )
 
 
-@pytest.mark.parametrize("name", ["mse", "gram", "wpe", "ranking"])
+@pytest.mark.parametrize("name", ["mse", "gram", "wpe", "ranking", "softmax"])
 def test_objectives_of_a_batch_equal_their_twins(name, problem, rng):
     factors, users, usage = problem
     objective = objective_of(name, problem)
@@ -134,11 +134,12 @@ def test_objectives_of_a_batch_equal_their_twins(name, problem, rng):
         * N_ITEMS
         / (4 * usage.data.sum()),
         "ranking": twin.ranking_loss(outputs, users, usage.toarray()[items], 0.5),
+        "softmax": twin.softmax_loss(outputs, users, usage.toarray()[items], 0.5),
     }
     assert_allclose(float(loss), expected[name], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["wpe", "ranking", "gram", "mse"])
+@pytest.mark.parametrize("name", ["wpe", "ranking", "softmax", "gram", "mse"])
 def test_outputs_are_read_in_the_units_of_the_targets(name, problem, rng):
     scale = TargetScale(rng.normal(size=K), rng.uniform(0.5, 2, K), False)
     outputs = rng.normal(size=(N_ITEMS, K))
@@ -174,11 +175,44 @@ def test_ranking_loss_is_finite_where_a_user_played_the_whole_batch(rng):
     assert torch.equal(y.grad, torch.zeros_like(y))
 
 
-def test_a_batch_without_plays_has_nothing_to_rank(rng):
+def test_softmax_is_1_where_items_score_alike_and_least_at_the_share_of_plays(rng):
+    """Its minimum is the entropy of the plays, which no other scores reach."""
+    plays = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 0.0]])
+    users = np.eye(3)
+    objective = OBJECTIVES["softmax"](
+        TargetScale(np.zeros(3), np.ones(3), False),
+        torch.device("cpu"),
+        targets=np.zeros((4, 3)),
+        user_factors=users,
+        usage=sp.csr_array(plays),
+        temperature=0.5,
+    )
+    usage = objective.usage_of(np.arange(4))
+    y = torch.zeros((4, 3))
+    assert_allclose(float(objective(y, y, *usage)), 1.0, rtol=1e-6)
+    shares = plays / plays.sum(axis=0)
+    best = torch.tensor(0.5 * np.log(np.maximum(shares, 1e-9))).float()
+    best.requires_grad_(True)
+    least = objective(best, best, *usage)
+    entropy = (2 * np.log(2) + 2 * np.log(2) + 0) / 5 / np.log(4)
+    least.backward()
+    assert_allclose(float(least.detach()), entropy, rtol=1e-5)
+    assert_allclose(best.grad, 0, atol=1e-6)
+
+
+def test_softmax_of_one_item_has_nothing_to_compare(problem):
+    objective = objective_of("softmax", problem)
+    y = torch.ones((1, K), requires_grad=True)
+    objective(y, y, *objective.usage_of(np.array([0]))).backward()
+    assert torch.equal(y.grad, torch.zeros_like(y))
+
+
+@pytest.mark.parametrize("name", ["ranking", "softmax"])
+def test_a_batch_without_plays_has_nothing_to_rank(name, rng):
     usage = sp.csr_array((3, 5))
     usage.resize((3, 5))
     problem = (rng.normal(size=(3, K)), rng.normal(size=(5, K)), usage)
-    objective = objective_of("ranking", problem)
+    objective = objective_of(name, problem)
     y = torch.ones((2, K), requires_grad=True)
     objective(y, y, *objective.usage_of(np.arange(2))).backward()
     assert torch.equal(y.grad, torch.zeros_like(y))

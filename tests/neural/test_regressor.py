@@ -336,7 +336,7 @@ def test_an_architecture_that_makes_no_module_is_refused(clips):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("objective", ["wpe", "gram", "ranking"])
+@pytest.mark.parametrize("objective", ["wpe", "gram", "ranking", "softmax"])
 def test_read_only_user_factors_are_as_good_as_others(objective, clips, rng):
     frames, factors = clips
     users = rng.normal(size=(7, 3)).astype(np.float32)

@@ -32,6 +32,7 @@ class Own(nn.Module):
 NETWORKS = {
     "plain": {},
     "ranking": {"objective": "ranking", "batch_norm": True},
+    "softmax": {"objective": "softmax"},
     "wpe": {"objective": "wpe", "architecture": "shortchunk"},
     "gram": {"objective": "gram", "n_jobs": 2},
     "dropout": {"architecture": "nips2013", "dropout": 0.4},

@@ -22,3 +22,10 @@ def ranking_loss(factors, user_factors, plays, temperature):
         differences = scores[unplayed, user] - scores[item, user]
         losses.append(np.log1p(np.exp(differences).sum()))
     return np.mean(losses)
+
+
+def softmax_loss(factors, user_factors, plays, temperature):
+    """Mean over plays of -log(share of the item in its user's batch) / log(n_items)."""
+    odds = np.exp(factors @ user_factors.T / temperature)
+    share = odds / odds.sum(axis=0)
+    return -np.log(share[np.nonzero(plays)]).mean() / np.log(len(factors))

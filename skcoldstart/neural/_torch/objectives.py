@@ -5,6 +5,7 @@ what it needs to know of some items; calling the objective with outputs, targets
 that gives a loss on the device of the outputs.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -133,14 +134,8 @@ class WeightedPredictionError(_UsageObjective):
         return loss / (len(outputs) * self._per_item)
 
 
-class InBatchRanking(_UsageObjective):
-    r"""Negative log-likelihood of a user's item among items they did not play.
-
-    For each play of item i by user u in a batch,
-    :math:`\log(1 + \sum_j \exp((s_{uj} - s_{ui}) / \tau))` over the items j of the
-    batch that u did not play, with :math:`s_{ui} = x_u^T y'_i`: the order of new items
-    for a user, which is what recommendation is measured by.
-    """
+class _InBatch(_UsageObjective):
+    """Objectives of the scores that users give to the items of a batch."""
 
     def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
         super().__init__(scale, device, **data)
@@ -162,6 +157,27 @@ class InBatchRanking(_UsageObjective):
         if not len(rows):
             return outputs.sum() * 0
         scores = self._users[users] @ self._factors(outputs).T / self._temperature
+        return self._mean_loss(scores, places, rows)
+
+    def _mean_loss(
+        self, scores: torch.Tensor, places: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the mean over plays; `scores` is (n_users, n_items)."""
+        raise NotImplementedError
+
+
+class InBatchRanking(_InBatch):
+    r"""Negative log-likelihood of a user's item among items they did not play.
+
+    For each play of item i by user u in a batch,
+    :math:`\log(1 + \sum_j \exp((s_{uj} - s_{ui}) / \tau))` over the items j of the
+    batch that u did not play, with :math:`s_{ui} = x_u^T y'_i`: the order of new items
+    for a user, which is what recommendation is measured by.
+    """
+
+    def _mean_loss(
+        self, scores: torch.Tensor, places: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
         played = torch.zeros_like(scores, dtype=torch.bool)
         played[places, rows] = True
         # Not -inf, whose logarithm of sums has no gradient where all is played.
@@ -171,11 +187,32 @@ class InBatchRanking(_UsageObjective):
         ).mean()
 
 
+class InBatchSoftmax(_InBatch):
+    r"""Cross-entropy of a user's plays as draws from the items of a batch.
+
+    For each play of item i by user u in a batch of m items,
+    :math:`\log \sum_j \exp((s_{uj} - s_{ui}) / \tau) / \log m` over all items j of the
+    batch, with :math:`s_{ui} = x_u^T y'_i`: 1 where all items score alike. The sum
+    over items and not over users, since a user's list compares items: over users, the
+    loss would not see what raises an item for everybody. Batches are drawn with equal
+    chances, so that their sums stand for those over all items without a correction.
+    """
+
+    def _mean_loss(
+        self, scores: torch.Tensor, places: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
+        if scores.shape[1] == 1:
+            return scores.sum() * 0
+        likelihoods = scores.log_softmax(dim=1)[places, rows]
+        return -likelihoods.mean() / math.log(scores.shape[1])
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "mse": SquaredError,
     "gram": GramError,
     "wpe": WeightedPredictionError,
     "ranking": InBatchRanking,
+    "softmax": InBatchSoftmax,
 }
 
 
