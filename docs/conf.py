@@ -18,11 +18,12 @@ release = version = skcoldstart.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates", "examples", "conftest.py"]
@@ -36,6 +37,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_validation_checks: set[str] = set()
+toc_object_entries_show_parents = "hide"
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -51,6 +53,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "capture_repr": ("_repr_html_",),
     "plot_gallery": True,
     "abort_on_example_error": False,
     "only_warn_on_example_error": True,
@@ -59,12 +62,17 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skcoldstart {release}"
+html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["skcoldstart.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "skcoldstart"},
+    "logo": {
+        "text": f"skcoldstart {release}",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],
     "navbar_end": ["theme-switcher"],
@@ -76,7 +84,6 @@ html_theme_options = {
 }
 html_sidebars = {
     "index": [],
-    "quickstart": [],
     "comparison": [],
     "faq": [],
     "glossary": [],
