@@ -139,7 +139,14 @@ class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
         "scoring": [str, callable],
     }
 
-    def __init__(self, recommenders, *, weights=None, cv=None, scoring="map@500"):
+    def __init__(
+        self,
+        recommenders: list[tuple[str, Any]],
+        *,
+        weights: Any = None,
+        cv: Any = None,
+        scoring: Any = "map@500",
+    ) -> None:
         self.recommenders = recommenders
         self.weights = weights
         self.cv = cv

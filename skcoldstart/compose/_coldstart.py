@@ -226,16 +226,16 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
 
     def __init__(
         self,
-        regressor=None,
-        factorizer=None,
+        regressor: Any = None,
+        factorizer: Any = None,
         *,
-        norm_compression=0.0,
-        play_weight=0.0,
-        item_weight="uniform",
-        group_level=False,
-        popularity_weight=0.0,
-        prior_strength=4.0,
-    ):
+        norm_compression: float = 0.0,
+        play_weight: float = 0.0,
+        item_weight: float | str = "uniform",
+        group_level: bool = False,
+        popularity_weight: float = 0.0,
+        prior_strength: float = 4.0,
+    ) -> None:
         self.regressor = regressor
         self.factorizer = factorizer
         self.norm_compression = norm_compression

@@ -128,15 +128,15 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_neighbors=1000,
+        n_neighbors: int = 1000,
         *,
-        weighting="softmax",
-        temperature=0.1,
-        power=3.0,
-        group_bonus=0.0,
-        play_weighting="binary",
-        n_jobs=None,
-    ):
+        weighting: str = "softmax",
+        temperature: float = 0.1,
+        power: float = 3.0,
+        group_bonus: float = 0.0,
+        play_weighting: str = "binary",
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.weighting = weighting
         self.temperature = temperature

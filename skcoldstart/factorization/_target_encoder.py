@@ -115,7 +115,13 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         "cv": [Interval(Integral, 2, None, closed="left"), "cv_object"],
     }
 
-    def __init__(self, factorizer=None, *, shrinkage=2.0, cv=5):
+    def __init__(
+        self,
+        factorizer: Any = None,
+        *,
+        shrinkage: float = 2.0,
+        cv: Any = 5,
+    ) -> None:
         self.factorizer = factorizer
         self.shrinkage = shrinkage
         self.cv = cv

@@ -202,23 +202,23 @@ class WMF(
 
     def __init__(
         self,
-        n_components=200,
+        n_components: int = 200,
         *,
-        alpha=2.0,
-        epsilon=1e-6,
-        confidence="log",
-        reg="auto",
-        max_iter=15,
-        tol=1e-4,
-        solver="auto",
-        dtype="float32",
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-        reg_exponent=0.0,
-        warm_start=False,
-        device="cpu",
-    ):
+        alpha: float = 2.0,
+        epsilon: float = 1e-6,
+        confidence: str = "log",
+        reg: float | str = "auto",
+        max_iter: int = 15,
+        tol: float = 1e-4,
+        solver: str = "auto",
+        dtype: str | type = "float32",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        reg_exponent: float = 0.0,
+        warm_start: bool = False,
+        device: str = "cpu",
+    ) -> None:
         self.n_components = n_components
         self.alpha = alpha
         self.epsilon = epsilon
@@ -490,7 +490,7 @@ class WMF(
         )
         return Rows.from_csr(
             sp.csr_array((weights, plays.indices, plays.indptr), shape=plays.shape),
-            reg=self.reg_ if self.reg == "auto" else self.reg,
+            reg=self.reg_ if isinstance(self.reg, str) else self.reg,
             reg_exponent=self.reg_exponent,
         )
 

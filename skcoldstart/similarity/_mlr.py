@@ -229,24 +229,24 @@ class MLRSimilarity(
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        C=10.0,
-        loss="auc",
-        regularizer="trace",
-        diagonal=False,
-        scale=True,
-        n_relevant=10,
-        k=10,
-        metric="cosine",
-        solver="auto",
-        max_iter=200,
-        tol=1e-4,
-        batch_size=512,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        C: float = 10.0,
+        loss: str = "auc",
+        regularizer: str = "trace",
+        diagonal: bool = False,
+        scale: bool = True,
+        n_relevant: int = 10,
+        k: int = 10,
+        metric: str = "cosine",
+        solver: str = "auto",
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        batch_size: int = 512,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.C = C
         self.loss = loss
