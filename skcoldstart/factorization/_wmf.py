@@ -456,9 +456,10 @@ class WMF(
         return [V, np.zeros((shape[1], rank), self.dtype)]
 
     def _choose_reg(self, plays: sp.csr_array) -> None:
-        self.reg_ = self.reg
-        if self.reg == "auto":
+        if isinstance(self.reg, str):
             self.reg_ = float(np.clip(plays.nnz**0.75 / 18, 10.0, 100.0))
+        else:
+            self.reg_ = self.reg
 
     def _rank(self, shape: tuple[int, int]) -> int:
         return min(self.n_components, *shape)
