@@ -173,7 +173,8 @@ def _source(
     if people is None:
         people = getattr(recommender, "user_factors_", None)
     if items is None and hasattr(recommender, "predict_factors"):
-        items = recommender.predict_factors(content)
+        params = {"groups": groups} if takes_groups(recommender) else {}
+        items = recommender.predict_factors(content, **params)
     if items is None or people is None:
         raise TypeError(
             f"{type(recommender).__name__} does not score by factors of items and "

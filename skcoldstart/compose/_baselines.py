@@ -21,6 +21,7 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
 from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.factorization import WMF
 
 __all__ = [
@@ -272,7 +273,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
+class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     """Score an item by its mean cosine similarity to what a user played.
 
     .. versionadded:: 0.1
@@ -307,7 +308,8 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
     O(n_items n_features) per user, n_users n_features memory, and of sparse content
     only what is not zero. Items without content
     (all zeros) have similarity 0 to everything, and so has a user without a play in
-    `fit` to all items. It uses no popularity.
+    `fit` to all items. It uses no popularity. The items of `fit` are kept for
+    `fold_in_users`.
 
     Examples
     --------
@@ -347,16 +349,21 @@ class ContentProfileRecommender(RecommenderMixin, BaseEstimator):
             The fitted recommender.
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
+        self._record_items(X, y)
         with name_missing_content(X):
             X = validate_data(
                 self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
             )
-        weights = weigh_plays(plays.astype(X.dtype), self.weighting)
-        totals = weights.sum(axis=0)
-        shares = weights / np.where(totals > 0, totals, 1.0)
-        self.user_factors_ = shares.T.tocsr() @ _unit_rows(X)
+        self._unit_items = _unit_rows(X)
+        self.user_factors_ = self._fold_in(plays)
         self.n_users_ = plays.shape[1]
         return self
+
+    def _fold_in(self, plays: sp.csr_array) -> Any:
+        weights = weigh_plays(plays.astype(self._unit_items.dtype), self.weighting)
+        totals = weights.sum(axis=0)
+        shares = weights / np.where(totals > 0, totals, 1.0)
+        return shares.T.tocsr() @ self._unit_items
 
     def predict_factors(self, X: Any) -> Any:
         """Scale items to unit length.

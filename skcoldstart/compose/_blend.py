@@ -21,6 +21,7 @@ from skcoldstart._scores.sources import (
     SumScores,
     open_recommender,
     score_source,
+    takes_groups,
 )
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import (
@@ -31,13 +32,19 @@ from skcoldstart._utils.sk import (
     _routing_enabled,
 )
 from skcoldstart.compose._blend_weights import choose_weights
+from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._regressors import name_of_groups
-from skcoldstart.compose._spread import training_spread
+from skcoldstart.compose._spread import (
+    factors_in_short,
+    spread_in_short,
+    spread_of,
+    training_scores,
+)
 
 __all__ = ["BlendRecommender"]
 
 
-class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
+class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEstimator):
     r"""Add the scores of several recommenders, each in units of its own spread.
 
     Factors see the tastes of all users and rank the depth of a list well; profiles and
@@ -106,6 +113,10 @@ class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
     that of 2,000 of them; neighbours of a training item leave the item itself out. With
     weights from "cv" it is that of the held-out items. A recommender whose scores are
     equal for a user, as for one without a play, adds nothing for that user.
+
+    A new user of `fold_in_users` is weighed in the same way, by the spread over
+    training items; with weights from "cv" it is multiplied, recommender by recommender,
+    by how much wider the scores of the users of `fit` spread over held-out items.
 
     Scores are read in blocks of users. Where all parts score by dense factors, so does
     the blend.
@@ -214,12 +225,17 @@ class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
         self.weights_ = _check_weights(weights, list(parts))
         self.recommenders_ = fitted(X, plays, lambda value: value)
         self.n_users_ = plays.shape[1]
-        if spreads is None:
-            spreads = [training_spread(part, X, groups) for part in self.recommenders_]
+        self._record_items(X, y)
+        sources = [training_scores(part, X, groups) for part in self.recommenders_]
+        of_training = [spread_of(source) for source in sources]
+        spreads = of_training if spreads is None else spreads
+        self._in_short = [factors_in_short(source) for source in sources]
+        self._spread_ratios = [
+            _ratio(held_out, trained)
+            for (_, held_out), (_, trained) in zip(spreads, of_training, strict=True)
+        ]
         means, deviations = (np.stack(values) for values in zip(*spreads, strict=True))
-        known = deviations > 0
-        self.scales_ = self.weights_[:, np.newaxis] * known
-        self.scales_ /= np.where(known, deviations, 1.0)
+        self.scales_ = _scales(self.weights_[:, np.newaxis], deviations)
         self.shifts_ = -np.sum(self.scales_ * means, axis=0)
         return self
 
@@ -265,37 +281,57 @@ class BlendRecommender(RecommenderMixin, _BaseComposition, BaseEstimator):
         sources = [score_source(self.recommenders_[m], X, groups) for m in used]
         return SumScores(sources, self.scales_[used], self.shifts_)
 
-    def predict_factors(self, X: Any) -> np.ndarray:
+    def predict_factors(self, X: Any, *, groups: Any = None) -> Any:
         """Return the factors of items in all recommenders, side by side.
 
         Parameters
         ----------
         X : sequence of n_items items
             Items, in the form given to `fit`.
+        groups : array-like of shape (n_items,), default=None
+            Group of each item, for the recommenders that take groups.
 
         Returns
         -------
-        ndarray of shape (n_items, k)
-            Item factors, for products with ``user_factors_``.
+        {ndarray, csr_array} of shape (n_items, k)
+            Item factors, for products with ``user_factors_`` or with those of
+            `fold_in_users`; sparse where those of a recommender are.
 
         Raises
         ------
         TypeError
-            If a recommender does not score by dense factors.
+            If a recommender does not score by factors.
         """
         check_is_fitted(self)
-        if not self._is_low_rank():
-            raise TypeError(
-                "Not all recommenders of the blend score by dense factors, so the "
-                "blend has none; use predict or recommend."
-            )
         count_items(X)
         factors = []
         for m in np.flatnonzero(self.weights_):
             recommender, rows = open_recommender(self.recommenders_[m], X)
-            factors.append(np.asarray(recommender.predict_factors(rows)))
-        ones = np.ones((len(factors[0]), 1), factors[0].dtype)
-        return np.hstack([*factors, ones])
+            if not hasattr(recommender, "predict_factors"):
+                raise TypeError(
+                    f"{type(recommender).__name__} does not score by factors of items "
+                    "and users, so the blend has none; use predict or recommend."
+                )
+            params = {"groups": groups} if takes_groups(recommender) else {}
+            factors.append(recommender.predict_factors(rows, **params))
+        return _beside(*factors, np.ones((factors[0].shape[0], 1), factors[0].dtype))
+
+    def _fold_in(self, plays: sp.csr_array) -> Any:
+        blocks: list[Any] = []
+        shifts = np.zeros(plays.shape[1])
+        for m in np.flatnonzero(self.weights_):
+            recommender, _ = open_recommender(self.recommenders_[m])
+            if self._in_short[m] is None or not hasattr(recommender, "fold_in_users"):
+                raise TypeError(
+                    f"{type(recommender).__name__} cannot fold users in, as a part of "
+                    "this blend has to; refit with their plays, or leave it out."
+                )
+            users = recommender.fold_in_users(plays)
+            mean, deviation = spread_in_short(self._in_short[m], users)
+            scales = _scales(self.weights_[m], deviation * self._spread_ratios[m])
+            shifts -= scales * mean
+            blocks.append(users * scales[:, np.newaxis].astype(users.dtype))
+        return _beside(*blocks, shifts[:, np.newaxis])
 
     @property
     def user_factors_(self) -> np.ndarray:
@@ -438,6 +474,25 @@ def _user_factors(part: Any) -> np.ndarray | None:
         return None
     factors = getattr(recommender, "user_factors_", None)
     return None if sp.issparse(factors) else factors
+
+
+def _scales(weights: Any, deviations: np.ndarray) -> np.ndarray:
+    """Return weights in units of users' deviations; 0 where scores are equal."""
+    known = deviations > 0
+    return weights * known / np.where(known, deviations, 1.0)
+
+
+def _ratio(held_out: np.ndarray, trained: np.ndarray) -> float:
+    """Return how much wider scores of users spread over held-out items."""
+    total = float(trained.sum())
+    return float(held_out.sum()) / total if total else 1.0
+
+
+def _beside(*factors: Any) -> Any:
+    """Join factors column by column, (n_rows, k)."""
+    if any(map(sp.issparse, factors)):
+        return sp.hstack([sp.csr_array(part) for part in factors], format="csr")
+    return np.hstack(factors).astype(np.result_type(*factors[:-1]), copy=False)
 
 
 def _check_weights(weights: Any, names: list[str]) -> np.ndarray:

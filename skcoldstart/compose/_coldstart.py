@@ -34,6 +34,7 @@ from skcoldstart._utils.sk import (
     _safe_indexing,
 )
 from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import by_group, check_item_groups
 from skcoldstart.compose._growth import align, grow_factorization, item_names_of
 from skcoldstart.compose._regressors import (
@@ -46,14 +47,15 @@ from skcoldstart.compose._regressors import (
 )
 from skcoldstart.compose._smoothing import (
     check_linear_in_targets,
-    play_coefficients,
     play_features,
+    play_projection,
 )
 from skcoldstart.compose._targets import (
     compress_norms,
     fit_popularity,
     item_weights,
     predict_popularity,
+    score_covariance,
     user_spreads,
 )
 from skcoldstart.compose._usage import usage_parameters
@@ -64,7 +66,9 @@ __all__ = ["ColdStartRecommender"]
 DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 
-class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
+class ColdStartRecommender(
+    FoldInMixin, FactorScoresMixin, MetaEstimatorMixin, BaseEstimator
+):
     r"""Recommend items that nobody has played, from what they are.
 
     The plays of known items are factorized; a regressor learns to predict an item's
@@ -165,11 +169,15 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
     :math:`T = Y X^T + \rho P`, with factors Y of items and X of users and the plays P
     as 0 and 1. As the regressor is linear in its targets, T is never formed: P is
     solved for in blocks of users, which takes n_users times the number of features of
-    its last step in memory (of training items, for a kernel ridge).
+    its last step in memory (of training items, for a kernel ridge), and n_items times.
 
     A popularity has mean 0 and standard deviation 1 over the training items and is
     added in units of the standard deviation of a user's scores over the same items;
     users without plays get the mean of these, and so see what is popular.
+
+    `fold_in_users` solves for new users as the last half sweep does for known ones,
+    with the items' factors as they are; smoothed plays and popularity are added in the
+    same way as in `fit`.
 
     Once new items are played, `refine_factors` joins their plays with their content;
     refit to teach both models from them.
@@ -394,13 +402,15 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         fit_params = routed.regressor.fit
         if groups is not None:
             groups = check_item_groups(groups, X)
+        self._record_items(X, plays, names)
+        self._members: sp.csr_array | None = None
         if self.group_level:
             if groups is None:
                 raise ValueError(
                     "group_level=True needs groups, one entry per item; pass groups= "
                     "to fit. A search passes them on where metadata routing is enabled."
                 )
-            X, plays, names = by_group(X, plays, groups)
+            X, plays, names, self._members = by_group(X, plays, groups)
         factors = np.asarray(factorize(plays, names, routed.factorizer.fit_transform))
         self._item_names = names
         self._joined_user_factors: np.ndarray | None = None
@@ -436,7 +446,8 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
 
     def _join_heads(self, X: Any, plays: Any, weight: np.ndarray | None) -> None:
         """Join smoothed plays and predicted popularity to the factors of users."""
-        self.__dict__.pop("popularity_regressor_", None)
+        for name in ("popularity_regressor_", "_play_projection", "_popularity_spread"):
+            self.__dict__.pop(name, None)
         if not (self.play_weight or self.popularity_weight):
             return
         if not self._linear_decoder:
@@ -448,18 +459,52 @@ class ColdStartRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator)
         F, head = features_and_head(self.regressor_, X)
         users, items = self.user_factors_, self._latent_factors(X)
         if self.play_weight:
-            smoothed = play_coefficients(head, F, plays, weight).astype(users.dtype)
-            users = np.hstack([users, self.play_weight * smoothed])
+            projection = self.play_weight * play_projection(head, F, weight)
+            self._play_projection = projection.astype(users.dtype)
             items = np.hstack([items, play_features(head, F)])
+        users = self._with_smoothed_plays(users, plays)
         if self.popularity_weight:
             self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
             predicted = predict_popularity(self.popularity_regressor_, F)
             self._popularity_scale = float(predicted.mean()), float(predicted.std())
-            spreads = user_spreads(items, users)
-            spreads[spreads == 0] = spreads.mean() or 1.0  # users without plays
-            column = (self.popularity_weight * spreads).astype(users.dtype)
-            users = np.column_stack([users, column])
-        self._joined_user_factors = users
+            covariance = score_covariance(items)
+            mean = float(user_spreads(covariance, users).mean()) or 1.0
+            self._popularity_spread = covariance, mean
+        self._joined_user_factors = self._with_popularity(users)
+
+    def _with_smoothed_plays(self, users: np.ndarray, plays: sp.csr_array) -> Any:
+        """Join smoothed plays of training items to the factors of users."""
+        if not hasattr(self, "_play_projection"):
+            return users
+        played = sp.csr_array(plays, dtype=users.dtype, copy=True)
+        played.data[:] = 1.0
+        return np.hstack([users, played.T @ self._play_projection])
+
+    def _with_popularity(self, users: np.ndarray) -> np.ndarray:
+        """Join how much popularity counts for users."""
+        if not hasattr(self, "_popularity_spread"):
+            return users
+        covariance, mean = self._popularity_spread
+        spreads = user_spreads(covariance, users)
+        spreads[spreads == 0] = mean  # users without plays
+        column = (self.popularity_weight * spreads).astype(users.dtype)
+        return np.column_stack([users, column])
+
+    def _fold_in(self, plays: sp.csr_array) -> np.ndarray:
+        if not hasattr(self.factorizer_, "transform_users"):
+            raise TypeError(
+                "fold_in_users needs a factorizer that folds users in, as "
+                "WMF.transform_users does, and "
+                f"{type(self.factorizer_).__name__} has none; use factorizer=WMF()."
+            )
+        if self._members is not None:
+            plays = sp.csr_array(self._members.T @ plays)
+        users = np.asarray(self.factorizer_.transform_users(plays))
+        users = self._with_smoothed_plays(users, plays[self._taught[0]])
+        unknown = ~users.any(axis=1)
+        users = self._with_popularity(users)
+        users[unknown] = 0
+        return users
 
     def predict_factors(self, X: Any) -> np.ndarray:
         """Predict the latent factors of items from their content.

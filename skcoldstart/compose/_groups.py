@@ -55,11 +55,12 @@ def group_table(groups: np.ndarray, known: list[Hashable], dtype: Any) -> sp.csr
 
 def by_group(
     X: Any, plays: sp.csr_array, groups: np.ndarray
-) -> tuple[Any, sp.csr_array, np.ndarray]:
+) -> tuple[Any, sp.csr_array, np.ndarray, sp.csr_array]:
     """Average content and add up plays over the items of each group.
 
     Shapes: `X` (n_items, n_features), `plays` (n_items, n_users), `groups` (n_items,)
-    -> the same two with a row for each group, and the groups (n_groups,).
+    -> the same two with a row for each group, the groups (n_groups,), and their items
+    (n_items, n_groups).
     """
     if any(group is None for group in groups):
         raise ValueError(
@@ -80,4 +81,5 @@ def by_group(
     content = share @ table
     if hasattr(X, "iloc"):
         content = type(X)(content, columns=X.columns)
-    return content, sp.csr_array(members.T @ plays), np.fromiter(known, object)
+    summed = sp.csr_array(members.T @ plays)
+    return content, summed, np.fromiter(known, object), members

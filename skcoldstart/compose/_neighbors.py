@@ -24,12 +24,13 @@ from skcoldstart._scores.sources import (
 from skcoldstart._scores.top_n import top_n_per_user
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import check_item_groups, group_table, known_groups
 
 __all__ = ["ContentKNNRecommender"]
 
 
-class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
+class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     r"""Score an item by who played the training items most similar to it.
 
     .. versionadded:: 0.1
@@ -95,7 +96,8 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
 
     An item without content (all zeros) scores 0 for all users, unless its group is
     known: then the items of its group count alike. A user without a play in `fit`
-    scores 0 for all items. The search is exact and costs O(n_items n_train n_features)
+    scores 0 for all items; `fold_in_users` gives such a new user the mean of all. The
+    search is exact and costs O(n_items n_train n_features)
     time and 256 n_train numbers a thread; scores are products of sparse tables and are
     never held for all items and users unless `predict` is asked for them.
 
@@ -189,6 +191,7 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
         weights = weigh_plays(plays[played], self.play_weighting).astype(table.dtype)
         self.user_factors_ = weights.T.tocsr()
         self.played_items_ = played
+        self._record_items(X, y)
         self.n_users_ = plays.shape[1]
         return self
 
@@ -250,6 +253,10 @@ class ContentKNNRecommender(RecommenderMixin, BaseEstimator):
         """
         shares = self.predict_factors(X, groups=groups)
         return (shares @ self.user_factors_.T).toarray()
+
+    def _fold_in(self, plays: sp.csr_array) -> sp.csr_array:
+        weights = weigh_plays(plays[self.played_items_], self.play_weighting)
+        return weights.astype(self.user_factors_.dtype).T.tocsr()
 
     def _kernel(self, similarities: np.ndarray) -> np.ndarray:
         """Return what each neighbour counts, up to a factor for each row."""

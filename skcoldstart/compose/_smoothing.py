@@ -10,9 +10,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.metrics.pairwise import pairwise_kernels
 
-__all__ = ["check_linear_in_targets", "play_coefficients", "play_features"]
-
-BLOCK_USERS = 1024
+__all__ = ["check_linear_in_targets", "play_features", "play_projection"]
 
 
 def check_linear_in_targets(head: Any) -> None:
@@ -32,7 +30,7 @@ def check_linear_in_targets(head: Any) -> None:
 
 
 def play_features(head: Any, F: Any) -> np.ndarray:
-    """Return features whose products with `play_coefficients` are smoothed plays.
+    """Return features whose products with `play_projection` are smoothed plays.
 
     Shapes: `F`, what the last step sees of the items, (n_items, d) -> (n_items, q).
     """
@@ -42,39 +40,28 @@ def play_features(head: Any, F: Any) -> np.ndarray:
     return np.hstack([F, np.ones((len(F), 1), F.dtype)])
 
 
-def play_coefficients(
-    head: Any, F: Any, plays: sp.csr_array, weight: np.ndarray | None
-) -> np.ndarray:
-    """Solve for plays of 0 and 1 as targets; their table is read in blocks of users.
+def play_projection(head: Any, F: Any, weight: np.ndarray | None) -> np.ndarray:
+    """Solve for each item played alone; users have the sums over what they played.
 
-    Shapes: `F` (n_items, d), `plays` (n_items, n_users), `weight` (n_items,) ->
-    (n_users, q).
+    Shapes: `F` (n_items, d), `weight` (n_items,) -> (n_items, q).
     """
-    targets = sp.csc_array(plays, dtype=np.float64, copy=True)
-    targets.data[:] = 1.0
-    w = np.ones(len(plays.indptr) - 1) if weight is None else np.asarray(weight, float)
+    n_items = F.shape[0]
+    w = np.ones(n_items) if weight is None else np.asarray(weight, float)
     root = np.sqrt(w)[:, np.newaxis]
     alpha = _strength(head)
     if isinstance(head, KernelRidge):
         solve = _solver(_kernel(head, F).astype(np.float64) * (root * root.T), alpha)
-        return _by_user(targets, lambda P: (root * solve(root * P.toarray())).T)
+        return root * solve(np.diag(root[:, 0]))
     F = _dense(F).astype(np.float64)
-    mean, offsets = np.zeros(F.shape[1]), np.zeros(plays.shape[1])
+    mean, offsets = np.zeros(F.shape[1]), np.zeros(n_items)
     if head.fit_intercept:
-        mean, offsets = w @ F / w.sum(), targets.T @ w / w.sum()
+        mean, offsets = w @ F / w.sum(), w / w.sum()
     rows = root * (F - mean)
-    if F.shape[1] <= len(F):
-        solve = _solver(rows.T @ rows, alpha)
-        slopes = _by_user(targets, lambda P: solve((P.T @ (root * rows)).T).T)
+    if F.shape[1] <= n_items:
+        slopes = root * _solver(rows.T @ rows, alpha)(rows.T).T
     else:  # the same solution, with a system of items in place of one of features
-        solve = _solver(rows @ rows.T, alpha)
-        slopes = _by_user(targets, lambda P: solve(root * P.toarray()).T @ rows)
+        slopes = root * _solver(rows @ rows.T, alpha)(rows)
     return np.column_stack([slopes, offsets - slopes @ mean])
-
-
-def _by_user(targets: sp.csc_array, solve: Callable[[Any], np.ndarray]) -> np.ndarray:
-    starts = range(0, targets.shape[1], BLOCK_USERS)
-    return np.vstack([solve(targets[:, s : s + BLOCK_USERS]) for s in starts])
 
 
 def _solver(matrix: np.ndarray, alpha: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -15,24 +15,21 @@ from skcoldstart._scores.sources import (
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._neighbors import ContentKNNRecommender
-from skcoldstart.compose._targets import user_spreads
+from skcoldstart.compose._targets import score_covariance, user_spreads
 
-__all__ = ["spread_of", "training_spread"]
+__all__ = ["factors_in_short", "spread_in_short", "spread_of", "training_scores"]
 
 MOST_ITEMS = 2000
 BLOCK_USERS = 256
 
 
-def training_spread(part: Any, X: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of each user's scores over training items, (n_users,).
-
-    Low-rank scores are those of all items, others those of some.
-    """
+def training_scores(part: Any, X: Any, groups: Any) -> ScoreSource:
+    """Return scores of training items: all where they are low-rank, else some."""
     recommender, _ = open_recommender(part)
     factors = getattr(recommender, "user_factors_", None)
     n_items = count_items(X)
     if hasattr(recommender, "predict_factors") and isinstance(factors, np.ndarray):
-        return spread_of(score_source(part, X, groups))
+        return score_source(part, X, groups)
     chosen = np.arange(n_items)
     if n_items > MOST_ITEMS:
         chosen = np.random.default_rng(0).choice(n_items, MOST_ITEMS, replace=False)
@@ -44,15 +41,15 @@ def training_spread(part: Any, X: Any, groups: Any) -> tuple[np.ndarray, np.ndar
     if isinstance(recommender, ContentKNNRecommender):
         _, rows = open_recommender(part, rows)
         shares = recommender.predict_factors(rows, groups=groups)
-        return spread_of(_without_themselves(shares, recommender, chosen))
-    return spread_of(score_source(part, rows, groups))
+        return _without_themselves(shares, recommender, chosen)
+    return score_source(part, rows, groups)
 
 
 def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each user's scores, (n_users,)."""
     if isinstance(source, LowRankScores):
         items, users = source.item_factors, source.user_factors
-        return users @ items.mean(axis=0), user_spreads(items, users)
+        return users @ items.mean(axis=0), user_spreads(score_covariance(items), users)
     means, deviations = np.empty((2, source.n_users))
     for start in range(0, source.n_users, BLOCK_USERS):
         users = np.arange(start, min(start + BLOCK_USERS, source.n_users))
@@ -60,6 +57,25 @@ def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
         means[users], deviations[users] = rows.mean(axis=1), rows.std(axis=1)
     deviations[deviations <= 1e-9 * np.abs(means)] = 0.0
     return means, deviations
+
+
+def factors_in_short(source: ScoreSource) -> Any:
+    """Return what the spread of the scores of further users depends on."""
+    if isinstance(source, LowRankScores):
+        items = source.item_factors
+        return [items.mean(axis=0), score_covariance(items)]
+    return source.item_factors if isinstance(source, SparseScores) else None
+
+
+def spread_in_short(short: Any, users: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of the scores of further users, (n_users,).
+
+    Shapes: `users` (n_users, k).
+    """
+    if isinstance(short, list):
+        mean, covariance = short
+        return users @ mean, user_spreads(covariance, users)
+    return spread_of(SparseScores(short, users))
 
 
 def _without_themselves(

@@ -14,6 +14,7 @@ __all__ = [
     "fit_popularity",
     "item_weights",
     "predict_popularity",
+    "score_covariance",
     "user_spreads",
 ]
 
@@ -61,12 +62,16 @@ def predict_popularity(regressor: Any, F: Any) -> np.ndarray:
     return np.ravel(regressor.predict(F)).astype(np.float64)
 
 
-def user_spreads(item_factors: np.ndarray, user_factors: np.ndarray) -> np.ndarray:
+def score_covariance(item_factors: np.ndarray) -> np.ndarray:
+    """Return the covariance of factors over items, (n_items, k) -> (k, k)."""
+    centred = item_factors - item_factors.mean(axis=0)
+    return (centred.T @ centred).astype(np.float64) / len(centred)
+
+
+def user_spreads(covariance: np.ndarray, user_factors: np.ndarray) -> np.ndarray:
     """Return the standard deviation of each user's scores over items.
 
-    Shapes: `item_factors` (n_items, k), `user_factors` (n_users, k) -> (n_users,).
+    Shapes: `covariance` (k, k), `user_factors` (n_users, k) -> (n_users,).
     """
-    centred = item_factors - item_factors.mean(axis=0)
-    covariance = (centred.T @ centred).astype(np.float64) / len(centred)
     variances = np.einsum("uk,uk->u", user_factors @ covariance, user_factors)
     return np.sqrt(np.maximum(variances, 0.0))

@@ -1,0 +1,148 @@
+"""Factors of listeners who came after the fit, from what they played."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import places_of
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import is_missing
+
+__all__ = ["FoldInMixin"]
+
+_SHOWN = 3
+
+
+class FoldInMixin:
+    """Fold new users in by their plays of the items of fit.
+
+    The recommender has ``_fold_in(plays)``, which returns rows of zeros for users of
+    whom it learns nothing, and calls ``_record_items`` in `fit`.
+    """
+
+    def fold_in_users(self, plays: Any, *, item_ids: Any = None) -> Any:
+        """Return the factors of new users, from what they played.
+
+        Nothing is fitted: the users are told by the items that they have in common
+        with the users of `fit`. The factors go to `recommend` as `user_factors`.
+
+        .. versionadded:: 0.2
+
+        Parameters
+        ----------
+        plays : {array-like, sparse} of shape (n_items, n_new_users)
+            Play counts, >= 0: one row per item of `fit`, in the same order, and one
+            column per new user. With `item_ids`, or as a DataFrame whose index names
+            items of `fit`, rows may be any of these, in any order.
+        item_ids : array-like of shape (n_rows,), default=None
+            Names of the rows of `plays`, where the items of `fit` have names.
+
+        Returns
+        -------
+        {ndarray, csr_array} of shape (n_new_users, k)
+            User factors, for scores ``predict_factors(X) @ factors.T``. A user of whom
+            nothing is learnt, for want of plays, gets the mean of the factors of
+            `fit`: what is liked in general.
+
+        Raises
+        ------
+        ValueError
+            If `plays` does not have one row per item of `fit`, names items that `fit`
+            has not seen, or holds NaN, infinite or negative counts.
+        TypeError
+            If the recommender has a part that cannot fold users in.
+
+        See Also
+        --------
+        recommend : Takes the factors as `user_factors`, and names as `users`.
+        """
+        check_is_fitted(self)
+        factors = self._fold_in(self._rows_of_fit(plays, item_ids))
+        unknown = _without_entries(factors)
+        known = getattr(self, "user_factors_", None) if unknown.any() else None
+        return factors if known is None else _with_mean(factors, unknown, known)
+
+    def _fold_in(self, plays: sp.csr_array) -> Any:
+        raise NotImplementedError
+
+    def _record_items(self, X: Any, y: Any, names: np.ndarray | None = None) -> None:
+        """Remember how many items there are, and their names where they have any."""
+        self._n_items = count_items(X)
+        self._items_of_fit = _labels(y) if names is None else names
+        if self._items_of_fit is None:
+            self._items_of_fit = _labels(X)
+
+    def _rows_of_fit(self, plays: Any, item_ids: Any) -> sp.csr_array:
+        """Return plays with the rows of fit, (n_items, n_new_users)."""
+        given = _labels(plays) if item_ids is None else np.fromiter(item_ids, object)
+        plays = check_play_counts(plays, input_name="plays")
+        known = self._items_of_fit
+        if given is None or (item_ids is None and known is None):
+            return self._in_order(plays)
+        if known is None:
+            raise ValueError(
+                f"item_ids names rows, such as {given[:1].tolist()}, but the items of "
+                "fit have no names; pass one row per item of fit, in the same order."
+            )
+        if len(given) != plays.shape[0] or len(set(given)) < len(given):
+            raise ValueError(
+                f"There are {len(given)} names of items, {len(set(given))} of them "
+                f"different, for {plays.shape[0]} rows of plays; expected a name for "
+                "each, every one another."
+            )
+        places = places_of(given.tolist(), known)
+        if (places < 0).any():
+            new = given[places < 0]
+            shown = ", ".join(map(repr, new[:_SHOWN].tolist()))
+            raise ValueError(
+                f"plays has {len(new)} items that fit has not seen, such as {shown}; "
+                "leave these rows out, or go on with partial_fit or fit."
+            )
+        n_given = len(given)
+        order = sp.csr_array(
+            (np.ones(n_given), (places, np.arange(n_given))),
+            shape=(self._n_items, n_given),
+        )
+        return check_play_counts(order @ plays, input_name="plays")
+
+    def _in_order(self, plays: sp.csr_array) -> sp.csr_array:
+        if plays.shape[0] != self._n_items:
+            hint = " Did you pass users as rows (plays.T)?"
+            raise ValueError(
+                f"plays has {plays.shape[0]} rows but {type(self).__name__} was fitted "
+                f"on {self._n_items} items; expected one row per item of fit and one "
+                "column per new user, or item_ids."
+                f"{hint if plays.shape[1] == self._n_items else ''}"
+            )
+        return plays
+
+
+def _labels(table: Any) -> np.ndarray | None:
+    """Return the labels of the rows of a frame that name items, each another."""
+    index = getattr(table, "index", None)
+    if not hasattr(table, "iloc") or not index.is_unique:  # type: ignore[union-attr]
+        return None
+    if np.array_equal(index, np.arange(len(index))) or is_missing(index).any():  # type: ignore[arg-type]
+        return None
+    return np.fromiter(index, object)  # type: ignore[arg-type]
+
+
+def _without_entries(factors: Any) -> np.ndarray:
+    """Mark rows of zeros, (n_users,)."""
+    if sp.issparse(factors):
+        return np.diff(factors.indptr) == 0
+    return ~factors.any(axis=1)
+
+
+def _with_mean(factors: Any, rows: np.ndarray, known: Any) -> Any:
+    """Put the mean of known factors into some rows."""
+    if not sp.issparse(factors):
+        factors = factors.copy()
+        factors[rows] = np.asarray(known.mean(axis=0)).reshape(1, -1)
+        return factors
+    mean = sp.csr_array(np.asarray(known.mean(axis=0)).reshape(1, -1))
+    chosen = sp.csr_array(rows[:, np.newaxis].astype(factors.dtype))
+    return sp.csr_array(factors + chosen @ mean.astype(factors.dtype))
