@@ -33,31 +33,19 @@ from skcoldstart._utils.sk import (
     _routing_enabled,
     _safe_indexing,
 )
-from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import by_group, check_item_groups
 from skcoldstart.compose._growth import align, grow_factorization, item_names_of
+from skcoldstart.compose._heads import JoinedHeadsMixin
 from skcoldstart.compose._regressors import (
     check_predicts,
-    features_and_head,
     for_all_factors,
     kept_or_new,
     name_of_groups,
     with_item_weights,
 )
-from skcoldstart.compose._smoothing import (
-    check_linear_in_targets,
-    play_features,
-    play_projection,
-)
-from skcoldstart.compose._targets import (
-    compress_norms,
-    fit_popularity,
-    item_weights,
-    predict_popularity,
-    score_covariance,
-    user_spreads,
-)
+from skcoldstart.compose._smoothing import check_linear_in_targets
+from skcoldstart.compose._targets import compress_norms, item_weights
 from skcoldstart.compose._usage import usage_parameters
 from skcoldstart.factorization import WMF
 
@@ -67,7 +55,10 @@ DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 
 class ColdStartRecommender(
-    FoldInMixin, FactorScoresMixin, MetaEstimatorMixin, BaseEstimator
+    FoldInMixin,
+    JoinedHeadsMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     r"""Recommend items that nobody has played, from what they are.
 
@@ -444,52 +435,6 @@ class ColdStartRecommender(
             del self.feature_names_in_
         return self
 
-    def _join_heads(self, X: Any, plays: Any, weight: np.ndarray | None) -> None:
-        """Join smoothed plays and predicted popularity to the factors of users."""
-        for name in ("popularity_regressor_", "_play_projection", "_popularity_spread"):
-            self.__dict__.pop(name, None)
-        if not (self.play_weight or self.popularity_weight):
-            return
-        if not self._linear_decoder:
-            raise TypeError(
-                "play_weight and popularity_weight add to products of factors, but "
-                f"{type(self.factorizer_).__name__} does not decode linearly; use "
-                "factorizer=WMF(), or leave both 0."
-            )
-        F, head = features_and_head(self.regressor_, X)
-        users, items = self.user_factors_, self._latent_factors(X)
-        if self.play_weight:
-            projection = self.play_weight * play_projection(head, F, weight)
-            self._play_projection = projection.astype(users.dtype)
-            items = np.hstack([items, play_features(head, F)])
-        users = self._with_smoothed_plays(users, plays)
-        if self.popularity_weight:
-            self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
-            predicted = predict_popularity(self.popularity_regressor_, F)
-            self._popularity_scale = float(predicted.mean()), float(predicted.std())
-            covariance = score_covariance(items)
-            mean = float(user_spreads(covariance, users).mean()) or 1.0
-            self._popularity_spread = covariance, mean
-        self._joined_user_factors = self._with_popularity(users)
-
-    def _with_smoothed_plays(self, users: np.ndarray, plays: sp.csr_array) -> Any:
-        """Join smoothed plays of training items to the factors of users."""
-        if not hasattr(self, "_play_projection"):
-            return users
-        played = sp.csr_array(plays, dtype=users.dtype, copy=True)
-        played.data[:] = 1.0
-        return np.hstack([users, played.T @ self._play_projection])
-
-    def _with_popularity(self, users: np.ndarray) -> np.ndarray:
-        """Join how much popularity counts for users."""
-        if not hasattr(self, "_popularity_spread"):
-            return users
-        covariance, mean = self._popularity_spread
-        spreads = user_spreads(covariance, users)
-        spreads[spreads == 0] = mean  # users without plays
-        column = (self.popularity_weight * spreads).astype(users.dtype)
-        return np.column_stack([users, column])
-
     def _fold_in(self, plays: sp.csr_array) -> np.ndarray:
         if not hasattr(self.factorizer_, "transform_users"):
             raise TypeError(
@@ -520,20 +465,7 @@ class ColdStartRecommender(
             Predicted item factors; with `play_weight` or `popularity_weight`, the
             features that carry smoothed plays and the popularity follow them.
         """
-        factors = self._latent_factors(X)
-        if self._joined_user_factors is None:
-            return factors
-        F, head = features_and_head(self.regressor_, X)
-        columns = [factors]
-        n_left = self._joined_user_factors.shape[1] - factors.shape[1]
-        if hasattr(self, "popularity_regressor_"):
-            mean, spread = self._popularity_scale
-            predicted = predict_popularity(self.popularity_regressor_, F)
-            columns.append((predicted - mean)[:, np.newaxis] / (spread or 1.0))
-            n_left -= 1
-        if n_left:
-            columns.insert(1, play_features(head, F))
-        return np.hstack(columns).astype(self._joined_user_factors.dtype, copy=False)
+        return self._with_heads(X, self._latent_factors(X))
 
     def _latent_factors(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
