@@ -1,0 +1,90 @@
+"""Smoothed plays and predicted popularity, joined to the factors of a recommender."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._regressors import features_and_head
+from skcoldstart.compose._smoothing import play_features, play_projection
+from skcoldstart.compose._targets import (
+    fit_popularity,
+    predict_popularity,
+    score_covariance,
+    user_spreads,
+)
+
+__all__ = ["JoinedHeadsMixin"]
+
+
+class JoinedHeadsMixin(FactorScoresMixin):
+    """Scores to which ``play_weight`` and ``popularity_weight`` add."""
+
+    play_weight: float
+    popularity_weight: float
+    regressor_: Any
+    factorizer_: Any
+    _joined_user_factors: np.ndarray | None
+
+    def _join_heads(self, X: Any, plays: Any, weight: np.ndarray | None) -> None:
+        """Join smoothed plays and predicted popularity to the factors of users."""
+        for name in ("popularity_regressor_", "_play_projection", "_popularity_spread"):
+            self.__dict__.pop(name, None)
+        if not (self.play_weight or self.popularity_weight):
+            return
+        if not self._linear_decoder:
+            raise TypeError(
+                "play_weight and popularity_weight add to products of factors, but "
+                f"{type(self.factorizer_).__name__} does not decode linearly; use "
+                "factorizer=WMF(), or leave both 0."
+            )
+        F, head = features_and_head(self.regressor_, X)
+        users, items = self.user_factors_, self._latent_factors(X)  # type: ignore[attr-defined]
+        if self.play_weight:
+            projection = self.play_weight * play_projection(head, F, weight)
+            self._play_projection = projection.astype(users.dtype)
+            items = np.hstack([items, play_features(head, F)])
+        users = self._with_smoothed_plays(users, plays)
+        if self.popularity_weight:
+            self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
+            predicted = predict_popularity(self.popularity_regressor_, F)
+            self._popularity_scale = float(predicted.mean()), float(predicted.std())
+            covariance = score_covariance(items)
+            mean = float(user_spreads(covariance, users).mean()) or 1.0
+            self._popularity_spread = covariance, mean
+        self._joined_user_factors = self._with_popularity(users)
+
+    def _with_smoothed_plays(self, users: np.ndarray, plays: sp.csr_array) -> Any:
+        """Join smoothed plays of training items to the factors of users."""
+        if not hasattr(self, "_play_projection"):
+            return users
+        played = sp.csr_array(plays, dtype=users.dtype, copy=True)
+        played.data[:] = 1.0
+        return np.hstack([users, played.T @ self._play_projection])
+
+    def _with_popularity(self, users: np.ndarray) -> np.ndarray:
+        """Join how much popularity counts for users."""
+        if not hasattr(self, "_popularity_spread"):
+            return users
+        covariance, mean = self._popularity_spread
+        spreads = user_spreads(covariance, users)
+        spreads[spreads == 0] = mean  # users without plays
+        column = (self.popularity_weight * spreads).astype(users.dtype)
+        return np.column_stack([users, column])
+
+    def _with_heads(self, X: Any, factors: np.ndarray) -> np.ndarray:
+        """Join what users' smoothed plays and popularity meet, to items' factors."""
+        if self._joined_user_factors is None:
+            return factors
+        F, head = features_and_head(self.regressor_, X)
+        columns = [factors]
+        n_left = self._joined_user_factors.shape[1] - factors.shape[1]
+        if hasattr(self, "popularity_regressor_"):
+            mean, spread = self._popularity_scale
+            predicted = predict_popularity(self.popularity_regressor_, F)
+            columns.append((predicted - mean)[:, np.newaxis] / (spread or 1.0))
+            n_left -= 1
+        if n_left:
+            columns.insert(1, play_features(head, F))
+        return np.hstack(columns).astype(self._joined_user_factors.dtype, copy=False)
