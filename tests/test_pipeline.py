@@ -166,7 +166,7 @@ def test_a_model_from_a_file_predicts_the_same_in_another_process(
         "np.save(sys.argv[2], model.predict(paths))\n"
     )
     files = [str(tmp_path / name) for name in ("model.joblib", "scores.npy")]
-    subprocess.run([sys.executable, "-c", program, *files], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", program, *files], check=True, timeout=1800)
     assert_array_equal(np.load(files[1]), fitted.predict(new))
 
 

@@ -126,7 +126,7 @@ class _OpenShard:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return bytes of the frames, uint8 of shape (stop - start,)."""
-        from skcoldstart._kernels.checksum import block_sums
+        from skcoldstart._kernels.checksum import first_changed
 
         first, last = start // _PAGE, -(-stop // _PAGE)
         if self._is_good[first:last].all():
@@ -134,11 +134,14 @@ class _OpenShard:
             self._fill(_PAGE + start, content)
             return content
         begin = first * _PAGE
-        content = np.empty(min(last * _PAGE, self._n_bytes) - begin, np.uint8)
-        self._fill(_PAGE + begin, content)
-        bad = np.flatnonzero(block_sums(content) != self._sums[first:last])
-        if len(bad):
-            raise _DamageError(f"page {first + bad[0]} has changed")
+        # Whole pages; what lies past the frames counts as zeros.
+        content = np.empty((last - first) * _PAGE, np.uint8)
+        n_bytes = min(len(content), self._n_bytes - begin)
+        self._fill(_PAGE + begin, content[:n_bytes])
+        content[n_bytes:] = 0
+        bad = first_changed(content, self._sums[first:last])
+        if bad >= 0:
+            raise _DamageError(f"page {first + bad} has changed")
         self._is_good[first:last] = True
         return content[start - begin : stop - begin]
 

@@ -389,19 +389,19 @@ class ColdStartRecommender(
         check_predicts(given)
         if self.play_weight:
             check_linear_in_targets(given[-1] if isinstance(given, Pipeline) else given)
-        routed = self._route(params, groups)
-        fit_params = routed.regressor.fit
-        if groups is not None:
-            groups = check_item_groups(groups, X)
+        checked = None if groups is None else check_item_groups(groups, X)
         self._record_items(X, plays, names)
         self._members: sp.csr_array | None = None
         if self.group_level:
-            if groups is None:
+            if checked is None:
                 raise ValueError(
                     "group_level=True needs groups, one entry per item; pass groups= "
                     "to fit. A search passes them on where metadata routing is enabled."
                 )
-            X, plays, names, self._members = by_group(X, plays, groups)
+            X, plays, names, self._members = by_group(X, plays, checked)
+            groups = names  # a row for each
+        routed = self._route(params, groups)
+        fit_params = routed.regressor.fit
         factors = np.asarray(factorize(plays, names, routed.factorizer.fit_transform))
         self._item_names = names
         self._joined_user_factors: np.ndarray | None = None

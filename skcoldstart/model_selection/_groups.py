@@ -52,10 +52,11 @@ def _name_in_fit(estimator: Any) -> str | None:
         name, last = estimator.steps[-1]
         inner = _name_in_fit(last)
         return None if inner is None else f"{name}__{inner}"
-    if has_fit_parameter(estimator, "groups") or hasattr(estimator, "refit"):
-        cv = getattr(estimator, "cv", None)
-        requests = get_routing_for_object(check_cv(cv)).split.requests
+    if hasattr(estimator, "refit"):
+        requests = get_routing_for_object(check_cv(estimator.cv)).split.requests
         return "groups" if requests.get("groups") is True else None
+    if has_fit_parameter(estimator, "groups"):
+        return "groups"
     # A recommender passes what it does not know on to its regressor.
     regressor = getattr(estimator, "regressor", None)
     return None if regressor is None else _name_in_fit(regressor)

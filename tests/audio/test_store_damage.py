@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skcoldstart import MelSpectrogram
-from skcoldstart._kernels.checksum import BLOCK_BYTES, block_sums
+from skcoldstart._kernels.checksum import BLOCK_BYTES, block_sums, first_changed
 from skcoldstart.audio import AudioReadError, _pyav, _store
 from tests.audio.conftest import assert_same_frames
 
@@ -38,17 +38,28 @@ def rewrite(path, start, content):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_sums_are_products_with_odd_numbers(rng):
+def test_sums_are_products_of_halves_and_see_a_change_of_any_half_word(rng):
     content = rng.integers(0, 256, 3 * BLOCK_BYTES + 999, dtype=np.uint8)
     from skcoldstart._kernels.checksum import _KEYS
 
     padded = np.zeros((4, BLOCK_BYTES), np.uint8)
     padded.ravel()[: len(content)] = content
-    words = padded.view(np.uint32).astype(np.uint64)
-    assert_array_equal(block_sums(content), (words * _KEYS).sum(axis=1))
-    assert (_KEYS % 2 == 1).all()
+    words = padded.view(np.uint64) ^ _KEYS
+    low, high = words & np.uint64(2**32 - 1), words >> np.uint64(32)
+    sums = block_sums(content)
+    assert_array_equal(sums, (low * high + words).sum(axis=1))
     assert len(set(_KEYS.tolist())) == len(_KEYS)
     assert len(block_sums(content[:0])) == 0
+    assert first_changed(padded.ravel(), sums) == -1
+    # The hardest case: the other half and its key cancel each other.
+    for mask in (2**32 - 1, 2**64 - 2**32):
+        block = rng.integers(0, 2**64, 512, dtype=np.uint64)
+        block[7] = _KEYS[7] ^ (block[7] & np.uint64(mask))
+        expected = block_sums(block.view(np.uint8))
+        for bit in range(64):
+            changed = block.copy()
+            changed[7] ^= np.uint64(2**bit)
+            assert first_changed(changed.view(np.uint8), expected) == 0
 
 
 DAMAGES = {

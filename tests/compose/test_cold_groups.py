@@ -55,6 +55,20 @@ def test_item_weights_reach_the_end_of_a_pipeline(world):
         )
 
 
+@pytest.mark.parametrize("routing", [False, True])
+def test_folds_of_a_search_inside_have_one_row_a_group(world, routing):
+    X, y = world
+    X, y, artists = X[::-1], y[::-1], np.array([f"artist {a}" for a in ARTISTS[::-1]])
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 10.0, 1e3]}, cv=GroupKFold(3))
+    members = np.kron(np.eye(18), np.ones(5))
+    content, plays = members @ X / 5, sp.csr_array(members @ y.toarray())
+    with sklearn.config_context(enable_metadata_routing=routing):
+        model = ColdStartRecommender(search, WMF_3, group_level=True)
+        model.fit(X, y, groups=artists)
+    search.fit(content, WMF_3.fit_transform(plays), groups=np.unique(artists))
+    assert_allclose(model.predict_factors(X), search.predict(X))
+
+
 def test_regressors_without_weights_are_named(world):
     model = ColdStartRecommender(KNeighborsRegressor(), WMF_3, item_weight="inverse")
     with pytest.raises(TypeError, match="KNeighborsRegressor has none"):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_S = 30
+PATIENCE_S = 300
 
 
 def find_chromium():

@@ -270,5 +270,5 @@ if "SIMD" in "%s":
     subprocess.run(
         ["env", setting, sys.executable, "-c", script % setting],
         check=True,
-        timeout=600,
+        timeout=1800,
     )

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from sklearn import config_context
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -13,13 +14,25 @@ from sklearn.model_selection import (
     HalvingRandomSearchCV,
     RandomizedSearchCV,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcoldstart import make_recommendation_scorer, recommendation_scorer
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    make_recommendation_scorer,
+    recommendation_scorer,
+)
 from skcoldstart.metrics import mean_auc
-from skcoldstart.model_selection import cross_val_score, cross_validate
-from tests.stubs import LinearRecommender
+from skcoldstart.model_selection import (
+    compare,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+    warmup_curve,
+)
+from tests.stubs import FactorRecommender, LinearRecommender
 
 AUC = make_recommendation_scorer("auc")
 GRID = {"alpha": [1e-2, 1.0, 1e2, 1e5]}
@@ -57,6 +70,59 @@ def test_search_with_groups_scores_each_fold_as_by_hand(search, container, catal
         folds = [found.cv_results_[f"split{f}_test_score"][i] for f in range(3)]
         assert_array_equal(folds, by_hand(X, y, groups, parameters["alpha"]))
     assert found.score(X, y) == AUC(found.best_estimator_, X, y)
+
+
+class InnerFolds(GroupKFold):
+    """Folds of groups that remember the groups that they were given."""
+
+    given = []
+
+    def split(self, X, y=None, groups=None):
+        self.given.append(None if groups is None else list(groups))
+        return super().split(X, y, groups)
+
+
+ENTRIES = {
+    "compare": lambda model, *data, **options: compare(
+        {"model": model}, *data, metrics="auc", n_resamples=2, **options
+    ),
+    "cross_val_score": cross_val_score,
+    "cross_validate": cross_validate,
+    "learning_curve": lambda model, *data, **options: learning_curve(
+        model, *data, train_sizes=[1.0], **options
+    ),
+    "validation_curve": lambda model, *data, **options: validation_curve(
+        model, *data, param_name=REFIT[type(model)], param_range=[True], **options
+    ),
+    "warmup_curve": lambda model, *data, **options: warmup_curve(
+        model, *data, n_plays=[0], **options
+    ),
+}
+
+REFIT = {
+    GridSearchCV: "refit",
+    Pipeline: "gridsearchcv__refit",
+    ColdStartRecommender: "regressor__refit",
+}
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("outside", REFIT)
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_groups_reach_the_folds_of_a_search_inside(entry, outside, routing, catalog):
+    X, y, groups = catalog
+    model = GridSearchCV(FactorRecommender(), GRID, scoring=AUC, cv=InnerFolds(2))
+    if outside is Pipeline:
+        model = make_pipeline(StandardScaler(), model)
+    if outside is ColdStartRecommender:
+        model = GridSearchCV(Ridge(), GRID, cv=InnerFolds(2))
+        model = ColdStartRecommender(model, WMF(2, random_state=0))
+    outer = GroupKFold(3)
+    InnerFolds.given.clear()
+    with config_context(enable_metadata_routing=routing):
+        ENTRIES[entry](model, X, y, groups=groups, cv=outer)
+    expected = [list(groups[train]) for train, _ in outer.split(X, y, groups)]
+    assert InnerFolds.given == expected
 
 
 @pytest.mark.parametrize("search", [HalvingGridSearchCV, HalvingRandomSearchCV])

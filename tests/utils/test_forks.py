@@ -57,7 +57,7 @@ for k in range({n_forks}):
     time.sleep(0.005 * rng.random())
     child = os.fork()
     if child == 0:
-        signal.alarm(120)
+        signal.alarm(600)
         try:
             work()
             os._exit(0 if blas() == before else 3)
