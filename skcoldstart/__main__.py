@@ -250,7 +250,7 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
         raise _UserError(error) from error
     picture = options.out / "demonstration.png"
     recommendations = options.out / "recommendations.tsv"
-    labels = None if genres is None else np.asarray(genres)[played]
+    labels = np.asarray(catalog.groups if genres is None else genres)[played]
     try:
         save_picture(picture, experiment, heard, labels)
         if len(new):

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.isotonic import IsotonicRegression
 from sklearn.preprocessing import normalize
 
 from skcoldstart._demonstration._experiment import Experiment
 from skcoldstart._demonstration._systems import (
-    COLOURS,
+    SYSTEMS,
     Songs,
     item_factors,
     user_factors,
@@ -19,6 +20,9 @@ from skcoldstart._utils.atomic import atomic_write
 __all__ = ["found_shares", "save_picture"]
 
 GRID = np.linspace(0.0, 1.0, 101)
+LABELLED_AT = 60  # the curves end at 60 % of the songs, where they still differ
+COLOURS = [f"C{i}" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9)]  # C7 is grey
+GREY, BLUE, ACCENT = "#8c8c8c", "#6d9dc5", "#d1571f"
 
 
 def found_shares(source: Any, plays: Any) -> np.ndarray:
@@ -43,75 +47,115 @@ def found_shares(source: Any, plays: Any) -> np.ndarray:
 def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) -> None:
     """Draw the picture and write it as PNG.
 
-    Shapes: `labels` (n_items,).
+    Shapes: `labels` (n_items,), genres or artists; the most frequent ones are named.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13.5, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
-    found, bars, taste = figure.subplots(1, 3, width_ratios=[1.1, 1.0, 1.2])
-    _draw_found(found, experiment, songs.plays[experiment.test])
-    _draw_scores(bars, experiment)
+    found, precision, area, taste = figure.subplots(
+        1, 4, width_ratios=[1.2, 0.7, 0.7, 1.3]
+    )
+    colours = _colours(experiment)
+    _draw_found(found, experiment, songs.plays[experiment.test], colours)
+    _draw_scores(precision, experiment, "map", "mAP@500", colours)
+    _draw_scores(area, experiment, "auc", "AUC", colours)
+    area.axvline(0.5, color=GREY, linewidth=1, linestyle=":", zorder=0)
+    area.set_yticklabels([])
     _draw_map(taste, experiment, songs, labels)
     with atomic_write(path) as file:
         figure.savefig(file, dpi=100, format="png")
 
 
-def _draw_found(axes: Any, experiment: Experiment, plays: Any) -> None:
+def _colours(experiment: Experiment) -> dict[str, str]:
+    """Return grey for references, blue for systems and an accent for the best one."""
+    able = {system.name for system in SYSTEMS if system.recommends}
+    colours = {name: BLUE if name in able else GREY for name in experiment.sources}
+    return colours | {experiment.best.name: ACCENT}
+
+
+def _draw_found(
+    axes: Any, experiment: Experiment, plays: Any, colours: dict[str, str]
+) -> None:
+    ends = {}
     for name, source in experiment.sources.items():
+        shares = 100 * found_shares(source, plays)
+        best = name == experiment.best.name
         axes.plot(
-            100 * GRID,
-            100 * found_shares(source, plays),
-            color=COLOURS[name],
-            linewidth=2,
-            label=name,
+            100 * GRID, shares, color=colours[name], linewidth=2.6 if best else 1.5
+        )
+        ends[name] = shares[LABELLED_AT]
+    x = 100 * GRID[LABELLED_AT]
+    apart = _spread(np.array(list(ends.values())), 6.5)
+    for (name, y), place in zip(ends.items(), apart, strict=True):
+        axes.annotate(
+            name,
+            (x, y),
+            (1.05 * x, place),
+            color=colours[name],
+            va="center",
+            fontsize=9,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colours[name], "alpha": 0.4},
         )
     axes.set(
-        xlim=(0, 100),
+        xlim=(0, x),
         ylim=(0, 100),
         xlabel="new songs recommended, %",
         ylabel="of a listener's own songs found, %",
-        title="How early new music reaches its listeners",
     )
-    axes.legend(loc="lower right", frameon=False)
+    axes.set_title("How early new songs reach their listeners", loc="left", pad=14)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_scores(axes: Any, experiment: Experiment) -> None:
-    rows = experiment.scores
-    positions = np.arange(len(rows))[::-1]
-    for row, y in zip(rows, positions, strict=True):
-        low, high = row.auc_interval
-        axes.barh(
-            y,
-            row.auc,
-            color=COLOURS[row.name],
-            height=0.62,
-            xerr=[[row.auc - low], [high - row.auc]],
-            error_kw={"ecolor": "#303030", "capsize": 3, "elinewidth": 1},
-        )
-        axes.text(
-            0.02,
-            y,
-            f"AUC {row.auc:.3f}\nmAP@500 {row.map:.3f}",
-            va="center",
-            color="white",
+def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
+    """Move heights apart to at least a gap, keeping their order and their mean."""
+    order = np.argsort(heights, kind="stable")
+    steps = gap * np.arange(len(heights))
+    spread = IsotonicRegression().fit_transform(steps, heights[order] - steps)
+    placed = np.empty(len(heights))
+    placed[order] = spread + steps
+    return placed
+
+
+def _draw_scores(
+    axes: Any, experiment: Experiment, metric: str, title: str, colours: dict[str, str]
+) -> None:
+    rows = experiment.scores[::-1]
+    for y, row in enumerate(rows):
+        value = getattr(row, metric)
+        low, high = getattr(row, f"{metric}_interval")
+        colour = colours[row.name]
+        axes.plot([low, high], [y, y], color=colour, linewidth=2, alpha=0.6)
+        axes.plot(value, y, "o", color=colour, markersize=7)
+        axes.annotate(
+            f"{value:.3f}",
+            (value, y),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+            color=colour,
             fontsize=9,
-            fontweight="bold",
         )
-    axes.axvline(0.5, color="#303030", linewidth=1, linestyle=":")
     axes.set(
-        yticks=positions,
+        yticks=range(len(rows)),
         yticklabels=[row.name.replace(" ", "\n") for row in rows],
+        ylim=(-0.5, len(rows) - 0.3),
         xlim=(0, 1),
-        xlabel="AUC, mean over users with 95 % interval",
-        title=f"{len(experiment.test)} songs that nobody has played",
+        xticks=[0, 0.5, 1],
+        xlabel="mean, 95 % interval",
+        title=title,
     )
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
 
 
 def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> None:
+    from matplotlib.patheffects import withStroke
     from sklearn.manifold import TSNE
 
+    labels = np.asarray(labels).astype(str)
     model = experiment.best_model
     factors = item_factors(model, getattr(songs, experiment.best.reads))
     patterns = usage_coordinates(factors, np.asarray(user_factors(model)))
@@ -121,28 +165,31 @@ def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> N
     ).fit_transform(patterns)
     held_out = np.zeros(len(points), dtype=bool)
     held_out[experiment.test] = True
-    names = np.full(len(points), "") if labels is None else np.asarray(labels)
-    for i, name in enumerate(sorted(set(names))):
+    found, counts = np.unique(labels, return_counts=True)
+    shown = found[np.argsort(-counts, kind="stable")][: len(COLOURS)]
+    for name in [None, *sorted(shown)]:
+        own = np.isin(labels, shown, invert=True) if name is None else labels == name
+        colour = GREY if name is None else COLOURS[sorted(shown).index(name)]
         for new, style in ((False, {"alpha": 0.35, "s": 14}), (True, {"s": 34})):
-            chosen = (names == name) & (held_out == new)
             axes.scatter(
-                *points[chosen].T,
-                color=f"C{i}",
+                *points[own & (held_out == new)].T,
+                color=colour,
                 edgecolors="white" if new else "none",
                 linewidths=0.6,
-                label=name if new and name else None,
                 **style,
             )
-    if labels is not None:
-        axes.legend(
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.01),
-            ncols=4,
-            fontsize=7,
-            frameon=False,
-            handletextpad=0.1,
-            columnspacing=0.8,
-        )
-    axes.set(xticks=[], yticks=[])
-    axes.set_title("Who will play it, by its sound (large: new)")
+        if name is not None:
+            x, y = np.median(points[own], axis=0)
+            axes.annotate(
+                name,
+                (x, y),
+                (0, 12),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+                color=colour,
+                path_effects=[withStroke(linewidth=3, foreground="white")],
+            )
+    axes.margins(0.12)
+    axes.set(xticks=[], yticks=[], title="By predicted listeners (large: new)")
     axes.spines[:].set_color("#cccccc")

@@ -22,7 +22,6 @@ from skcoldstart.neural import CNNFactorRegressor
 from skcoldstart.similarity import MLRSimilarity
 
 __all__ = [
-    "COLOURS",
     "SYSTEMS",
     "Setting",
     "Songs",
@@ -66,7 +65,6 @@ class System:
     """One row of the table."""
 
     name: str
-    colour: str
     reads: str
     make: Callable[[Setting], Any]
     recommends: bool = True
@@ -147,21 +145,18 @@ def _network(setting: Setting) -> ColdStartRecommender:
 SYSTEMS = (
     System(
         "random",
-        "#8c8c8c",
         "mfcc",
         lambda setting: RandomRecommender(random_state=setting.seed),
         recommends=False,
     ),
-    System("metric learning", "#8064a2", "mfcc", _metric),
-    System("linear regression", "#3b75af", "mfcc", _linear_regression),
-    System("multilayer perceptron", "#c8503c", "mfcc", _perceptron),
-    System("convolutional network", "#d98b1f", "mel", _network, needs="skorch"),
+    System("metric learning", "mfcc", _metric),
+    System("linear regression", "mfcc", _linear_regression),
+    System("multilayer perceptron", "mfcc", _perceptron),
+    System("convolutional network", "mel", _network, needs="skorch"),
     System(
         "upper bound",
-        "#3a923a",
         "plays",
         lambda setting: OracleRecommender(setting.wmf),
         recommends=False,
     ),
 )
-COLOURS = {system.name: system.colour for system in SYSTEMS}
