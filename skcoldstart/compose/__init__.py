@@ -11,8 +11,11 @@ from skcoldstart.compose._moments import ScoreOverTime, score_over_time
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
 
-# Known to model files, and not meant to be used alone.
+# For explanations and model files, and not meant to be used alone.
+from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
+from skcoldstart.compose._linear import dual_weights as dual_weights
 from skcoldstart.compose._regressors import RegressorPerFactor as RegressorPerFactor
+from skcoldstart.compose._regressors import features_and_head as features_and_head
 
 __all__ = [
     "BlendRecommender",

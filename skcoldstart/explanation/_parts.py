@@ -4,22 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
-from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.pipeline import Pipeline
 
+from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose import (
+    LINEAR_REGRESSORS,
     ColdStartRecommender,
     ContentKNNRecommender,
     ContentProfileRecommender,
+    dual_weights,
+    features_and_head,
 )
 
 __all__ = ["Parts", "parts_of"]
-
-_LINEAR = (Ridge, RidgeCV, LinearRegression)
 
 # Dual weights reproduce the predictions of a fitted regressor as closely as this.
 _TOLERANCE = 1e-3
@@ -89,8 +87,8 @@ def _refuse(model: Any, by: str, only: str) -> None:
 
 def _columns_behind_factors(model: Any, X: Any, users: np.ndarray) -> list[Parts]:
     """Split scores by column of what the last step of the regressor sees."""
-    features, head = _features_and_head(model.regressor_, X)
-    if not isinstance(head, _LINEAR):
+    features, head = features_and_head(model.regressor_, X)
+    if not isinstance(head, LINEAR_REGRESSORS):
         raise TypeError(
             f"The regressor ends in {type(head).__name__}, whose predictions are not "
             "sums over columns of content; expected Ridge, RidgeCV or "
@@ -121,9 +119,10 @@ def _songs_behind_factors(
             f"X_train has {n_train} items, but the recommender was fitted to more; "
             "pass the content that it was fitted to, whole and in the same order."
         )
-    known, head = _features_and_head(model.regressor_, X_train)
-    new, _ = _features_and_head(model.regressor_, X)
-    weights = _dual_weights(head, known[played], new)
+    known, head = features_and_head(model.regressor_, X_train)
+    new, _ = features_and_head(model.regressor_, X)
+    rows = known.tocsr() if sp.issparse(known) else known
+    weights = dual_weights(head, _safe_indexing(rows, played), new)
     predicted = model.predict_factors(X)
     gap = np.abs(weights @ targets - predicted).max()
     if gap > _TOLERANCE * max(np.abs(predicted).max(), 1e-30):
@@ -134,59 +133,6 @@ def _songs_behind_factors(
         )
     labels = played if item_ids is None else np.asarray(item_ids)[played]
     return [Parts("song", labels, weights, model.user_factors_[users] @ targets.T)]
-
-
-def _dual_weights(head: Any, known: Any, new: Any) -> np.ndarray:
-    """Return what each training item counts in a prediction, (n_items, n_train).
-
-    Predictions of a ridge are these weights times the targets; weights add up to 1
-    where there is an intercept.
-    """
-    if isinstance(head, KernelRidge):
-        params = head.kernel_params or {}
-        if not callable(head.kernel):
-            params = {"gamma": head.gamma, "degree": head.degree, "coef0": head.coef0}
-        gram, cross = (
-            pairwise_kernels(F, known, metric=head.kernel, filter_params=True, **params)
-            for F in (known, new)
-        )
-        gram[np.diag_indices_from(gram)] += _strength(head)
-        return scipy.linalg.solve(gram, cross.T, assume_a="pos").T
-    if not isinstance(head, _LINEAR):
-        raise TypeError(
-            f"The regressor ends in {type(head).__name__}, which has no dual weights; "
-            "expected Ridge, RidgeCV, LinearRegression or KernelRidge."
-        )
-    known, new = (
-        np.asarray(F.toarray() if sp.issparse(F) else F) for F in (known, new)
-    )
-    known, new = known.astype(np.float64), new.astype(np.float64)
-    share = 0.0
-    if head.fit_intercept:
-        mean = known.mean(axis=0)
-        known, new, share = known - mean, new - mean, 1 / len(known)
-    covariance = known.T @ known
-    covariance[np.diag_indices_from(covariance)] += _strength(head)
-    solved = scipy.linalg.lstsq(covariance, known.T)[0]
-    return share + new @ solved
-
-
-def _strength(head: Any) -> float:
-    alpha = getattr(head, "alpha_", getattr(head, "alpha", 0.0))
-    if np.size(alpha) != 1:
-        raise ValueError(
-            f"{type(head).__name__} has one alpha for each factor; explanations by "
-            "songs need one for all."
-        )
-    return float(np.ravel(alpha)[0])
-
-
-def _features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
-    """Return what the last step of a regressor sees of X, and that step."""
-    if isinstance(regressor, Pipeline):
-        features = regressor[:-1].transform(X) if len(regressor) > 1 else X
-        return features, regressor[-1]
-    return (X.to_numpy() if hasattr(X, "to_numpy") else X), regressor
 
 
 def _column_names(model: Any, n_columns: int) -> np.ndarray:
