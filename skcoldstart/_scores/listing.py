@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
+from skcoldstart._scores.exploration import explored_scores, with_covariance
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.recommendations import (
@@ -49,10 +50,24 @@ def recommend_items(
     max_per_group: int | None = None,
     groups: Any = None,
     as_frame: Any = None,
+    explore: str | None = None,
+    strength: float = 1.0,
+    random_state: Any = None,
 ) -> Recommendations:
     """Return the best items of each user; see `skcoldstart.recommend`."""
     names = _user_names(model, users, user_factors)
-    source = _source(model, X, item_factors, user_factors, groups)
+    source: ScoreSource
+    if explore is None:
+        if with_covariance(item_factors):
+            item_factors = item_factors[0]  # how sure they are is not asked
+        source = _source(model, X, item_factors, user_factors, groups)
+    else:
+        source = explored_scores(
+            *(model, X, item_factors, user_factors),
+            explore=explore,
+            strength=strength,
+            random_state=random_state,
+        )
     if max_per_group is None and takes_groups(model):
         groups = None  # they were read
     chosen = None if user_factors is not None else users_by_name(users, names)

@@ -1,5 +1,6 @@
 """Recommenders: a factorizer and a regressor joined, and honest baselines."""
 
+from skcoldstart._scores.covariance import FactorCovariance
 from skcoldstart.compose._baselines import (
     ContentProfileRecommender,
     OracleRecommender,
@@ -7,13 +8,13 @@ from skcoldstart.compose._baselines import (
 )
 from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
-from skcoldstart.compose._moments import ScoreOverTime, score_over_time
-from skcoldstart.compose._neighbors import ContentKNNRecommender
-from skcoldstart.compose._popularity import PopularityRecommender
 
 # For explanations and model files, and not meant to be used alone.
 from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
 from skcoldstart.compose._linear import dual_weights as dual_weights
+from skcoldstart.compose._moments import ScoreOverTime, score_over_time
+from skcoldstart.compose._neighbors import ContentKNNRecommender
+from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.compose._regressors import RegressorPerFactor as RegressorPerFactor
 from skcoldstart.compose._regressors import features_and_head as features_and_head
 
@@ -22,6 +23,7 @@ __all__ = [
     "ColdStartRecommender",
     "ContentKNNRecommender",
     "ContentProfileRecommender",
+    "FactorCovariance",
     "OracleRecommender",
     "PopularityRecommender",
     "RandomRecommender",

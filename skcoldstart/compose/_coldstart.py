@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -37,10 +36,13 @@ from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import by_group, check_item_groups
 from skcoldstart.compose._growth import align, grow_factorization, item_names_of
 from skcoldstart.compose._heads import JoinedHeadsMixin
+from skcoldstart.compose._posterior import PosteriorMixin, learn_posterior
 from skcoldstart.compose._regressors import (
     check_predicts,
+    features_of_fit,
     for_all_factors,
     kept_or_new,
+    last_step,
     name_of_groups,
     with_item_weights,
 )
@@ -56,6 +58,7 @@ DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 class ColdStartRecommender(
     FoldInMixin,
+    PosteriorMixin,
     JoinedHeadsMixin,
     MetaEstimatorMixin,
     BaseEstimator,
@@ -388,7 +391,7 @@ class ColdStartRecommender(
         given = self._given_regressor()
         check_predicts(given)
         if self.play_weight:
-            check_linear_in_targets(given[-1] if isinstance(given, Pipeline) else given)
+            check_linear_in_targets(last_step(given))
         checked = None if groups is None else check_item_groups(groups, X)
         self._record_items(X, plays, names)
         self._members: sp.csr_array | None = None
@@ -426,9 +429,11 @@ class ColdStartRecommender(
         fit_params, weight = with_item_weights(
             self.regressor_, usage | fit_params, item_weights(plays, self.item_weight)
         )
-        with name_missing_content(X):
+        with name_missing_content(X), features_of_fit(self.regressor_, X) as seen:
             self.regressor_.fit(X, targets, **fit_params)
-        self._join_heads(X, plays, weight)
+        F = seen[-1]
+        self._posterior = learn_posterior(self, F, targets, weight, plays, played)
+        self._join_heads(F, plays, weight)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
@@ -451,20 +456,50 @@ class ColdStartRecommender(
         users[unknown] = 0
         return users
 
-    def predict_factors(self, X: Any) -> np.ndarray:
-        """Predict the latent factors of items from their content.
+    def predict_factors(self, X: Any, return_cov: bool = False) -> Any:
+        r"""Predict the latent factors of items from their content.
 
         Parameters
         ----------
         X : sequence of n_items items
             Items, in the form given to `fit`.
+        return_cov : bool, default=False
+            Whether to return how sure the factors are, too.
+
+            .. versionadded:: 0.2
 
         Returns
         -------
-        ndarray of shape (n_items, k)
+        factors : ndarray of shape (n_items, k)
             Predicted item factors; with `play_weight` or `popularity_weight`, the
             features that carry smoothed plays and the popularity follow them.
+        cov : FactorCovariance of shape (n_items, k, k)
+            With `return_cov`: ``cov[i]`` is the covariance of the factors of item i,
+            ``cov.std(user_factors_)`` the deviations of scores. What follows the
+            latent factors is taken as known.
+
+        Raises
+        ------
+        TypeError
+            If `return_cov` is set and the regressor has no posterior: it ends neither
+            in a ridge, nor in a linear regression or a kernel ridge.
+
+        Notes
+        -----
+        With content f and the training items' content F (centred where there is an
+        intercept) the covariance of an item is :math:`(1 + h) \Sigma`, with the
+        leverage :math:`h = f^T (F^T F + \alpha I)^{-1} f` (:math:`1/n` more with an
+        intercept): the posterior of a regression whose coefficients and errors are
+        matrix normal, plus the part of an item that content does not tell. A kernel
+        ridge has :math:`(k(f, f) - k^T (K + \alpha I)^{-1} k) / \alpha` in its place.
+        :math:`\Sigma` is taken from leave-one-out residuals, in closed form, and
+        scaled so that 90 % of the scores of held-out items lie within 1.645
+        deviations: `fit` folds a fifth of the items in by users who are folded in
+        without them. With `group_level` all this is of groups, and too sure of items.
         """
+        if return_cov:
+            factors = self.predict_factors(X)
+            return factors, self._covariance(X).padded(factors.shape[1])
         return self._with_heads(X, self._latent_factors(X))
 
     def _latent_factors(self, X: Any) -> np.ndarray:
@@ -487,7 +522,7 @@ class ColdStartRecommender(
         check_is_fitted(self)
         return self._taught
 
-    def refine_factors(self, X: Any, y_so_far: Any) -> np.ndarray:
+    def refine_factors(self, X: Any, y_so_far: Any, return_cov: bool = False) -> Any:
         """Return factors of items from their content and the plays they have so far.
 
         For the first days of an item: with no plays this is `predict_factors`, and
@@ -500,11 +535,18 @@ class ColdStartRecommender(
             Items, in the form given to `fit`.
         y_so_far : {array-like, sparse} of shape (n_items, n_users)
             Their play counts so far, by the users of `fit`.
+        return_cov : bool, default=False
+            Whether to return how sure the factors are, too.
+
+            .. versionadded:: 0.2
 
         Returns
         -------
-        ndarray of shape (n_items, k)
+        factors : ndarray of shape (n_items, k)
             Item factors, for scores ``refine_factors(X, y_so_far) @ user_factors_.T``.
+        cov : FactorCovariance of shape (n_items, k, k)
+            With `return_cov`: that of `predict_factors` for items without plays,
+            smaller for others. Takes k numbers for each play, of k plays at most.
 
         Raises
         ------
@@ -512,7 +554,8 @@ class ColdStartRecommender(
             If `y_so_far` does not have one row per item and one column per user of
             `fit`, or holds NaN, infinite or negative counts.
         TypeError
-            If the factorizer has no ``transform_with_prior``, as `WMF` does.
+            If the factorizer has no ``transform_with_prior``, as `WMF` does, or
+            `return_cov` is set and the regressor has no posterior.
 
         Notes
         -----
@@ -542,7 +585,9 @@ class ColdStartRecommender(
             plays, self._factor_length * latent, strength=self.prior_strength
         )
         latent /= self._factor_length
-        return factors
+        if not return_cov:
+            return factors
+        return factors, self._covariance_after(X, plays).padded(factors.shape[1])
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe which step receives which metadata.

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart.compose._base import FactorScoresMixin
-from skcoldstart.compose._regressors import features_and_head
+from skcoldstart.compose._regressors import features_and_head, last_step
 from skcoldstart.compose._smoothing import play_features, play_projection
 from skcoldstart.compose._targets import (
     fit_popularity,
@@ -27,7 +27,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
     factorizer_: Any
     _joined_user_factors: np.ndarray | None
 
-    def _join_heads(self, X: Any, plays: Any, weight: np.ndarray | None) -> None:
+    def _join_heads(self, F: Any, plays: Any, weight: np.ndarray | None) -> None:
         """Join smoothed plays and predicted popularity to the factors of users."""
         for name in ("popularity_regressor_", "_play_projection", "_popularity_spread"):
             self.__dict__.pop(name, None)
@@ -39,8 +39,8 @@ class JoinedHeadsMixin(FactorScoresMixin):
                 f"{type(self.factorizer_).__name__} does not decode linearly; use "
                 "factorizer=WMF(), or leave both 0."
             )
-        F, head = features_and_head(self.regressor_, X)
-        users, items = self.user_factors_, self._latent_factors(X)  # type: ignore[attr-defined]
+        head, users = last_step(self.regressor_), self.user_factors_
+        items = np.reshape(head.predict(F), (-1, self._n_components))
         if self.play_weight:
             projection = self.play_weight * play_projection(head, F, weight)
             self._play_projection = projection.astype(users.dtype)

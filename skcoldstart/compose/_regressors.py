@@ -1,6 +1,8 @@
 """The regressor inside a recommender: any one that scikit-learn knows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,10 @@ __all__ = [
     "RegressorPerFactor",
     "check_predicts",
     "features_and_head",
+    "features_of_fit",
     "for_all_factors",
     "kept_or_new",
+    "last_step",
     "name_of_groups",
     "named_for_fit",
     "with_item_weights",
@@ -35,7 +39,7 @@ class RegressorPerFactor(MultiOutputRegressor):
 
 def check_predicts(regressor: Any) -> None:
     """Refuse what is no regressor; some have `predict` only once they are fitted."""
-    last = regressor[-1] if isinstance(regressor, Pipeline) else regressor
+    last = last_step(regressor)
     if not (hasattr(regressor, "predict") or is_regressor(last)):
         raise TypeError(
             f"regressor={type(regressor).__name__} has no predict; expected a "
@@ -87,7 +91,7 @@ def _continued(given: Any, fitted: Any) -> Any:
     warm = [name for name in params if name.endswith("warm_start") and params[name]]
     if not warm:
         return None
-    last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    last = last_step(fitted)
     searches = any(map(_is_search, (given, *params.values())))
     if searches or isinstance(last, MultiOutputRegressor):
         raise ValueError(
@@ -145,9 +149,39 @@ def with_item_weights(
 
 def features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
     """Return what the last step of a fitted regressor sees of X, and that step."""
-    if isinstance(regressor, Pipeline):
-        return regressor[:-1].transform(X) if len(regressor) > 1 else X, regressor[-1]
-    return X, regressor
+    if isinstance(regressor, Pipeline) and len(regressor) > 1:
+        X = regressor[:-1].transform(X)
+    return X, last_step(regressor)
+
+
+def last_step(regressor: Any) -> Any:
+    """Return the step that predicts."""
+    return regressor[-1] if isinstance(regressor, Pipeline) else regressor
+
+
+@contextmanager
+def features_of_fit(regressor: Any, X: Any) -> Iterator[list[Any]]:
+    """Yield a list whose last entry is, after a fit, what the last step saw of X.
+
+    So that steps which read sound or text need not read it again.
+    """
+    seen = [X]
+    head = regressor[-1] if isinstance(regressor, Pipeline) else None
+    if head is None or "fit" in vars(head):
+        yield seen
+        return
+    fit = head.fit
+
+    @wraps(fit)
+    def recorded(F: Any, *args: Any, **params: Any) -> Any:
+        seen.append(F)
+        return fit(F, *args, **params)
+
+    head.fit = recorded
+    try:
+        yield seen
+    finally:
+        del head.fit
 
 
 def named_for_fit(regressor: Any, names: Iterable[str]) -> dict[str, str]:

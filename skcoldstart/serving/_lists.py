@@ -21,6 +21,9 @@ def recommend(
     max_per_group: int | None = None,
     groups: Any = None,
     as_frame: str | None = None,
+    explore: str | None = None,
+    strength: float = 1.0,
+    random_state: Any = None,
 ) -> Recommendations:
     """Return the best items of each user, by any recommender or Pipeline.
 
@@ -49,7 +52,8 @@ def recommend(
     item_factors : array-like of shape (n_items, k), default=None
         Factors in place of those predicted from `X`, which is not read then (``None``
         will do): those of ``item_factors`` of a recommender for items that some have
-        played.
+        played. With `explore`, the pair that ``refine_factors(X, y_so_far,
+        return_cov=True)`` returns.
     user_factors : array-like of shape (n_selected_users, k), default=None
         Factors in place of the users' of fit, such as those of new users.
     max_per_group : int, default=None
@@ -59,6 +63,19 @@ def recommend(
         recommenders that score by groups, too.
     as_frame : {"pandas", "polars", "pyarrow"}, default=None
         What `Recommendations.to_frame` returns; ``None`` means the library of `X`.
+    explore : {"thompson", "ucb"}, default=None
+        Give unsure items a chance, so that their first plays teach what they are:
+        "thompson" draws the factors of each item from their posterior, once a call;
+        "ucb" adds `strength` standard deviations to each score. Scores returned are
+        those that were ranked. Needs a `ColdStartRecommender` with a ridge or a
+        kernel ridge.
+
+        .. versionadded:: 0.2
+    strength : float, default=1.0
+        How much to explore, in standard deviations: 0 ranks as ``explore=None``.
+    random_state : int, RandomState instance or None, default=None
+        Where the draws of "thompson" come from. A number gives
+        the same lists each time.
 
     Returns
     -------
@@ -115,6 +132,9 @@ def recommend(
         max_per_group=max_per_group,
         groups=groups,
         as_frame=as_frame,
+        explore=explore,
+        strength=strength,
+        random_state=random_state,
     )
 
 

@@ -1,0 +1,107 @@
+"""Scores that try items whose factors are not sure."""
+
+from inspect import signature
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skcoldstart._scores.covariance import FactorCovariance
+from skcoldstart._scores.sources import LowRankScores, ScoreSource, open_recommender
+
+__all__ = ["explored_scores", "with_covariance"]
+
+CHOICES = ("thompson", "ucb")
+
+
+class OptimisticScores:
+    """Scores plus a multiple of their standard deviations, in blocks of users.
+
+    Shapes: of `means` (n_items, n_users), `cov` (n_items, k, k).
+    """
+
+    def __init__(
+        self, means: LowRankScores, cov: FactorCovariance, strength: float
+    ) -> None:
+        self.n_items, self.n_users, self.dtype = (
+            means.n_items,
+            means.n_users,
+            means.dtype,
+        )
+        self._means, self._cov, self._strength = means, cov, strength
+
+    def rows(
+        self, users: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        rows = self._means.rows(users, out)
+        rows += (self._strength * self._cov.std(self._means.user_factors[users])).T
+        return rows
+
+    def has_nan(self) -> bool:
+        """Tell whether a factor is NaN."""
+        return self._means.has_nan()
+
+    def of_items(self, items: np.ndarray) -> "OptimisticScores":
+        """Return the scores of some items, given by index or mask."""
+        means = self._means.of_items(items)
+        return OptimisticScores(means, self._cov[items], self._strength)
+
+
+def with_covariance(item_factors: Any) -> bool:
+    """Tell whether factors are a pair with their covariances."""
+    return (
+        isinstance(item_factors, tuple)
+        and len(item_factors) == 2
+        and isinstance(item_factors[1], FactorCovariance)
+    )
+
+
+def explored_scores(
+    model: Any,
+    X: Any,
+    item_factors: Any,
+    user_factors: Any,
+    *,
+    explore: str,
+    strength: float,
+    random_state: Any,
+) -> ScoreSource:
+    """Return scores to explore by; `item_factors` may be a pair with covariances."""
+    if explore not in CHOICES:
+        raise ValueError(f"explore={explore!r}; expected None, 'thompson' or 'ucb'.")
+    if not (isinstance(strength, Real) and np.isfinite(strength) and strength >= 0):
+        raise ValueError(f"strength={strength!r}; expected a number of at least 0.")
+    recommender, content = open_recommender(model, X if item_factors is None else None)
+    if item_factors is None:
+        predict_factors = getattr(recommender, "predict_factors", None)
+        if predict_factors is None or "return_cov" not in (
+            signature(predict_factors).parameters
+        ):
+            raise TypeError(
+                f"explore={explore!r} needs to know how sure predictions are, but "
+                f"{type(recommender).__name__} has no predict_factors(X, "
+                "return_cov=True); use a ColdStartRecommender with a ridge or a kernel "
+                "ridge, or explore=None."
+            )
+        item_factors = predict_factors(content, return_cov=True)
+    if not with_covariance(item_factors):
+        raise TypeError(
+            f"explore={explore!r} needs to know how sure item_factors are; pass the "
+            "pair that refine_factors(X, y_so_far, return_cov=True) returns."
+        )
+    factors, cov = np.asarray(item_factors[0]), item_factors[1]
+    if cov.shape[:2] != factors.shape:
+        raise ValueError(
+            f"Factors of shape {factors.shape} came with covariances of shape "
+            f"{cov.shape}; expected (n_items, k) and (n_items, k, k)."
+        )
+    if user_factors is None:
+        user_factors = recommender.user_factors_
+    users = np.asarray(user_factors)
+    if explore == "ucb":
+        return OptimisticScores(LowRankScores(factors, users), cov, strength)
+    rng = check_random_state(random_state)
+    drawn = factors + strength * cov.draw(rng)
+    return LowRankScores(drawn.astype(factors.dtype), users)

@@ -1,0 +1,337 @@
+"""How sure predicted factors are, where the regressor is linear in its targets."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._scores.covariance import FactorCovariance, after_plays
+from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._linear import (
+    LINEAR_REGRESSORS,
+    dense,
+    kernel_of,
+    one_strength,
+)
+from skcoldstart.compose._regressors import features_and_head, last_step
+from skcoldstart.compose._targets import compress_norms
+
+__all__ = ["PosteriorMixin", "learn_posterior"]
+
+MOST_FEATURES = 2048  # a square matrix of them is kept
+MOST_ITEMS = 4096  # whose leave-one-out residuals are taken
+MOST_HELD, ENOUGH_HELD, MOST_USERS = 1024, 600, 1024  # held out to see the errors
+BLOCK_ROWS = 1024
+NORMAL_90 = 1.6448536269514722  # 90 % of a normal variable lie within
+
+
+class PosteriorMixin(FactorScoresMixin):
+    """Covariances of predicted factors, and deviations of scores."""
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Score every item for every user.
+
+        Parameters
+        ----------
+        X : sequence of n_items items
+            Items to score, in the form given to `fit`; nobody needs to have played
+            them.
+        return_std : bool, default=False
+            Whether to return how far scores may be off, too.
+
+            .. versionadded:: 0.2
+
+        Returns
+        -------
+        scores : ndarray of shape (n_items, n_users)
+            Scores, decoded by the factorizer; a user's items are ranked by their
+            column, highest first. For large catalogues prefer `recommend`, which
+            never holds this table.
+        std : ndarray of shape (n_items, n_users)
+            With `return_std`: standard deviations, ``sqrt(x_u @ cov[i] @ x_u)`` with
+            the factors x_u of a user and ``cov`` as of `predict_factors`. Scores that
+            an item would get from its plays lie within 1.645 of them in 90 % of cases.
+
+        Raises
+        ------
+        TypeError
+            If `return_std` is set and the regressor has no posterior.
+        """
+        if not return_std:
+            return super().predict(X)
+        _, cov = self.predict_factors(X, return_cov=True)  # type: ignore[attr-defined]
+        return super().predict(X), cov.std(self.user_factors_)
+
+    def _covariance(self, X: Any) -> FactorCovariance:
+        """Return the covariances of latent factors predicted from content."""
+        check_is_fitted(self)
+        state = getattr(self, "_posterior", {"reason": "it was fitted before 0.2"})
+        if "reason" in state:
+            raise TypeError(
+                f"Predictions have no covariances: {state['reason']}. Expected a "
+                "regularized Ridge, RidgeCV, LinearRegression or KernelRidge, alone or "
+                "at the end of a Pipeline, and a factorizer such as WMF()."
+            )
+        F, head = features_and_head(self.regressor_, X)  # type: ignore[attr-defined]
+        if isinstance(head, KernelRidge):
+            return _kernel_covariance(head, F, state)
+        scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
+        return FactorCovariance(scale, state["root"])
+
+    def _covariance_after(self, X: Any, plays: sp.csr_array) -> FactorCovariance:
+        """Return the covariances of latent factors once items are played."""
+        length = self._factor_length  # type: ignore[attr-defined]
+        cov = self._covariance(X).scaled(length)
+        factorizer = self.factorizer_  # type: ignore[attr-defined]
+        U = factorizer.user_factors_.astype(np.float64)
+        gram = U.T @ U
+        # A play counts against the content as in the mean that `refine_factors` solves
+        # for, whose prior has the precision ``strength * (gram + reg I)``: its unit is
+        # such that scores vary as much, in the mean over users, as by the covariance.
+        spectrum = np.maximum(np.linalg.eigvalsh(gram), 0.0)
+        freedom = np.sum(spectrum / (spectrum + getattr(factorizer, "reg_", 0.0)))
+        varying = np.einsum("kr,kl,lr->", cov.root, gram, cov.root)
+        unit = self.prior_strength * varying / freedom  # type: ignore[attr-defined]
+        counts = factorizer.confidences(plays)
+        precision = np.sqrt(np.maximum(counts.data - 1.0, 0.0) / unit)
+
+        def listeners() -> Iterator[np.ndarray]:
+            for start, stop in zip(counts.indptr, counts.indptr[1:], strict=False):
+                users = counts.indices[start:stop]
+                yield precision[start:stop, np.newaxis] * U[users]
+
+        return after_plays(cov, listeners()).scaled(1 / length)
+
+
+def learn_posterior(
+    recommender: Any,
+    F: Any,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    plays: sp.csr_array,
+    played: np.ndarray,
+) -> dict[str, Any]:
+    """Return what covariances are made of, or the reason why there are none.
+
+    Shapes: `F`, what the last step sees of the n_items `played` of all items, `targets`
+    (n_items, k), `weight` (n_items,), `plays` (n_items, n_users). Of a kernel ridge,
+    what costs as much as its fit is left to the prediction.
+    """
+    head = last_step(recommender.regressor_)
+    if not hasattr(recommender, "user_factors_"):
+        name = type(recommender.factorizer_).__name__
+        return {"reason": f"{name} does not decode linearly"}
+    if not isinstance(head, (*LINEAR_REGRESSORS, KernelRidge)):
+        return {"reason": f"the regressor ends in {type(head).__name__}"}
+    try:
+        alpha = one_strength(head, "Covariances")
+    except ValueError as error:
+        return {"reason": str(error).rstrip(".")}
+    F = F if hasattr(F, "shape") else np.asarray(F)
+    is_kernel = isinstance(head, KernelRidge)
+    if getattr(head, "positive", False):
+        return {"reason": "the coefficients are held positive"}
+    if is_kernel and (alpha == 0 or head.kernel == "precomputed"):
+        return {"reason": f"of {head}, whose alpha is 0 or kernel precomputed"}
+    if not is_kernel and F.shape[1] > MOST_FEATURES:
+        return {
+            "reason": f"the regressor sees {F.shape[1]} features, of which a square "
+            f"matrix is needed, for up to {MOST_FEATURES}; reduce them by TruncatedSVD"
+        }
+    rng = np.random.default_rng(0)
+    w = np.ones(len(targets)) if weight is None else np.asarray(weight, np.float64)
+    folds = _held_out(head, F, targets, weight, recommender, plays, played, rng)
+    if is_kernel:
+        return {"targets": targets, "weight": w, "folds": folds}
+    state = _ridge_state(head, F, w, alpha)
+    chosen = _chosen(len(targets), MOST_ITEMS, rng)
+    chosen = np.unique(np.concatenate([chosen, *(fold["items"] for fold in folds)]))
+    rows = F.tocsr() if sp.issparse(F) else F
+    rows = _safe_indexing(rows, chosen)
+    left = 1.0 - w[chosen] * _leverages(state, rows)
+    if left.mean() < 1e-6:
+        return {"reason": "the regressor fits its training items exactly"}
+    left = np.maximum(left, 1e-6)
+    predicted = np.reshape(head.predict(rows), (len(chosen), -1))
+    residuals = (targets[chosen] - predicted) / left[:, np.newaxis]
+    spare = (1 / left - 1) / w[chosen]
+    state["root"] = _root(residuals, spare, w[chosen], chosen, folds)
+    return state
+
+
+def _ridge_state(head: Any, F: Any, w: np.ndarray, alpha: float) -> dict[str, Any]:
+    """Return what leverages of a ridge are made of: the square of content in it."""
+    n_features = F.shape[1]
+    mean, share = np.zeros(n_features), 0.0
+    if head.fit_intercept:
+        mean, share = _weighted_sum(w, F) / w.sum(), 1 / w.sum()
+    gram = np.zeros((n_features, n_features))
+    start = 0
+    for rows in _blocks(F):
+        own = w[start : start + len(rows), np.newaxis]
+        rows = rows - mean
+        gram += rows.T @ (own * rows)
+        start += len(rows)
+    if alpha > 0:
+        gram[np.diag_indices_from(gram)] += alpha
+        lower = scipy.linalg.cholesky(gram, lower=True)
+        whitening = scipy.linalg.solve_triangular(lower, np.eye(n_features), lower=True)
+        return {"mean": mean, "share": share, "whitening": whitening.T}
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > values.max(initial=0.0) * n_features * np.finfo(float).eps
+    whitening = vectors[:, kept] / np.sqrt(values[kept])
+    return {"mean": mean, "share": share, "whitening": whitening}
+
+
+def _weighted_sum(w: np.ndarray, F: Any) -> np.ndarray:
+    starts = range(0, len(w), BLOCK_ROWS)
+    parts = zip(starts, _blocks(F), strict=True)
+    return np.sum([w[s : s + len(rows)] @ rows for s, rows in parts], axis=0)
+
+
+def _leverages(state: dict[str, Any], F: Any) -> np.ndarray:
+    """Return ``1 / n + (f - mean)' inv(F'F + alpha I) (f - mean)`` of each row."""
+    found = [np.empty(0)]
+    for rows in _blocks(F):
+        white = (rows - state["mean"]) @ state["whitening"]
+        found.append(state["share"] + np.einsum("ij,ij->i", white, white))
+    return np.concatenate(found)
+
+
+def _by_row(F: Any) -> Any:
+    return F.tocsr() if sp.issparse(F) else np.asarray(F)
+
+
+def _blocks(F: Any) -> Iterator[np.ndarray]:
+    F = _by_row(F)
+    for start in range(0, F.shape[0], BLOCK_ROWS):
+        yield dense(F[start : start + BLOCK_ROWS]).astype(np.float64)
+
+
+def _kernel_covariance(
+    head: KernelRidge, F: Any, state: dict[str, Any]
+) -> FactorCovariance:
+    known, w, alpha = head.X_fit_, state["weight"], one_strength(head, "Covariances")
+    root_w = np.sqrt(w)
+    gram = kernel_of(head, known, known).astype(np.float64)
+    gram *= np.outer(root_w, root_w)
+    gram[np.diag_indices_from(gram)] += alpha
+    lower = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True)
+    inverse = scipy.linalg.solve_triangular(lower, np.eye(len(w)), lower=True)
+    inverse *= inverse
+    diagonal = inverse.sum(axis=0)
+    del inverse
+    residuals = np.reshape(head.dual_coef_, (len(w), -1))
+    residuals = residuals / (w * diagonal)[:, np.newaxis]
+    spare = (1 / (alpha * diagonal) - 1) / w
+    everything = np.arange(len(w))
+    root = _root(residuals, spare, w, everything, state["folds"])
+    scales = [np.empty(0)]
+    F = _by_row(F)
+    for start in range(0, F.shape[0], BLOCK_ROWS // 4):
+        rows = F[start : start + BLOCK_ROWS // 4]
+        own = np.diag(kernel_of(head, rows, rows))
+        cross = root_w[:, np.newaxis] * kernel_of(head, known, rows)
+        seen = scipy.linalg.solve_triangular(lower, cross, lower=True)
+        seen *= seen
+        scales.append(1.0 + np.maximum(own - seen.sum(axis=0), 0.0) / alpha)
+    return FactorCovariance(np.concatenate(scales), root)
+
+
+def _root(
+    residuals: np.ndarray,
+    spare: np.ndarray,
+    w: np.ndarray,
+    rows: np.ndarray,
+    folds: list[dict[str, Any]],
+) -> np.ndarray:
+    """Return a root (k, r) of the covariance that all items share.
+
+    Shapes: leave-one-out `residuals` (n_rows, k) of the items `rows`, their leverages
+    `spare` (n_rows,) without themselves.
+    """
+    kept = residuals / np.sqrt(1 / w + spare)[:, np.newaxis]
+    values, vectors = np.linalg.eigh(kept.T.astype(np.float64) @ kept / len(kept))
+    sure = values > values.max(initial=0.0) * 1e-12
+    root = vectors[:, sure] * np.sqrt(values[sure])
+    # Of scores by plays that neither the regressor nor the users' factors have seen,
+    # 90 % lie within 1.645 deviations: split conformal prediction.
+    ratios = [np.empty(0)]
+    for fold in folds:
+        off = fold["errors"] @ fold["users"].T
+        spread = fold["users"] @ root
+        own = 1.0 + spare[np.searchsorted(rows, fold["items"])]
+        deviations = np.sqrt(np.outer(own, np.einsum("ur,ur->u", spread, spread)))
+        known = deviations > 0
+        ratios.append(np.abs(off[known]) / deviations[known])
+    found = np.concatenate(ratios)
+    return root * (np.quantile(found, 0.9) / NORMAL_90 if found.size else 1.0)
+
+
+def _held_out(
+    head: Any,
+    F: Any,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    recommender: Any,
+    plays: sp.csr_array,
+    played: np.ndarray,
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    """Return errors of factors predicted for items that nothing has seen, in folds.
+
+    The factorization goes a step on without a fifth of the items, a regressor learns
+    its items, and the others are predicted and folded in. Where the factorizer cannot
+    do this, items keep the factors that they were fitted.
+    """
+    factorizer, users = recommender.factorizer_, recommender.user_factors_
+    n_items = len(played)
+    n_held = min(MOST_HELD, n_items // 5)
+    order = rng.permutation(n_items)
+    chosen = _chosen(plays.shape[1], MOST_USERS, rng)
+    F = _by_row(F)
+    folds = []
+    for start in range(0, min(n_items, ENOUGH_HELD, 3 * n_held), max(n_held, 1)):
+        items = np.sort(order[start : start + n_held])
+        rest = np.setdiff1d(np.arange(n_items), items)
+        learnt, truth = targets[rest], targets[items]
+        if hasattr(factorizer, "transform_users"):
+            shape = len(factorizer.item_factors_), n_items
+            places = sp.csr_array((np.ones(len(rest)), (played[rest], rest)), shape)
+            others = places @ plays
+            blind = copy.copy(factorizer)
+            for _ in range(2):
+                blind.user_factors_ = blind.transform_users(others)
+                blind.item_factors_ = blind.transform(others)
+            users = blind.user_factors_
+            both = np.vstack([
+                blind.item_factors_[played[rest]],
+                blind.transform(plays[items]),
+            ])
+            both, _ = compress_norms(both, recommender.norm_compression)
+            learnt, truth = both[: len(rest)], both[len(rest) :]
+        params = {} if weight is None else {"sample_weight": weight[rest]}
+        twin = _with_chosen_strength(head).fit(F[rest], learnt, **params)
+        errors = truth - np.reshape(twin.predict(F[items]), truth.shape)
+        seen = users[chosen].astype(np.float64)
+        folds.append({"items": items, "errors": errors, "users": seen})
+    return folds
+
+
+def _with_chosen_strength(head: Any) -> Any:
+    """Return a regressor to fit anew, with the strength that a search has chosen."""
+    if isinstance(head, RidgeCV):
+        return Ridge(head.alpha_, fit_intercept=head.fit_intercept)
+    return clone(head)
+
+
+def _chosen(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.choice(n, min(n, most), replace=False))

@@ -1,0 +1,116 @@
+"""Lists that try items whose factors are not sure."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentKNNRecommender,
+    recommend,
+)
+from skcoldstart._scores import top_n
+
+N_NEW, N_USERS = 30, 40
+
+
+@pytest.fixture(params=["ridge", "kernel ridge, scaled"])
+def model(request, rng):
+    X = rng.normal(size=(80 + N_NEW, 5))
+    y = sp.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(5, N_USERS)) - 1)))
+    regressor = Ridge() if request.param == "ridge" else KernelRidge(1.0, kernel="rbf")
+    model = ColdStartRecommender(regressor, WMF(4, reg=1.0, random_state=0))
+    if request.param != "ridge":
+        model = make_pipeline(StandardScaler(), model)
+    return model.fit(X[:80], y[:80]), X[80:], y[80:]
+
+
+def last(model):
+    return model[-1] if hasattr(model, "steps") else model
+
+
+def seen(model, X):
+    return model[:-1].transform(X) if hasattr(model, "steps") else X
+
+
+def test_optimism_adds_deviations_of_scores(model):
+    model, X, _ = model
+    scores, std = last(model).predict(seen(model, X), return_std=True)
+    expected = scores + 1.5 * std
+    items, found = recommend(model, X, n=N_NEW, explore="ucb", strength=1.5)
+    for user in range(N_USERS):
+        assert_allclose(found[user], np.sort(expected[:, user])[::-1], rtol=1e-4)
+        assert_allclose(expected[items[user], user], found[user], rtol=1e-4)
+
+
+def test_an_item_is_drawn_once_a_call_whatever_the_blocks(model, monkeypatch):
+    model, X, _ = model
+    items, scores = recommend(model, X, N_NEW, explore="thompson", random_state=3)
+    table = np.empty((N_NEW, N_USERS))
+    table[items.T, np.arange(N_USERS)] = scores.T
+    # One draw of factors for each item: scores of rank k, like those without draws.
+    assert np.linalg.matrix_rank(table, tol=1e-4 * np.abs(table).max()) == 4
+    monkeypatch.setattr(top_n, "BLOCK_USERS", 7)
+    again = recommend(model, X, N_NEW, explore="thompson", random_state=3)
+    assert_array_equal(again.items, items)
+    assert_allclose(again.scores, scores, rtol=1e-5)
+    some = recommend(model, X, N_NEW, users=[8, 2], explore="thompson", random_state=3)
+    assert_array_equal(some.items, items[[8, 2]])
+    other = recommend(model, X, N_NEW, explore="thompson", random_state=4)
+    assert np.any(other.items != items)
+
+
+def test_draws_have_the_mean_and_deviation_of_the_scores(model):
+    model, X, y = model
+    recommender, X = last(model), seen(model, X)
+    first = sp.csr_array(y.toarray() * (np.arange(N_NEW)[:, np.newaxis] % 2))
+    pair = recommender.refine_factors(X, first, return_cov=True)
+    tables = np.empty((2000, N_NEW, N_USERS))
+    rng = np.random.RandomState(0)
+    for table in tables:
+        items, scores = recommender.recommend(
+            X, N_NEW, item_factors=pair, explore="thompson", random_state=rng
+        )
+        table[items.T, np.arange(N_USERS)] = scores.T
+    means, std = (
+        pair[0] @ recommender.user_factors_.T,
+        pair[1].std(recommender.user_factors_),
+    )
+    assert_allclose(tables.std(axis=0), std, rtol=0.1)
+    assert np.all(np.abs(tables.mean(axis=0) - means) < 5 * std / np.sqrt(2000))
+
+
+@pytest.mark.parametrize("explore", ["thompson", "ucb"])
+def test_without_strength_lists_are_those_of_the_scores(model, explore):
+    model, X, y = model
+    plain = recommend(model, X, 5)
+    explored = recommend(model, X, 5, explore=explore, strength=0, random_state=0)
+    assert_array_equal(explored.items, plain.items)
+    recommender, X = last(model), seen(model, X)
+    pair = recommender.refine_factors(X, y, return_cov=True)
+    of_pair = recommend(recommender, X, 5, item_factors=pair)
+    assert_array_equal(
+        of_pair.items, recommend(recommender, X, 5, item_factors=pair[0]).items
+    )
+
+
+def test_what_cannot_be_explored_is_said(model, rng):
+    model, X, _ = model
+    with pytest.raises(ValueError, match="expected None, 'thompson' or 'ucb'"):
+        recommend(model, X, explore="greedy")
+    with pytest.raises(ValueError, match="number of at least 0"):
+        recommend(model, X, explore="ucb", strength=-1.0)
+    with pytest.raises(TypeError, match="pass the pair that refine_factors"):
+        recommend(model, X, explore="ucb", item_factors=np.ones((N_NEW, 4)))
+    factors, cov = last(model).predict_factors(seen(model, X), return_cov=True)
+    with pytest.raises(ValueError, match=r"\(29, 4\) came with .* \(30, 4, 4\)"):
+        recommend(model, X, explore="ucb", item_factors=(factors[1:], cov))
+    kernel = ContentKNNRecommender().fit(X, np.ones((N_NEW, 3)))
+    with pytest.raises(TypeError, match="ContentKNNRecommender has no predict_factors"):
+        recommend(kernel, X, explore="thompson")
