@@ -2,16 +2,17 @@
 From sound to recommendations
 =============================
 
-A label releases an album by an artist whom nobody knows. Who should hear it? We make a
-small synthetic catalogue, whose sounds can be heard and whose listeners have tastes,
-hold out whole artists, and recommend their songs from the audio alone.
+This example recommends songs by unknown artists from their audio alone. It creates a small
+synthetic catalogue with audio and listeners, holds out whole artists, fits a
+:class:`~skcoldstart.ColdStartRecommender`, and ranks the held-out songs for each listener.
 """
 
 # %%
-# The catalogue
-# -------------
-# Songs are played by synthesis in six genres. Part of what listeners want can be
-# heard, genre and style; part cannot, such as the scene that an artist belongs to.
+# A synthetic catalogue
+# ---------------------
+# Songs of six genres are synthesized. The taste of the listeners depends partly on the
+# sound (genre and style), and partly on properties that cannot be heard, such as the
+# scene of an artist.
 
 import textwrap
 
@@ -33,7 +34,7 @@ X, y = catalog.waveforms, catalog.plays
 print(textwrap.fill(catalog.DESCR, 88))
 
 # %%
-# What there is to hear: time runs to the right, pitch upwards.
+# Mel spectrograms of one song of each genre:
 
 shown = [
     int(np.flatnonzero(catalog.genres == genre)[0]) for genre in catalog.genre_names
@@ -54,8 +55,8 @@ fig.tight_layout()
 # %%
 # Hold out artists
 # ----------------
-# Songs are rows, so a group split by artist is the cold-start question itself: every
-# fourth artist has no plays as far as the model knows.
+# Songs are rows, so a group split by artist simulates new artists: a quarter of the
+# artists has no plays in the training set.
 
 from sklearn.model_selection import GroupShuffleSplit
 
@@ -66,7 +67,8 @@ heard, new = [X[i] for i in train], [X[i] for i in test]
 # %%
 # The model
 # ---------
-# Sound to frames, frames to counts of codewords, counts to factors; plays to factors.
+# The audio is turned into MFCC frames, the frames into counts of codewords, and the
+# counts are used to predict the factors of the plays.
 
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
@@ -94,14 +96,15 @@ model = make_pipeline(
 model.fit(heard, y[train])
 
 # %%
-# How good is it?
-# ---------------
-# Between chance and the upper bound, which knows the new songs' listeners.
+# Evaluation
+# ----------
+# The metrics lie between chance and the upper bound, whose factors are computed from the
+# held-out plays.
 
 from skcoldstart import OracleRecommender, RandomRecommender, recommendation_scorer
 
 oracle = OracleRecommender(WMF(n_components=10, random_state=0))
-figures = {
+metrics = {
     "chance": recommendation_scorer(
         RandomRecommender(random_state=0).fit(train, y[train]), test, y[test]
     ),
@@ -112,8 +115,8 @@ figures = {
 }
 fig, axes = plt.subplots(1, 2, figsize=(7.5, 2.2))
 for ax, metric, title in zip(axes, ("map", "auc"), ("mAP@500", "AUC"), strict=True):
-    values = [figure[metric] for figure in figures.values()]
-    bars = ax.barh(list(figures), values, color=["0.7", "C0", "0.4"])
+    values = [result[metric] for result in metrics.values()]
+    bars = ax.barh(list(metrics), values, color=["0.7", "C0", "0.4"])
     ax.bar_label(bars, fmt="%.2f", padding=3)
     ax.set_xlim(0, 1)
     ax.set_title(title)
@@ -123,7 +126,7 @@ fig.tight_layout()
 # %%
 # Recommendations
 # ---------------
-# What the model would play to three listeners, beside the genres they like most.
+# Lists of new songs for three listeners, and the genres that these listeners like most:
 
 items, scores = model[-1].recommend(model[:-1].transform(new), n=5, users=[0, 1, 2])
 for user, best in enumerate(items):
@@ -137,10 +140,10 @@ for user, best in enumerate(items):
         print(f"   {artist}, {title} ({genre})")
 
 # %%
-# Over all listeners and all songs, each song predicted by a model that does not know
-# its artist: where the songs of a genre stand in the lists of those who like one genre
-# most. Genres of one family of instruments differ only in the order of their notes, and
-# a bag of words forgets most of it: it takes rising and falling brass for one genre.
+# The picture shows the mean rank of the songs of each genre, for listeners grouped by
+# favourite genre. Each song is ranked by a model that was fitted without its artist.
+# Genres of the same instruments differ only in the order of the notes. A bag of words
+# ignores most of the order, so it confuses rising brass with falling brass.
 
 from sklearn.model_selection import GroupKFold, cross_val_predict
 

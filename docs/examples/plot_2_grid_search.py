@@ -1,10 +1,10 @@
 """
-One search from sound to factors
-================================
+Grid search over the whole pipeline
+===================================
 
-How many codewords, how many factors? The two belong to different halves of the model,
-but only the ranking of new songs can decide. A single grid search over the whole
-pipeline does, and a cache keeps the expensive steps from running again.
+This example tunes the number of codewords and the number of factors together, by the
+ranking of held-out songs. One grid search covers all steps from audio files to factors.
+Caches avoid that expensive steps run twice.
 """
 
 # %%
@@ -30,9 +30,9 @@ catalog = make_music_catalog(
 # %%
 # The pipeline
 # ------------
-# It begins with paths. ``store=`` computes the frames of a file once, and ``memory=``
-# keeps every fitted step under what went into it: the codebook of a fold is learned
-# once per size, whatever number of factors follows.
+# The first step reads audio files. ``store=`` computes the frames of a file only once.
+# ``memory=`` caches fitted steps, so the codebook of each size is learned once per fold
+# and not again for every number of factors.
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -65,7 +65,7 @@ pipeline = Pipeline(
 # %%
 # The search
 # ----------
-# Groups are artists: no artist is in the training and the validation part of a fold.
+# The groups are artists, so the validation part of a fold has only new artists.
 
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
@@ -80,7 +80,8 @@ search.fit(catalog.paths, catalog.plays, groups=catalog.artists)
 print(search.best_params_)
 
 # %%
-# Every point is a mean over three folds of unheard artists.
+# Every point is a mean over three folds. The bars show half a standard deviation in each
+# direction.
 
 import matplotlib.pyplot as plt
 
@@ -101,7 +102,8 @@ for ax, metric in zip(axes, ("map", "auc"), strict=True):
 axes[0].legend(fontsize=9)
 
 # %%
-# The chosen model reads files from now on.
+# The best model recommends directly from files. Here are lists of four new songs for
+# three users:
 
 fresh = make_music_catalog(
     folder / "fresh", n_songs=4, n_artists=4, n_genres=4, n_users=1, random_state=1

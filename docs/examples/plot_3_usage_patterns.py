@@ -2,10 +2,10 @@
 Similar items by usage pattern
 ==============================
 
-Two songs are alike if the same people would play them. That is the cosine between the
-songs' *predicted usage patterns*, their scores for all users; it needs only a matrix
-as large as the factors are long. The pattern of a song that nobody has played can be
-predicted from its sound.
+Two songs are similar if the same people would play them. This similarity is the cosine
+between their *predicted usage patterns*, the scores for all users. It can be computed from
+factors with a small matrix. For a song without plays, the usage pattern is predicted from
+its audio.
 """
 
 # %%
@@ -39,7 +39,7 @@ def usage_directions(item_factors):
 
 
 # %%
-# The long way gives the same: scores for all users, then their cosine.
+# The same cosines computed from the scores for all users. The largest difference is:
 
 directions = usage_directions(wmf.item_factors_)
 patterns = wmf.inverse_transform(wmf.item_factors_)
@@ -49,10 +49,10 @@ print(np.abs(directions @ directions.T - patterns @ patterns.T).max())
 # %%
 # Factors of songs that nobody has played
 # ---------------------------------------
-# Every song gets factors predicted from its sound by a model that has not seen it, nor
-# any other song by its artist. (For a map the user factors may know all songs. For
-# honest figures they may not; then the factorization belongs inside the fold, as in
-# :class:`~skcoldstart.ColdStartRecommender`.)
+# The factors of every song are predicted from its audio by a model that was fitted
+# without the artist of the song. Here the user factors come from all songs, which is fine
+# for a map. To measure quality, the factorization must be inside the fold, as in
+# :class:`~skcoldstart.ColdStartRecommender`.
 
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -77,10 +77,10 @@ predicted = cross_val_predict(
 )
 
 # %%
-# Similarity of all songs, sorted by genre: squares on the diagonal are genres that
-# share listeners. Genres of one family of instruments, such as rising brass and falling
-# brass, differ only in the order of their notes. Listeners tell them apart; a bag of
-# words, which forgets most of the order, often does not.
+# Similarity of all songs, sorted by genre. Bright squares on the diagonal are genres
+# whose songs share listeners. Genres of the same instruments, such as rising brass and
+# falling brass, differ only in the order of the notes. Listeners distinguish them, but a
+# bag of words ignores most of the order and often does not.
 
 family = np.array([genre.split()[1] for genre in genres])
 order = np.lexsort([genres, family])
@@ -106,8 +106,8 @@ for ax, factors, title in [
 axes[0].set_yticks(middles, names)
 
 # %%
-# The same in figures: how many of a song's five nearest are of its genre, and of its
-# family, among songs by other artists.
+# The fraction of the five most similar songs by other artists that have the same genre,
+# and the same instruments:
 
 for factors, source in [(wmf.item_factors_, "plays"), (predicted, "sound alone")]:
     unit = usage_directions(factors)
@@ -120,7 +120,7 @@ for factors, source in [(wmf.item_factors_, "plays"), (predicted, "sound alone")
 # %%
 # A map of taste
 # --------------
-# The same predicted patterns on a plane.
+# A t-SNE of the predicted usage patterns:
 
 from sklearn.manifold import TSNE
 
@@ -133,6 +133,6 @@ for genre, colour in zip(names, plt.get_cmap("Paired").colors, strict=False):
 ax.legend(fontsize=8, ncols=2)
 ax.set_xticks([])
 ax.set_yticks([])
-ax.set_title("songs, placed by who would play them")
+ax.set_title("songs with similar predicted listeners are close")
 fig.tight_layout()
 plt.show()

@@ -1,15 +1,15 @@
 """
-Looking into a recommender
-==========================
+Plots of a fitted recommender
+=============================
 
-What do the factors stand for? Which songs does the model take for alike? Where do new
-songs go, and what happens when their first listeners come? One fitted recommender,
-seen from seven sides.
+This example shows the displays of :mod:`skcoldstart.inspection` for one fitted recommender:
+spectrograms, loss curves, extremes of factors, the seconds of a song that matter, similar
+songs, a map of taste, and the quality after the first plays.
 """
 
 # %%
-# A recommender of synthetic music
-# --------------------------------
+# Fit a recommender
+# -----------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,9 +54,9 @@ model = ColdStartRecommender(content, WMF(n_components=10, random_state=0))
 model.fit(frames[train], catalog.plays[train])
 
 # %%
-# What the models hear
+# Spectrogram and MFCC
 # --------------------
-# The sound of a song as mel bands, and as the coefficients that the codebook gets.
+# A song as a mel spectrogram, and as the MFCC from which the codebook is learned:
 
 from skcoldstart.inspection import SpectrogramDisplay
 
@@ -66,27 +66,28 @@ for ax, extractor in zip(axes, (MelSpectrogram(), MFCCExtractor()), strict=True)
 axes[0].set_xlabel("")
 
 # %%
-# How the fit went
-# ----------------
+# Loss curve
+# ----------
+# The objective of the factorization after each sweep:
 
 from skcoldstart.inspection import LossCurveDisplay
 
 LossCurveDisplay.from_estimator(model.factorizer_).plot()
 
 # %%
-# What a factor means
+# Extremes of factors
 # -------------------
-# The genres at the two ends of the strongest axes of the predicted usage patterns. Each
-# axis sets some genres against others.
+# The genres at the two ends of the strongest axes of the predicted usage patterns:
 
 from skcoldstart.inspection import FactorExtremesDisplay
 
 FactorExtremesDisplay.from_estimator(model, names=catalog.genres[train], n=3).plot()
 
 # %%
-# The seconds that matter
-# -----------------------
-# Which seconds of a new song make it right for the five users with the highest scores.
+# The seconds of a song that matter
+# ---------------------------------
+# The contribution of each moment of a new song to its score, for the five users with the
+# highest scores:
 
 from skcoldstart.inspection import MomentsDisplay
 
@@ -96,10 +97,10 @@ users = np.argsort(-hears.predict([song])[0])[:5]
 MomentsDisplay.from_estimator(hears, song, users).plot(n=1, length=1.0)
 
 # %%
-# Closest songs
+# Similar songs
 # -------------
-# Four songs that the model has never met, with the songs closest to them among the new
-# ones: by the plays they got since, and by their sound alone.
+# The most similar held-out songs of four held-out songs: by factors of their plays, and by
+# factors predicted from their audio.
 
 from skcoldstart.inspection import SimilarItemsTable
 
@@ -112,9 +113,10 @@ SimilarItemsTable.from_estimator(
 )
 
 # %%
-# A map of taste
-# --------------
-# All songs, placed by who would play them as far as their sound tells.
+# Map of taste
+# ------------
+# Songs are close if their predicted listeners are similar. The predictions use only the
+# audio.
 
 from skcoldstart.inspection import TasteMapDisplay
 
@@ -124,8 +126,8 @@ taste = TasteMapDisplay.from_estimator(
 taste.plot(closeups=4, closeup_items=20)
 
 # %%
-# The same as a page to walk around in, that plays the clips. (Here there are no files:
-# the songs are in memory. With a folder of them, pass ``audio=catalog.paths``.)
+# ``write_html`` writes the same map as an interactive page. If the songs are files, pass
+# ``audio=catalog.paths`` to listen to them in the page.
 
 import tempfile
 from pathlib import Path
@@ -135,13 +137,13 @@ taste.write_html(page, title="Synthetic music", details={"song": catalog.titles}
 print(f"{page.stat().st_size / 1024:.0f} kB")
 
 # %%
-# The first plays
-# ---------------
-# Artists are held out, the first plays of their songs revealed one after the other, and
-# the later ones ranked. A single play alone places a song worse than its sound does.
-# ``refine_factors`` weighs the two against each other; ``prior_strength`` says how much
-# the sound counts. This sound tells less than a handful of listeners do, so it counts
-# little here.
+# Quality after the first plays
+# -----------------------------
+# Artists are held out. The first plays of their songs are revealed one after the other,
+# and the later plays are ranked. With a single play, factors from plays alone are worse
+# than the prediction from audio. ``refine_factors`` combines both, and ``prior_strength``
+# is the weight of the prediction. In this data a handful of listeners is more informative
+# than the audio, so the weight is small.
 
 from sklearn.model_selection import GroupKFold
 
