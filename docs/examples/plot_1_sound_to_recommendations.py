@@ -2,9 +2,10 @@
 From sound to recommendations
 =============================
 
-This example recommends songs by unknown artists from their audio alone. It creates a small
-synthetic catalogue with audio and listeners, holds out whole artists, fits a
-:class:`~skcoldstart.ColdStartRecommender`, and ranks the held-out songs for each listener.
+This example recommends songs by unknown artists from their audio alone. It creates a
+small synthetic catalogue with audio and listeners, holds out whole artists, fits a
+:class:`~skcoldstart.ColdStartRecommender`, and ranks the held-out songs for each
+listener.
 """
 
 # %%
@@ -98,8 +99,8 @@ model.fit(heard, y[train])
 # %%
 # Evaluation
 # ----------
-# The metrics lie between chance and the upper bound, whose factors are computed from the
-# held-out plays.
+# The metrics lie between chance and the upper bound, whose factors are computed from
+# the held-out plays.
 
 from skcoldstart import OracleRecommender, RandomRecommender, recommendation_scorer
 

@@ -80,8 +80,8 @@ search.fit(catalog.paths, catalog.plays, groups=catalog.artists)
 print(search.best_params_)
 
 # %%
-# Every point is a mean over three folds. The bars show half a standard deviation in each
-# direction.
+# Every point is a mean over three folds. The bars show half a standard deviation in
+# each direction.
 
 import matplotlib.pyplot as plt
 

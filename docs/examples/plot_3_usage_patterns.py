@@ -3,9 +3,9 @@ Similar items by usage pattern
 ==============================
 
 Two songs are similar if the same people would play them. This similarity is the cosine
-between their *predicted usage patterns*, the scores for all users. It can be computed from
-factors with a small matrix. For a song without plays, the usage pattern is predicted from
-its audio.
+between their *predicted usage patterns*, the scores for all users. It can be computed
+from factors with a small matrix. For a song without plays, the usage pattern is
+predicted from its audio.
 """
 
 # %%
@@ -50,8 +50,8 @@ print(np.abs(directions @ directions.T - patterns @ patterns.T).max())
 # Factors of songs that nobody has played
 # ---------------------------------------
 # The factors of every song are predicted from its audio by a model that was fitted
-# without the artist of the song. Here the user factors come from all songs, which is fine
-# for a map. To measure quality, the factorization must be inside the fold, as in
+# without the artist of the song. Here the user factors come from all songs, which is
+# fine for a map. To measure quality, the factorization must be inside the fold, as in
 # :class:`~skcoldstart.ColdStartRecommender`.
 
 from sklearn.linear_model import RidgeCV
@@ -79,8 +79,8 @@ predicted = cross_val_predict(
 # %%
 # Similarity of all songs, sorted by genre. Bright squares on the diagonal are genres
 # whose songs share listeners. Genres of the same instruments, such as rising brass and
-# falling brass, differ only in the order of the notes. Listeners distinguish them, but a
-# bag of words ignores most of the order and often does not.
+# falling brass, differ only in the order of the notes. Listeners distinguish them, but
+# a bag of words ignores most of the order and often does not.
 
 family = np.array([genre.split()[1] for genre in genres])
 order = np.lexsort([genres, family])

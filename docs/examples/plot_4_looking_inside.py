@@ -2,9 +2,9 @@
 Plots of a fitted recommender
 =============================
 
-This example shows the displays of :mod:`skcoldstart.inspection` for one fitted recommender:
-spectrograms, loss curves, extremes of factors, the seconds of a song that matter, similar
-songs, a map of taste, and the quality after the first plays.
+This example shows the displays of :mod:`skcoldstart.inspection` for one fitted
+recommender: spectrograms, loss curves, extremes of factors, the seconds of a song that
+matter, similar songs, a map of taste, and the quality after the first plays.
 """
 
 # %%
@@ -86,8 +86,8 @@ FactorExtremesDisplay.from_estimator(model, names=catalog.genres[train], n=3).pl
 # %%
 # The seconds of a song that matter
 # ---------------------------------
-# The contribution of each moment of a new song to its score, for the five users with the
-# highest scores:
+# The contribution of each moment of a new song to its score, for the five users with
+# the highest scores:
 
 from skcoldstart.inspection import MomentsDisplay
 
@@ -99,8 +99,8 @@ MomentsDisplay.from_estimator(hears, song, users).plot(n=1, length=1.0)
 # %%
 # Similar songs
 # -------------
-# The most similar held-out songs of four held-out songs: by factors of their plays, and by
-# factors predicted from their audio.
+# The most similar held-out songs of four held-out songs: by factors of their plays, and
+# by factors predicted from their audio.
 
 from skcoldstart.inspection import SimilarItemsTable
 
@@ -126,8 +126,8 @@ taste = TasteMapDisplay.from_estimator(
 taste.plot(closeups=4, closeup_items=20)
 
 # %%
-# ``write_html`` writes the same map as an interactive page. If the songs are files, pass
-# ``audio=catalog.paths`` to listen to them in the page.
+# ``write_html`` writes the same map as an interactive page. If the songs are files,
+# pass ``audio=catalog.paths`` to listen to them in the page.
 
 import tempfile
 from pathlib import Path
@@ -141,9 +141,9 @@ print(f"{page.stat().st_size / 1024:.0f} kB")
 # -----------------------------
 # Artists are held out. The first plays of their songs are revealed one after the other,
 # and the later plays are ranked. With a single play, factors from plays alone are worse
-# than the prediction from audio. ``refine_factors`` combines both, and ``prior_strength``
-# is the weight of the prediction. In this data a handful of listeners is more informative
-# than the audio, so the weight is small.
+# than the prediction from audio. ``refine_factors`` combines both, and
+# ``prior_strength`` is the weight of the prediction. In this data a handful of
+# listeners is more informative than the audio, so the weight is small.
 
 from sklearn.model_selection import GroupKFold
 

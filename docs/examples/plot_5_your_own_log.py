@@ -2,18 +2,18 @@
 Your own log: from parquet events to lists
 ==========================================
 
-This example starts from two tables, as they are exported from a database: a parquet file
-with one row for each play, and a data frame with the content of the songs. It computes play
-counts, recommends new songs from their content, and returns the lists as a data frame.
-No audio is needed.
+This example starts from two tables, as they are exported from a database: a parquet
+file with one row for each play, and a data frame with the content of the songs. It
+computes play counts, recommends new songs from their content, and returns the lists as
+a data frame. No audio is needed.
 """
 
 # %%
 # Two tables
 # ----------
-# The tables are synthetic. Replace this block by your own parquet file and data frame. The
-# log has a user, a song and a time for each play. The songs have a category, a text and two
-# numbers.
+# The tables are synthetic. Replace this block by your own parquet file and data frame.
+# The log has a user, a song and a time for each play. The songs have a category, a text
+# and two numbers.
 
 import tempfile
 from pathlib import Path
@@ -56,10 +56,10 @@ log.head()
 # %%
 # Play counts from the log
 # ------------------------
-# :func:`~skcoldstart.datasets.plays_from_events` reads data frames (pandas, polars, pyarrow),
-# parquet and CSV files. ``items`` sets the order of the rows, so the plays match the table
-# of songs. Plays after the first of November are left out: songs that were released later
-# are the new songs.
+# :func:`~skcoldstart.datasets.plays_from_events` reads data frames (pandas, polars,
+# pyarrow), parquet and CSV files. ``items`` sets the order of the rows, so the plays
+# match the table of songs. Plays after the first of November are left out: songs that
+# were released later are the new songs.
 
 from skcoldstart.datasets import plays_from_events
 
@@ -102,8 +102,8 @@ model = ColdStartRecommender(content, WMF(n_components=16, random_state=0))
 # %%
 # How good is it?
 # ---------------
-# Before the model is used, it is compared with chance and with a baseline without factors.
-# The folds hold out songs, so every song is ranked as if it were new.
+# Before the model is used, it is compared with chance and with a baseline without
+# factors. The folds hold out songs, so every song is ranked as if it were new.
 
 from sklearn.model_selection import KFold
 
@@ -154,8 +154,8 @@ frame.drop(columns="song_id").sort_values(["user_id", "rank"]).head(9)
 # %%
 # Were the lists right?
 # ---------------------
-# The log goes on after the first of November. The metrics on these later plays of the new
-# songs:
+# The log goes on after the first of November. The metrics on these later plays of the
+# new songs:
 
 from skcoldstart import recommendation_scorer
 
