@@ -37,7 +37,12 @@ from skcoldstart import make_recommendation_scorer
 from skcoldstart._utils.atomic import atomic_write
 from skcoldstart.metrics import compare_paired
 
-METRICS = {"recall": "recall@100", "ndcg": "NDCG@20", "map": "mAP@500", "auc": "AUC"}
+METRICS = {
+    "recall@100": "recall@100",
+    "ndcg@20": "NDCG@20",
+    "map": "mAP@500",
+    "auc": "AUC",
+}
 SCORED = ("recall@100", "ndcg@20", "map@500", "auc")
 REFERENCE = "content profile"
 
@@ -56,7 +61,10 @@ def measure(set_name, system, folder, seed):
     seconds = {"fit_s": fitted - start, "score_s": time.perf_counter() - fitted}
     values["known"] = np.zeros(y.shape[1], dtype=bool)
     values["known"][real_set.known_users] = True
-    chosen = getattr(model, "best_params_", {})
+    chosen = dict(getattr(model, "best_params_", {}))
+    if hasattr(model, "weights_"):
+        names = [name for name, _ in model.recommenders]
+        chosen |= dict(zip(names, model.weights_, strict=True))
     return seconds | {key: str(value) for key, value in chosen.items()}, values
 
 

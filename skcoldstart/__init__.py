@@ -40,6 +40,7 @@ _HOME = {
     "load_export": "serving",
     "load_model": "persistence",
     "make_recommendation_scorer": "metrics",
+    "make_recommender": "compose",
     "recommend": "serving",
     "recommendation_scorer": "metrics",
     "save_model": "persistence",

@@ -27,6 +27,7 @@ from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecom
 from skcoldstart.compose import OracleRecommender as OracleRecommender
 from skcoldstart.compose import PopularityRecommender as PopularityRecommender
 from skcoldstart.compose import RandomRecommender as RandomRecommender
+from skcoldstart.compose import make_recommender as make_recommender
 from skcoldstart.explanation import diversify as diversify
 from skcoldstart.explanation import explain as explain
 from skcoldstart.explanation import exposure_report as exposure_report

@@ -30,6 +30,7 @@ from skcoldstart import (
     PopularityRecommender,
     RandomRecommender,
 )
+from skcoldstart.compose import ContentScaler, KernelFeatures
 from tests import adapters
 
 
@@ -80,6 +81,8 @@ N_CHECKS = [
     ),
     (ContentProfileRecommender(), 41),
     (PopularityRecommender(), 41),
+    (ContentScaler(), 46),
+    (KernelFeatures(5, random_state=0), 45),
     (adapters.OracleOfRows(_WMF), 41),
     (MLRSimilarity(random_state=0), 47),
     (adapters.MLROfPlays(n_relevant=3, random_state=0), 47),

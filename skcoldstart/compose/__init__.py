@@ -8,7 +8,8 @@ from skcoldstart.compose._baselines import (
 )
 from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
-
+from skcoldstart.compose._content import ContentScaler, KernelFeatures
+from skcoldstart.compose._make import make_recommender
 # For explanations and model files, and not meant to be used alone.
 from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
 from skcoldstart.compose._linear import dual_weights as dual_weights
@@ -23,10 +24,13 @@ __all__ = [
     "ColdStartRecommender",
     "ContentKNNRecommender",
     "ContentProfileRecommender",
+    "ContentScaler",
+    "KernelFeatures",
     "FactorCovariance",
     "OracleRecommender",
     "PopularityRecommender",
     "RandomRecommender",
     "ScoreOverTime",
+    "make_recommender",
     "score_over_time",
 ]

@@ -65,7 +65,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
     cv : int, splitter or iterable, default=None
         How items are held out where `weights` is "cv". A number means that many
         shuffled folds, of whole groups where `groups` are passed to `fit`; ``None``
-        means 3.
+        means 3, or with more than 5,000 items one fold of 5.
     scoring : str or callable, default="map@500"
         What the weights are chosen by: a metric of
         `skcoldstart.make_recommendation_scorer`, or ``scorer(estimator, X, y)``.

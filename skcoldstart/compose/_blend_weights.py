@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from skcoldstart.metrics import make_recommendation_scorer
 __all__ = ["choose_weights"]
 
 GRID = (0.0, 0.3, 1.0)
+N_FOLDS = 3
+MANY_ITEMS = 5000  # of which one fold of five says enough
 MOST_CANDIDATES = 80  # of a full grid; beyond, one weight after the other
-MOST_SCORES = 8_000_000  # of a recommender held at a time, over users and items
+MOST_SCORES = 4_000_000  # of a recommender held at a time, over users and items
 
 Fit = Callable[[Any, Any, Callable[[Any], Any]], list[Any]]
 
@@ -66,13 +68,15 @@ def choose_weights(
 
 
 def _splits(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
-    if cv is None or isinstance(cv, int):
-        n_folds = 3 if cv is None else cv
-        if groups is None:
-            cv = KFold(n_folds, shuffle=True, random_state=0)
-        else:
-            cv = GroupKFold(n_folds, shuffle=True, random_state=0)
-    return check_cv(cv).split(np.empty((n_items, 0)), None, groups)
+    n_held_out = None
+    if cv is None:
+        many = n_items > MANY_ITEMS
+        cv, n_held_out = (5, 1) if many else (N_FOLDS, None)
+    if isinstance(cv, int):
+        folds = KFold if groups is None else GroupKFold
+        cv = folds(cv, shuffle=True, random_state=0)
+    splits = check_cv(cv).split(np.empty((n_items, 0)), None, groups)
+    return islice(splits, n_held_out)
 
 
 def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
@@ -85,12 +89,13 @@ def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
 
 def _search(score: Callable[[tuple[float, ...]], float], n_parts: int) -> None:
     """Score candidates: all of a small grid, else one weight after the other."""
+    score((1.0,) * n_parts)  # the first of equals is chosen
     if len(GRID) ** n_parts <= MOST_CANDIDATES + 1:
         for weights in product(GRID, repeat=n_parts):
             if max(weights) == 1.0:  # others rank like one of these
                 score(weights)
         return
-    best = (1.0,) * n_parts
+    best: tuple[float, ...] = (1.0,) * n_parts
     value, before = score(best), -np.inf
     while value > before:
         before = value

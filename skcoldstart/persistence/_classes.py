@@ -19,8 +19,8 @@ _CLASSES = {
     " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
     "skcoldstart.compose": "BlendRecommender ColdStartRecommender"
-    " ContentKNNRecommender ContentProfileRecommender OracleRecommender"
-    " PopularityRecommender RandomRecommender RegressorPerFactor",
+    " ContentKNNRecommender ContentProfileRecommender ContentScaler KernelFeatures"
+    " OracleRecommender PopularityRecommender RandomRecommender RegressorPerFactor",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
     " WarmupSplit",

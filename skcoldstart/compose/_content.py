@@ -1,0 +1,429 @@
+"""Views of content: any table as rows of unit length, and a kernel of them."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._utils.missing import name_missing_content
+from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+
+__all__ = ["ContentScaler", "KernelFeatures"]
+
+MOST_ITEMS = 1000  # on which ways to scale are compared
+TEMPERATURE = 0.1  # of the neighbours by which they are compared
+
+
+class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Bring a table of content to rows of unit length, whatever its columns are.
+
+    Neighbours and kernels compare items by cosines. Which scaling of the columns makes
+    these meaningful depends on the table: embeddings are best as they are, columns of
+    different units need a standard deviation of 1, and words need weights.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Columns at most into which a sparse table is turned, by a truncated singular
+        value decomposition; ``None`` leaves it sparse.
+    scaling : {"auto", "none", "standard", "constant", "tfidf"}, default="auto"
+        "none" leaves columns as they are, "standard" gives them mean 0 and standard
+        deviation 1, "constant" adds a column of ones then, so that rows keep their
+        lengths, and "tfidf" takes logarithms of counts and weighs rare columns up.
+        "auto" chooses by the plays, see Notes.
+    random_state : int, RandomState instance or None, default=None
+        Draws the items on which scalings are compared, and seeds the decomposition.
+
+    Attributes
+    ----------
+    scaling_ : str
+        The scaling chosen.
+    scores_ : dict of str to float
+        What each scaling was chosen by, where several were compared.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, where `X` has them.
+
+    See Also
+    --------
+    skcoldstart.make_recommender : Uses it for all of its parts.
+    sklearn.preprocessing.Normalizer : Unit length alone.
+
+    Notes
+    -----
+    A sparse table is not shifted: "auto" is "tfidf" where it holds whole numbers >= 0,
+    and otherwise "none". For a dense table, "auto" compares the scalings on 1,000
+    played items at most. Each item is compared with the others by the softmax of their
+    cosines / 0.1; the scaling with the largest mean cosine between the listeners of an
+    item and the weighted listeners of the others wins. Without `y`, "auto" is "none".
+
+    Items without content are rows of zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.compose import ContentScaler
+    >>> ContentScaler().fit_transform([[3.0, 4.0], [0.0, 2.0]])
+    array([[0.6, 0.8],
+           [0. , 1. ]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "scaling": [StrOptions({"auto", "none", "standard", "constant", "tfidf"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_components=None, *, scaling="auto", random_state=None):
+        self.n_components = n_components
+        self.scaling = scaling
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "ContentScaler":
+        """Choose a scaling and learn it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content.
+        y : {array-like, sparse} of shape (n_items, n_users), default=None
+            Play counts, >= 0, by which "auto" chooses; or factors of items, inside the
+            regressor of a `ColdStartRecommender`.
+
+        Returns
+        -------
+        self
+            The fitted scaler.
+
+        Raises
+        ------
+        ValueError
+            If `X` or `y` is malformed, or scaling="standard" or "constant" is asked of
+            a sparse table.
+        """
+        self._learn(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Fit, and return the rows of unit length.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content.
+        y : {array-like, sparse} of shape (n_items, n_users), default=None
+            Play counts, >= 0, by which "auto" chooses; or factors of items, inside the
+            regressor of a `ColdStartRecommender`.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_items, n_components)
+            Rows of length 1, or of zeros.
+        """
+        self._validate_params()
+        return self._finish(self._learn(X, y))
+
+    def transform(self, X: Any) -> Any:
+        """Scale items.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_items, n_components)
+            Rows of length 1, or of zeros; sparse where `X` is and `n_components` is
+            None.
+        """
+        check_is_fitted(self)
+        return self._finish(self._table(X, reset=False))
+
+    def _learn(self, X: Any, y: Any) -> Any:
+        """Learn all steps and return the validated table."""
+        table = self._table(X, reset=True)
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        self.scaling_ = self._chosen(table, y, np.random.default_rng(seed))
+        self._scaler = _fitted_scaler(self.scaling_, table)
+        self._svd = None
+        width = self.n_components
+        scaled = _scaled(self.scaling_, self._scaler, table)
+        if sp.issparse(scaled) and width is not None and width < scaled.shape[1]:
+            self._svd = TruncatedSVD(width, random_state=seed).fit(scaled)
+        self._n_features_out = (
+            scaled.shape[1] if self._svd is None else len(self._svd.components_)
+        )
+        return table
+
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        with name_missing_content(X):
+            table = validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                reset=reset,
+            )
+        return sp.csr_array(table) if sp.issparse(table) else table
+
+    def _chosen(self, table: Any, y: Any, rng: np.random.Generator) -> str:
+        """Return the scaling to use."""
+        self.__dict__.pop("scores_", None)
+        if sp.issparse(table):
+            if self.scaling in ("standard", "constant"):
+                raise ValueError(
+                    f"scaling={self.scaling!r} shifts columns, which makes a sparse "
+                    "table dense; use scaling='tfidf' or 'none', or pass X.toarray()."
+                )
+            counts = "tfidf" if _are_counts(table.data) else "none"
+            return counts if self.scaling == "auto" else self.scaling
+        if self.scaling != "auto":
+            return self.scaling
+        targets = None if y is None else _unit_targets(y, n_items=len(table))
+        if targets is None:
+            return "none"
+        played = np.flatnonzero(np.diff(targets.indptr))
+        if len(played) < 3:
+            return "none"
+        if len(played) > MOST_ITEMS:
+            played = np.sort(rng.choice(played, MOST_ITEMS, replace=False))
+        shared = (targets[played] @ targets[played].T).toarray()
+        ways = ["none", "standard", "constant"]
+        ways += ["tfidf"] if _are_counts(table) else []
+        self.scores_ = {}
+        for way in ways:
+            scaled = _scaled(way, _fitted_scaler(way, table), table[played])
+            scaled = scaled.toarray() if sp.issparse(scaled) else scaled
+            self.scores_[way] = _agreement(normalize(scaled), shared)
+        return max(self.scores_, key=self.scores_.__getitem__)
+
+    def _finish(self, table: Any) -> Any:
+        scaled = _scaled(self.scaling_, self._scaler, table)
+        if self._svd is not None:
+            scaled = self._svd.transform(scaled)
+        elif sp.issparse(scaled) and (
+            self.n_components is not None or not sp.issparse(table)
+        ):
+            scaled = scaled.toarray()
+        rows = normalize(scaled)
+        return sp.csr_array(rows) if sp.issparse(rows) else rows
+
+    def __sklearn_tags__(self) -> Tags:
+        """Accept sparse content."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Features whose products approximate a kernel.
+
+    A ridge on these features is a kernel ridge that many items do not slow down.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    n_components : int, default=1000
+        Items to which others are compared, at most; all, where there are fewer, and
+        then the kernel is exact.
+    kernel : {"rbf", "laplacian", "poly", "cosine", "linear"}, default="rbf"
+        The kernel.
+    gamma : float, default=1.0
+        Its width, for all but "cosine" and "linear". Of the RBF kernel on rows of unit
+        length 0.25 to 2 is worth a search.
+    random_state : int, RandomState instance or None, default=None
+        Draws the items to compare with.
+
+    Attributes
+    ----------
+    components_ : {ndarray, csr_array} of shape (n_components, n_features)
+        Items to which others are compared.
+    normalization_ : ndarray of shape (n_components, n_components)
+        What makes products of features a kernel.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, where `X` has them.
+
+    See Also
+    --------
+    sklearn.kernel_approximation.Nystroem : The same, with a warning where there are
+        fewer items than components.
+
+    Notes
+    -----
+    With the kernel K of the components among themselves and k of an item to them, the
+    features of the item are :math:`k K^{-1/2}`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart.compose import KernelFeatures
+    >>> F = KernelFeatures(random_state=0).fit_transform(np.array([[0.0], [1.0]]))
+    >>> (F @ F.T).round(2)
+    array([[1.  , 0.37],
+           [0.37, 1.  ]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "kernel": [StrOptions({"rbf", "laplacian", "poly", "cosine", "linear"})],
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, n_components=1000, *, kernel="rbf", gamma=1.0, random_state=None
+    ):
+        self.n_components = n_components
+        self.kernel = kernel
+        self.gamma = gamma
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "KernelFeatures":
+        """Choose items and learn their kernel.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The fitted features.
+        """
+        table = self._table(X, reset=True)
+        chosen = np.arange(table.shape[0])
+        if len(chosen) > self.n_components:
+            rng = check_random_state(self.random_state)
+            chosen = np.sort(rng.permutation(len(chosen))[: self.n_components])
+        self.components_ = table[chosen]
+        values, vectors = scipy.linalg.eigh(self._kernel(self.components_))
+        # Directions without length are noise of rounding.
+        known = values > 1e-10 * values[-1]
+        roots = np.where(known, 1 / np.sqrt(np.where(known, values, 1.0)), 0.0)
+        self.normalization_ = (vectors * roots) @ vectors.T
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features of items.
+
+        Parameters
+        ----------
+        X : {array-like, sparse} of shape (n_items, n_features)
+            Content.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_components)
+            Features.
+        """
+        check_is_fitted(self)
+        return self._kernel(self._table(X, reset=False)) @ self.normalization_
+
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        with name_missing_content(X):
+            return validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                reset=reset,
+            )
+
+    def _kernel(self, table: Any) -> np.ndarray:
+        return pairwise_kernels(
+            table,
+            self.components_,
+            metric=self.kernel,
+            filter_params=True,
+            gamma=self.gamma,
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.normalization_)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Accept sparse content."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.kernel != "laplacian"
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _unit_targets(y: Any, *, n_items: int) -> sp.csr_array | None:
+    """Return who played each item, or its factors, as rows of unit length."""
+    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None)
+    if y.ndim != 2 or y.shape[1] < 2:
+        return None
+    values = y.data if sp.issparse(y) else y
+    if _are_counts(values):
+        y = check_play_counts(y, n_items=n_items)
+        y.data[:] = 1
+    return sp.csr_array(normalize(sp.csr_array(y, dtype=np.float64)))
+
+
+def _are_counts(values: np.ndarray) -> bool:
+    return values.size > 0 and bool(((values >= 0) & (values == np.rint(values))).all())
+
+
+def _fitted_scaler(scaling: str, table: Any) -> Any:
+    if scaling == "tfidf":
+        return TfidfTransformer(sublinear_tf=True, norm=None).fit(table)
+    if scaling in ("standard", "constant"):
+        return StandardScaler().fit(table)
+    return None
+
+
+def _scaled(scaling: str, scaler: Any, table: Any) -> Any:
+    """Return the table with its columns scaled."""
+    if scaler is None:
+        return table
+    scaled = scaler.transform(table)
+    if scaling == "constant":
+        # As long as a row of one standard deviation in each column.
+        ones = np.full((len(scaled), 1), np.sqrt(scaled.shape[1]), scaled.dtype)
+        return np.hstack([scaled, ones])
+    return sp.csr_array(scaled) if sp.issparse(scaled) else scaled
+
+
+def _agreement(unit: np.ndarray, shared: np.ndarray) -> float:
+    """Return how alike the listeners of items and of their neighbours are.
+
+    Shapes: `unit` (n_items, n_features), `shared` (n_items, n_items), products of
+    listeners of unit length.
+    """
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -np.inf)
+    weights = np.exp((cosines - cosines.max(axis=1, keepdims=True)) / TEMPERATURE)
+    weights /= weights.sum(axis=1, keepdims=True)
+    products = (weights * shared).sum(axis=1)
+    lengths = np.sqrt(((weights @ shared) * weights).sum(axis=1))
+    return float(np.mean(products / np.where(lengths > 0, lengths, 1.0)))

@@ -1,0 +1,222 @@
+"""make_recommender: what ranks new items best, put together."""
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+
+from skcoldstart._utils.sk import StrOptions, validate_params
+from skcoldstart.audio import FramePooling
+from skcoldstart.codebook import BagOfWords, VectorQuantizer
+from skcoldstart.compose._baselines import ContentProfileRecommender
+from skcoldstart.compose._blend import BlendRecommender
+from skcoldstart.compose._coldstart import ColdStartRecommender
+from skcoldstart.compose._content import ContentScaler, KernelFeatures
+from skcoldstart.compose._neighbors import ContentKNNRecommender
+from skcoldstart.factorization import WMF
+from skcoldstart.neural import CNNFactorRegressor, ContrastiveEncoder
+
+__all__ = ["make_recommender"]
+
+# Chosen on inner splits of the training items of five real sets; see
+# benchmarks/README.md.
+N_DENSE = 300  # columns of sparse content where a part takes dense content
+N_LANDMARKS = 1000
+GAMMA = 1.0
+ALPHA = 1.0
+TEMPERATURE = 0.12
+
+Steps = list[tuple[str, BaseEstimator]]
+
+
+@validate_params(
+    {
+        "content": [StrOptions({"table", "text", "frames"})],
+        "groups": ["boolean", "array-like", None],
+        "effort": [StrOptions({"quick", "thorough"})],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_recommender(
+    content: str = "table",
+    *,
+    groups: Any = None,
+    effort: str = "quick",
+    random_state: Any = None,
+) -> BlendRecommender:
+    """Make the recommender that ranks new items best, as far as is known.
+
+    A `BlendRecommender` of factors predicted from content, of neighbours and of a
+    content profile, each on the view of the content that suits it, with settings that
+    were chosen on real data. It is returned unfitted: print it, change it with
+    ``set_params``, search over it.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    content : {"table", "text", "frames"}, default="table"
+        What `X` will be: a table of numbers, dense or sparse, such as embeddings,
+        tags or counts of words; raw texts; or frames of sound, such as those of
+        `MFCCExtractor` and `MelSpectrogram`.
+    groups : bool or array-like of shape (n_items,), default=None
+        Whether new items belong to groups that are new as a whole, such as songs of
+        new artists. The recommender then learns from groups in place of items, and
+        its `fit` needs them: ``fit(X, y, groups=artists)``. An array counts as True.
+    effort : {"quick", "thorough"}, default="quick"
+        "quick" takes seconds for some thousand items. "thorough" takes minutes, adds
+        what is learnt by networks, and requires torch and skorch (``pip install
+        skcoldstart[neural]``); with `groups` of tables and texts it chooses among
+        more parts instead, without torch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds all parts; an int makes the result repeatable.
+
+    Returns
+    -------
+    BlendRecommender
+        Unfitted. Its weights are chosen in `fit` on held-out items; afterwards
+        ``weights_`` and ``cv_results_`` show what was chosen.
+
+    See Also
+    --------
+    skcoldstart.BlendRecommender : What is returned.
+    skcoldstart.compose.ContentScaler : The view of a table.
+    skcoldstart.model_selection.compare : Compares it with others on your data.
+
+    Notes
+    -----
+    The parts of "quick":
+
+    - "factors": `ColdStartRecommender` with an RBF kernel and smoothed plays, which
+      sees the tastes of all users;
+    - "neighbors": `ContentKNNRecommender`, the soft kernel, which sees single items;
+    - "profile": `ContentProfileRecommender`, the mean of what a user played.
+
+    "thorough" adds "taste": neighbours and factors in the space of a
+    `ContrastiveEncoder`; for frames "codewords" and "network" (`CNNFactorRegressor`).
+    Weights 0, 0.3 or 1 are chosen by mAP@500 on three folds of the items, or on a fifth
+    of more than 5,000 items, which costs further fits of all parts.
+    ``set_params(weights=None)`` weighs all alike instead.
+
+    With `groups`, "groups" is a `ColdStartRecommender` of groups with weights
+    ``n ** -0.5`` and a predicted popularity. "quick" has fixed weights, and "thorough"
+    chooses them on three folds of whole groups.
+
+    On real sets, ``benchmarks/real_quality.py`` compares it with its parts and with
+    other packages.
+
+    Examples
+    --------
+    >>>     >>> from skcoldstart import make_recommender
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(120, 6))
+    >>> y = rng.poisson(np.exp(X @ rng.normal(size=(6, 40)) - 1))
+    >>> model = make_recommender(random_state=0).fit(X[:100], y[:100])
+    >>> items, scores = model.recommend(X[100:], n=5)
+    >>> items.shape, model.score(X[100:], y[100:]) > 0.7
+    ((40, 5), True)
+    """
+    by_group = bool(groups) if isinstance(groups, bool) else groups is not None
+    reading = _reading(content)
+    if by_group:
+        return _of_groups(reading, effort, random_state)
+    parts = [
+        ("factors", _factors(_dense(reading, random_state), random_state)),
+        ("neighbors", _chain(_cosine(reading, random_state), _neighbors())),
+        (
+            "profile",
+            _chain(_cosine(reading, random_state), ContentProfileRecommender()),
+        ),
+    ]
+    if effort == "thorough":
+        parts += _learnt(content, reading, random_state)
+    return BlendRecommender(parts, weights="cv")
+
+
+def _reading(content: str) -> Steps:
+    """Return the steps from content to a table."""
+    if content == "text":
+        return [("words", CountVectorizer())]
+    if content == "frames":
+        return [("pooling", FramePooling())]
+    return []
+
+
+def _cosine(reading: Steps, seed: Any) -> Steps:
+    """Return steps to rows for cosines, sparse where the table is."""
+    return [*reading, ("scaler", ContentScaler(random_state=seed))]
+
+
+def _dense(reading: Steps, seed: Any) -> Steps:
+    """Return steps to dense rows."""
+    return [*reading, ("scaler", ContentScaler(N_DENSE, random_state=seed))]
+
+
+def _chain(steps: Steps, model: BaseEstimator) -> Pipeline:
+    return Pipeline([*steps, ("model", model)])
+
+
+def _neighbors() -> ContentKNNRecommender:
+    return ContentKNNRecommender(temperature=TEMPERATURE)
+
+
+def _factors(steps: Steps, seed: Any) -> Pipeline:
+    """Return factors and smoothed plays, predicted by a kernel ridge."""
+    kernel = KernelFeatures(N_LANDMARKS, gamma=GAMMA, random_state=seed)
+    regressor = Pipeline([("kernel", kernel), ("ridge", Ridge(ALPHA))])
+    return _chain(
+        steps,
+        ColdStartRecommender(regressor, WMF(random_state=seed), play_weight=1.0),
+    )
+
+
+def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
+    """Return what ranks items of new groups best."""
+    groups = ColdStartRecommender(
+        Ridge(10.0),
+        WMF(random_state=seed),
+        play_weight=0.3,
+        item_weight=-0.5,
+        group_level=True,
+        popularity_weight=0.3,
+    )
+    parts = [
+        ("groups", _chain(_dense(reading, seed), groups)),
+        ("profile", _chain(_cosine(reading, seed), ContentProfileRecommender())),
+    ]
+    if effort == "quick":
+        return BlendRecommender(parts, weights=[1.0, 0.3])
+    parts += [
+        ("factors", _factors(_dense(reading, seed), seed)),
+        ("neighbors", _chain(_cosine(reading, seed), _neighbors())),
+    ]
+    return BlendRecommender(parts, weights="cv")
+
+
+def _learnt(
+    content: str, reading: Steps, seed: Any
+) -> list[tuple[str, BaseEstimator]]:
+    """Return the parts that networks learn, and for frames a codebook."""
+    encoder = ContrastiveEncoder(random_state=seed)
+    in_space = BlendRecommender([
+        ("neighbors", _neighbors()),
+        ("factors", _factors([], seed)),
+    ])
+    taste = _chain([*_dense(reading, seed), ("encoder", encoder)], in_space)
+    if content != "frames":
+        return [("taste", taste)]
+    codebook: Steps = [
+        ("quantizer", VectorQuantizer(512, random_state=seed)),
+        ("bag", BagOfWords(weighting="sqrt")),
+    ]
+    network = ColdStartRecommender(
+        CNNFactorRegressor(random_state=seed), WMF(random_state=seed)
+    )
+    return [
+        ("taste", taste),
+        ("codewords", _factors(_dense(codebook, seed), seed)),
+        ("network", network),
+    ]
