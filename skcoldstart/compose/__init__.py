@@ -9,10 +9,11 @@ from skcoldstart.compose._baselines import (
 from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
-from skcoldstart.compose._make import make_recommender
+
 # For explanations and model files, and not meant to be used alone.
 from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
 from skcoldstart.compose._linear import dual_weights as dual_weights
+from skcoldstart.compose._make import make_recommender
 from skcoldstart.compose._moments import ScoreOverTime, score_over_time
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
@@ -25,8 +26,8 @@ __all__ = [
     "ContentKNNRecommender",
     "ContentProfileRecommender",
     "ContentScaler",
-    "KernelFeatures",
     "FactorCovariance",
+    "KernelFeatures",
     "OracleRecommender",
     "PopularityRecommender",
     "RandomRecommender",

@@ -196,9 +196,7 @@ def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
     return BlendRecommender(parts, weights="cv")
 
 
-def _learnt(
-    content: str, reading: Steps, seed: Any
-) -> list[tuple[str, BaseEstimator]]:
+def _learnt(content: str, reading: Steps, seed: Any) -> list[tuple[str, BaseEstimator]]:
     """Return the parts that networks learn, and for frames a codebook."""
     encoder = ContrastiveEncoder(random_state=seed)
     in_space = BlendRecommender([

@@ -12,10 +12,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from skcoldstart import (
-    BlendRecommender,
-    ColdStartRecommender,
-    ContentProfileRecommender,
-    RandomRecommender,
     RaggedArray,
     load_model,
     make_recommender,
