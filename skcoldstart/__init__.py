@@ -44,6 +44,7 @@ _HOME = {
     "recommend": "serving",
     "recommendation_scorer": "metrics",
     "save_model": "persistence",
+    "to_onnx": "serving",
 }
 _SUBPACKAGES = (
     "audio",

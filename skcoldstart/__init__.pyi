@@ -44,6 +44,7 @@ from skcoldstart.serving import export as export
 from skcoldstart.serving import listeners as listeners
 from skcoldstart.serving import load_export as load_export
 from skcoldstart.serving import recommend as recommend
+from skcoldstart.serving import to_onnx as to_onnx
 from skcoldstart.similarity import MLRSimilarity as MLRSimilarity
 
 __version__: str

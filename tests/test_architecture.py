@@ -23,7 +23,8 @@ RANK = {
     "datasets": 8,
     **dict.fromkeys(LAST_ROOMS, 9),
     "_demonstration": 10,
-    "__main__": 11,
+    "_command": 11,
+    "__main__": 12,
 }
 HOMES = {
     "numba": {"_kernels"},
@@ -36,7 +37,9 @@ HOMES = {
     "librosa": {"audio"},
     "safetensors": {"persistence", "serving"},
     "h5py": {"datasets"},
-    "onnxruntime": {"audio"},
+    "onnxruntime": {"audio", "serving"},
+    "onnx": {"serving"},
+    "skl2onnx": {"serving"},
 }
 HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
 # Folders of modules that name heavy packages at their top, and are themselves imported
@@ -78,10 +81,7 @@ def test_imports_run_one_way(path):
         assert RANK[there] < RANK[here], f"line {node.lineno}: {here} imports {there}"
 
 
-# TODO(0.2): the command line is to call the demonstration by its public functions.
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if p.name != "__main__.py"], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_no_room_imports_a_private_name_of_another(path):
     here = room_of(path)
     for node, name in imports(ast.parse(path.read_text("utf-8"))):

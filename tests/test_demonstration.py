@@ -20,8 +20,8 @@ from skcoldstart.__main__ import main
 from skcoldstart._demonstration import _experiment
 from skcoldstart._demonstration._picture import found_shares
 from skcoldstart._demonstration._systems import SYSTEMS, Songs, System
-from skcoldstart._scores.sources import DenseScores
 from skcoldstart.metrics import mean_auc
+from tests.stubs import LinearRecommender
 
 SMALL = {"n_songs": 36, "n_artists": 12, "n_genres": 2, "n_users": 30}
 
@@ -79,7 +79,9 @@ def test_own_files_end_in_a_table_a_picture_and_recommendations(own, tmp_path, c
     printed, progress = capsys.readouterr()
     for system in SYSTEMS:
         assert re.search(rf"^{system.name} +\d", printed, re.MULTILINE)
-    assert "MFCCExtractor" in progress
+    assert "AudioUnion" in progress
+    assert "mAP@1 looks at the first 1 of" in printed
+    assert "candidates are few" in printed
     assert (tmp_path / "a" / "demonstration.png").read_bytes()[:4] == b"\x89PNG"
     rows = read_table(tmp_path / "a" / "recommendations.tsv")
     new = {name.rsplit(".", 1)[0] for name in (own / "new.txt").read_text().split()}
@@ -212,7 +214,9 @@ def test_songs_without_common_listeners_leave_out_the_metric(rng):
 def test_found_shares_enclose_the_auc(rng):
     scores = rng.normal(size=(200, 40))
     plays = (rng.random((200, 40)) < 0.1).astype(float)
-    shares = found_shares(DenseScores(scores), sp.csr_array(plays))
+    model = LinearRecommender().fit(scores, plays)
+    model.predict = lambda X: X
+    shares = found_shares(model, scores, sp.csr_array(plays))
     assert shares[-1] == 1.0
     assert np.all(np.diff(shares) >= 0)
     # The area counts a user's own songs too, so it lies nearer 1/2 than the AUC.

@@ -11,19 +11,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import Pipeline
 
+from skcoldstart._demonstration._scores import SystemScore, cutoff, score_models
 from skcoldstart._demonstration._systems import SYSTEMS, Setting, Songs, System
-from skcoldstart._scores.sources import ScoreSource, score_source
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.threads import one_blas_thread
-from skcoldstart.audio import MelSpectrogram, MFCCExtractor
+from skcoldstart.audio import AudioUnion, MelSpectrogram, MFCCExtractor
 from skcoldstart.factorization import WMF
-from skcoldstart.metrics import bootstrap_interval, make_recommendation_scorer
 from skcoldstart.neural import one_torch_thread
 
 __all__ = [
     "DemonstrationError",
     "Experiment",
-    "SystemScore",
     "extract",
     "refit",
     "run",
@@ -31,22 +29,10 @@ __all__ = [
 
 N_MELS = 64
 TEST_SHARE = 0.25
-METRICS = ("map@500", "auc")
 
 
 class DemonstrationError(ValueError):
     """The files given do not allow the demonstration; the message says why."""
-
-
-@dataclass(frozen=True)
-class SystemScore:
-    """One row of the table: a metric's mean over users and its 95 % interval."""
-
-    name: str
-    map: float
-    map_interval: tuple[float, float]
-    auc: float
-    auc_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class Experiment:
     test: np.ndarray
     scores: list[SystemScore]
     n_users_scored: int
-    sources: dict[str, ScoreSource]
+    k: int
     models: dict[str, Any]
     left_out: list[System]
 
@@ -74,14 +60,25 @@ class Experiment:
         return self.models[self.best.name]
 
 
-def extract(catalog: Any, *, n_jobs: int, verbose: int) -> tuple[Songs, np.ndarray]:
+def extract(
+    catalog: Any, *, reader: Any, n_jobs: int, verbose: int
+) -> tuple[Songs, np.ndarray]:
     """Compute frames of the catalogue's files.
 
     Shapes: -> `usable` (n_usable,).
     """
-    options: dict[str, Any] = {"n_jobs": n_jobs, "verbose": verbose}
-    extractor = MFCCExtractor(on_error="warn", **options)
-    mfcc = extractor.fit_transform(catalog.paths)
+    extractor = AudioUnion(
+        [
+            ("mfcc", MFCCExtractor()),
+            ("mel", MelSpectrogram(n_mels=N_MELS, dtype="float16")),
+        ],
+        reader=reader,
+        on_error="warn",
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    frames = extractor.fit_transform(catalog.paths)
+    mfcc, mel = frames["mfcc"], frames["mel"]
     usable = np.flatnonzero(mfcc.lengths)
     if len(usable) == 0:
         error = extractor.errors_[0]
@@ -89,14 +86,17 @@ def extract(catalog: Any, *, n_jobs: int, verbose: int) -> tuple[Songs, np.ndarr
             f"None of the {len(mfcc)} audio files can be used; the first is "
             f"{error.path}: {error.reason}."
         )
-    mel = MelSpectrogram(
-        n_mels=N_MELS, dtype="float16", on_error="ignore", **options
-    ).fit_transform(catalog.paths)
     return Songs(mfcc, mel, catalog.plays), usable
 
 
 def run(
-    songs: Songs, groups: np.ndarray, *, n_codewords: int, seed: int, verbose: int
+    songs: Songs,
+    groups: np.ndarray,
+    *,
+    n_codewords: int,
+    seed: int,
+    verbose: int,
+    k: int | None = None,
 ) -> Experiment:
     """Hold out a quarter of the groups and rank their songs by each system.
 
@@ -116,7 +116,6 @@ def run(
     n_frames = int(known.mfcc.lengths.sum())
     available = [system for system in SYSTEMS if system.is_available]
     models: dict[str, Any] = {}
-    sources: dict[str, ScoreSource] = {}
     with (
         tempfile.TemporaryDirectory() as cache,
         warnings.catch_warnings(),
@@ -140,13 +139,18 @@ def run(
             if model is None:
                 continue
             models[system.name] = model.fit(getattr(known, system.reads), known.plays)
-            sources[system.name] = score_source(model, getattr(new, system.reads))
         for model in models.values():
             if isinstance(model, Pipeline):
                 model.set_params(memory=None)
-    scores, n_scored = _evaluate(models, new)
+    k = k or cutoff(len(test))
+    views = {
+        system.name: (models[system.name], getattr(new, system.reads))
+        for system in SYSTEMS
+        if system.name in models
+    }
+    scores, n_scored = score_models(views, new.plays, k)
     left_out = [system for system in SYSTEMS if not system.is_available]
-    return Experiment(train, test, scores, n_scored, sources, models, left_out)
+    return Experiment(train, test, scores, n_scored, k, models, left_out)
 
 
 def refit(experiment: Experiment, songs: Songs) -> Any:
@@ -155,21 +159,3 @@ def refit(experiment: Experiment, songs: Songs) -> Any:
         warnings.simplefilter("ignore", ConvergenceWarning)
         X = getattr(songs, experiment.best.reads)
         return clone(experiment.best_model).fit(X, songs.plays)
-
-
-def _evaluate(models: dict[str, Any], new: Songs) -> tuple[list[SystemScore], int]:
-    scorer = make_recommendation_scorer(METRICS)
-    rows = []
-    n_scored = 0
-    for system in SYSTEMS:
-        if system.name not in models:
-            continue
-        X = getattr(new, system.reads)
-        values = scorer.per_user(models[system.name], X, new.plays)
-        by_metric = [np.asarray(values[key]) for key in ("map", "auc")]
-        n_scored = int(np.count_nonzero(~np.isnan(by_metric[0])))
-        (m, *m_interval), (a, *a_interval) = map(bootstrap_interval, by_metric)
-        rows.append(
-            SystemScore(system.name, m, tuple(m_interval), a, tuple(a_interval))
-        )
-    return rows, n_scored

@@ -14,34 +14,38 @@ from skcoldstart._demonstration._systems import (
     item_factors,
     user_factors,
 )
-from skcoldstart._scores.usage import usage_coordinates
 from skcoldstart._utils.atomic import atomic_write
+from skcoldstart.serving import recommend
 
 __all__ = ["found_shares", "save_picture"]
 
 GRID = np.linspace(0.0, 1.0, 101)
+USERS_AT_A_TIME = 4096
 LABELLED_AT = 60  # the curves end at 60 % of the songs, where they still differ
 COLOURS = [f"C{i}" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9)]  # C7 is grey
 GREY, BLUE, ACCENT = "#8c8c8c", "#6d9dc5", "#d1571f"
 
 
-def found_shares(source: Any, plays: Any) -> np.ndarray:
+def found_shares(model: Any, X: Any, plays: Any) -> np.ndarray:
     """Return how much of a user's music is found within the first songs.
 
     Shapes: `plays` (n_items, n_users) -> (101,).
     """
     by_user = plays.T.tocsr()
+    n_songs = plays.shape[0]
     found = np.zeros(len(GRID))
-    n_users = 0
-    for user in np.flatnonzero(np.diff(by_user.indptr)):
-        scores = source.rows(np.array([user]))[0]
-        ranks = np.empty(len(scores), dtype=int)
-        ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-        own = by_user.indices[by_user.indptr[user] : by_user.indptr[user + 1]]
-        share = np.sort(ranks[own]) / len(scores)
-        found += np.searchsorted(share, GRID + 1e-12, side="right") / len(own)
-        n_users += 1
-    return found / n_users
+    users = np.flatnonzero(np.diff(by_user.indptr))
+    for start in range(0, len(users), USERS_AT_A_TIME):
+        block = np.zeros(by_user.shape[0], dtype=bool)
+        block[users[start : start + USERS_AT_A_TIME]] = True
+        lists, _ = recommend(model, X, n=n_songs, users=block)
+        for user, songs in zip(np.flatnonzero(block), lists.data, strict=True):
+            ranks = np.empty(n_songs, dtype=int)
+            ranks[songs] = np.arange(1, n_songs + 1)
+            own = by_user.indices[by_user.indptr[user] : by_user.indptr[user + 1]]
+            share = np.sort(ranks[own]) / n_songs
+            found += np.searchsorted(share, GRID + 1e-12, side="right") / len(own)
+    return found / len(users)
 
 
 def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) -> None:
@@ -58,8 +62,8 @@ def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) 
         1, 4, width_ratios=[1.2, 0.7, 0.7, 1.3]
     )
     colours = _colours(experiment)
-    _draw_found(found, experiment, songs.plays[experiment.test], colours)
-    _draw_scores(precision, experiment, "map", "mAP@500", colours)
+    _draw_found(found, experiment, songs[experiment.test], colours)
+    _draw_scores(precision, experiment, "map", f"mAP@{experiment.k}", colours)
     _draw_scores(area, experiment, "auc", "AUC", colours)
     area.axvline(0.5, color=GREY, linewidth=1, linestyle=":", zorder=0)
     area.set_yticklabels([])
@@ -71,16 +75,17 @@ def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) 
 def _colours(experiment: Experiment) -> dict[str, str]:
     """Return grey for references, blue for systems and an accent for the best one."""
     able = {system.name for system in SYSTEMS if system.recommends}
-    colours = {name: BLUE if name in able else GREY for name in experiment.sources}
+    colours = {name: BLUE if name in able else GREY for name in experiment.models}
     return colours | {experiment.best.name: ACCENT}
 
 
 def _draw_found(
-    axes: Any, experiment: Experiment, plays: Any, colours: dict[str, str]
+    axes: Any, experiment: Experiment, new: Songs, colours: dict[str, str]
 ) -> None:
+    reads = {system.name: system.reads for system in SYSTEMS}
     ends = {}
-    for name, source in experiment.sources.items():
-        shares = 100 * found_shares(source, plays)
+    for name, model in experiment.models.items():
+        shares = 100 * found_shares(model, getattr(new, reads[name]), new.plays)
         best = name == experiment.best.name
         axes.plot(
             100 * GRID, shares, color=colours[name], linewidth=2.6 if best else 1.5
@@ -158,7 +163,10 @@ def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> N
     labels = np.asarray(labels).astype(str)
     model = experiment.best_model
     factors = item_factors(model, getattr(songs, experiment.best.reads))
-    patterns = usage_coordinates(factors, np.asarray(user_factors(model)))
+    users = np.asarray(user_factors(model), dtype=np.float64)
+    # Their products are those of the scores of all users.
+    spectrum, vectors = np.linalg.eigh(users.T @ users)
+    patterns = factors @ (vectors * np.sqrt(np.maximum(spectrum, 0.0)))
     patterns = normalize(patterns - patterns.mean(axis=0))
     points = TSNE(
         perplexity=min(30.0, (len(patterns) - 1) / 3), random_state=0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._utils.warning import warn
@@ -27,7 +28,7 @@ __all__ = ["load_catalog"]
 
 
 def load_catalog(
-    plays: Any,
+    plays: Any = None,
     audio: str | os.PathLike[str] | None = None,
     groups: Any = None,
     *,
@@ -38,7 +39,7 @@ def load_catalog(
 
     Parameters
     ----------
-    plays : str, PathLike, dataframe or Bunch
+    plays : str, PathLike, dataframe or Bunch, default=None
         A table of who played what: a dataframe (pandas, polars, pyarrow, ...), a
         parquet file, or UTF-8 text with tabs, commas or semicolons, whose first line
         names the columns. It needs a column for the user (``user``, ``user_id``,
@@ -47,6 +48,7 @@ def load_catalog(
         where there is no such column. Rows of one pair add up. A row of text is one
         line; where tabs separate the fields, quotation marks are letters. A Bunch that
         another loader returned, such as `plays_from_events`, is joined as it is.
+        ``None`` loads new songs: the files, or without these the rows of `metadata`.
     audio : str or PathLike, default=None
         Folder of the audio files, searched with its sub-folders. A song's id is its
         file's path relative to the folder or the file's name, with or without suffix.
@@ -126,7 +128,8 @@ def load_catalog(
 
     .. versionadded:: 0.1
     .. versionchanged:: 0.2
-        Dataframes, parquet and the parameters `files` and `metadata`.
+        Dataframes, parquet, new songs without plays, and the parameters `files` and
+        `metadata`.
 
     Examples
     --------
@@ -144,14 +147,17 @@ def load_catalog(
            [0., 1.]])
     """
     source = _name_of(plays, "plays")
-    table = read_plays(plays, source)
     paths, found = None, _files_of(files, audio)
+    if plays is None:
+        table = _without_plays(found, metadata)
+    else:
+        table = read_plays(plays, source)
     if found is not None:
         table, paths = _join(table, found, source)
     played = np.bincount(table.plays.indices, minlength=len(table.user_ids)) > 0
     users = np.flatnonzero(played)
     counts = ordered(table.plays, np.arange(len(table.item_ids)), users)
-    if counts.nnz == 0:
+    if counts.nnz == 0 and plays is not None:
         raise ValueError(f"All counts in {source} are 0; nobody has played anything.")
     names: list[tuple[str, ...]] = [(str(item),) for item in table.item_ids.tolist()]
     if isinstance(found, AudioFolder) and paths is not None:
@@ -192,6 +198,25 @@ def _files_of(files: Any, audio: Any) -> NamedFiles | None:
     elif isinstance(files, str | os.PathLike):
         folder = check_path(files).absolute().parent
     return FileTable(files, name, folder)
+
+
+def _without_plays(found: NamedFiles | None, metadata: Any) -> Plays:
+    """Return songs that nobody has played: those of files, or those of metadata."""
+    if found is not None:
+        ids = [found.name(file) for file in range(len(found.files))]
+    elif metadata is None:
+        raise ValueError(
+            "There are neither plays nor songs; pass plays, or audio=, files= or "
+            "metadata= of new songs."
+        )
+    else:
+        name = _name_of(metadata, "metadata")
+        frame = read_frame(metadata, name)
+        (place,) = find_columns(name, frame.columns, ("song",))
+        ids = frame[frame.columns[place or 0]].to_list()
+    names = as_ids(ids)
+    nothing = sp.csr_array((len(names), 0), dtype=np.float64)
+    return Plays(names, np.empty(0, object), nothing, np.zeros(len(names), int))
 
 
 def _join(table: Plays, found: NamedFiles, source: str) -> tuple[Plays, list[str]]:

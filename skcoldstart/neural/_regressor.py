@@ -490,6 +490,15 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return where the windows of a prediction start, and their width."""
         return prediction_starts(n_frames, self._window), self._window
 
+    def _onnx_model(self) -> bytes:
+        """Return an ONNX file from the frames of an item, X, to its factors."""
+        from skcoldstart.neural._torch.onnx import network_as_onnx
+
+        check_is_fitted(self)
+        return network_as_onnx(
+            self.net_, self._window, self._scale.scale, self._scale.mean
+        )
+
     _plain_state, _set_plain_state = plain_state, set_plain_state  # for save_model
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skcoldstart.serving._index import build_index as build_index
     from skcoldstart.serving._lists import listeners as listeners
     from skcoldstart.serving._lists import recommend as recommend
+    from skcoldstart.serving._onnx import to_onnx as to_onnx
 
 _HOME = {
     "Export": "serving._export",
@@ -25,6 +26,7 @@ _HOME = {
     "listeners": "serving._lists",
     "load_export": "serving._export",
     "recommend": "serving._lists",
+    "to_onnx": "serving._onnx",
 }
 
 __all__ = sorted(_HOME)

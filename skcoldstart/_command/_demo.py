@@ -1,0 +1,110 @@
+"""``demo``: the paper's systems on synthetic music, or on a catalogue of one's own."""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._command._console import UserError, explained, make_folder, say
+
+__all__ = ["demo"]
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Run the demonstration."""
+    if options.plays is None:
+        _synthetic_music(options)
+    else:
+        _own_music(options)
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """Make a temporary folder, and remove it in the end."""
+    folder = tempfile.mkdtemp()
+    try:
+        yield folder
+    finally:
+        # After Ctrl-C, workers finish the songs that they have begun, into the folder
+        # that is being emptied.
+        for _ in range(100):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.05)
+
+
+def _synthetic_music(options: argparse.Namespace) -> None:
+    from skcoldstart.datasets import make_music_catalog
+
+    started = time.perf_counter()
+    make_folder(options.out)
+    verbose = int(not options.quiet)
+    with _scratch_folder() as folder:
+        catalog = make_music_catalog(
+            folder,
+            n_songs=640,
+            n_artists=128,
+            n_users=800,
+            random_state=options.seed,
+            n_jobs=options.jobs,
+            verbose=verbose,
+        )
+        catalog.user_ids = np.array([
+            f"listener {i}" for i in range(catalog.plays.shape[1])
+        ])
+        catalog.item_ids = np.array([
+            f"{title}, {artist} ({genre})"
+            for title, artist, genre in zip(
+                catalog.titles, catalog.artists, catalog.genres, strict=True
+            )
+        ])
+        catalog.groups = catalog.artists
+        catalog.is_new = np.zeros(len(catalog.titles), dtype=bool)
+        _demonstrate(catalog, options, genres=catalog.genres)
+    say(f"\n{time.perf_counter() - started:.0f} s in all.")
+
+
+def _own_music(options: argparse.Namespace) -> None:
+    from skcoldstart.datasets import load_catalog
+
+    with explained():
+        catalog = load_catalog(options.plays, options.audio, options.groups)
+    make_folder(options.out)
+    if catalog.groups is None:
+        catalog.groups = catalog.item_ids
+        say(
+            "No --groups: songs are held out one by one, and an artist's other songs "
+            "may make the results too good."
+        )
+    _demonstrate(catalog, options, genres=None)
+
+
+def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None:
+    from skcoldstart._demonstration import DemonstrationError, demonstrate
+
+    try:
+        demonstrate(
+            catalog,
+            options.out,
+            genres,
+            n_codewords=options.n_codewords,
+            k=options.top_k,
+            seed=options.seed,
+            reader=options.reader,
+            n_jobs=options.jobs,
+            verbose=int(not options.quiet),
+            say=say,
+        )
+    except DemonstrationError as error:
+        raise UserError(error) from error
+    except BrokenPipeError:  # of what is printed
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write to {options.out}: {error}") from error

@@ -1,0 +1,101 @@
+"""``evaluate``: hold songs out by artist and rank them by several recommenders."""
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._command._console import UserError, explained, report, say
+from skcoldstart._command._content import make_content, unreadable
+from skcoldstart._command._songs import content_options, load_songs
+
+__all__ = ["evaluate"]
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print a table of results on held-out songs."""
+    from sklearn.base import clone
+
+    from skcoldstart._demonstration import cutoff, notes, score_models, table
+    from skcoldstart.compose import (
+        ColdStartRecommender,
+        ContentKNNRecommender,
+        ContentProfileRecommender,
+        OracleRecommender,
+        RandomRecommender,
+    )
+    from skcoldstart.factorization import WMF
+
+    songs = load_songs(options)
+    groups = songs.item_ids if songs.groups is None else np.asarray(songs.groups)
+    if songs.groups is None and not options.json:
+        say(
+            "No --groups: songs are held out one by one, and an artist's other songs "
+            "may make the results too good."
+        )
+    train, test = _split(groups, options.seed)
+    content = make_content(
+        songs.kinds,
+        sound=songs.paths is not None,
+        n_codewords=min(options.n_codewords, 10 * len(train)),
+        options=content_options(options),
+    )
+    with explained():
+        known = content.fit_transform(songs.rows(train))
+        usable = ~unreadable(content, len(train))
+        train, known = train[usable], known[usable]
+        new = content.transform(songs.rows(test))
+        usable = ~unreadable(content, len(test))
+        test, new = test[usable], new[usable]
+    plays = songs.plays
+    if not plays[train].nnz or not plays[test].nnz:
+        raise UserError("The songs held out, or the others, have no plays.")
+    wmf = WMF(random_state=options.seed)
+    systems: dict[str, Any] = {
+        "random": RandomRecommender(random_state=options.seed),
+        "content profile": ContentProfileRecommender(),
+        "most similar songs": ContentKNNRecommender(),
+        "predicted factors": ColdStartRecommender(factorizer=wmf),
+        "upper bound": OracleRecommender(clone(wmf)),
+    }
+    entries: dict[str, tuple[Any, Any]] = {}
+    for name, system in systems.items():
+        is_bound = name == "upper bound"
+        model = system.fit(plays[train] if is_bound else known, plays[train])
+        entries[name] = model, plays[test] if is_bound else new
+    k = options.top_k or cutoff(len(test))
+    rows, n_users = score_models(entries, plays[test], k)
+    about = notes(len(test), k)
+    found = {
+        "songs": len(train) + len(test),
+        "candidates": len(test),
+        "users": n_users,
+        "k": k,
+        "systems": {
+            row.name: {
+                f"map@{k}": row.map,
+                f"map@{k}_interval": row.map_interval,
+                "auc": row.auc,
+                "auc_interval": row.auc_interval,
+            }
+            for row in rows
+        },
+        "notes": about,
+    }
+    text = (
+        f"Learnt from {len(train)} songs; {len(test)} songs of other groups ranked for "
+        f"{n_users} users who play some of them.\n\n{table(rows, k)}\n"
+    )
+    report(found, "\n".join([text, *about]), as_json=options.json)
+
+
+def _split(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.model_selection import GroupShuffleSplit
+
+    if len(set(groups)) < 4 or len(groups) < 8:
+        raise UserError(
+            f"There are {len(groups)} played songs in {len(set(groups))} groups; at "
+            "least 8 songs in 4 groups are needed to hold some out."
+        )
+    splitter = GroupShuffleSplit(1, test_size=0.25, random_state=seed)
+    return next(splitter.split(groups, groups=groups))

@@ -1,0 +1,68 @@
+"""``fit``: from plays and content to a model in a folder."""
+
+import argparse
+
+import numpy as np
+
+from skcoldstart._command._console import UserError, explained, make_folder, report
+from skcoldstart._command._content import make_content, unreadable
+from skcoldstart._command._folder import ModelFolder, check_place, write_model
+from skcoldstart._command._songs import content_options, load_songs
+
+__all__ = ["fit"]
+
+
+def fit(options: argparse.Namespace) -> None:
+    """Fit a model to all songs with plays and write it."""
+    from skcoldstart.compose import ColdStartRecommender
+    from skcoldstart.factorization import WMF
+
+    check_place(options.out)
+    songs = load_songs(options)
+    make_folder(options.out.parent)
+    content = make_content(
+        songs.kinds,
+        sound=songs.paths is not None,
+        n_codewords=min(options.n_codewords, 10 * len(songs.item_ids)),
+        options=content_options(options),
+    )
+    with explained():
+        features = content.fit_transform(songs.content)
+    usable = np.flatnonzero(~unreadable(content, len(songs.item_ids)))
+    if not len(usable):
+        raise UserError("None of the audio files can be used.")
+    recommender = ColdStartRecommender(factorizer=WMF(random_state=options.seed))
+    ids = songs.item_ids[usable]
+    recommender.fit(
+        features[usable],
+        songs.plays[usable],
+        user_ids=songs.user_ids,
+        item_ids=ids,
+    )
+    summary = {
+        "songs": len(usable),
+        "users": len(songs.user_ids),
+        "pairs": int(songs.plays[usable].nnz),
+        "features": int(features.shape[1]),
+        "unreadable": len(songs.item_ids) - len(usable),
+    }
+    model = ModelFolder(
+        content,
+        recommender,
+        songs.kinds,
+        songs.paths is not None,
+        ids,
+        songs.user_ids,
+        None if songs.groups is None else songs.groups[usable],
+        songs.plays[usable],
+    )
+    try:
+        write_model(options.out, model, summary)
+    except OSError as error:
+        raise UserError(f"cannot write to --out {options.out}: {error}") from error
+    text = (
+        f"{summary['songs']} songs, {summary['users']} users, {summary['pairs']} pairs;"
+        f" {summary['features']} features of a song.\n"
+        f"{options.out}: the model, factors, names and the table of songs"
+    )
+    report({"model": str(options.out), **summary}, text, as_json=options.json)

@@ -1,0 +1,111 @@
+"""The folder that `fit` writes and the other commands read."""
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+import skcoldstart
+from skcoldstart._command._console import UserError, explained
+
+__all__ = ["ModelFolder", "check_place", "read_model", "write_model"]
+
+FORMAT = "skcoldstart model folder"
+SUMMARY, MODEL, PLAYS, ITEMS = (
+    *("model.json", "model.safetensors", "plays.npz", "items.csv"),
+)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A fitted model and what it was fitted to."""
+
+    content: Any
+    recommender: Any
+    kinds: dict[str, str]
+    has_sound: bool
+    item_ids: np.ndarray
+    user_ids: np.ndarray
+    groups: np.ndarray | None
+    plays: sp.csr_array
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder with other things in it."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).is_file():
+        raise UserError(
+            f"--out {folder} holds other files and no model; give a new folder, or "
+            "that of a model to replace it."
+        )
+
+
+def write_model(folder: Path, model: ModelFolder, summary: dict[str, Any]) -> None:
+    """Write a model, its factors and its catalogue, and replace what was there."""
+    from sklearn.pipeline import Pipeline
+
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    whole = Pipeline([("content", model.content), ("recommender", model.recommender)])
+    skcoldstart.save_model(whole, new / MODEL)
+    skcoldstart.export(model.recommender, new, item_ids=model.item_ids)
+    sp.save_npz(new / PLAYS, sp.csr_array(model.plays, dtype=np.float32))
+    listeners = np.diff(model.plays.indptr)
+    groups = np.full(len(model.item_ids), "") if model.groups is None else model.groups
+    with open(new / ITEMS, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["item_id", "artist", "n_listeners"])
+        columns = (model.item_ids, groups, listeners)
+        writer.writerows(zip(*(c.tolist() for c in columns), strict=True))
+    about = {
+        "format": FORMAT,
+        "version": 1,
+        "skcoldstart": skcoldstart.__version__,
+        "sound": model.has_sound,
+        "columns": model.kinds,
+        "has_artists": model.groups is not None,
+        **summary,
+    }
+    text = json.dumps(about, indent=1, ensure_ascii=False)
+    (new / SUMMARY).write_text(text, encoding="utf-8")
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_model(folder: Path) -> ModelFolder:
+    """Read what `write_model` wrote."""
+    try:
+        about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        known = about["format"] == FORMAT and about["version"] == 1
+    except (OSError, ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise UserError(
+            f"--model {folder} is not a model; expected the folder that "
+            "`python -m skcoldstart fit --out` wrote."
+        )
+    with explained():
+        model = skcoldstart.load_model(folder / MODEL)
+        exported = skcoldstart.load_export(folder)
+        plays = sp.csr_array(sp.load_npz(folder / PLAYS))
+        with open(folder / ITEMS, newline="", encoding="utf-8") as file:
+            groups = np.array([row["artist"] for row in csv.DictReader(file)])
+    return ModelFolder(
+        model["content"],
+        model["recommender"],
+        about["columns"],
+        about["sound"],
+        exported.item_ids,
+        exported.user_ids,
+        groups if about["has_artists"] else None,
+        plays,
+    )

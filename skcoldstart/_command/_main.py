@@ -1,0 +1,270 @@
+"""Commands, their options, and which one to run."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from skcoldstart import __version__
+from skcoldstart._command._console import finish
+
+__all__ = ["main"]
+
+PROG = "python -m skcoldstart"
+DEMONSTRATION = """\
+Hold out songs by artist, learn from the others who plays what they sound like, and
+rank the listeners of songs that nobody has played. Without arguments, the music and
+its listeners are synthetic; with --plays and --audio, they are yours.
+"""
+COMMANDS = {
+    "demo": "this demonstration, also without a command",
+    "evaluate": "compare recommenders on held-out songs of your catalogue",
+    "fit": "fit a model to your catalogue and write it to a folder",
+    "recommend": "write lists of songs for users, or of users for songs",
+    "refine": "the same for new songs, with the plays they have so far",
+}
+FURTHER = "commands:\n" + "\n".join(
+    f"  {name:<12}{what}" for name, what in COMMANDS.items()
+)
+FURTHER += f"\n\nOptions of a command: {PROG} fit --help"
+DESCRIPTIONS = {
+    "evaluate": """\
+Hold out a quarter of the artists, learn from the others, and rank the held-out songs
+for every user, by several recommenders and by chance.
+""",
+    "fit": """\
+Fit a model to songs with plays: what they sound like (--audio), what a table says of
+them (--metadata), or both. The folder holds the model, factors and names for programs
+that serve them, and the table of songs.
+""",
+    "recommend": """\
+Write the best new songs of each user, or the best users of each new song. Without
+--audio and --metadata: the songs that the model was fitted to, except what a user has
+played.
+""",
+    "refine": """\
+Like recommend, for new songs that have begun to be played: the more plays a song has,
+the more they count against its content. What a user has played is not listed.
+""",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, the demonstration without one; return the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments.pop(0) if arguments[:1] and arguments[0] in COMMANDS else ""
+    parser = make_parser(command or "demo", named=bool(command))
+    if not command and arguments and not arguments[0].startswith("-"):
+        parser.error(f"{arguments[0]!r} is none of {', '.join(COMMANDS)}")
+    options = parser.parse_args(arguments)
+    _check(parser, options, command or "demo")
+    return finish(parser.prog, lambda: _work_of(command or "demo")(options))
+
+
+def _work_of(command: str) -> Callable[[argparse.Namespace], None]:
+    module = "recommend" if command == "refine" else command
+    found = import_module(f"skcoldstart._command._{module}")
+    return getattr(found, command)
+
+
+def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
+    """Return the parser of a command."""
+    is_demo = command == "demo"
+    parser = argparse.ArgumentParser(
+        prog=f"{PROG} {command}" if named else PROG,
+        description=DEMONSTRATION if is_demo else DESCRIPTIONS[command],
+        epilog=FURTHER if is_demo else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if is_demo:
+        _add_catalogue(parser.add_argument_group("your own catalogue"))
+        parser.add_argument(
+            "--out",
+            type=_path,
+            default=Path("skcoldstart-demonstration"),
+            metavar="FOLDER",
+            help="where to write the picture and the recommendations "
+            "(default: %(default)s)",
+        )
+    elif command in ("evaluate", "fit"):
+        _add_catalogue(parser, required=True)
+        _add_table(parser)
+        parser.add_argument(
+            "--files",
+            type=_path,
+            metavar="FILE",
+            help="table with the columns song and path, where names of files are not "
+            "the songs' ids",
+        )
+    else:
+        _add_lists(parser, command)
+    if command == "fit":
+        parser.add_argument(
+            "--out",
+            type=_path,
+            required=True,
+            metavar="FOLDER",
+            help="where to write the model; one that is there is replaced",
+        )
+    if command in ("demo", "evaluate", "fit"):
+        parser.add_argument(
+            "--n-codewords",
+            type=_positive,
+            default=300,
+            metavar="N",
+            help="size of the codebook (default: %(default)s; the paper has 4000)",
+        )
+        parser.add_argument("--seed", type=int, default=0, metavar="N")
+    if command in ("demo", "evaluate"):
+        parser.add_argument(
+            "--top-k",
+            type=_positive,
+            default=None,
+            metavar="K",
+            help="K of mAP@K (default: a tenth of the candidates, at most 500)",
+        )
+    _add_reading(parser, command)
+    return parser
+
+
+def _add_catalogue(parser: Any, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--plays",
+        type=_path,
+        required=required,
+        metavar="FILE",
+        help="table with the columns user, song and (optionally) plays; TSV, CSV or "
+        "parquet",
+    )
+    parser.add_argument(
+        "--audio",
+        type=_path,
+        metavar="FOLDER",
+        help="audio files; a file's name, with or without suffix, is the song's id",
+    )
+    parser.add_argument(
+        "--groups",
+        type=_path,
+        metavar="FILE",
+        help="table with the columns song and artist; songs of an artist are held out "
+        "together",
+    )
+
+
+def _add_table(parser: Any) -> None:
+    parser.add_argument(
+        "--metadata",
+        type=_path,
+        metavar="FILE",
+        help="table with the column song and others, such as genre, year and tags",
+    )
+
+
+def _add_lists(parser: Any, command: str) -> None:
+    parser.add_argument(
+        "--model",
+        type=_path,
+        required=True,
+        metavar="FOLDER",
+        help="what fit wrote",
+    )
+    parser.add_argument(
+        "--audio", type=_path, metavar="FOLDER", help="audio files of the songs to list"
+    )
+    _add_table(parser)
+    if command == "refine":
+        parser.add_argument(
+            "--plays",
+            type=_path,
+            required=True,
+            metavar="FILE",
+            help="plays of these songs so far: user, song and (optionally) plays",
+        )
+    parser.add_argument(
+        "--listeners",
+        type=_path,
+        metavar="FILE",
+        help="plays, of songs that the model knows, by users that it does not: lists "
+        "are for them",
+    )
+    parser.add_argument(
+        "--user",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="make lists for this user only; may be repeated",
+    )
+    parser.add_argument(
+        "--top",
+        type=_positive,
+        default=20,
+        metavar="N",
+        help="length of a list (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--by",
+        choices=["user", "song"],
+        default="user",
+        help="songs for each user (default), or users for each song",
+    )
+    parser.add_argument(
+        "--out",
+        type=_path,
+        default=Path("lists.csv"),
+        metavar="FILE",
+        help="where to write the lists: .csv or .parquet (default: %(default)s)",
+    )
+
+
+def _add_reading(parser: Any, command: str) -> None:
+    parser.add_argument(
+        "--reader",
+        choices=["auto", "soundfile", "av"],
+        default="auto",
+        help="what decodes audio: av reads M4A, AAC and others (extra [av])",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="workers that read audio (default: all processors)",
+    )
+    if command != "demo":
+        parser.add_argument(
+            "--json", action="store_true", help="print the results as one JSON object"
+        )
+    parser.add_argument("--quiet", action="store_true", help="show no progress bars")
+    parser.add_argument("--version", action="version", version=__version__)
+
+
+def _check(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, command: str
+) -> None:
+    if command == "demo":
+        if (options.plays is None) != (options.audio is None):
+            parser.error("--plays and --audio go together: give both, or neither")
+        if options.groups is not None and options.plays is None:
+            parser.error("--groups needs --plays and --audio")
+    elif command in ("evaluate", "fit"):
+        if options.audio is options.metadata is options.files is None:
+            parser.error("--audio, --metadata or both say what the songs are")
+    elif options.out.suffix not in (".csv", ".parquet"):
+        parser.error(f"--out {options.out} must end in .csv or .parquet")
+    if hasattr(options, "seed") and not 0 <= options.seed < 2**32:
+        parser.error(f"--seed must be from 0 to 2**32 - 1, got {options.seed}")
+    if options.jobs == 0:
+        parser.error("--jobs must not be 0: N workers, or -1 for all processors")
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number

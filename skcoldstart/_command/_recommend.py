@@ -1,0 +1,190 @@
+"""``recommend`` and ``refine``: ranked lists from a model in a folder."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._command._console import UserError, explained, make_folder, report
+from skcoldstart._command._content import content_of, unreadable, with_options
+from skcoldstart._command._folder import ModelFolder, read_model
+from skcoldstart._command._songs import content_options
+from skcoldstart._utils.warning import warn
+
+__all__ = ["recommend", "refine"]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Songs to list, by their factors, and who played them so far."""
+
+    item_ids: np.ndarray
+    factors: np.ndarray
+    plays: sp.csr_array | None
+    n_unreadable: int = 0
+
+
+def recommend(options: argparse.Namespace) -> None:
+    """Write lists of new songs, or of those that the model knows."""
+    model = read_model(options.model)
+    if options.audio is None and options.metadata is None:
+        known = model.recommender.factorizer_.item_factors_
+        candidates = Candidates(model.item_ids, known, model.plays)
+    else:
+        candidates = _new_songs(model, options, None)
+    _write(model, candidates, options)
+
+
+def refine(options: argparse.Namespace) -> None:
+    """Write lists of new songs that have begun to be played."""
+    model = read_model(options.model)
+    if options.audio is None and options.metadata is None:
+        raise UserError("refine needs --audio or --metadata: the songs to list")
+    _write(model, _new_songs(model, options, options.plays), options)
+
+
+def _new_songs(
+    model: ModelFolder, options: argparse.Namespace, week: Path | None
+) -> Candidates:
+    from skcoldstart.datasets import load_catalog
+
+    if model.has_sound and options.audio is None:
+        raise UserError("the model hears songs: --audio is missing")
+    if model.kinds and options.metadata is None:
+        raise UserError(
+            f"the model reads the columns {', '.join(model.kinds)}: --metadata is "
+            "missing"
+        )
+    with explained():
+        audio = options.audio if model.has_sound else None
+        metadata = options.metadata if model.kinds else None
+        catalog = load_catalog(audio=audio, metadata=metadata)
+        content = with_options(model.content, content_options(options))
+        features = content.transform(content_of(catalog, model.kinds))
+    usable = np.flatnonzero(~unreadable(content, len(catalog.item_ids)))
+    if not len(usable):
+        raise UserError("None of the audio files can be used.")
+    ids = catalog.item_ids[usable]
+    plays = None
+    if week is not None:
+        with explained():
+            of_week = load_catalog(week, audio)
+        if audio is not None:  # a song goes by several names of its file
+            name = dict(zip(catalog.paths, catalog.item_ids.tolist(), strict=True))
+            of_week.item_ids = np.array([name[path] for path in of_week.paths])
+        plays = _aligned(of_week, ids, model)
+    with explained():
+        factors = model.recommender.item_factors(features[usable], plays)
+    return Candidates(ids, factors, plays, len(catalog.item_ids) - len(usable))
+
+
+def _aligned(of_week: Any, item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array:
+    """Return plays of some songs by the users of the model, (n_items, n_users)."""
+    table = sp.coo_array(of_week.plays)
+    songs = _places(of_week.item_ids, item_ids)[table.row]
+    users = _places(of_week.user_ids, model.user_ids)[table.col]
+    if not (songs >= 0).any():
+        raise UserError(
+            f"none of the {len(of_week.item_ids)} songs of --plays is among the "
+            f"{len(item_ids)} songs to list, such as {str(item_ids[0])!r}"
+        )
+    n_new = len(set(table.col[users < 0].tolist()))
+    if n_new:
+        warn(
+            f"{n_new} of {len(of_week.user_ids)} users of --plays are not known to the "
+            "model and are left out; recommend --listeners makes lists for them."
+        )
+    kept = (songs >= 0) & (users >= 0)
+    return sp.csr_array(
+        (table.data[kept], (songs[kept], users[kept])),
+        shape=(len(item_ids), len(model.user_ids)),
+    )
+
+
+def _places(names: np.ndarray, known: np.ndarray) -> np.ndarray:
+    place = {str(name): i for i, name in enumerate(known.tolist())}
+    return np.array([place.get(str(name), -1) for name in names.tolist()], np.int64)
+
+
+def _listeners_who_are_new(
+    model: ModelFolder, source: Path
+) -> tuple[np.ndarray, np.ndarray, sp.csr_array]:
+    """Return factors, names and plays of users whom the model does not know."""
+    from skcoldstart.datasets import load_catalog
+
+    with explained():
+        found = load_catalog(source)
+    rows = _places(found.item_ids, model.item_ids)
+    if (rows < 0).all():
+        raise UserError(
+            f"none of the {len(found.item_ids)} songs of --listeners is one of the "
+            f"{len(model.item_ids)} that the model learnt from, such as "
+            f"{str(model.item_ids[0])!r}"
+        )
+    if (rows < 0).any():
+        warn(
+            f"{np.count_nonzero(rows < 0)} of {len(rows)} songs of --listeners are not "
+            "known to the model and are left out."
+        )
+    kept = np.flatnonzero(rows >= 0)
+    chooser = sp.csr_array(
+        (np.ones(len(kept)), (rows[kept], kept)),
+        shape=(len(model.item_ids), len(rows)),
+    )
+    plays = sp.csr_array(chooser @ found.plays)
+    silent = np.flatnonzero(plays.sum(axis=0) == 0)
+    if len(silent):
+        warn(
+            f"{len(silent)} of {plays.shape[1]} users of --listeners have no play of a "
+            "known song; they get what is liked in general."
+        )
+    return model.recommender.fold_in_users(plays), found.user_ids, plays
+
+
+def _write(
+    model: ModelFolder, candidates: Candidates, options: argparse.Namespace
+) -> None:
+    from skcoldstart import serving
+
+    users: Any = options.user or None
+    exclude, factors = candidates.plays, None
+    if options.listeners is not None:
+        factors, users, plays = _listeners_who_are_new(model, options.listeners)
+        warm = exclude is not None and exclude.shape[0] == plays.shape[0]
+        exclude = plays if warm else None
+    make = serving.recommend if options.by == "user" else serving.listeners
+    with explained():
+        if users is not None and factors is None and model.user_ids.dtype.kind == "i":
+            users = [int(user) for user in users]
+        lists = make(
+            model.recommender,
+            None,
+            options.top,
+            users=users,
+            item_ids=candidates.item_ids,
+            item_factors=candidates.factors,
+            user_factors=factors,
+            exclude=exclude,
+        )
+    out = options.out
+    make_folder(out.parent)
+    with explained():
+        (lists.to_parquet if out.suffix == ".parquet" else lists.to_csv)(out)
+    n_lists, n = lists[0].shape
+    found = {
+        "out": str(out),
+        "by": options.by,
+        "lists": n_lists,
+        "top": n,
+        "candidates": len(candidates.item_ids),
+        "unreadable": candidates.n_unreadable,
+    }
+    what = "users, of songs" if options.by == "user" else "songs, of users"
+    report(
+        found,
+        f"{out}: {n_lists} lists for {what} ({len(candidates.item_ids)} candidates)",
+        as_json=options.json,
+    )

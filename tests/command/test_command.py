@@ -1,0 +1,249 @@
+"""evaluate, fit, recommend and refine, from files to files."""
+
+import csv
+import json
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skcoldstart import datasets, listeners, load_export, load_model, recommend
+from skcoldstart.__main__ import main
+from skcoldstart.datasets import load_catalog
+
+N_SONGS, N_NEW = 40, 8
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A person's files: plays, sound and a table of songs; the last eight are new."""
+    folder = tmp_path_factory.mktemp("files")
+    catalog = datasets.make_music_catalog(
+        folder / "audio",
+        n_songs=N_SONGS,
+        n_artists=14,
+        n_genres=3,
+        n_users=30,
+        n_songs_per_user=10,
+        duration_s=1.5,
+        random_state=0,
+    )
+    names = [os.path.basename(path)[:-4] for path in catalog.paths]
+    (folder / "new").mkdir()
+    for path in catalog.paths[-N_NEW:]:
+        shutil.move(path, folder / "new")
+    plays = catalog.plays.tocoo()
+    rows = {"plays.csv": [], "week.csv": [], "friends.csv": [("pat", names[3])]}
+    for song, user, count in zip(*plays.coords, plays.data, strict=True):
+        is_new = int(song >= N_SONGS - N_NEW)
+        row = (f"u{user}", names[song] + ".wav" * is_new, int(count))
+        rows["week.csv" if is_new else "plays.csv"].append(row)
+    for name, lines in rows.items():
+        with open(folder / name, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["user_id", "song_id", "plays"][: len(lines[0])])
+            writer.writerows(lines)
+    pd.DataFrame({
+        "song_id": names,
+        "artist": catalog.artists,
+        "genre": catalog.genres,
+        "title": catalog.titles,
+        "tags": [f"{g}|a-{i % 3}" for i, g in enumerate(catalog.genres)],
+        "year": [None, *range(1990, 1990 + N_SONGS - 1)],
+    }).to_csv(folder / "songs.csv", index=False)
+    return folder
+
+
+def run(folder, command, *options):
+    """Run a command on files of the folder, which are named as "<name>"."""
+    named = [str(folder / o[1:-1]) if o[:1] == "<" else o for o in map(str, options)]
+    return main([command, *named, "--quiet", "--jobs", "1"])
+
+
+TABLE = ("--metadata", "<songs.csv>")
+SOUND = ("--audio", "<audio>")
+CATALOGUE = ("--plays", "<plays.csv>", "--groups", "<songs.csv>", "--n-codewords", 20)
+
+
+@pytest.fixture(scope="module")
+def model(files, tmp_path_factory):
+    """The folder of a model of sound and table."""
+    out = tmp_path_factory.mktemp("models") / "both"
+    assert run(files, "fit", *CATALOGUE, *SOUND, *TABLE, "--out", out) == 0
+    return out
+
+
+def test_a_model_folder_holds_model_factors_names_and_table(files, model):
+    whole = load_model(model / "model.safetensors")
+    exported = load_export(model)
+    assert_array_equal(exported.user_factors, whole[-1].user_factors_)
+    assert_array_equal(exported.item_factors, whole[-1].factorizer_.item_factors_)
+    table = pd.read_csv(model / "items.csv", dtype={"item_id": str})
+    assert_array_equal(table["item_id"], exported.item_ids)
+    known = load_catalog(files / "plays.csv")
+    assert_array_equal(table["n_listeners"], np.diff(known.plays.indptr))
+    assert_array_equal(exported.user_ids, known.user_ids)
+    about = json.loads((model / "model.json").read_text())
+    assert about["columns"] == {
+        **{"artist": "category", "genre": "category", "title": "text"},
+        **{"tags": "tags", "year": "number"},
+    }
+
+
+def new_songs(files, model):
+    """Return the features of the new songs by the steps of the model, and names."""
+    whole = load_model(model / "model.safetensors")
+    catalog = load_catalog(audio=files / "new", metadata=files / "songs.csv")
+    assert catalog.plays.shape == (N_NEW, 0) and catalog.is_new.all()
+    frame = catalog.metadata.fillna({"title": "", "tags": ""})
+    frame["(sound)"] = catalog.paths
+    return whole[-1], whole[:-1].transform(frame), catalog.item_ids
+
+
+def test_lists_are_those_of_the_library(files, model, tmp_path, capsys):
+    recommender, features, ids = new_songs(files, model)
+    given = ("--model", model, "--audio", "<new>", *TABLE, "--top", 5)
+    out = tmp_path / "there" / "lists.parquet"
+    assert run(files, "recommend", *given, "--out", out, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["candidates"] == N_NEW
+    expected = recommend(recommender, features, n=5, item_ids=ids).to_frame()
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected, check_dtype=False)
+
+    out = tmp_path / "users.csv"
+    assert run(files, "recommend", *given, "--by", "song", "--out", out) == 0
+    found = pd.read_csv(out, dtype={"item_id": str})
+    expected = listeners(recommender, features, n=5, item_ids=ids).to_frame()
+    assert_array_equal(found["user_id"], expected["user_id"])
+    assert_allclose(found["score"], expected["score"], rtol=1e-6)
+
+
+def test_refined_lists_weigh_the_plays_so_far_and_leave_out_what_was_played(
+    files, model, tmp_path
+):
+    recommender, features, ids = new_songs(files, model)
+    out = tmp_path / "lists.csv"
+    given = ("--model", model, "--audio", "<new>", *TABLE, "--top", N_NEW)
+    assert run(files, "refine", *given, "--plays", "<week.csv>", "--out", out) == 0
+    found = pd.read_csv(out, dtype={"item_id": str})
+    week = load_catalog(files / "week.csv")
+    plays = np.zeros((N_NEW, recommender.n_users_))
+    users = {name: i for i, name in enumerate(recommender.user_names_in_)}
+    names = [f"{name}.wav" for name in ids]
+    for song, user in zip(*week.plays.nonzero(), strict=True):
+        place = users[week.user_ids[user]]
+        plays[names.index(week.item_ids[song]), place] = week.plays[song, user]
+    factors = recommender.item_factors(features, plays)
+    expected = recommend(
+        recommender, None, N_NEW, item_factors=factors, item_ids=ids, exclude=plays
+    ).to_frame()
+    assert_array_equal(found["item_id"], expected["item_id"])
+    assert_allclose(found["score"], expected["score"], rtol=1e-5)
+
+
+def test_new_listeners_get_lists_of_what_the_model_knows(files, model, tmp_path):
+    out = tmp_path / "lists.csv"
+    given = ("--model", model, "--listeners", "<friends.csv>", "--top", 50)
+    assert run(files, "recommend", *given, "--out", out) == 0
+    found = pd.read_csv(out, dtype={"item_id": str})
+    whole, exported = load_model(model / "model.safetensors"), load_export(model)
+    plays = np.zeros((len(exported.item_ids), 1))
+    plays[3] = 1.0
+    factors = whole[-1].fold_in_users(plays)
+    order = np.argsort(-(factors @ exported.item_factors.T)[0], kind="stable")
+    order = order[order != 3]
+    assert set(found["user_id"]) == {"pat"}
+    assert_array_equal(found["item_id"], exported.item_ids[order])
+
+
+@pytest.mark.parametrize("content", [SOUND, TABLE], ids=["sound", "table"])
+def test_sound_alone_and_a_table_alone_are_enough(files, content, tmp_path, capsys):
+    out = tmp_path / "model"
+    assert run(files, "fit", *CATALOGUE, *content, "--out", out) == 0
+    again = run(files, "fit", *CATALOGUE, *content, "--out", out, "--json")
+    assert again == 0  # a model is replaced
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (printed["songs"], printed["users"]) == (N_SONGS - N_NEW, 30)
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    new = ("--audio", "<new>") if content is SOUND else TABLE
+    lists = tmp_path / "lists.csv"
+    given = ("--model", out, *new, "--user", "u3", "--user", "u1", "--out", lists)
+    assert run(files, "recommend", *given) == 0
+    assert list(dict.fromkeys(pd.read_csv(lists)["user_id"])) == ["u3", "u1"]
+
+
+def test_evaluate_compares_with_chance_and_the_upper_bound(files, capsys):
+    assert run(files, "evaluate", *CATALOGUE, *TABLE, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["k"] == max(1, found["candidates"] // 10)
+    aucs = {name: row["auc"] for name, row in found["systems"].items()}
+    assert aucs["random"] < aucs["predicted factors"] < aucs["upper bound"]
+    assert any("candidates are few" in note for note in found["notes"])
+    assert run(files, "evaluate", *CATALOGUE[:2], *SOUND, "--top-k", 2) == 0
+    printed = capsys.readouterr().out
+    assert "mAP@2" in printed and "No --groups" in printed
+
+
+def test_songs_that_cannot_be_read_are_named_and_left_out(files, model, tmp_path):
+    new = tmp_path / "new"
+    shutil.copytree(files / "new", new)
+    broken = sorted(new.iterdir())[2]
+    broken.write_bytes(b"no sound")
+    out = tmp_path / "lists.csv"
+    given = ("--model", model, "--audio", new, *TABLE, "--top", 20, "--out", out)
+    assert run(files, "recommend", *given) == 0
+    listed = set(pd.read_csv(out, dtype={"item_id": str})["item_id"])
+    assert len(listed) == N_NEW - 1 and broken.stem not in listed
+
+
+def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(model, tmp_path / "model")
+    shutil.copytree(files / "new", tmp_path / "new")
+    shutil.copy(files / "songs.csv", tmp_path)
+    given = ("--model", "~/model", "--audio", "~/new", "--metadata", "~/songs.csv")
+    assert run(files, "recommend", *given, "--out", "~/lists.csv") == 0
+    assert (tmp_path / "lists.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["fit", "--plays", "<plays.csv>", "--out", "<m>"], "--audio, --metadata or"),
+        (["fit", *CATALOGUE, *TABLE, "--out", "<audio>"], "holds other files"),
+        (["recommend", "--model", "<audio>"], "is not a model"),
+        (["recommend", "--model", "MODEL", *TABLE], "--audio is missing"),
+        (["recommend", "--model", "MODEL", "--audio", "<new>"], "--metadata is missin"),
+        (["recommend", "--model", "MODEL", "--user", "nobody"], "'nobody', not seen"),
+        (["recommend", "--model", "MODEL", "--out", "<x.txt>"], "must end in .csv or"),
+        (["recommend", "--model", "MODEL", "--listeners", "<week.csv>"], "none of the"),
+        (["refine", "--model", "MODEL", "--plays", "<week.csv>"], "the songs to list"),
+        (["evaluate", "--plays", "<nowhere>", *TABLE], "nowhere"),
+        (["listen"], "'listen' is none of demo, evaluate, fit"),
+    ],
+)
+def test_what_cannot_be_done_is_explained_in_one_line(
+    files, model, tmp_path, monkeypatch, capsys, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    command, *rest = (str(model) if option == "MODEL" else option for option in options)
+    try:
+        code = run(files, command, *rest)
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    error = capsys.readouterr().err
+    assert message in error.splitlines()[-1]
+    assert "Traceback" not in error
+
+
+def test_a_table_without_a_column_that_the_model_reads_is_explained(
+    files, model, tmp_path, capsys
+):
+    table = pd.read_csv(files / "songs.csv", dtype={"song_id": str})
+    table.drop(columns="genre").to_csv(tmp_path / "songs.csv", index=False)
+    given = ("--audio", "<new>", "--metadata", tmp_path / "songs.csv")
+    assert run(files, "recommend", "--model", model, *given) == 2
+    assert "--metadata has no column 'genre'" in capsys.readouterr().err
