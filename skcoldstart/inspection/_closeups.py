@@ -99,7 +99,10 @@ def write_names(
     frame = axes.get_window_extent()
     dots = axes.transData.transform(points)
     pixels = OFFSET_POINTS * figure.dpi / 72
-    boxes = [np.array(text.get_window_extent().extents) for text in taken]
+    boxes = [
+        np.array((text.get_bbox_patch() or text).get_window_extent().extents)
+        for text in taken
+    ]
     written = []
     lettering = Lettering.of(names.tolist())
     seen = {""}

@@ -1,5 +1,6 @@
 """How displays look: colours that everyone can tell apart, and text as it is."""
 
+import contextlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -97,10 +98,10 @@ class Lettering(NamedTuple):
             wanted -= _characters(font_manager.findfont(font))
         # Sans fonts first; the one of last resort has a box for every character.
         installed = sorted(
-            font_manager.fontManager.ttflist,
+            _installed_fonts() if wanted else [],
             key=lambda font: ("Last" in font.name, "Sans" not in font.name, font.name),
         )
-        for entry in installed if wanted else []:
+        for entry in installed:
             found = wanted & _characters(entry.fname)
             if found:
                 families.append(entry.name)
@@ -112,6 +113,18 @@ class Lettering(NamedTuple):
         """Return what to draw for a text: no formulas, nothing that no font has."""
         text = shorten(text, n_characters).translate(self.substitutes)
         return text.replace("$", r"\$")
+
+
+def _installed_fonts() -> list[Any]:
+    """Return all fonts, also those installed after matplotlib made its font cache."""
+    from matplotlib import font_manager
+
+    manager = font_manager.fontManager
+    known = {entry.fname for entry in manager.ttflist}
+    for path in set(font_manager.findSystemFonts()) - known:
+        with contextlib.suppress(OSError, RuntimeError):  # a damaged font
+            manager.addfont(path)
+    return manager.ttflist
 
 
 @cache

@@ -151,7 +151,8 @@ class WarmupDisplay:
         ax.set_xscale("symlog", base=2, linthresh=1)  # the first plays move most
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
-        ax.set(xlabel="plays of a new item revealed", ylabel=f"{metric} on later plays")
+        shown = str(metric).replace("map", "mAP").replace("auc", "AUC")
+        ax.set(xlabel="revealed plays of a new item", ylabel=f"{shown} on later plays")
         ax.spines[["top", "right"]].set_visible(False)
         label_ends(ax, self.lines_, names)
         return self

@@ -159,7 +159,7 @@ def test_first_plays_are_drawn_as_they_were_measured(items):
     bands = [band.get_paths()[0].vertices for band in display.ax_.collections]
     assert_allclose(bands[0][:, 1].min(), table["low"][:3].min())
     assert_allclose(bands[0][:, 1].max(), table["high"][:3].max())
-    assert display.ax_.get_ylabel() == "auc on later plays"
+    assert display.ax_.get_ylabel() == "AUC on later plays"
 
 
 def test_lines_are_named_where_they_end_without_overlap():

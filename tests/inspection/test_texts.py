@@ -86,10 +86,27 @@ def test_characters_that_one_font_lacks_come_from_another():
     assert Lettering.of(["plain"]).families == ["sans-serif"]
 
 
+def test_fonts_installed_after_the_font_cache_are_found(monkeypatch):
+    from matplotlib import font_manager
+
+    path = font_manager.findfont("STIXGeneral")
+    manager = font_manager.fontManager
+    own = [font for font in manager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(manager, "ttflist", own)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [path])
+    character = "\u1d84"  # not in DejaVu Sans
+    lettering = Lettering.of([character])
+    assert lettering.families[-1] == "STIXGeneral"
+    assert lettering.drawn(character) == character
+
+
 def test_characters_that_no_font_has_are_boxes(monkeypatch):
     from matplotlib import font_manager
 
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    manager = font_manager.fontManager
+    own = [font for font in manager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(manager, "ttflist", own)
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
     lettering = Lettering.of(["音\x07a\ufe0f"])
     assert lettering.drawn("音\x07a\ufe0f") in ("□a", "□a\ufe0f")
 
