@@ -40,6 +40,8 @@ HOMES = {
     "onnxruntime": {"audio", "serving"},
     "onnx": {"serving"},
     "skl2onnx": {"serving"},
+    "dask": {"factorization", "serving"},
+    "distributed": {"factorization", "serving"},
 }
 HEAVY = (*HOMES, "matplotlib", "pandas", "tqdm")
 # Folders of modules that name heavy packages at their top, and are themselves imported

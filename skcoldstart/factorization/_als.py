@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skcoldstart.factorization._rows import Rows, row_blocks
+from skcoldstart.factorization._rows import row_blocks
 
 START_SCALE = 0.1  # standard deviation of a starting row of factors
 
@@ -28,7 +28,7 @@ class Solver(Protocol):
 
     def half(
         self,
-        rows: Rows,
+        rows: Any,
         A: Any,
         B: Any,
         *,
@@ -42,12 +42,12 @@ class Solver(Protocol):
         """
         ...
 
-    def penalty(self, rows: Rows, factors: Any) -> float:
+    def penalty(self, rows: Any, factors: Any) -> float:
         """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
         ...
 
     def objective(
-        self, by_item: Rows, by_user: Rows, V: np.ndarray, U: np.ndarray
+        self, by_item: Any, by_user: Any, V: np.ndarray, U: np.ndarray
     ) -> float:
         """Return the exact objective of factors from `get`, in float64."""
         ...
@@ -72,7 +72,7 @@ def relaxation(sweep: int) -> float:
 
 
 def sweeps(
-    by_item: Rows, by_user: Rows, V: Any, U: Any, solver: Solver, n_sweeps: int
+    by_item: Any, by_user: Any, V: Any, U: Any, solver: Solver, n_sweeps: int
 ) -> Iterator[float]:
     """Move users, then items, in place; yield the objective after each sweep."""
     for sweep in range(n_sweeps):
@@ -82,7 +82,7 @@ def sweeps(
         yield moved + solver.penalty(by_user, U)
 
 
-def fold_in(rows: Rows, fixed: np.ndarray, solver: Solver) -> np.ndarray:
+def fold_in(rows: Any, fixed: np.ndarray, solver: Solver) -> np.ndarray:
     """Solve rows from nothing, to the precision of the dtype.
 
     Shapes: `fixed` (n_columns, n_components) -> (n_rows, n_components).

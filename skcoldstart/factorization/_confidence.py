@@ -1,16 +1,23 @@
 """How sure a number of plays makes us that somebody likes an item."""
 
-import warnings
 from typing import Any
 
 import numpy as np
+
+from skcoldstart._utils.warning import warn
 
 LARGEST_FLOAT32_CONFIDENCE = 1e6
 BLOCK = 1 << 16  # counts at a time, for the memory of their logarithms
 
 
 def confidence_weights(
-    counts: np.ndarray, *, confidence: str, alpha: float, epsilon: float, dtype: Any
+    counts: np.ndarray,
+    *,
+    confidence: str,
+    alpha: float,
+    epsilon: float,
+    dtype: Any,
+    warns: bool = True,
 ) -> np.ndarray:
     """Return the confidence of each stored play count, minus one.
 
@@ -43,12 +50,16 @@ def confidence_weights(
             f"The largest confidence is {largest:g}, beyond {np.dtype(dtype)}. Scale "
             "the play counts down, or use confidence='log'."
         )
+    if warns:
+        warn_if_rounded(largest, dtype)
+    return weights
+
+
+def warn_if_rounded(largest: float, dtype: Any) -> None:
+    """Warn of confidences that leave ordinary plays too few digits."""
     if dtype == np.float32 and largest > LARGEST_FLOAT32_CONFIDENCE:
-        warnings.warn(
+        warn(
             f"The largest confidence is {largest:g}; above "
             f"{LARGEST_FLOAT32_CONFIDENCE:g}, float32 loses the digits of ordinary "
-            "plays. Use confidence='log', a smaller alpha, or dtype='float64'.",
-            UserWarning,
-            stacklevel=6,
+            "plays. Use confidence='log', a smaller alpha, or dtype='float64'."
         )
-    return weights

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from skcoldstart._utils.threads import ThreadMap
-from skcoldstart.factorization._rows import Rows, row_blocks
+from skcoldstart.factorization._rows import Rows, SideCounts, row_blocks
 
 CACHE_LINE = 64
 LANES = 16  # dimensions are padded to whole vectors of this many numbers
@@ -32,7 +32,6 @@ class Basis:
     into: np.ndarray
     outof: np.ndarray
     spectrum: np.ndarray
-    penalties: np.ndarray
     triangular: bool
 
     def enter(self, factors: np.ndarray, out: np.ndarray) -> None:
@@ -46,6 +45,11 @@ class Basis:
     def fix(self, factors: np.ndarray, out: np.ndarray) -> None:
         """Write fixed rows in these coordinates."""
         self._multiply(factors, self.outof, out, lower=False)
+
+    def penalties(self, rows: SideCounts) -> np.ndarray:
+        """Return what the dense part of each row has beside the spectrum."""
+        same = np.ones(rows.n_rows) if self.triangular else rows.penalties
+        return same.astype(self.into.dtype)
 
     def _multiply(
         self, factors: np.ndarray, matrix: np.ndarray, out: np.ndarray, *, lower: bool
@@ -93,18 +97,41 @@ class CPUSolver:
 
         Shapes: `A` (n_rows, n_dims), `B` (n_columns, n_dims).
         """
+        basis, Z = self._fix(rows, B)
+        chunks = rows.chunks(B.shape[1])
+        values = self.solve(rows, A, Z, basis, chunks, omega=omega, accurate=accurate)
+        return sum(values) + rows.confidence_sum
+
+    def _fix(self, rows: SideCounts, B: np.ndarray) -> tuple[Basis, np.ndarray]:
+        """Return coordinates for the rows of a half sweep, and fixed rows in them."""
         basis = self._basis(rows, B)
         if self._fixed is None or len(self._fixed) < len(B):
             self._fixed = aligned(len(B), B.shape[1], B.dtype)
         Z = self._fixed[: len(B)]
         self._run(lambda block: basis.fix(B[block], Z[block]), row_blocks(len(B)))
+        return basis, Z
+
+    def solve(
+        self,
+        rows: Rows,
+        A: np.ndarray,
+        Z: np.ndarray,
+        basis: Basis,
+        chunks: list[tuple[int, int]],
+        *,
+        omega: float,
+        accurate: bool,
+    ) -> list[float]:
+        """Move the rows of A chunk by chunk; return the objective of each chunk.
+
+        The bits of a row depend on its chunk, whose rows are multiplied together.
+        """
         solve = self._row_solver(Z, rows, basis, omega, accurate)
-        chunks = rows.chunks(B.shape[1])
         longest = max((end - begin for begin, end in chunks), default=0)
 
         def solve_chunk(chunk: tuple[int, int]) -> float:
             begin, end = chunk
-            block = self._scratch("block", longest, B)[: end - begin]
+            block = self._scratch("block", longest, Z)[: end - begin]
             if accurate:
                 block[...] = 0
             else:
@@ -113,7 +140,7 @@ class CPUSolver:
             basis.leave(block, A[begin:end])
             return value
 
-        return sum(self._run(solve_chunk, chunks)) + rows.confidence_sum
+        return self._run(solve_chunk, chunks)
 
     def _scratch(self, name: str, n_rows: int, like: np.ndarray) -> np.ndarray:
         """Return rows of a thread's own that it keeps from chunk to chunk."""
@@ -123,7 +150,7 @@ class CPUSolver:
             setattr(self._of_thread, name, kept)
         return kept
 
-    def _basis(self, rows: Rows, B: np.ndarray) -> Basis:
+    def _basis(self, rows: SideCounts, B: np.ndarray) -> Basis:
         gram = gram_matrix(B[:, : self._n_components], self._run)
         self._squares = (B, float(np.trace(gram)))
         spectrum = np.zeros(B.shape[1], B.dtype)
@@ -136,18 +163,16 @@ class CPUSolver:
                 raise _singular(rows, B.dtype) from None
             inverse, _ = scipy.linalg.lapack.dtrtri(root, lower=1)
             into, outof = root, inverse.T
-            penalties = np.ones(rows.n_rows)
         else:
             sizes, into = np.linalg.eigh(gram)
             if sizes[0] + rows.reg <= 0:  # no row has a smaller penalty
                 raise _singular(rows, B.dtype)
             spectrum[: self._n_components] = np.maximum(sizes, 0)
-            outof, penalties = into, rows.penalties
+            outof = into
         return Basis(
             np.ascontiguousarray(into, B.dtype),
             np.ascontiguousarray(outof, B.dtype),
             spectrum,
-            penalties.astype(B.dtype),
             rows.reg_exponent == 0,
         )
 
@@ -160,7 +185,7 @@ class CPUSolver:
             rows.indices,
             rows.weights,
             basis.spectrum,
-            basis.penalties,
+            basis.penalties(rows),
         )
         from skcoldstart._kernels.als import solve_rows, solve_rows_exactly, width_of
 
@@ -179,7 +204,7 @@ class CPUSolver:
 
         return solve
 
-    def penalty(self, rows: Rows, factors: np.ndarray) -> float:
+    def penalty(self, rows: SideCounts, factors: np.ndarray) -> float:
         """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
         last_fixed, squares = self._squares
         if factors is last_fixed and rows.reg_exponent == 0:
@@ -189,7 +214,7 @@ class CPUSolver:
             )
         return self._exact_penalty(rows, factors)
 
-    def _exact_penalty(self, rows: Rows, factors: np.ndarray) -> float:
+    def _exact_penalty(self, rows: SideCounts, factors: np.ndarray) -> float:
         def of_block(block: slice) -> float:
             part = factors[block]
             squares = np.einsum("ij,ij->i", part, part, dtype=np.float64)
@@ -205,23 +230,39 @@ class CPUSolver:
         The sum over all pairs of ``(x_u'y_i)^2`` is the sum of the elementwise product
         of both Gram matrices; stored entries add ``c (1 - s)^2 - s^2``.
         """
+        observed = self.observed(
+            by_item, V, U, by_item.chunks(padded_width(V.shape[1]))
+        )
+        return sum(observed) + self._everywhere(by_item, by_user, V, U)
+
+    def observed(
+        self,
+        rows: Rows,
+        A: np.ndarray,
+        B: np.ndarray,
+        chunks: list[tuple[int, int]],
+    ) -> list[float]:
+        """Return what the stored entries of each chunk add to the exact objective."""
         from skcoldstart._kernels.als import observed_objective
 
-        observed = self._run(
-            lambda chunk: observed_objective(
-                V, U, by_item.indptr, by_item.indices, by_item.weights, *chunk
-            ),
-            by_item.chunks(V.shape[1]),
+        entries = rows.indptr, rows.indices, rows.weights
+        return self._run(
+            lambda chunk: observed_objective(A, B, *entries, *chunk), chunks
         )
+
+    def _everywhere(
+        self, by_item: SideCounts, by_user: SideCounts, V: np.ndarray, U: np.ndarray
+    ) -> float:
+        """Return the exact objective as if nothing had been played."""
         # Blocks summed in float32 would cost the sum its last digits.
         everywhere = np.vdot(
             gram_matrix(V, self._run, np.float64), gram_matrix(U, self._run, np.float64)
         )
         penalties = self._exact_penalty(by_item, V) + self._exact_penalty(by_user, U)
-        return sum(observed) + everywhere + penalties
+        return float(everywhere + penalties)
 
 
-def _singular(rows: Rows, dtype: Any) -> ValueError:
+def _singular(rows: SideCounts, dtype: Any) -> ValueError:
     return ValueError(
         f"reg={rows.reg:g} is too small for {dtype}: the normal equations are "
         "singular. Use a larger reg or dtype='float64'."
@@ -251,9 +292,14 @@ def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
     return raw[start : start + n_rows * n_dims].reshape(n_rows, n_dims)
 
 
+def padded_width(n_components: int) -> int:
+    """Return the numbers of a row that is made of whole vectors."""
+    return LANES * -(-n_components // LANES)
+
+
 def pad(factors: np.ndarray) -> np.ndarray:
     """Copy factors into rows of whole vectors, aligned to cache lines."""
     n_rows, n_components = factors.shape
-    padded = aligned(n_rows, LANES * -(-n_components // LANES), factors.dtype)
+    padded = aligned(n_rows, padded_width(n_components), factors.dtype)
     padded[:, :n_components] = factors
     return padded

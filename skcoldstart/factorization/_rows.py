@@ -1,6 +1,7 @@
 """Weighted plays of one side, and the blocks that work on them is cut into."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,21 +10,58 @@ import scipy.sparse as sp
 from skcoldstart._utils.cached import cached_property
 
 CHUNK_COST = 2_000_000  # multiplications an entry pass over a chunk makes, about
+SUMMED_ENTRIES = 1 << 16  # that are converted at a time
 BLOCK_ROWS = 2048  # of a dense product; fixed, so that sums do not depend on threads
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Weighted plays of one side, a row for each item (or each user).
+class SideCounts:
+    """How many entries the rows of one side have, and how they are regularized.
 
-    Shapes: `indptr` (n_rows + 1,), `indices` (nnz,), `weights` (nnz,).
+    Shapes: `indptr` (n_rows + 1,), int64.
     """
 
     indptr: np.ndarray
-    indices: np.ndarray
-    weights: np.ndarray
     reg: float
     reg_exponent: float
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, empty ones included."""
+        return len(self.indptr) - 1
+
+    @cached_property
+    def penalties(self) -> np.ndarray:
+        """Regularization of each row, 0 for one without entries."""
+        counts = np.diff(self.indptr).astype(np.float64)
+        return np.where(counts > 0, self.reg * counts**self.reg_exponent, 0.0)
+
+    def chunks(self, n_dims: int) -> list[tuple[int, int]]:
+        """Cut the rows into chunks of about equal cost."""
+        edges = np.unique(self.cuts(n_dims))
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+    def cuts(self, n_dims: int, n_chunks: int | None = None) -> np.ndarray:
+        """Return where chunks of about equal cost begin and end."""
+        cost = (self.indptr + 8 * np.arange(self.n_rows + 1)) * n_dims
+        if n_chunks is None:
+            n_chunks = max(1, round(cost[-1] / (CHUNK_COST * max(1, n_dims / 64))))
+        inner = np.searchsorted(cost, np.linspace(0, cost[-1], n_chunks + 1)[1:-1])
+        return np.concatenate([[0], inner, [self.n_rows]])
+
+
+@dataclass(frozen=True)
+class Rows(SideCounts):
+    """Weighted plays of one side, a row for each item (or each user).
+
+    Shapes: `indices` (nnz,), `weights` (nnz,).
+    """
+
+    indices: np.ndarray
+    weights: np.ndarray
+
+    def __sizeof__(self) -> int:  # which Dask sees
+        return self.indptr.nbytes + self.indices.nbytes + self.weights.nbytes
 
     @classmethod
     def from_csr(
@@ -31,9 +69,9 @@ class Rows:
     ) -> "Rows":
         """Take over canonical CSR; int64 pointers serve any number of entries."""
         return cls(
-            indptr=_owned(weights.indptr, np.int64),
-            indices=_owned(weights.indices, np.int32),
-            weights=_owned(weights.data, weights.dtype),
+            indptr=owned(weights.indptr, np.int64),
+            indices=owned(weights.indices, np.int32),
+            weights=owned(weights.data, weights.dtype),
             reg=reg,
             reg_exponent=reg_exponent,
         )
@@ -49,29 +87,24 @@ class Rows:
             table.T.tocsr(), reg=self.reg, reg_exponent=self.reg_exponent
         )
 
-    @property
-    def n_rows(self) -> int:
-        """Number of rows, empty ones included."""
-        return len(self.indptr) - 1
-
     @cached_property
-    def penalties(self) -> np.ndarray:
-        """Regularization of each row, 0 for one without entries."""
-        counts = np.diff(self.indptr).astype(np.float64)
-        return np.where(counts > 0, self.reg * counts**self.reg_exponent, 0.0)
+    def confidence_sums(self) -> np.ndarray:
+        """Confidences of each row, added up to the same bits in any part of rows."""
+        counts = np.diff(self.indptr)
+        sums = counts.astype(np.float64)
+        edges = np.unique(self.cuts(1, 1 + len(self.weights) // SUMMED_ENTRIES))
+        for begin, end in pairwise(edges):
+            first, last = self.indptr[begin], self.indptr[end]
+            filled = begin + np.flatnonzero(counts[begin:end])
+            if len(filled):
+                part = self.weights[first:last].astype(np.float64)
+                sums[filled] += np.add.reduceat(part, self.indptr[filled] - first)
+        return sums
 
     @cached_property
     def confidence_sum(self) -> float:
         """Objective of this side's plays where all factors are 0."""
-        return float(self.weights.sum(dtype=np.float64)) + len(self.weights)
-
-    def chunks(self, n_dims: int) -> list[tuple[int, int]]:
-        """Cut the rows into chunks of about equal cost."""
-        cost = (self.indptr + 8 * np.arange(self.n_rows + 1)) * n_dims
-        n_chunks = max(1, round(cost[-1] / (CHUNK_COST * max(1, n_dims / 64))))
-        cuts = np.searchsorted(cost, np.linspace(0, cost[-1], n_chunks + 1)[1:-1])
-        edges = np.unique(np.concatenate([[0], cuts, [self.n_rows]]))
-        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+        return float(self.confidence_sums.sum())
 
 
 def row_blocks(n_rows: int) -> list[slice]:
@@ -79,7 +112,7 @@ def row_blocks(n_rows: int) -> list[slice]:
     return [slice(b, b + BLOCK_ROWS) for b in range(0, n_rows, BLOCK_ROWS)]
 
 
-def _owned(array: np.ndarray, dtype: Any) -> np.ndarray:
+def owned(array: np.ndarray, dtype: Any) -> np.ndarray:
     """Return a writeable array of a dtype: kernels are compiled for that alone."""
     array = np.asarray(array, dtype=dtype)
     return array if array.flags.writeable else array.copy()

@@ -23,7 +23,14 @@ from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.warning import warn
 from skcoldstart.factorization._als import Solver, draw_factors, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
-from skcoldstart.factorization._cpu import CPUSolver
+from skcoldstart.factorization._cpu import CPUSolver, padded_width
+from skcoldstart.factorization._dask_plays import (
+    DaskPlays,
+    DaskRows,
+    gather_plays,
+    is_dask,
+)
+from skcoldstart.factorization._dask_solver import DaskSolver
 from skcoldstart.factorization._queries import FactorQueriesMixin
 from skcoldstart.factorization._rows import Rows
 from skcoldstart.factorization._torch import TorchSolver
@@ -151,6 +158,16 @@ class WMF(
     and the fitted factors, float32 takes at most 12 bytes a played pair, a copy of the
     longer side's factors, and one of all factors where k is not a multiple of 16.
 
+    A Dask array of CSR blocks, or a list of delayed blocks of rows, is factorized on
+    the current `dask.distributed` client (``pip install skcoldstart[dask]``), to the
+    bits of one machine of the same kind. Plays stay in their blocks and are shuffled
+    once into blocks of users; a half sweep sends the factors of the other side to every
+    worker and brings the solved rows back. Dask computes plays of a lost worker again;
+    factors are not lost, as this process holds them. A worker holds 24 bytes for each
+    of its pairs, the factors of one side, and rows in work; this process holds all
+    factors, a copy of the longer side's, and 50 bytes for each item and user. Every
+    method that takes plays takes such blocks. Without a client they are gathered here.
+
     References
     ----------
     .. [1] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
@@ -241,9 +258,10 @@ class WMF(
 
         Parameters
         ----------
-        Y : {array-like, sparse} of shape (n_items, n_users)
+        Y : {array-like, sparse, Dask array} of shape (n_items, n_users)
             Play counts, >= 0 and finite. Duplicates of a sparse format are added up,
-            stored zeros are pairs without plays.
+            stored zeros are pairs without plays. A Dask array, or a list of delayed
+            blocks of rows, is factorized where its blocks are, see Notes.
         y : None
             Ignored.
 
@@ -308,9 +326,9 @@ class WMF(
             start = self._starting_factors(plays.shape)
         else:
             n_items, n_users = len(self.item_factors_), len(self.user_factors_)
-            plays = check_play_counts(Y, input_name="Y")
+            plays = _checked(Y)
             more_users = plays.shape[1] > n_users
-            validate_data(self, Y, reset=more_users, skip_check_array=True)
+            self._check_users(plays, Y, reset=more_users)
             if plays.shape[0] < n_items:
                 raise ValueError(
                     f"Y has {plays.shape[0]} rows but {n_items} items are known; "
@@ -367,7 +385,7 @@ class WMF(
             If `Y` has not one row per item of `fit`.
         """
         check_is_fitted(self)
-        plays = check_play_counts(Y, input_name="Y")
+        plays = _checked(Y)
         if plays.shape[0] != len(self.item_factors_):
             raise ValueError(
                 f"Y has {plays.shape[0]} rows but WMF was fitted to "
@@ -397,24 +415,24 @@ class WMF(
                 f"{len(self.item_factors_)} items; the objective is that of these."
             )
         V, U = self.item_factors_, self.user_factors_
-        by_item = self._rows(plays, V.dtype)
+        by_item = self._weigh(plays, V.dtype, V.shape[1])
         by_user = by_item.transposed(plays.shape[1])
-        with self._open_solver(V.shape[1]) as solver:
+        with self._open_solver(V.shape[1], by_item) as solver:
             return solver.objective(by_item, by_user, V, U)
 
     def _alternate(
-        self, plays: sp.csr_array, start: list[np.ndarray], *, max_iter: int
+        self, plays: sp.csr_array | DaskPlays, start: list[np.ndarray], *, max_iter: int
     ) -> None:
         """Sweep from item and user factors, and set the fitted attributes.
 
         `start` is emptied, so that the solver's copies are the only ones.
         """
         self._choose_reg(plays)
-        by_item = self._rows(plays, start[0].dtype)
+        by_item = self._weigh(plays, start[0].dtype, start[0].shape[1])
         by_user = by_item.transposed(plays.shape[1])
         history: list[float] = []
         with (
-            self._open_solver(start[0].shape[1]) as solver,
+            self._open_solver(start[0].shape[1], by_item) as solver,
             progress_bar(
                 description="WMF", verbose=self.verbose, total=max_iter, unit="sweep"
             ) as bar,
@@ -437,10 +455,11 @@ class WMF(
                 if self.warm_start:
                     self._keep(solver.get(items), solver.get(users), history)
                 raise
-        if plays.nnz and self.loss_ > (1 - 1e-3) * by_item.confidence_sum:
+        n_pairs = by_item.indptr[-1]
+        if n_pairs and self.loss_ > (1 - 1e-3) * by_item.confidence_sum:
             warn(
                 f"The factors are about 0 and explain nothing: reg={self.reg_:g} "
-                f"outweighs the {plays.nnz} plays. Use a smaller reg."
+                f"outweighs the {n_pairs} plays. Use a smaller reg."
             )
 
     def _keep(self, V: np.ndarray, U: np.ndarray, history: list[float]) -> None:
@@ -455,7 +474,7 @@ class WMF(
         V = draw_factors(shape[0], rank, self.dtype, self.random_state)
         return [V, np.zeros((shape[1], rank), self.dtype)]
 
-    def _choose_reg(self, plays: sp.csr_array) -> None:
+    def _choose_reg(self, plays: sp.csr_array | DaskPlays) -> None:
         if isinstance(self.reg, str):
             self.reg_ = float(np.clip(plays.nnz**0.75 / 18, 10.0, 100.0))
         else:
@@ -477,41 +496,63 @@ class WMF(
         return [V.astype(self.dtype), U.astype(self.dtype)]
 
     def _fold_in(self, plays: Any, fixed: np.ndarray) -> np.ndarray:
-        rows = self._rows(plays.tocsr(), fixed.dtype)
-        with self._open_solver(fixed.shape[1]) as solver:
+        rows = self._weigh(plays.tocsr(), fixed.dtype, fixed.shape[1])
+        with self._open_solver(fixed.shape[1], rows) as solver:
             return fold_in(rows, fixed, solver)
 
+    def _weigh(
+        self, plays: sp.csr_array | DaskPlays, dtype: np.dtype, n_components: int
+    ) -> Rows | DaskRows:
+        """Return weighted plays where they are, for factors of some width."""
+        if not isinstance(plays, DaskPlays):
+            return self._rows(plays, dtype)
+        n_dims, how = padded_width(n_components), self._confidence(dtype)
+        return DaskRows.take_over(plays, n_dims=n_dims, confidence=how, **self._regs())
+
     def _rows(self, plays: sp.csr_array, dtype: np.dtype) -> Rows:
-        weights = confidence_weights(
-            plays.data,
-            confidence=self.confidence,
-            alpha=self.alpha,
-            epsilon=self.epsilon,
-            dtype=dtype,
-        )
-        return Rows.from_csr(
-            sp.csr_array((weights, plays.indices, plays.indptr), shape=plays.shape),
-            reg=self.reg_ if isinstance(self.reg, str) else self.reg,
-            reg_exponent=self.reg_exponent,
-        )
+        weights = confidence_weights(plays.data, **self._confidence(dtype))
+        table = sp.csr_array((weights, plays.indices, plays.indptr), shape=plays.shape)
+        return Rows.from_csr(table, **self._regs())
+
+    def _confidence(self, dtype: np.dtype) -> dict[str, Any]:
+        names = ("confidence", "alpha", "epsilon")
+        return {name: getattr(self, name) for name in names} | {"dtype": dtype}
+
+    def _regs(self) -> dict[str, float]:
+        reg = self.reg_ if isinstance(self.reg, str) else self.reg
+        return {"reg": reg, "reg_exponent": self.reg_exponent}
 
     @contextmanager
-    def _open_solver(self, n_components: int) -> Iterator[Solver]:
+    def _open_solver(
+        self, n_components: int, rows: Rows | DaskRows
+    ) -> Iterator[Solver]:
         if self.device == "cuda":
+            if isinstance(rows, DaskRows):
+                raise ValueError(
+                    "device='cuda' solves on one GPU, but Y is in blocks on a Dask "
+                    "cluster; use device='cpu'."
+                )
             with TorchSolver.on_cuda(self.solver, n_components) as solver:
                 yield solver
-        else:
-            with worker_threads(self.n_jobs) as run:
-                yield CPUSolver(run, self.solver, n_components)
+            return
+        solver_type = DaskSolver if isinstance(rows, DaskRows) else CPUSolver
+        with worker_threads(self.n_jobs) as run:
+            yield solver_type(run, self.solver, n_components)
 
-    def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array:
-        plays = check_play_counts(Y, input_name="Y")
-        validate_data(self, Y, reset=reset, skip_check_array=True)
+    def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array | DaskPlays:
+        plays = _checked(Y)
+        self._check_users(plays, Y, reset=reset)
+        named = plays if is_dask(Y) else Y
         if reset:
-            record_user_names(self, Y)
+            record_user_names(self, named)
         else:
-            check_user_names(self, Y, input_name="Y")
+            check_user_names(self, named, input_name="Y")
         return plays
+
+    def _check_users(self, plays: Any, Y: Any, *, reset: bool) -> None:
+        """Compare the number of users, and names of columns where there are some."""
+        table = plays if is_dask(Y) else Y
+        validate_data(self, table, reset=reset, skip_check_array=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -519,6 +560,11 @@ class WMF(
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = [np.dtype(self.dtype).name]
         return tags
+
+
+def _checked(Y: Any) -> sp.csr_array | DaskPlays:
+    """Return validated plays, in blocks where they are in Dask's hands."""
+    return gather_plays(Y) if is_dask(Y) else check_play_counts(Y, input_name="Y")
 
 
 def _report(loss: float, history: list[float], bar: Any) -> None:

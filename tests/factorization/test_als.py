@@ -229,7 +229,7 @@ def test_chunks_cover_all_rows_once_at_about_equal_cost(rng):
     counts = rng.integers(0, 3000, size=5000)
     counts[17] = 2_000_000
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    rows = Rows(indptr, np.empty(0, np.int32), np.empty(0), 1.0, 0.0)
+    rows = Rows(indptr, 1.0, 0.0, np.empty(0, np.int32), np.empty(0))
     chunks = rows.chunks(64)
     assert [begin for begin, _ in chunks[1:]] == [end for _, end in chunks[:-1]]
     assert chunks[0][0] == 0 and chunks[-1][1] == 5000

@@ -1,0 +1,289 @@
+"""Plays in blocks on the workers of a Dask cluster, a row for each item or user.
+
+Workers hold plays and nothing else that could be lost: factors live with the caller.
+Every table is a Dask array of CSR blocks that are whole rows, so that Dask's own
+scheduler computes a block again where its worker died.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart.factorization._confidence import confidence_weights, warn_if_rounded
+from skcoldstart.factorization._rows import Rows, SideCounts, owned
+
+__all__ = ["DaskPlays", "DaskRows", "gather_plays", "is_dask"]
+
+FAN_IN = 8  # counts of columns that are added up at a time
+
+
+def is_dask(Y: Any) -> bool:
+    """Whether Y is a Dask array, or a list of delayed blocks or futures."""
+    if isinstance(Y, list | tuple):
+        return len(Y) > 0 and all(map(_is_of_dask, Y))
+    return _is_of_dask(Y) and hasattr(Y, "numblocks")
+
+
+def _is_of_dask(block: Any) -> bool:
+    return type(block).__module__.partition(".")[0] in ("dask", "distributed")
+
+
+class Block(sp.csr_array):
+    """CSR whose size Dask sees, so that it does not take moving it for free."""
+
+    # TODO(dask): drop it once dask.sizeof knows sparse arrays, as it does matrices.
+
+    def __sizeof__(self) -> int:
+        return self.data.nbytes + self.indices.nbytes + self.indptr.nbytes
+
+
+class DaskPlays:
+    """Play counts as a Dask array of blocks of rows, checked on the workers.
+
+    Shapes: (n_items, n_users).
+    """
+
+    def __init__(self, table: Any, client: Any) -> None:
+        self.table, self.client = table, client
+        self.shape: tuple[int, int] = table.shape
+        self.ndim = 2
+
+    @property
+    def nnz(self) -> int:
+        """Number of played pairs."""
+        self.table = self.client.persist(self.table)
+        blocks = self.client.compute(_blocks(self.table, _n_stored))
+        return sum(self.client.gather(blocks))
+
+    @property
+    def T(self) -> "DaskPlays":
+        """The same plays, a row for each user."""
+        table = self.table.rechunk(
+            {0: -1, 1: _equal_parts(self.shape[1], self.table.numblocks[0])},
+            method="tasks",
+        )
+        return DaskPlays(_mapped(_csr, table.T), self.client)
+
+    def __getitem__(self, key: Any) -> "DaskPlays":
+        return DaskPlays(self.table[key], self.client)
+
+    def tocsr(self) -> "DaskPlays":
+        """Return the plays, whose blocks are CSR."""
+        return self
+
+
+def gather_plays(Y: Any) -> Any:
+    """Return plays where they are, or here as CSR where there is no Dask client.
+
+    Shapes: -> (n_items, n_users).
+    """
+    import dask
+
+    table = _mapped(_checked, _whole_rows(_as_array(Y)))
+    try:
+        from distributed import default_client
+
+        client = default_client()
+    except (ImportError, ValueError):  # no such package, or no client
+        blocks = dask.compute(*table.to_delayed().ravel())
+        return check_play_counts(sp.vstack(blocks, format="csr"), input_name="Y")
+    return DaskPlays(table, client)
+
+
+def _as_array(Y: Any) -> Any:
+    import dask.array as da
+    from dask import compute, delayed
+
+    if hasattr(Y, "numblocks"):
+        if Y.ndim != 2:
+            check_play_counts(np.empty((1,) * Y.ndim), input_name="Y")
+        if not np.isnan(Y.shape).any():
+            return Y
+        Y = [block for row in _whole_rows(Y).to_delayed() for block in row]
+    blocks = [delayed(_csr)(block) for block in Y]
+    shapes = compute(*[delayed(_shape)(block) for block in blocks])
+    if len({n_columns for _, n_columns in shapes}) > 1:
+        raise ValueError(
+            f"The blocks of Y have {[n_columns for _, n_columns in shapes]} columns; "
+            "expected blocks of rows, each with one column per user."
+        )
+    return da.concatenate([
+        da.from_delayed(block, shape, meta=_meta())
+        for block, shape in zip(blocks, shapes, strict=True)
+    ])
+
+
+def _whole_rows(table: Any) -> Any:
+    if table.numblocks[1] == 1:
+        return table
+    return _mapped(_csr, table).rechunk({1: -1}, method="tasks")
+
+
+@dataclass(frozen=True)
+class DaskRows(SideCounts):
+    """Weighted plays of one side in parts of rows, each held by a worker.
+
+    No chunk of rows lies in two parts: the rows of a chunk are multiplied together,
+    and must be the same ones for any partition to give the same bits. Part i has the
+    rows from ``edges[i]`` to ``edges[i + 1]``.
+    """
+
+    client: Any
+    table: Any
+    parts: list[Any]
+    edges: np.ndarray
+    n_dims: int
+    confidence_sum: float
+
+    @classmethod
+    def take_over(
+        cls, plays: DaskPlays, *, n_dims: int, confidence: dict[str, Any], **reg: float
+    ) -> "DaskRows":
+        """Turn counts into weights, which the workers then hold in their place."""
+        client = plays.client
+        weights = client.persist(_mapped(_weighed, plays.table, how=confidence))
+        plays.table = None
+        seen = client.gather(client.compute(_blocks(weights, _summary)))
+        warn_if_rounded(max(largest for _, largest in seen), confidence["dtype"])
+        side = SideCounts(_pointers([counts for counts, _ in seen]), **reg)
+        # A boundary moves to the nearest edge of a chunk; all else stays where it is.
+        cuts = side.cuts(n_dims)
+        wanted = np.cumsum(weights.chunks[0])[:-1]
+        after = np.minimum(np.searchsorted(cuts, wanted), len(cuts) - 1)
+        before = np.maximum(after - 1, 0)
+        nearer = cuts[after] - wanted < wanted - cuts[before]
+        edges = np.where(nearer, cuts[after], cuts[before])
+        return cls._held(client, weights, side, edges, n_dims)
+
+    @classmethod
+    def _held(
+        cls, client: Any, table: Any, side: SideCounts, edges: Any, n_dims: int
+    ) -> "DaskRows":
+        """Let workers hold the parts between edges."""
+        edges = np.unique(np.concatenate([[0], edges, [side.n_rows]]))
+        sizes = tuple(np.diff(edges).tolist()) or (0,)
+        table = _mapped(_csr, table.rechunk({0: sizes}, method="tasks"))
+        table = client.persist(table)
+        reg = {"reg": side.reg, "reg_exponent": side.reg_exponent}
+        parts = client.compute(_blocks(table, _as_rows, **reg))
+        sums = client.gather([client.submit(_confidence_sums, part) for part in parts])
+        total = float(np.concatenate(sums).sum())
+        return cls(
+            side.indptr, **reg, client=client, table=table, parts=parts, edges=edges,
+            n_dims=n_dims, confidence_sum=total,
+        )  # fmt: skip
+
+    def transposed(self, n_columns: int) -> "DaskRows":
+        """Return the same plays, a row for each column: they are shuffled once."""
+        counts = self.client.compute(_blocks(self.table, _column_counts))
+        while len(counts) > 1:
+            counts = [
+                self.client.submit(_added, counts[i : i + FAN_IN])
+                for i in range(0, len(counts), FAN_IN)
+            ]
+        indptr = _pointers([self.client.gather(counts[0])])
+        side = SideCounts(indptr, self.reg, self.reg_exponent)
+        n_threads = sum(self.client.nthreads().values())
+        n_parts = max(len(self.parts), n_threads)
+        cuts = side.cuts(self.n_dims)
+        # Parts of about equal cost, each of whole chunks.
+        wanted = np.linspace(0, len(cuts) - 1, n_parts + 1).round().astype(int)
+        edges = np.unique(cuts[wanted])
+        sizes = tuple(np.diff(edges).tolist()) or (0,)
+        table = self.table.rechunk({0: -1, 1: sizes}, method="tasks").T
+        return self._held(self.client, table, side, edges, self.n_dims)
+
+    def chunks_of(self, part: int) -> list[tuple[int, int]]:
+        """Return the chunks of a part, counted from its first row."""
+        begin, end = self.edges[part : part + 2].tolist()
+        return [
+            (first - begin, last - begin)
+            for first, last in self.chunks(self.n_dims)
+            if begin <= first and last <= end
+        ]
+
+
+def _pointers(counts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.concatenate(counts), dtype=np.int64)])
+
+
+def _equal_parts(n_rows: int, n_parts: int) -> tuple[int, ...]:
+    """Return sizes of parts, none of them empty."""
+    edges = np.linspace(0, n_rows, max(1, min(n_parts, n_rows)) + 1).astype(int)
+    return tuple(np.diff(edges).tolist())
+
+
+def _meta() -> sp.csr_array:
+    return sp.csr_array((0, 0), dtype=np.float64)
+
+
+def _mapped(function: Any, table: Any, **params: Any) -> Any:
+    """Apply a function that keeps shapes to every block."""
+    return table.map_blocks(function, meta=_meta(), **params)
+
+
+def _blocks(table: Any, function: Any, **params: Any) -> list[Any]:
+    """Return a function of every block, delayed."""
+    from dask import delayed
+
+    call = delayed(function)
+    return [call(block, **params) for block in table.to_delayed().ravel()]
+
+
+# What workers run.
+
+
+def _csr(block: Any) -> Block:
+    return Block(block)
+
+
+def _checked(block: Any) -> Block:
+    return Block(check_play_counts(block, input_name="Y"))
+
+
+def _shape(block: sp.csr_array) -> tuple[int, int]:
+    return block.shape
+
+
+def _n_stored(block: sp.csr_array) -> int:
+    return block.nnz
+
+
+def _weighed(block: sp.csr_array, *, how: dict[str, Any]) -> Block:
+    weights = confidence_weights(block.data, warns=False, **how)
+    return Block((weights, block.indices, block.indptr), shape=block.shape)
+
+
+def _summary(block: sp.csr_array) -> tuple[np.ndarray, float]:
+    """Return the entries of each row, and the largest weight."""
+    return np.diff(block.indptr).astype(np.int64), float(block.data.max(initial=0.0))
+
+
+def _column_counts(block: sp.csr_array) -> np.ndarray:
+    return np.bincount(block.indices, minlength=block.shape[1])
+
+
+def _added(counts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.sum(list(counts), axis=0)
+
+
+def _as_rows(block: sp.csr_array, **reg: float) -> Rows:
+    return Rows.from_csr(block, **reg)
+
+
+def _confidence_sums(part: Rows) -> np.ndarray:
+    return part.confidence_sums
+
+
+def local_rows(part: Rows) -> Rows:
+    """Return a part in arrays that can be written to, which kernels expect."""
+    return replace(
+        part,
+        indptr=owned(part.indptr, np.int64),
+        indices=owned(part.indices, np.int32),
+        weights=owned(part.weights, part.weights.dtype),
+    )

@@ -1,0 +1,177 @@
+"""Alternating least squares on the workers of a Dask cluster.
+
+The caller holds the factors of both sides. In a half sweep the fixed side goes to every
+worker, each part of plays comes back as solved rows, and whatever a lost worker held
+beside its plays is sent again.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skcoldstart._utils.threads import worker_threads
+from skcoldstart.factorization._cpu import Basis, CPUSolver
+from skcoldstart.factorization._dask_plays import DaskRows, local_rows
+from skcoldstart.factorization._rows import Rows
+
+__all__ = ["DaskSolver"]
+
+MOST_ROUNDS = 10  # that bring no part home before a half sweep is given up
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """What every worker needs to know of the side that stays as it is.
+
+    Shapes: `factors` (n_columns, n_dims).
+    """
+
+    factors: np.ndarray
+    basis: Basis
+
+    def __sizeof__(self) -> int:  # which Dask sees
+        return self.factors.nbytes
+
+
+class DaskSolver(CPUSolver):
+    """Solves the parts of one side where they are; all else is done by the caller."""
+
+    def half(
+        self,
+        rows: Any,
+        A: np.ndarray,
+        B: np.ndarray,
+        *,
+        omega: float = 1.0,
+        accurate: bool = False,
+    ) -> float:
+        """Move the rows of A; return the objective without the penalty on B.
+
+        Shapes: `A` (n_rows, n_dims), `B` (n_columns, n_dims).
+        """
+        basis, Z = self._fix(rows, B)
+        how = {
+            "method": self._method,
+            "n_components": self._n_components,
+            "omega": omega,
+            "accurate": accurate,
+        }
+        values: dict[int, list[float]] = {}
+        for part, (solved, objective) in _on_parts(
+            _solve, rows, _Fixed(Z, basis), None if accurate else A, **how
+        ):
+            A[rows.edges[part] : rows.edges[part + 1]] = solved
+            values[part] = objective
+        return _in_order(values) + rows.confidence_sum
+
+    def objective(
+        self, by_item: Any, by_user: Any, V: np.ndarray, U: np.ndarray
+    ) -> float:
+        """Return the exact objective in float64."""
+        observed = dict(_on_parts(_observe, by_item, U, V))
+        return _in_order(observed) + self._everywhere(by_item, by_user, V, U)
+
+
+def _in_order(values: dict[int, list[float]]) -> float:
+    """Add up as one machine does, chunk after chunk."""
+    return sum((value for part in sorted(values) for value in values[part]), 0.0)
+
+
+def _on_parts(
+    function: Callable[..., Any],
+    rows: DaskRows,
+    fixed: _Fixed | np.ndarray,
+    A: np.ndarray | None,
+    **params: Any,
+) -> Iterator[tuple[int, Any]]:
+    """Yield results of ``function(part, rows of A, fixed, chunks)`` as they come.
+
+    Dask computes lost plays again. Factors that were lost with a worker cancel the
+    tasks that need them, which are then handed out anew.
+    """
+    from distributed import as_completed
+
+    client = rows.client
+    missing = list(range(len(rows.parts)))
+    n_idle = 0
+    while missing:
+        futures: dict[str, tuple[Any, int]] = {}
+        try:
+            everywhere = client.scatter(fixed, broadcast=True, hash=False)
+            own: list[Any] = [None] * len(missing)
+            if A is not None:
+                blocks = [A[rows.edges[p] : rows.edges[p + 1]] for p in missing]
+                own = client.scatter(blocks, hash=False)
+            for p, block in zip(missing, own, strict=True):
+                future = client.submit(
+                    function,
+                    rows.parts[p],
+                    block,
+                    everywhere,
+                    rows.chunks_of(p),
+                    pure=False,
+                    **params,
+                )
+                futures[future.key] = future, p
+            del own, block
+            waiting = as_completed([future for future, _ in futures.values()])
+            for future in waiting:
+                _, part = futures.pop(future.key)
+                try:
+                    result = future.result()
+                except CancelledError:
+                    continue
+                missing.remove(part)
+                n_idle = -1
+                yield part, result
+        except (OSError, TimeoutError):  # a worker that was just being sent to
+            pass
+        finally:
+            client.cancel([future for future, _ in futures.values()])
+        n_idle += 1
+        if missing and n_idle > MOST_ROUNDS:
+            raise RuntimeError(
+                f"{len(missing)} of {len(rows.parts)} blocks of plays were lost with "
+                "their workers. See the log of the scheduler: workers die of memory "
+                "first. Use more workers, smaller blocks, or fewer components."
+            )
+
+
+# What workers run: one thread for each task, of which a worker has as many as threads.
+
+
+def _solve(
+    part: Rows,
+    A: np.ndarray | None,
+    fixed: _Fixed,
+    chunks: list[tuple[int, int]],
+    *,
+    method: str,
+    n_components: int,
+    **how: Any,
+) -> tuple[np.ndarray, list[float]]:
+    """Return the rows of a part after a half sweep, and the objective of its chunks."""
+    Z, basis = fixed.factors, fixed.basis
+    # A task may run twice, so that its inputs stay what they are.
+    solved = np.zeros((part.n_rows, Z.shape[1]), Z.dtype) if A is None else A.copy()
+    with worker_threads(1) as run:
+        solver = CPUSolver(run, method, n_components)
+        values = solver.solve(local_rows(part), solved, _ours(Z), basis, chunks, **how)
+    return solved, values
+
+
+def _observe(
+    part: Rows, A: np.ndarray, B: np.ndarray, chunks: list[tuple[int, int]]
+) -> list[float]:
+    """Return what the entries of each chunk add to the objective."""
+    with worker_threads(1) as run:
+        solver = CPUSolver(run, "cg", A.shape[1])
+        return solver.observed(local_rows(part), _ours(A), _ours(B), chunks)
+
+
+def _ours(factors: np.ndarray) -> np.ndarray:
+    """Return factors that can be written to, which kernels expect."""
+    return factors if factors.flags.writeable else factors.copy()
