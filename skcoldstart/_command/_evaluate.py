@@ -23,6 +23,7 @@ def evaluate(options: argparse.Namespace) -> None:
         ContentProfileRecommender,
         OracleRecommender,
         RandomRecommender,
+        make_recommender,
     )
     from skcoldstart.factorization import WMF
 
@@ -56,12 +57,16 @@ def evaluate(options: argparse.Namespace) -> None:
         "content profile": ContentProfileRecommender(),
         "most similar songs": ContentKNNRecommender(),
         "predicted factors": ColdStartRecommender(factorizer=wmf),
+        "blend": make_recommender(
+            groups=songs.groups is not None, random_state=options.seed
+        ),
         "upper bound": OracleRecommender(clone(wmf)),
     }
     entries: dict[str, tuple[Any, Any]] = {}
     for name, system in systems.items():
         is_bound = name == "upper bound"
-        model = system.fit(plays[train] if is_bound else known, plays[train])
+        params = {"groups": groups[train]} if name == "blend" else {}
+        model = system.fit(plays[train] if is_bound else known, plays[train], **params)
         entries[name] = model, plays[test] if is_bound else new
     k = options.top_k or cutoff(len(test))
     rows, n_users = score_models(entries, plays[test], k)

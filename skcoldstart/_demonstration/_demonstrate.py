@@ -13,6 +13,7 @@ from skcoldstart._demonstration._report import (
     write_recommendations,
 )
 from skcoldstart._demonstration._scores import notes, table
+from skcoldstart._demonstration._systems import SYSTEMS
 
 __all__ = ["demonstrate"]
 
@@ -73,7 +74,8 @@ def demonstrate(
             "(pip install skcoldstart[neural])"
         )
     say("")
-    for note in notes(len(experiment.test), experiment.k):
+    network = any(system.reads == "mel" for system in SYSTEMS)
+    for note in notes(len(experiment.test), experiment.k, network=network):
         say(note)
     names = catalog.item_ids[played]
     say("\n" + listeners_of_a_song(experiment, heard, names, catalog.user_ids))

@@ -30,7 +30,7 @@ def cutoff(n_candidates: int) -> int:
     return max(1, min(PAPERS_K, n_candidates // 10))
 
 
-def notes(n_candidates: int, k: int) -> list[str]:
+def notes(n_candidates: int, k: int, *, network: bool = False) -> list[str]:
     """Return what a reader of the results has to know."""
     found = []
     if k < PAPERS_K:
@@ -41,9 +41,10 @@ def notes(n_candidates: int, k: int) -> list[str]:
     if n_candidates < FEW:
         found.append(
             f"{n_candidates} candidates are few: mAP@{k} changes with every song that "
-            "is held out, and the network has few songs to learn from. Trust the AUC "
-            "and its interval."
+            "is held out. Trust the AUC and its interval."
         )
+        if network:
+            found.append("A network is weak after so few songs; others need fewer.")
     return found
 
 
