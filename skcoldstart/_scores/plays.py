@@ -10,7 +10,7 @@ from skcoldstart._scores.user_names import user_names_of
 from skcoldstart._sequences.checks import check_one_row_per_item
 from skcoldstart._utils.missing import refuse_masked, with_place
 
-__all__ = ["LabelledPlays", "check_play_counts"]
+__all__ = ["LabelledPlays", "check_play_counts", "labelled"]
 
 # Marks plays that a recommender passes on to its parts; what is made of them is not.
 _CHECKED = "checked_play_counts"
@@ -29,6 +29,16 @@ class LabelledPlays(sp.csr_array):
         if isinstance(chosen, LabelledPlays) and not isinstance(key, tuple):
             chosen.user_ids = self.user_ids
         return chosen
+
+
+def labelled(plays: sp.csr_array, user_ids: np.ndarray) -> LabelledPlays:
+    """Return plays that bear the names of their columns; nothing is copied.
+
+    Shapes: `plays` (n_items, n_users), `user_ids` (n_users,).
+    """
+    named = LabelledPlays(plays)
+    named.user_ids = user_ids
+    return named
 
 
 def check_play_counts(

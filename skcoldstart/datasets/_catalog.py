@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skcoldstart._scores.plays import labelled
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._audio_files import (
     AudioFolder,
@@ -77,7 +78,7 @@ def load_catalog(
         paths : list of n_items str, or None
             The audio files, in item order; absolute.
         plays : csr_array of shape (n_items, n_users)
-            Play counts.
+            Play counts; as they bear `user_ids`, so does a model fitted to them.
         item_ids : ndarray of shape (n_items,)
             Songs, sorted; those of text and of files are text.
         user_ids : ndarray of shape (n_users,)
@@ -169,7 +170,7 @@ def load_catalog(
     index = NameIndex(names)
     return Bunch(
         paths=paths,
-        plays=counts,
+        plays=labelled(counts, table.user_ids[users]),
         item_ids=table.item_ids,
         user_ids=table.user_ids[users],
         groups=None if groups is None else _read_groups(groups, names, index),

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skcoldstart._scores.plays import labelled
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._blocks import Block, Columns
@@ -100,7 +101,8 @@ def plays_from_events(
         With the attributes:
 
         plays : csr_array of shape (n_items, n_users)
-            Play counts, float64.
+            Play counts, float64; as they bear `user_ids`, so does a model fitted to
+            them.
         item_ids : ndarray of shape (n_items,)
             Ids of the rows.
         user_ids : ndarray of shape (n_users,)
@@ -265,7 +267,7 @@ class _Counter:
             user_ids, user_order = user_ids[there], user_order[there]
         plays = ordered(plays, item_order, user_order)
         return Bunch(
-            plays=plays,
+            plays=labelled(plays, user_ids),
             item_ids=item_ids,
             user_ids=user_ids,
             first_play=self._first_of(item_order),
