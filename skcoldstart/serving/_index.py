@@ -18,8 +18,9 @@ from skcoldstart._utils.threads import n_kernel_threads
 __all__ = ["VectorIndex", "build_index"]
 
 _BLOCK_QUERIES = 1024
-# Finds n candidates of each query: float32 (n_queries, k), n -> int64 (n_queries, n).
-Search = Callable[[np.ndarray, int], np.ndarray]
+# Finds n candidates of each query, keeping `width` while it looks: float32
+# (n_queries, k), n, width -> int64 (n_queries, n).
+Search = Callable[[np.ndarray, int, int], np.ndarray]
 
 
 class VectorIndex:
@@ -34,8 +35,10 @@ class VectorIndex:
     vectors : float32 ndarray of shape (n_vectors, k)
         The vectors.
     search : callable, default=None
-        ``search(queries, n)`` returns n candidates of each query, -1 where there are
-        fewer; ``None`` means an exact search.
+        ``search(queries, n, width)`` returns n candidates of each query, -1 where there
+        are fewer; ``None`` means an exact search.
+    search_width : int, default=128
+        Candidates kept while the graph is searched.
     n_jobs : int, default=None
         Threads of the exact search; ``None`` means all that are available.
 
@@ -43,15 +46,20 @@ class VectorIndex:
     ----------
     vectors : float32 ndarray of shape (n_vectors, k)
         The vectors.
+    search_width : int
+        Candidates kept while the graph is searched; set it anew to find more, or to
+        take less time.
     """
 
     def __init__(
         self,
         vectors: np.ndarray,
         search: Search | None = None,
+        search_width: int = 128,
         n_jobs: int | None = None,
     ) -> None:
         self.vectors = vectors
+        self.search_width = search_width
         self._search = search
         self._n_jobs = n_jobs
 
@@ -104,7 +112,7 @@ class VectorIndex:
             )
         n_hidden = 0 if hidden is None else int(np.diff(hidden.indptr).max(initial=0))
         n_found = min(int(n) + n_hidden, len(self.vectors))
-        rows = self._search(queries, n_found)
+        rows = self._search(queries, n_found, max(self.search_width, n_found))
         gone = rows < 0
         if hidden is not None:
             first = np.arange(len(queries))[:, np.newaxis] * len(self.vectors)
@@ -215,10 +223,8 @@ def build_index(
     if backend == "exact":
         return VectorIndex(vectors, n_jobs=n_jobs)
     build = {"usearch": _usearch, "voyager": _voyager, "faiss": _faiss}[backend]
-    search = build(
-        vectors, connectivity, build_width, search_width, n_kernel_threads(n_jobs)
-    )
-    return VectorIndex(vectors, search)
+    search = build(vectors, connectivity, build_width, n_kernel_threads(n_jobs))
+    return VectorIndex(vectors, search, search_width)
 
 
 def _library(name: str) -> Any:
@@ -233,7 +239,7 @@ def _library(name: str) -> Any:
 
 
 def _usearch(
-    vectors: np.ndarray, connectivity: int, build: int, width: int, n_threads: int
+    vectors: np.ndarray, connectivity: int, build: int, n_threads: int
 ) -> Search:
     index = _library("usearch.index").Index(
         ndim=vectors.shape[1],
@@ -244,8 +250,8 @@ def _usearch(
     )
     index.add(np.arange(len(vectors)), vectors, threads=n_threads)
 
-    def search(queries: np.ndarray, n: int) -> np.ndarray:
-        index.expansion_search = max(width, n)
+    def search(queries: np.ndarray, n: int, width: int) -> np.ndarray:
+        index.expansion_search = width
         found = index.search(queries, n, threads=n_threads)
         keys = np.reshape(found.keys, (len(queries), n)).astype(np.int64)
         counts = np.reshape(getattr(found, "counts", n), (-1, 1))
@@ -255,7 +261,7 @@ def _usearch(
 
 
 def _voyager(
-    vectors: np.ndarray, connectivity: int, build: int, width: int, n_threads: int
+    vectors: np.ndarray, connectivity: int, build: int, n_threads: int
 ) -> Search:
     voyager = _library("voyager")
     index = voyager.Index(
@@ -266,15 +272,15 @@ def _voyager(
     )
     index.add_items(vectors, num_threads=n_threads)
 
-    def search(queries: np.ndarray, n: int) -> np.ndarray:
-        keys, _ = index.query(queries, n, num_threads=n_threads, query_ef=max(width, n))
+    def search(queries: np.ndarray, n: int, width: int) -> np.ndarray:
+        keys, _ = index.query(queries, n, num_threads=n_threads, query_ef=width)
         return keys.astype(np.int64)
 
     return search
 
 
 def _faiss(
-    vectors: np.ndarray, connectivity: int, build: int, width: int, n_threads: int
+    vectors: np.ndarray, connectivity: int, build: int, n_threads: int
 ) -> Search:
     faiss = _library("faiss")
     index = faiss.IndexHNSWFlat(
@@ -292,8 +298,8 @@ def _faiss(
 
     with_threads(lambda: index.add(vectors))
 
-    def search(queries: np.ndarray, n: int) -> np.ndarray:
-        index.hnsw.efSearch = max(width, n)
+    def search(queries: np.ndarray, n: int, width: int) -> np.ndarray:
+        index.hnsw.efSearch = width
         return with_threads(lambda: index.search(queries, n))[1]
 
     return search
