@@ -208,9 +208,18 @@ def after_plays(
     ``inv(inv(cov[i]) + listeners[i].T @ listeners[i])``; `cov` is that before any play.
     """
     rows = []
+    n_components = cov.root.shape[1]
     for s, seen in zip(cov.scale, listeners, strict=True):
-        # With the singular values d of the plays in units of the root, the variance
-        # along a direction is 1 / (1 / s + d^2) = s - s^2 d^2 / (1 + s d^2).
-        _, d, directions = np.linalg.svd(seen @ cov.root, full_matrices=False)
-        rows.append((s * d / np.sqrt(1 + s * d * d))[:, np.newaxis] * directions)
+        white = seen @ cov.root
+        few = len(white) <= n_components
+        squares, vectors = np.linalg.eigh(white @ white.T if few else white.T @ white)
+        kept = squares > squares.max(initial=0.0) * 1e-14
+        squares, directions = squares[kept], vectors[:, kept].T
+        if few:
+            directions = directions @ white / np.sqrt(squares)[:, np.newaxis]
+        # Plays add the precision d^2 along a direction, in units of the root. The
+        # variance is then 1 / (1 / s + d^2) = s - s^2 d^2 / (1 + s d^2).
+        rows.append(
+            s * np.sqrt(squares / (1 + s * squares))[:, np.newaxis] * directions
+        )
     return FactorCovariance(cov.scale, cov.root, RaggedArray.from_sequence(rows))

@@ -4,6 +4,7 @@ from skcoldstart.model_selection._compare import compare
 from skcoldstart.model_selection._curves import learning_curve, validation_curve
 from skcoldstart.model_selection._importance import permutation_importance
 from skcoldstart.model_selection._leakage import content_leakage_check
+from skcoldstart.model_selection._releases import release_curve
 from skcoldstart.model_selection._split import ReleaseDateSplit
 from skcoldstart.model_selection._split_plays import (
     DoubleColdSplit,
@@ -24,6 +25,7 @@ __all__ = [
     "cross_validate",
     "learning_curve",
     "permutation_importance",
+    "release_curve",
     "validation_curve",
     "warmup_curve",
 ]

@@ -1,0 +1,154 @@
+"""What a score is made of, as bars."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.inspection._style import GREY, PALETTE, Lettering, axes_for
+
+__all__ = ["ExplanationDisplay"]
+
+
+class ExplanationDisplay:
+    """Draw the contributions that add up to the score of an item for a user.
+
+    Use `from_estimator` to explain and draw.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    table : mapping of str to array-like of shape (n_rows,)
+        What `skcoldstart.explain` returns; one item and user of it are drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the bars are drawn, after `plot`.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    bars_ : matplotlib BarContainer
+        One bar for each contribution, the first on top.
+
+    See Also
+    --------
+    skcoldstart.explain : Takes a score apart.
+    MomentsDisplay : Which seconds of a song its score comes from.
+
+    Examples
+    --------
+    >>> from skcoldstart.inspection import ExplanationDisplay
+    >>> table = {"item": [0, 0], "user": [7, 7], "rank": [1, 0],
+    ...          "kind": ["song", "rest"], "contribution": [0.5, 0.25],
+    ...          "source": ["Hyperballad", "(everything else)"]}
+    >>> display = ExplanationDisplay(table).plot()
+    >>> [float(bar.get_width()) for bar in display.bars_]
+    [0.5, 0.25]
+    """
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self.table = table
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, users: Any, **options: Any
+    ) -> "ExplanationDisplay":
+        """Explain the scores of a recommender.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted recommender, or a search or Pipeline that ends in one.
+        X : sequence of n_items items
+            Items to explain, in the form given to `fit`.
+        users : array-like of int, bool or labels
+            Users whose scores are explained.
+        **options : dict
+            More of `skcoldstart.explain`: ``n``, ``X_train``, ``item_ids``, ``by``.
+
+        Returns
+        -------
+        ExplanationDisplay
+            Not yet drawn.
+        """
+        from skcoldstart import explain
+
+        return cls(explain(estimator, X, users, **options))
+
+    def plot(
+        self, item: Any = None, user: Any = None, *, ax: Any = None
+    ) -> "ExplanationDisplay":
+        """Draw the contributions to one score.
+
+        Parameters
+        ----------
+        item : int, default=None
+            Row of the item; ``None`` means the first of the table.
+        user : label, default=None
+            User; ``None`` means the first of the table.
+        ax : matplotlib Axes, default=None
+            Where to draw; ``None`` makes a figure.
+
+        Returns
+        -------
+        ExplanationDisplay
+            This display, with ``ax_``, ``figure_`` and ``bars_``.
+
+        Raises
+        ------
+        ValueError
+            If the table has no contributions to this score.
+        """
+        items, users = np.asarray(self.table["item"]), np.asarray(self.table["user"])
+        if len(items):
+            item = items[0] if item is None else item
+            user = users[0] if user is None else user
+        own = np.flatnonzero((items == item) & (users == user))
+        if not len(own):
+            raise ValueError(
+                f"The table has nothing on item {item} and user {user}; it has "
+                f"{len(np.unique(items))} items and {len(np.unique(users))} users."
+            )
+        kinds, names, values = (
+            np.asarray(self.table[column])[own]
+            for column in ("kind", "source", "contribution")
+        )
+        texts = [str(name) for name in names]
+        lettering = Lettering.of(texts)
+        colours = [
+            GREY if kind in ("rest", "constant") else PALETTE[0 if value >= 0 else 1]
+            for kind, value in zip(kinds, values, strict=True)
+        ]
+        ax = axes_for(
+            ax, figsize=(6.0, 0.8 + 0.36 * max(len(own), 3)), layout="constrained"
+        )
+        self.ax_, self.figure_ = ax, ax.figure
+        places = np.arange(len(own))
+        self.bars_ = ax.barh(places, values, color=colours, height=0.7)
+        labels = [lettering.drawn(name, 40) for name in texts]
+        ax.set_yticks(places, labels, fontfamily=lettering.families)
+        ax.invert_yaxis()
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.margins(x=0.15)
+        for place, value in zip(places, values, strict=True):
+            ax.annotate(
+                f"{value:+.3g}",
+                (value, place),
+                xytext=(4 if value >= 0 else -4, 0),
+                textcoords="offset points",
+                ha="left" if value >= 0 else "right",
+                va="center",
+                fontsize=9,
+            )
+        ax.set_xlabel("contribution")
+        title = Lettering.of([str(user)])
+        ax.set_title(
+            f"item {item}, user {title.drawn(str(user), 40)}: score {values.sum():.3g}",
+            loc="left",
+            fontsize=11,
+            fontfamily=title.families,
+        )
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        return self

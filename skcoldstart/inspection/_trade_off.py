@@ -1,0 +1,279 @@
+"""Accuracy against exposure: what it costs to show more items to somebody."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skcoldstart.inspection._style import PALETTE, axes_for
+
+__all__ = ["TradeOffDisplay"]
+
+
+class TradeOffDisplay:
+    """Draw accuracy against exposure, a point for each setting of a lever.
+
+    A lever is what moves a recommender between the two: `trade_off` of
+    `skcoldstart.diversify`, `norm_compression` or `popularity_weight` of
+    `skcoldstart.ColdStartRecommender`. A line joins the points that no other one beats
+    in both: the frontier.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    lever : array-like of shape (n_points,)
+        Settings of the lever.
+    accuracy : array-like of shape (n_points,)
+        Metric of the ranked lists; higher is better.
+    exposure : array-like of shape (n_points,)
+        Measure of who is shown, such as the share of items shown to anybody; higher is
+        better.
+    name : str, default="lever"
+        What the lever is called.
+    metrics : tuple of str, default=("accuracy", "exposure")
+        What the two axes show.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the points are drawn, after `plot`.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    points_ : matplotlib PathCollection
+        The points.
+    frontier_ : ndarray of int of shape (n_frontier,)
+        Points that no other one beats, by growing exposure.
+
+    See Also
+    --------
+    skcoldstart.exposure_report : Which items are shown to anybody.
+    skcoldstart.diversify : Orders lists for variety.
+
+    Examples
+    --------
+    >>> from skcoldstart.inspection import TradeOffDisplay
+    >>> display = TradeOffDisplay([0, 1, 2], [0.3, 0.2, 0.1], [0.5, 0.9, 0.7]).plot()
+    >>> display.frontier_
+    array([0, 1])
+    """
+
+    def __init__(
+        self,
+        lever: Any,
+        accuracy: Any,
+        exposure: Any,
+        *,
+        name: str = "lever",
+        metrics: tuple[str, str] = ("accuracy", "exposure"),
+    ) -> None:
+        self.lever, self.accuracy, self.exposure = lever, accuracy, exposure
+        self.name, self.metrics = name, metrics
+
+    @classmethod
+    def from_reports(
+        cls,
+        lever: Any,
+        accuracy: Any,
+        reports: Sequence[Mapping[str, Any]],
+        *,
+        part: str = "all",
+        column: str = "shown",
+        **options: Any,
+    ) -> "TradeOffDisplay":
+        """Take exposure from reports.
+
+        Parameters
+        ----------
+        lever : array-like of shape (n_points,)
+            Settings of the lever.
+        accuracy : array-like of shape (n_points,)
+            Metric of the lists, one for each setting.
+        reports : sequence of n_points tables
+            What `skcoldstart.exposure_report` returns for each setting.
+        part : str, default="all"
+            Part of the reports: "all", "new", "known" or a stratum.
+        column : {"shown", "exposure", "gini"}, default="shown"
+            Column of the reports; of "gini" 1 minus its value is drawn, so that higher
+            is better.
+        **options : dict
+            ``name`` and ``metrics``.
+
+        Returns
+        -------
+        TradeOffDisplay
+            Not yet drawn.
+        """
+        values = []
+        for report in reports:
+            parts = np.asarray(report["part"]).tolist()
+            if part not in parts:
+                raise ValueError(
+                    f"A report has no part {part!r}; it has: {', '.join(parts)}."
+                )
+            values.append(float(np.asarray(report[column])[parts.index(part)]))
+        exposure = np.asarray(values)
+        label = {"shown": "items shown to anybody", "gini": "1 - Gini"}.get(
+            column, f"share of places of {part}"
+        )
+        if column == "gini":
+            exposure = 1.0 - exposure
+        options.setdefault("metrics", ("accuracy", label))
+        return cls(lever, accuracy, exposure, **options)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        X_new: Any,
+        y_new: Any,
+        lever: str = "norm_compression",
+        values: Sequence[float] = (0.0, 0.5, 1.0, 2.0, np.inf),
+        metric: str = "ndcg@20",
+        n: int = 10,
+        column: str = "shown",
+        **fit_params: Any,
+    ) -> "TradeOffDisplay":
+        """Fit a recommender at each setting, and rank items it has not seen.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A recommender, or a Pipeline that ends in one; it is cloned.
+        X : sequence of n_items items
+            Content of the training items.
+        y : {array-like, sparse} of shape (n_items, n_users)
+            Their play counts.
+        X_new : sequence of n_new items
+            Items to rank.
+        y_new : {array-like, sparse} of shape (n_new, n_users)
+            Their true play counts.
+        lever : str, default="norm_compression"
+            Parameter that is set, as for ``set_params``; "trade_off" orders the lists
+            of one fit by `skcoldstart.diversify`, by the predicted factors of items.
+        values : sequence of float, default=(0.0, 0.5, 1.0, 2.0, inf)
+            Settings.
+        metric : str, default="ndcg@20"
+            Name as in `skcoldstart.make_recommendation_scorer`; with "trade_off" the
+            share of a list's items that the user plays is taken in its place.
+        n : int, default=10
+            Length of the lists of which exposure is reported.
+        column : {"shown", "exposure", "gini"}, default="shown"
+            Column of `skcoldstart.exposure_report`.
+        **fit_params : dict
+            Parameters of `fit`, such as ``groups``.
+
+        Returns
+        -------
+        TradeOffDisplay
+            Not yet drawn.
+        """
+        from sklearn.base import clone
+
+        from skcoldstart import (
+            diversify,
+            exposure_report,
+            make_recommendation_scorer,
+            recommend,
+        )
+        from skcoldstart._scores.plays import check_play_counts
+        from skcoldstart._scores.sources import open_recommender
+
+        accuracy, reports = [], []
+        n_new = check_play_counts(y_new, input_name="y_new").shape[0]
+        if lever == "trade_off":
+            fitted = clone(estimator).fit(X, y, **fit_params)
+            recommender, content = open_recommender(fitted, X_new)
+            vectors = recommender.predict_factors(content)
+            candidates = recommend(fitted, X_new, min(10 * n, n_new))
+            played = check_play_counts(y_new).tocsr() > 0
+            active = np.flatnonzero(played.sum(axis=0))
+            for value in values:
+                items, _ = diversify(*candidates, vectors, trade_off=value, n=n)
+                hits = [played[items[u].compressed(), [u]].mean() for u in active]
+                accuracy.append(float(np.mean(hits)))
+                reports.append(exposure_report(items, n_new))
+            metric = f"precision@{n}"
+        else:
+            scorer = make_recommendation_scorer(metric)
+            for value in values:
+                fitted = clone(estimator).set_params(**{lever: value})
+                fitted.fit(X, y, **fit_params)
+                accuracy.append(float(scorer(fitted, X_new, y_new)))
+                reports.append(exposure_report(recommend(fitted, X_new, n), n_new))
+        display = cls.from_reports(
+            list(values), accuracy, reports, column=column, name=lever
+        )
+        display.metrics = (metric, display.metrics[1])
+        return display
+
+    def plot(self, ax: Any = None) -> "TradeOffDisplay":
+        """Draw the points, their settings and the frontier.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; ``None`` makes a figure.
+
+        Returns
+        -------
+        TradeOffDisplay
+            This display, with ``ax_``, ``figure_``, ``points_`` and ``frontier_``.
+
+        Raises
+        ------
+        ValueError
+            If lever, accuracy and exposure are not of one length, or are NaN.
+        """
+        lever = list(self.lever)
+        accuracy, exposure = (
+            np.asarray(v, np.float64) for v in (self.accuracy, self.exposure)
+        )
+        shapes = (len(lever),), accuracy.shape, exposure.shape
+        if len(set(shapes)) > 1 or not lever:
+            raise ValueError(
+                f"lever, accuracy and exposure have shapes {shapes}; expected one "
+                "value of each for each point."
+            )
+        if not (np.isfinite(accuracy).all() and np.isfinite(exposure).all()):
+            raise ValueError("accuracy or exposure holds NaN; expected numbers.")
+        order = np.lexsort((accuracy, exposure))[::-1]
+        best = np.maximum.accumulate(accuracy[order])
+        first = np.append(True, accuracy[order][1:] > best[:-1])
+        self.frontier_ = order[first][::-1]
+        ax = axes_for(ax, figsize=(5.5, 4.0), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        ax.plot(
+            exposure[self.frontier_],
+            accuracy[self.frontier_],
+            color=PALETTE[0],
+            linewidth=1.5,
+            zorder=1,
+        )
+        on_line = np.isin(np.arange(len(lever)), self.frontier_)
+        self.points_ = ax.scatter(
+            exposure,
+            accuracy,
+            s=42,
+            c=np.where(on_line, PALETTE[0], "white"),
+            edgecolors=PALETTE[0],
+            zorder=2,
+        )
+        for setting, x, y in zip(lever, exposure, accuracy, strict=True):
+            text = str(setting) if isinstance(setting, str) else f"{setting:g}"
+            ax.annotate(
+                text.replace("inf", "∞"),
+                (x, y),
+                xytext=(6, 6),
+                textcoords="offset points",
+                fontsize=9,
+            )
+        ax.margins(0.12)
+        ax.locator_params(nbins=6)
+        ax.set(xlabel=self.metrics[1], ylabel=self.metrics[0])
+        ax.set_title(f"settings of {self.name}", loc="left", fontsize=11)
+        ax.spines[["top", "right"]].set_visible(False)
+        return self

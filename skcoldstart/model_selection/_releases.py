@@ -1,0 +1,231 @@
+"""The first weeks of new items, replayed: who is shown what, and what is learnt."""
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.sources import open_recommender
+from skcoldstart._scores.top_n import check_users
+from skcoldstart._scores.user_names import users_by_name
+from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.table import table_of
+
+__all__ = ["release_curve"]
+
+POLICIES: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "epsilon-greedy": {"epsilon": 0.1},
+    "popularity first": {"plays_first": True},
+    "ucb": {"explore": "ucb", "strength": 0.5},
+    "thompson": {"explore": "thompson", "strength": 0.5},
+}
+_OPTIONS = ("epsilon", "plays_first", "explore", "strength")
+
+
+@validate_params(
+    {
+        "n_rounds": [Interval(Integral, 1, None, closed="left")],
+        "n_shown": [Interval(Integral, 1, None, closed="left")],
+        "enough": [Interval(Integral, 1, None, closed="left")],
+        "policies": [Mapping, None],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def release_curve(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    policies: Mapping[str, Mapping[str, Any]] | None = None,
+    n_rounds: int = 20,
+    n_shown: int = 5,
+    enough: int = 5,
+    users: Any = None,
+    random_state: int = 0,
+) -> Any:
+    """Replay the first rounds of new items under several policies.
+
+    In each round everybody is shown some new items that they have not been shown
+    before, and plays those that they play in `y`. The recommender's ``refine_factors``
+    then learns from all plays so far. A policy decides by what the items are chosen.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted `skcoldstart.ColdStartRecommender`, or a Pipeline or search that ends
+        in one. It is not changed.
+    X : sequence of n_items items
+        Content of the new items, which `model` was not fitted to.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Who would play them, counts above 0, by the users of `fit`.
+    policies : mapping of str to dict, default=None
+        Names and options: ``{}`` shows the items of highest score; ``epsilon`` is the
+        probability that a place goes to a random item; ``plays_first=True`` ranks by
+        plays so far and then by score; ``explore`` and ``strength`` are those of
+        `skcoldstart.recommend`. ``None`` means one of each.
+    n_rounds : int, default=20
+        Rounds.
+    n_shown : int, default=5
+        Items that a user is shown in a round.
+    enough : int, default=5
+        Listeners that an item is to reach.
+    users : array-like, default=None
+        Users who are shown items, as in `skcoldstart.recommend`; ``None`` means all.
+    random_state : int, default=0
+        Where random items and draws come from.
+
+    Returns
+    -------
+    DataFrame, or dict of columns where pandas is missing
+        A row for each policy and round: ``policy``, ``round`` (from 1), ``hits`` (plays
+        so far), ``items`` (those with `enough` listeners so far) and ``seed``.
+
+    Raises
+    ------
+    ValueError
+        If `y` does not fit, an option of a policy is unknown, or there are fewer items
+        than are shown in all rounds.
+    TypeError
+        If the recommender has no ``refine_factors``, or a policy explores and it does
+        not know how sure it is.
+
+    See Also
+    --------
+    warmup_curve : How well items are ranked after their first plays.
+    skcoldstart.inspection.NewReleaseDisplay : Draws the curves.
+
+    Notes
+    -----
+    What a user was not shown, and would have played, counts as nothing: plays in `y`
+    are complete only where every user has met every item. All policies meet the same
+    users and the same plays.
+
+    Takes one boolean table of items and users, and the memory of
+    ``refine_factors(..., return_cov=True)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import WMF, ColdStartRecommender
+    >>> from skcoldstart.model_selection import release_curve
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(100, 4))
+    >>> y = rng.poisson(np.exp(X @ rng.normal(size=(4, 40)) - 1))
+    >>> model = ColdStartRecommender(factorizer=WMF(4, random_state=0))
+    >>> table = release_curve(model.fit(X[:60], y[:60]), X[60:], y[60:], n_rounds=3)
+    >>> list(table["policy"][::3])
+    ['greedy', 'epsilon-greedy', 'popularity first', 'ucb', 'thompson']
+    """
+    policies = POLICIES if policies is None else policies
+    for name, options in policies.items():
+        _check_options(name, options)
+    recommender, X = open_recommender(model, X)
+    check_is_fitted(recommender)
+    if not hasattr(recommender, "refine_factors"):
+        raise TypeError(
+            f"{type(recommender).__name__} has no refine_factors and learns nothing "
+            "from the plays of new items; use a ColdStartRecommender."
+        )
+    n_items = count_items(X)
+    would = check_play_counts(y, n_items=n_items) > 0
+    if would.shape[1] != recommender.n_users_:
+        raise ValueError(
+            f"y has {would.shape[1]} columns but fit saw {recommender.n_users_} users; "
+            "pass one column per user, in the same order."
+        )
+    if n_items < n_rounds * n_shown:
+        raise ValueError(
+            f"{n_rounds} rounds of {n_shown} items show {n_rounds * n_shown} new "
+            f"items, but there are {n_items}; lower n_rounds or n_shown."
+        )
+    users = users_by_name(users, getattr(recommender, "user_names_in_", None))
+    users = check_users(users, recommender.n_users_)
+    would = sp.csr_array(would)[:, users].toarray()
+    rows = []
+    for name, options in policies.items():
+        rng = check_random_state(random_state)
+        shown, played = np.zeros((2, n_items, recommender.n_users_), bool)
+        for number in range(1, n_rounds + 1):
+            items = _choose(recommender, X, users, shown, played, n_shown, options, rng)
+            of_users = np.broadcast_to(users[:, np.newaxis], items.shape)
+            hits = would[items, np.arange(len(users))[:, np.newaxis]]
+            shown[items, of_users] = True
+            played[items[hits], of_users[hits]] = True
+            listeners = played.sum(axis=1)
+            rows.append({
+                "policy": name,
+                "round": number,
+                "hits": int(listeners.sum()),
+                "items": int(np.count_nonzero(listeners >= enough)),
+                "seed": random_state,
+            })
+    return table_of(rows)
+
+
+def _choose(
+    recommender: Any,
+    X: Any,
+    users: np.ndarray,
+    shown: np.ndarray,
+    played: np.ndarray,
+    n_shown: int,
+    options: Mapping[str, Any],
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Return what each user is shown next, (n_selected_users, n_shown).
+
+    Shapes: `shown` and `played` (n_items, n_users).
+    """
+    explore = {k: v for k, v in options.items() if k in ("explore", "strength")}
+    plays = sp.csr_array(played, dtype=np.float64)
+    factors = recommender.refine_factors(X, plays, return_cov=bool(explore))
+    people = recommender.user_factors_[users]
+    if options.get("plays_first"):
+        # Scores, made smaller than a play, order items of as many plays.
+        largest = np.linalg.norm(factors, axis=1).max()
+        largest *= np.linalg.norm(people, axis=1).max()
+        factors = np.hstack([
+            factors / (4.0 * largest or 1.0),
+            played.sum(axis=1, keepdims=True),
+        ])
+        people = np.hstack([people, np.ones((len(people), 1))])
+    items, _ = recommender.recommend(
+        X,
+        n_shown,
+        exclude=sp.csr_array(shown[:, users], dtype=np.float64),
+        item_factors=factors,
+        user_factors=people,
+        random_state=rng,
+        **explore,
+    )
+    items = items.filled()
+    epsilon = options.get("epsilon", 0.0)
+    for user, place in np.argwhere(rng.uniform(size=items.shape) < epsilon):
+        free = np.setdiff1d(np.flatnonzero(~shown[:, users[user]]), items[user])
+        if len(free):
+            items[user, place] = rng.choice(free)
+    return items
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    unknown = [key for key in options if key not in _OPTIONS]
+    if unknown:
+        raise ValueError(
+            f"Policy {name!r} has the options {unknown}; expected some of "
+            f"{', '.join(_OPTIONS)}."
+        )
+    epsilon = options.get("epsilon", 0.0)
+    if not (isinstance(epsilon, (int, float)) and 0 <= epsilon <= 1):
+        raise ValueError(
+            f"epsilon={epsilon!r} of policy {name!r}; expected a probability."
+        )

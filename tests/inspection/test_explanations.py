@@ -1,0 +1,142 @@
+"""Displays of explanations, of releases, and of what exposure costs."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import Ridge
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    explain,
+    exposure_report,
+    make_recommendation_scorer,
+    recommend,
+)
+from skcoldstart.inspection import (
+    ExplanationDisplay,
+    NewReleaseDisplay,
+    TradeOffDisplay,
+)
+
+
+@pytest.fixture
+def world(rng):
+    X = rng.normal(size=(120, 5))
+    y = sp.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(5, 30)) - 1.5)))
+    return X[:80], y[:80], X[80:], y[80:]
+
+
+@pytest.fixture
+def model(world):
+    X, y, *_ = world
+    return ColdStartRecommender(Ridge(), WMF(4, reg=1.0, random_state=0)).fit(X, y)
+
+
+def test_bars_are_the_contributions_to_one_score(world, model):
+    _, _, X_new, _ = world
+    table = explain(model, X_new[:2], [3, 7], n=2, by="content")
+    display = ExplanationDisplay.from_estimator(
+        model, X_new[:2], [3, 7], n=2, by="content"
+    ).plot(item=1, user=7)
+    own = (np.asarray(table["item"]) == 1) & (np.asarray(table["user"]) == 7)
+    widths = [bar.get_width() for bar in display.bars_]
+    assert_allclose(widths, np.asarray(table["contribution"])[own])
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == np.asarray(table["source"])[own].tolist()
+    low, high = display.ax_.get_ylim()
+    assert low > high  # the first on top
+    score = model.predict(X_new)[1, 7]
+    assert display.ax_.get_title(loc="left").endswith(f"score {score:.3g}")
+    _, ax = plt.subplots()
+    assert ExplanationDisplay(table).plot(ax=ax).ax_ is ax
+    with pytest.raises(ValueError, match="nothing on item 5 and user 3"):
+        display.plot(item=5)
+
+
+def release_table():
+    rounds = [1, 2] * 4
+    return {
+        "policy": ["greedy"] * 4 + ["ucb"] * 4,
+        "round": rounds,
+        "seed": [0, 0, 1, 1] * 2,
+        "hits": [10, 20, 20, 40, 5, 30, 10, 60],
+        "items": [0, 2, 0, 4, 0, 4, 0, 8],
+    }
+
+
+def test_lines_are_means_over_seeds_and_bands_their_intervals():
+    display = NewReleaseDisplay(release_table()).plot()
+    assert [ax.get_ylabel() for ax in display.axes_] == [
+        "hits so far",
+        "items with enough listeners",
+    ]
+    assert_allclose(display.lines_[0].get_ydata(), [15, 30])
+    assert_allclose(display.lines_[3].get_ydata(), [0, 6])
+    band = display.axes_[0].collections[0].get_paths()[0].vertices[:, 1]
+    half = 12.7062 * np.std([20, 40], ddof=1) / np.sqrt(2)  # Student's t, one degree
+    assert_allclose(band.max(), 30 + half, rtol=1e-4)
+    ratio = NewReleaseDisplay(release_table(), baseline="greedy").plot()
+    assert_allclose(ratio.lines_[1].get_ydata(), [0.5, 1.5])
+    assert_allclose(ratio.lines_[3].get_ydata(), [np.nan, 2.0])
+    with pytest.raises(ValueError, match="no policy 'best'; it has: greedy, ucb"):
+        NewReleaseDisplay(release_table(), baseline="best").plot()
+    with pytest.raises(ValueError, match="expected 2"):
+        NewReleaseDisplay(release_table()).plot([plt.gca()])
+    twice = {k: [*v, v[-1]] for k, v in release_table().items()}
+    with pytest.raises(ValueError, match="expected one for each pair"):
+        NewReleaseDisplay(twice).plot()
+
+
+def test_a_release_is_replayed_for_the_display(world, model):
+    _, _, X_new, y_new = world
+    display = NewReleaseDisplay.from_estimator(
+        model, X_new, y_new, n_rounds=3, policies={"mine": {}}
+    ).plot()
+    assert_array_equal(display.lines_[0].get_xdata(), [1, 2, 3])
+
+
+def test_frontier_holds_the_points_that_none_beats(rng):
+    accuracy, exposure = rng.uniform(size=(2, 40))
+    display = TradeOffDisplay(np.arange(40), accuracy, exposure).plot()
+    beaten = [
+        np.any((accuracy > accuracy[i]) & (exposure >= exposure[i])) for i in range(40)
+    ]
+    assert sorted(display.frontier_) == np.flatnonzero(~np.array(beaten)).tolist()
+    assert np.all(np.diff(exposure[display.frontier_]) > 0)
+    assert_allclose(
+        display.points_.get_offsets(), np.column_stack([exposure, accuracy])
+    )
+    with pytest.raises(ValueError, match="one value of each"):
+        TradeOffDisplay([1, 2], [0.1], [0.2]).plot()
+    with pytest.raises(ValueError, match="NaN"):
+        TradeOffDisplay([1], [np.nan], [0.2]).plot()
+
+
+def test_a_lever_is_set_and_measured(world):
+    X, y, X_new, y_new = world
+    model = ColdStartRecommender(Ridge(), WMF(4, reg=1.0, random_state=0))
+    data = {"X_new": X_new, "y_new": y_new}
+    display = TradeOffDisplay.from_estimator(
+        model, X, y, **data, lever="popularity_weight", values=[0, 3], n=4
+    ).plot()
+    model.set_params(popularity_weight=3).fit(X, y)
+    scorer = make_recommendation_scorer("ndcg@20")
+    assert_allclose(display.accuracy[1], scorer(model, X_new, y_new))
+    report = exposure_report(recommend(model, X_new, 4), 40)
+    assert_allclose(display.exposure[1], np.asarray(report["shown"])[0])
+    assert display.ax_.get_ylabel() == "ndcg@20"
+    variety = TradeOffDisplay.from_estimator(
+        model, X, y, **data, lever="trade_off", values=[0.0, 1.0], n=4, column="gini"
+    )
+    items = recommend(model, X_new, 4).items
+    played = y_new.toarray() > 0
+    active = np.flatnonzero(played.any(axis=0))
+    hits = [played[items[u], u].mean() for u in active]
+    assert_allclose(variety.accuracy[1], np.mean(hits))
+    gini = np.asarray(exposure_report(items, 40)["gini"])[0]
+    assert_allclose(variety.exposure[1], 1 - gini)
+    with pytest.raises(ValueError, match="no part 'new'"):
+        TradeOffDisplay.from_reports([0], [0.1], [report], part="new")
