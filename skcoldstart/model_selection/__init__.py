@@ -6,6 +6,7 @@ from skcoldstart.model_selection._importance import permutation_importance
 from skcoldstart.model_selection._leakage import content_leakage_check
 from skcoldstart.model_selection._releases import release_curve
 from skcoldstart.model_selection._split import ReleaseDateSplit
+from skcoldstart.model_selection._split_artists import ArtistHistorySplit
 from skcoldstart.model_selection._split_plays import (
     DoubleColdSplit,
     UserColdKFold,
@@ -15,6 +16,7 @@ from skcoldstart.model_selection._validation import cross_val_score, cross_valid
 from skcoldstart.model_selection._warmup import warmup_curve
 
 __all__ = [
+    "ArtistHistorySplit",
     "DoubleColdSplit",
     "ReleaseDateSplit",
     "UserColdKFold",
