@@ -68,11 +68,12 @@ def parse_arguments():
     parser.add_argument("--weights", required=True, help="the wheel of musicnn")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=SYSTEMS)
+    parser.add_argument("--epochs", type=int, default=60, help="of the networks")
     return parser.parse_args()
 
 
-def representations(paths, weights):
-    """Return a row, or frames, for each clip, and the seconds that each took."""
+def representations(paths, weights, wanted):
+    """Return a row, or frames, for each clip, and print the seconds that each took."""
     makers = {
         "pooled MFCC": make_pipeline(
             MFCCExtractor(), FramePooling(("mean", "std", "quantiles"), delta=True)
@@ -87,17 +88,18 @@ def representations(paths, weights):
         "musicnn mel": MelSpectrogram(sr=16000, n_fft=512, hop_length=256, n_mels=96),
     }
     rows = {}
-    for name, maker in makers.items():
+    for name in wanted:
+        maker = makers[name]
         start = time.perf_counter()
         rows[name] = maker.fit_transform(paths)
         print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
     return rows
 
 
-def regressor(system, weights, seed):
+def regressor(system, weights, seed, epochs):
     """Return the representation that a system reads, and its regressor."""
     ridge = RidgeCV(np.logspace(0, 4, 9))
-    network = {"max_epochs": 60, "random_state": seed, "device": "auto"}
+    network = {"max_epochs": epochs, "random_state": seed, "device": "auto"}
     if system == "pooled MFCC + ridge":
         return "pooled MFCC", make_pipeline(StandardScaler(), ridge)
     if system == "bag of words + ridge":
@@ -116,7 +118,7 @@ def regressor(system, weights, seed):
     return "musicnn", make_pipeline(StandardScaler(), Normalizer(), ridge)
 
 
-def build(system, weights, seed):
+def build(system, weights, seed, epochs=0):
     """Return the representation that a system reads, and the recommender."""
     if system == "random":
         return "musicnn", RandomRecommender(random_state=seed)
@@ -127,7 +129,7 @@ def build(system, weights, seed):
         encoder = ContrastiveEncoder(64, random_state=seed)
         recommender = ColdStartRecommender(Ridge(1.0), factors)
         return "musicnn", make_pipeline(StandardScaler(), encoder, recommender)
-    name, content = regressor(system, weights, seed)
+    name, content = regressor(system, weights, seed, epochs)
     return name, ColdStartRecommender(content, factors)
 
 
@@ -158,7 +160,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         names, tracks, heard = cut(args.audio, Path(folder))
         paths = [str(Path(folder) / name) for name in names]
-        rows = representations(paths, args.weights)
+        wanted = dict.fromkeys(build(s, args.weights, 0)[0] for s in args.systems)
+        rows = representations(paths, args.weights, wanted)
     print(f"{len(names)} clips of {len(set(tracks))} tracks")
     scorer = make_recommendation_scorer(("map@500", "auc"))
     print("\n| system | mAP@500, AUC, one seed a column |\n|---|---|")
@@ -168,7 +171,7 @@ def main():
             plays = synthetic_plays(tracks, heard, np.random.default_rng(seed))
             split = GroupShuffleSplit(1, test_size=0.3, random_state=seed)
             train, test = next(split.split(tracks, groups=tracks))
-            name, model = build(system, args.weights, seed)
+            name, model = build(system, args.weights, seed, args.epochs)
             content = rows[name]
             model.fit(content[train], plays[train])
             scores = scorer(model, content[test], plays[test])
@@ -176,7 +179,7 @@ def main():
         print(f"| {system} | {' · '.join(cells)} |", flush=True)
     print("\n| representation | nearest clip of another track is of its class |")
     print("|---|---|")
-    for name in ("pooled MFCC", "bag of words", "musicnn"):
+    for name in sorted(rows.keys() - {"mel", "musicnn mel"}):
         print(f"| {name} | {nearest_of_another_track(rows[name], tracks):.3f} |")
 
 

@@ -7,12 +7,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import joblib
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["ThreadMap", "n_kernel_threads", "one_blas_thread", "worker_threads"]
+__all__ = [
+    "ThreadMap",
+    "n_kernel_threads",
+    "one_blas_thread",
+    "one_torch_thread_in_children",
+    "worker_threads",
+]
 
 ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
@@ -24,6 +31,17 @@ def n_kernel_threads(n_jobs: int | None) -> int:
     if n_jobs is None:
         return N_THREADS
     return max(1, min(joblib.effective_n_jobs(n_jobs), N_THREADS))
+
+
+@cache
+def one_torch_thread_in_children() -> None:
+    """Let forked children compute with torch: its threads are not in them.
+
+    OpenMP would wait for these threads for ever.
+    """
+    if hasattr(os, "register_at_fork"):
+        torch = sys.modules["torch"]
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class _BlasLimit:

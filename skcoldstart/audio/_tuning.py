@@ -22,7 +22,7 @@ class MusicNNArchitecture:
         Where the weights are, as in `AudioEmbedding`.
     frozen : bool, default=True
         If True, only the new layer learns; if False, all weights do, from where they
-        are.
+        are. The means and variances of batch normalization stay as they are.
 
     See Also
     --------

@@ -141,10 +141,10 @@ def plays_from_events(
 
     Notes
     -----
-    Memory does not grow with the number of events: it is some 36 bytes for each pair
-    of item and user at the peak, 12 of which are the table that is returned, some 250
-    bytes for each id, and a block of a million events. A dataframe is held by the
-    caller.
+    Memory does not grow with the number of events. At the peak it is 50 to 80 bytes for
+    each pair of item and user, 12 of which are the table that is returned, some 250
+    bytes for each id, and a block of a million events, 150 MB of text. A dataframe is
+    held by the caller.
 
     .. versionadded:: 0.2
 

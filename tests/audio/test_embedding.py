@@ -326,7 +326,8 @@ def test_estimator_with_a_module_survives_pickle_and_clone(music):
         assert_array_equal(twin.fit_transform(clips), rows)
 
 
-def test_a_frozen_network_learns_in_its_new_layer_alone(wheel, weights, music):
+@pytest.mark.parametrize("frozen", [True, False])
+def test_fine_tuning_keeps_statistics_and_a_frozen_body(frozen, wheel, weights, music):
     torch = pytest.importorskip("torch", reason="needs torch")
     pytest.importorskip("skorch", reason="needs skorch")
     from skcoldstart import CNNFactorRegressor
@@ -336,20 +337,24 @@ def test_a_frozen_network_learns_in_its_new_layer_alone(wheel, weights, music):
     mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
     frames = mel.fit_transform(clips)
     y = np.random.default_rng(0).normal(size=(len(clips), 2))
-    options = {"window": 20, "standardize": False, "max_epochs": 2, "device": "cpu"}
-    for frozen in (True, False):
-        model = CNNFactorRegressor(
-            architecture=MusicNNArchitecture(weights=wheel, frozen=frozen),
-            **options,
-            validation_fraction=0,
-            random_state=0,
-        ).fit(frames, y)
-        body = model.net_.module_.network.body
-        kept = torch.equal(
-            body.dense.weight, torch.tensor(weights["dense/kernel"].T.copy())
-        )
-        assert kept == frozen
-        assert np.isfinite(model.predict(frames)).all()
+    architecture = MusicNNArchitecture(weights=wheel, frozen=frozen)
+    before = architecture(96, 2).body.state_dict()
+    model = CNNFactorRegressor(
+        architecture=architecture,
+        **{"window": 20, "standardize": False, "max_epochs": 2, "device": "cpu"},
+        validation_fraction=0,
+        random_state=0,
+    ).fit(frames, y)
+    body = model.net_.module_.network.body
+    assert not body.training and len(list(body.buffers())) == 33
+    learns = dict(body.named_parameters()).keys()
+    for name, value in body.state_dict().items():
+        stays = frozen or name not in learns or name.startswith("output")  # tags
+        assert torch.equal(value, before[name]) == stays, name
+    expected = torch.tensor(weights["batch_normalization_9/moving_variance"])
+    assert torch.equal(body.pool_norm.running_var, expected)
+    alone = [model.predict(frames[[i]])[0] for i in range(len(clips))]
+    assert_allclose(model.predict(frames), alone, rtol=1e-4, atol=1e-5)
 
 
 def test_architecture_names_wrong_frames_and_models(wheel):

@@ -7,7 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from skcoldstart._utils.threads import one_torch_thread_in_children
+
 __all__ = ["choose_device", "forward"]
+
+one_torch_thread_in_children()
 
 
 def choose_device(name: str) -> str:

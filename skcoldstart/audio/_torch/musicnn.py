@@ -120,14 +120,12 @@ class TunedMusicNN(nn.Module):
         super().__init__()
         self.body = MusicNN(weights)
         self.head = nn.Linear(self.body.dense.out_features, n_outputs)
-        self.frozen = frozen
         self.body.requires_grad_(not frozen)
 
     def train(self, mode: bool = True) -> "TunedMusicNN":
-        """Switch the mode; a frozen body always evaluates."""
+        """Switch the mode of the head; statistics of the body stay as they are."""
         super().train(mode)
-        if self.frozen:
-            self.body.eval()
+        self.body.eval()
         return self
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 
+from skcoldstart._utils.threads import one_torch_thread_in_children
 from skcoldstart.neural._torch.loading import WindowBatches, Windows
 
 __all__ = [
@@ -245,15 +246,10 @@ class RandomStream:
             generator.set_state(state)
 
 
-def _go_on_in_child() -> None:
-    _GLOBALS_LOCK.release()
-    # Threads do not survive a fork, and OpenMP waits for them for ever.
-    torch.set_num_threads(1)
-
-
+one_torch_thread_in_children()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_GLOBALS_LOCK.acquire,
         after_in_parent=_GLOBALS_LOCK.release,
-        after_in_child=_go_on_in_child,
+        after_in_child=_GLOBALS_LOCK.release,
     )
