@@ -77,8 +77,8 @@ def load_taste_profile(
     The file is read in chunks of 4 MiB while the last one is parsed in compiled code;
     a name is stored once, in a hash table that compares its bytes. Memory at the peak
     is some 20 bytes a triplet and 400 bytes a name of 40 letters: 1.5 GB for the 48
-    million triplets and 1.4 million names of the whole Taste Profile. Time grows linearly: 2 s for
-    5 million from a plain file, hence some 20 s for as many.
+    million triplets and 1.4 million names of the whole Taste Profile. Time grows
+    linearly: 2 s for 5 million from a plain file, hence some 20 s for as many.
 
     .. versionadded:: 0.1
 
