@@ -16,6 +16,7 @@ _HOME = {
     "BlendRecommender": "compose",
     "CNNFactorRegressor": "neural",
     "ColdStartRecommender": "compose",
+    "ColdStartRecommenderCV": "compose",
     "ContentKNNRecommender": "compose",
     "ContentProfileRecommender": "compose",
     "ContrastiveEncoder": "neural",

@@ -22,6 +22,7 @@ from skcoldstart.codebook import BagOfWords as BagOfWords
 from skcoldstart.codebook import VectorQuantizer as VectorQuantizer
 from skcoldstart.compose import BlendRecommender as BlendRecommender
 from skcoldstart.compose import ColdStartRecommender as ColdStartRecommender
+from skcoldstart.compose import ColdStartRecommenderCV as ColdStartRecommenderCV
 from skcoldstart.compose import ContentKNNRecommender as ContentKNNRecommender
 from skcoldstart.compose import ContentProfileRecommender as ContentProfileRecommender
 from skcoldstart.compose import OracleRecommender as OracleRecommender

@@ -8,6 +8,7 @@ from skcoldstart.compose._baselines import (
 )
 from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
+from skcoldstart.compose._coldstart_cv import ColdStartRecommenderCV
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
 
 # For explanations and model files, and not meant to be used alone.
@@ -23,6 +24,7 @@ from skcoldstart.compose._regressors import features_and_head as features_and_he
 __all__ = [
     "BlendRecommender",
     "ColdStartRecommender",
+    "ColdStartRecommenderCV",
     "ContentKNNRecommender",
     "ContentProfileRecommender",
     "ContentScaler",

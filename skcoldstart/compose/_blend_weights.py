@@ -13,10 +13,11 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 from skcoldstart._scores.sources import DenseScores, ScoreSource, score_source
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart.compose._ready import ReadyScores
 from skcoldstart.compose._spread import spread_of
 from skcoldstart.metrics import make_recommendation_scorer
 
-__all__ = ["choose_weights"]
+__all__ = ["choose_weights", "folds_of"]
 
 GRID = (0.0, 0.3, 1.0)
 N_FOLDS = 3
@@ -67,14 +68,19 @@ def choose_weights(
     return results, [_pooled(of_part) for of_part in zip(*spreads, strict=True)]
 
 
+def folds_of(n_folds: int, groups: Any) -> Any:
+    """Return shuffled folds of items, or of whole groups."""
+    folds = KFold if groups is None else GroupKFold
+    return folds(n_folds, shuffle=True, random_state=0)
+
+
 def _splits(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
     n_held_out = None
     if cv is None:
         many = n_items > MANY_ITEMS
         cv, n_held_out = (5, 1) if many else (N_FOLDS, None)
     if isinstance(cv, int):
-        folds = KFold if groups is None else GroupKFold
-        cv = folds(cv, shuffle=True, random_state=0)
+        cv = folds_of(cv, groups)
     splits = check_cv(cv).split(np.empty((n_items, 0)), None, groups)
     return islice(splits, n_held_out)
 
@@ -134,25 +140,10 @@ class _HeldOut:
             table = source.rows(users).astype(np.float32)
             self._tables.append(table * scales[:, np.newaxis].astype(np.float32))
 
-    def blended(self, weights: tuple[float, ...]) -> "_Blended":
+    def blended(self, weights: tuple[float, ...]) -> ReadyScores:
         """Return a recommender of these items whose scores are added with weights."""
         total = np.zeros_like(self._tables[0])
         for weight, table in zip(weights, self._tables, strict=True):
             if weight:
                 total += np.float32(weight) * table
-        return _Blended(total)
-
-
-class _Blended:
-    """A recommender that scores the items it was made for, (n_users, n_items)."""
-
-    def __init__(self, scores: np.ndarray) -> None:
-        self._scores = scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the scores, whatever the content."""
-        return self._scores.T
-
-    def read_scores(self, X: Any) -> ScoreSource:
-        """Return them as a source."""
-        return DenseScores(self._scores.T)
+        return ReadyScores(DenseScores(total.T))

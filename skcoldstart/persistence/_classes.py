@@ -18,7 +18,7 @@ _CLASSES = {
     "skcoldstart.audio": "AudioEmbedding AudioUnion FramePooling ItemError"
     " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
-    "skcoldstart.compose": "BlendRecommender ColdStartRecommender"
+    "skcoldstart.compose": "BlendRecommender ColdStartRecommender ColdStartRecommenderCV"
     " ContentKNNRecommender ContentProfileRecommender ContentScaler KernelFeatures"
     " OracleRecommender PopularityRecommender RandomRecommender RegressorPerFactor",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",

@@ -1,0 +1,143 @@
+"""Ridge regressions of all strengths from one decomposition of the content."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+
+from skcoldstart._scores.sources import (
+    LowRankScores,
+    ScoreSource,
+    SparseScores,
+    SumScores,
+)
+
+__all__ = ["RidgePath"]
+
+MOST_DIRECTIONS = 5000  # of content that are decomposed at once
+
+
+@dataclass
+class _New:
+    """Items to predict for: coordinates, and what each counts in its own prediction.
+
+    Shapes: `C` (n_items, r), `squares` (n_items, r) where the items were fitted.
+    """
+
+    C: np.ndarray
+    squares: np.ndarray | None = None
+
+
+class RidgePath:
+    """Predictions of ridges with an intercept, of any strength.
+
+    Shapes: `F` (n_items, d), content of the training items that anybody played;
+    `plays` (n_items, n_users) of these.
+    """
+
+    def __init__(self, F: Any, plays: sp.csr_array) -> None:
+        F = _dense(F)
+        self._mean = F.mean(axis=0)
+        centred = F - self._mean
+        self._basis, self._values = _principal_axes(centred)
+        self._known = centred @ self._basis
+        self._plays = sp.csr_array(plays > 0, dtype=np.float64)
+        self._shares = np.asarray(self._plays.mean(axis=0)).ravel()
+        self._play_slopes: np.ndarray | None = None
+
+    def new(self, F: Any) -> _New:
+        """Return items to predict for, given their content."""
+        return _New((_dense(F) - self._mean) @ self._basis)
+
+    def left_out(self) -> _New:
+        """Return the training items, each to be predicted without itself."""
+        return _New(self._known, self._known**2 / self._values)
+
+    def scores(
+        self,
+        new: _New,
+        Y: np.ndarray,
+        users: np.ndarray,
+        alphas: Any,
+        play_weights: Any,
+    ) -> Iterator[tuple[tuple[float, float], ScoreSource]]:
+        """Return scores of items for each strength and weight of plays.
+
+        Shapes: `Y` (n_items, k), `users` (n_users, k).
+        """
+        Y = np.asarray(Y, dtype=np.float64)
+        mean = Y.mean(axis=0)
+        slopes = self._known.T @ (Y - mean)
+        for alpha in alphas:
+            shrunk = 1 / (self._values + alpha)
+            factors = new.C @ (slopes * shrunk[:, np.newaxis]) + mean
+            own = None
+            if new.squares is not None:
+                own = 1 / len(Y) + new.squares @ (self._values * shrunk)
+                factors = _without(factors, Y, own)
+            for weight in play_weights:
+                if not weight:
+                    yield (alpha, weight), LowRankScores(factors, users)
+                    continue
+                smoothed = self._smoothed(new, shrunk, own)
+                yield (
+                    (alpha, weight),
+                    _sum_of(LowRankScores(factors, users), smoothed, weight),
+                )
+
+    def _smoothed(
+        self, new: _New, shrunk: np.ndarray, own: np.ndarray | None
+    ) -> list[ScoreSource]:
+        """Return predicted plays; those of a training item without the item itself."""
+        if self._play_slopes is None:
+            self._play_slopes = self._plays.T @ self._known
+        users = np.column_stack([self._play_slopes * shrunk, self._shares])
+        items = np.column_stack([new.C, np.ones(len(new.C))])
+        if own is None:
+            return [LowRankScores(items, users)]
+        rest = np.maximum(1 - own, 1e-10)
+        learnt = sp.diags_array(-own / rest, format="csr")
+        return [
+            LowRankScores(items / rest[:, np.newaxis], users),
+            SparseScores(learnt, self._plays.T.tocsr()),
+        ]
+
+
+def _sum_of(
+    factors: LowRankScores, smoothed: list[ScoreSource], weight: float
+) -> ScoreSource:
+    scales = np.full((1 + len(smoothed), factors.n_users), weight)
+    scales[0] = 1.0
+    return SumScores([factors, *smoothed], scales)
+
+
+def _without(fitted: np.ndarray, Y: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return the prediction of each item by a fit to all others, (n_items, k)."""
+    rest = np.maximum(1 - own, 1e-10)[:, np.newaxis]
+    return (fitted - own[:, np.newaxis] * Y) / rest
+
+
+def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return axes (d, r) and squared lengths (r,) of the table along them."""
+    n_items, width = centred.shape
+    wide = width > n_items
+    gram = centred @ centred.T if wide else centred.T @ centred
+    values, vectors = scipy.linalg.eigh(gram, overwrite_a=True)
+    kept = values > 1e-12 * max(values[-1], 0.0)
+    values, vectors = values[kept], vectors[:, kept]
+    return (centred.T @ vectors / np.sqrt(values) if wide else vectors), values
+
+
+def _dense(F: Any) -> np.ndarray:
+    if sp.issparse(F):
+        if min(F.shape) > MOST_DIRECTIONS:
+            raise ValueError(
+                f"X is sparse, with {F.shape[0]} items and {F.shape[1]} columns; the "
+                f"search decomposes at most {MOST_DIRECTIONS} of them. Put "
+                "ContentScaler(300) or TruncatedSVD(300) before it."
+            )
+        F = F.toarray()
+    return np.asarray(F, dtype=np.float64)
