@@ -54,7 +54,8 @@ def explain(
     DataFrame, or dict of columns where pandas is not installed
         A row for each contribution, with the columns ``item`` (row of `X_items`),
         ``user``, ``rank`` (from 1; 0 for what is left), ``kind`` ("song", "content",
-        "constant" or "rest"), ``source`` (a song or the name of a column) and
+        "popularity", "plays", "constant" or "rest"), ``source`` (a song or the name of
+        a column) and
         ``contribution``. Those of an item and a user add up to its score.
 
     Raises
@@ -78,6 +79,11 @@ def explain(
       contributes its weight times its own score for the user. With a linear regressor,
       columns of content contribute as well: coefficient times value, with an intercept
       that is the same for all items.
+
+      A `popularity_weight` is one contribution of kind "popularity". Smoothed plays of
+      a `play_weight` are split by content; by songs they are one of kind "plays".
+    - `BlendRecommender`: the contributions of its recommenders in units of the blend,
+      added up where they have the same source; what centres its scores is a constant.
 
     Steps before the last one of a regressor are applied first; "content" then means
     their output, under the names of its ``get_feature_names_out``.
@@ -122,13 +128,14 @@ def _largest(
     parts: list[Parts], item: int, user: int, n: int | None, score: float
 ) -> list[dict[str, Any]]:
     """Return the largest parts of a score, and what is left."""
-    kinds, labels, values = [], [], []
+    sums: dict[tuple[str, Any], float] = {}  # a song may come from several parts
     for part in parts:
         names, contributions = part.of_pair(item, user)
-        nonzero = np.flatnonzero(contributions)
-        kinds += [part.kind] * len(nonzero)
-        labels += [names[i] for i in nonzero]
-        values += contributions[nonzero].tolist()
+        for i in np.flatnonzero(contributions):
+            key = part.kind, names[i]
+            sums[key] = sums.get(key, 0.0) + float(contributions[i])
+    kinds, labels = [kind for kind, _ in sums], [label for _, label in sums]
+    values = list(sums.values())
     order = np.argsort(-np.abs(values), kind="stable")[:n]
     rows = [
         {"rank": rank, "kind": kinds[i], "source": labels[i], "contribution": values[i]}

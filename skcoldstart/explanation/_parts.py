@@ -7,9 +7,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 
+from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose import (
     LINEAR_REGRESSORS,
+    BlendRecommender,
     ColdStartRecommender,
     ContentKNNRecommender,
     ContentProfileRecommender,
@@ -30,7 +32,7 @@ class Parts:
     Shapes: `A` (n_items, n_parts), `B` (n_selected_users, n_parts).
     """
 
-    kind: str  # "song", "content" or "constant"
+    kind: str  # "song", "content", "popularity", "plays" or "constant"
     labels: np.ndarray
     A: Any
     B: Any
@@ -62,18 +64,17 @@ def parts_of(
         A, B = model.predict_factors(X), model.user_factors_[users]
         return [Parts("content", _column_names(model, A.shape[1]), A, B)]
     if isinstance(model, ColdStartRecommender):
-        if model.play_weight or model.popularity_weight or model.group_level:
-            raise TypeError(
-                "Scores with play_weight, popularity_weight or group_level are not "
-                "explained yet; fit a ColdStartRecommender without them."
-            )
         if by == "songs" or (by == "auto" and X_train is not None):
             return _songs_behind_factors(model, X, users, X_train, item_ids)
         return _columns_behind_factors(model, X, users)
+    if isinstance(model, BlendRecommender):
+        return _parts_of_blend(
+            model, X, users, by=by, X_train=X_train, item_ids=item_ids
+        )
     raise TypeError(
         f"{type(model).__name__} cannot be explained; expected a "
-        "ContentKNNRecommender, a ContentProfileRecommender, or a "
-        "ColdStartRecommender whose regressor is linear or a kernel ridge."
+        "ContentKNNRecommender, a ContentProfileRecommender, a ColdStartRecommender "
+        "whose regressor is linear or a kernel ridge, or a blend of these."
     )
 
 
@@ -96,12 +97,58 @@ def _columns_behind_factors(model: Any, X: Any, users: np.ndarray) -> list[Parts
         )
     A = sp.csr_array(features) if sp.issparse(features) else np.asarray(features)
     coefficients = np.atleast_2d(head.coef_)
-    B = model.user_factors_[users]
-    offset = np.broadcast_to(head.intercept_, len(coefficients))
+    k, n_columns = len(coefficients), A.shape[1]
+    B = model.user_factors_[users].astype(np.float64)
+    slopes = B[:, :k] @ coefficients
+    offsets = B[:, :k] @ np.broadcast_to(head.intercept_, k)
+    if model.play_weight:  # smoothed plays are linear in the same columns
+        slopes += B[:, k : k + n_columns]
+        offsets += B[:, k + n_columns]
     return [
-        Parts("content", _column_names(model, A.shape[1]), A, B @ coefficients),
-        _constant(len(users), A.shape[0], B @ offset),
+        Parts("content", _column_names(model, n_columns), A, slopes),
+        _constant(len(users), A.shape[0], offsets),
+        *_popularity(model, X, B),
     ]
+
+
+def _popularity(model: Any, X: Any, B: np.ndarray) -> list[Parts]:
+    """Return the part that predicted popularity has, the last column of factors."""
+    if not model.popularity_weight:
+        return []
+    label = np.array(["(predicted popularity)"], dtype=object)
+    return [Parts("popularity", label, model.predict_factors(X)[:, -1:], B[:, -1:])]
+
+
+def _parts_of_blend(
+    model: Any, X: Any, users: np.ndarray, *, by: str, X_train: Any, item_ids: Any
+) -> list[Parts]:
+    """Return the parts of each recommender in units of the blend, and its shift."""
+    parts = []
+    for m in np.flatnonzero(model.weights_):
+        recommender, content = open_recommender(model.recommenders_[m], X)
+        known = X_train
+        if known is not None:
+            known = open_recommender(model.recommenders_[m], known)[1]
+        # Neighbours are songs and profiles are content, whatever is asked for.
+        only = isinstance(
+            recommender, (ContentKNNRecommender, ContentProfileRecommender)
+        )
+        own = parts_of(
+            *(recommender, content, users),
+            by="auto" if isinstance(recommender, one_kind) else by,
+            X_train=known,
+            item_ids=item_ids,
+        )
+        scale = model.scales_[m, users]
+        for part in own:
+            part.B = (
+                sp.csr_array(sp.diags_array(scale) @ part.B)
+                if sp.issparse(part.B)
+                else scale[:, np.newaxis] * part.B
+            )
+        parts += own
+    n_items = parts[0].A.shape[0]
+    return [*parts, _constant(len(users), n_items, model.shifts_[users])]
 
 
 def _songs_behind_factors(
@@ -111,6 +158,11 @@ def _songs_behind_factors(
     if X_train is None:
         raise ValueError(
             "by='songs' needs X_train, the content that the recommender was fitted to."
+        )
+    if model.group_level:
+        raise TypeError(
+            "With group_level=True the regressor has learnt groups and not songs; pass "
+            "by='content'."
         )
     played, targets = model.training_factors()
     n_train = X_train.shape[0] if hasattr(X_train, "shape") else len(X_train)
@@ -123,7 +175,8 @@ def _songs_behind_factors(
     new, _ = features_and_head(model.regressor_, X)
     rows = known.tocsr() if sp.issparse(known) else known
     weights = dual_weights(head, _safe_indexing(rows, played), new)
-    predicted = model.predict_factors(X)
+    factors, k = model.predict_factors(X), targets.shape[1]
+    predicted = factors[:, :k]
     gap = np.abs(weights @ targets - predicted).max()
     if gap > _TOLERANCE * max(np.abs(predicted).max(), 1e-30):
         raise ValueError(
@@ -132,7 +185,14 @@ def _songs_behind_factors(
             "(item_weight, sample_weight) cannot be explained by songs."
         )
     labels = played if item_ids is None else np.asarray(item_ids)[played]
-    return [Parts("song", labels, weights, model.user_factors_[users] @ targets.T)]
+    B = model.user_factors_[users].astype(np.float64)
+    parts = [Parts("song", labels, weights, B[:, :k] @ targets.T)]
+    if model.play_weight:  # who played which song is not kept: one sum for them
+        stop = factors.shape[1] - bool(model.popularity_weight)
+        smoothed = factors[:, k:stop].astype(np.float64) @ B[:, k:stop].T
+        label = np.array(["(smoothed plays)"] * len(users), dtype=object)
+        parts.append(Parts("plays", label, smoothed, np.eye(len(users))))
+    return [*parts, *_popularity(model, X, B)]
 
 
 def _column_names(model: Any, n_columns: int) -> np.ndarray:

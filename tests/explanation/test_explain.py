@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import (
     WMF,
+    BlendRecommender,
     ColdStartRecommender,
     ContentKNNRecommender,
     ContentProfileRecommender,
@@ -53,6 +54,43 @@ MODELS = {
         ColdStartRecommender(Ridge(), _WMF, norm_compression=2.0),
         {"by": "songs"},
     ),
+    **{
+        f"all heads, {by}": (
+            ColdStartRecommender(
+                make_pipeline(StandardScaler(), Ridge(3.0)),
+                _WMF,
+                play_weight=2.0,
+                popularity_weight=0.5,
+            ),
+            {"by": by},
+        )
+        for by in ("content", "songs")
+    },
+    "kernel ridge with all heads, songs": (
+        ColdStartRecommender(
+            KernelRidge(0.5, kernel="rbf"), _WMF, play_weight=1.0, popularity_weight=1.0
+        ),
+        {"by": "songs"},
+    ),
+    **{
+        f"blend, {by}": (
+            BlendRecommender(
+                [
+                    ("kernel", ContentKNNRecommender()),
+                    ("profile", ContentProfileRecommender()),
+                    (
+                        "ridge",
+                        make_pipeline(
+                            StandardScaler(), ColdStartRecommender(Ridge(), _WMF)
+                        ),
+                    ),
+                ],
+                weights=[1.0, 0.5, 2.0],
+            ),
+            {"by": by},
+        )
+        for by in ("content", "songs")
+    },
     "pipeline of the recommender": (
         make_pipeline(StandardScaler(), ColdStartRecommender(Ridge(), _WMF)),
         {"by": "songs"},
@@ -169,6 +207,49 @@ def test_removing_the_named_songs_lowers_the_score_most(world, rng):
             n_lower += drops[0] > drops[1]
             n_pairs += 1
     assert n_pairs > 20 and n_lower >= 0.95 * n_pairs
+
+
+def test_contributions_to_ten_thousand_scores_add_up(rng):
+    X = rng.normal(size=(300, 8))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(8, 100)) / 2 - 1))
+    wmf = WMF(6, reg=1.0, dtype="float64", random_state=0)
+    model = BlendRecommender([
+        ("kernel", ContentKNNRecommender()),
+        ("factors", ColdStartRecommender(Ridge(), wmf, popularity_weight=0.3)),
+    ]).fit(X[:200], y[:200])
+    explanation = explain(model, X[200:], np.arange(100), n=3, X_train=X[:200])
+    scores = model.predict(X[200:])
+    assert scores.size == 10_000
+    off = np.abs(sums(explanation) - scores)
+    assert np.all(off <= 1e-6 * np.maximum(np.abs(scores), scores.std()))
+
+
+def test_a_song_of_two_recommenders_is_named_once(world):
+    X, y, X_new = world
+    kernel, ridge = ContentKNNRecommender(), ColdStartRecommender(Ridge(), _WMF)
+    blend = BlendRecommender([("kernel", kernel), ("ridge", ridge)]).fit(X, y)
+    rows = rows_of(explain(blend, X_new[:1], [4], n=None, X_train=X))
+    songs = [row["source"] for row in rows if row["kind"] == "song"]
+    assert len(songs) == len(set(songs))
+    expected = {}
+    for m, part in enumerate(blend.recommenders_):
+        for row in rows_of(explain(part, X_new[:1], [4], n=None, X_train=X)):
+            value = blend.scales_[m, 4] * row["contribution"]
+            expected[row["source"]] = expected.get(row["source"], 0.0) + value
+    got = {row["source"]: row["contribution"] for row in rows if row["kind"] == "song"}
+    assert_allclose([got[i] for i in songs], [expected[i] for i in songs], rtol=1e-5)
+    (constant,) = [row for row in rows if row["kind"] == "constant"]
+    assert_allclose(constant["contribution"], blend.shifts_[4], rtol=1e-6)
+
+
+def test_groups_are_explained_by_content_alone(world):
+    X, y, X_new = world
+    model = ColdStartRecommender(Ridge(), _WMF, group_level=True)
+    model.fit(X, y, groups=np.arange(N_TRAIN) // 2)
+    explanation = explain(model, X_new, np.arange(N_USERS), n=None)
+    assert_allclose(sums(explanation), model.predict(X_new), rtol=1e-4, atol=1e-5)
+    with pytest.raises(TypeError, match="groups and not songs"):
+        explain(model, X_new, [0], X_train=X)
 
 
 def test_sparse_content_is_explained_as_dense(world):
