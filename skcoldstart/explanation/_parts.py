@@ -130,9 +130,7 @@ def _parts_of_blend(
         if known is not None:
             known = open_recommender(model.recommenders_[m], known)[1]
         # Neighbours are songs and profiles are content, whatever is asked for.
-        only = isinstance(
-            recommender, (ContentKNNRecommender, ContentProfileRecommender)
-        )
+        one_kind = (ContentKNNRecommender, ContentProfileRecommender)
         own = parts_of(
             *(recommender, content, users),
             by="auto" if isinstance(recommender, one_kind) else by,
