@@ -140,18 +140,18 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
     def __init__(
         self,
-        alphas=(0.1, 1.0, 10.0, 100.0),
+        alphas: Any = (0.1, 1.0, 10.0, 100.0),
         *,
-        n_components=(200,),
-        regs=("auto",),
-        kernels=("linear", "rbf"),
-        gammas=(0.5, 1.0, 2.0),
-        play_weights=(0.0, 1.0),
-        n_landmarks=1000,
-        cv=None,
-        scoring="map@500",
-        random_state=None,
-    ):
+        n_components: Any = (200,),
+        regs: Any = ("auto",),
+        kernels: Any = ("linear", "rbf"),
+        gammas: Any = (0.5, 1.0, 2.0),
+        play_weights: Any = (0.0, 1.0),
+        n_landmarks: int = 1000,
+        cv: Any = None,
+        scoring: Any = "map@500",
+        random_state: Any = None,
+    ) -> None:
         self.alphas = alphas
         self.n_components = n_components
         self.regs = regs
@@ -215,11 +215,12 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         self.best_score_ = float(self.cv_results_["mean_test_score"][best])
         if np.isnan(self.best_score_):
             raise ValueError(
-                "No candidate has a score: no held-out item was played. Pass more items "
-                "or fewer folds."
+                "No candidate has a score: no held-out item was played. Pass more "
+                "items or fewer folds."
             )
         self.best_estimator_ = self._made(self.best_params_, seed)
-        self.best_estimator_.fit(X, plays)
+        names = getattr(self, "user_names_in_", None)
+        self.best_estimator_.fit(X, plays, user_ids=names)
         self.n_users_ = plays.shape[1]
         return self
 
@@ -274,7 +275,8 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
             self._views(), self.n_components, self.regs, self.alphas, self.play_weights
         )
         return [
-            dict(zip(NAMES, (*view, *others), strict=True)) for view, *others in settings
+            dict(zip(NAMES, (*view, *others), strict=True))
+            for view, *others in settings
         ]
 
     def _splits(self, n_items: int, groups: Any) -> list[tuple[Any, Any]]:

@@ -18,9 +18,10 @@ _CLASSES = {
     "skcoldstart.audio": "AudioEmbedding AudioUnion FramePooling ItemError"
     " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
-    "skcoldstart.compose": "BlendRecommender ColdStartRecommender ColdStartRecommenderCV"
-    " ContentKNNRecommender ContentProfileRecommender ContentScaler KernelFeatures"
-    " OracleRecommender PopularityRecommender RandomRecommender RegressorPerFactor",
+    "skcoldstart.compose": "BlendRecommender ColdStartRecommender"
+    " ColdStartRecommenderCV ContentKNNRecommender ContentProfileRecommender"
+    " ContentScaler KernelFeatures OracleRecommender PopularityRecommender"
+    " RandomRecommender RegressorPerFactor",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
     " WarmupSplit",

@@ -29,8 +29,9 @@ def plays_of_others(y, artists, train, item):
     return y[same].sum()
 
 
-@pytest.mark.parametrize("dated", [False, True])
-@pytest.mark.parametrize("n_splits", [2, 3, 7])
+@pytest.mark.parametrize(
+    ("n_splits", "dated"), [(2, False), (3, False), (7, False), (2, True), (3, True)]
+)
 def test_hot_items_have_an_artist_with_plays_in_training_and_cold_ones_none(
     catalog, n_splits, dated, rng
 ):

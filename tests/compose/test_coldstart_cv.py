@@ -1,0 +1,101 @@
+"""ColdStartRecommenderCV against plain searches and plain refits."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold
+
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ColdStartRecommenderCV,
+    make_recommendation_scorer,
+)
+from skcoldstart.compose._ridge_path import RidgePath
+from skcoldstart.model_selection import cross_val_score
+
+
+@pytest.fixture
+def songs(rng):
+    X = rng.normal(size=(90, 5))
+    y = sp.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(5, 30)) - 1.5)))
+    return X, y
+
+
+def search(**settings):
+    return ColdStartRecommenderCV(
+        n_components=(3, 6), gammas=(0.5,), scoring="auc", random_state=0, **settings
+    )
+
+
+def test_fold_scores_are_those_of_the_plain_recommender(songs):
+    X, y = songs
+    cv = list(GroupKFold(3).split(X, groups=np.arange(90) // 5))
+    model = search(cv=cv).fit(X, y)
+    scorer = make_recommendation_scorer("auc")
+    params = model.cv_results_["params"]
+    assert len(params) == 2 * 4 * 2 * 2  # ranks, strengths, kernels, weights of plays
+    for i in (0, 1, 7, 18, len(params) - 1):
+        plain = model._made(
+            params[i], seed=model.best_estimator_.factorizer.random_state
+        )
+        expected = cross_val_score(plain, X, y, cv=cv, scoring=scorer)
+        found = [model.cv_results_[f"split{k}_test_score"][i] for k in range(3)]
+        assert_allclose(found, expected, atol=2e-3)  # float32 factors, ties
+    assert model.best_params_ == params[model.cv_results_["mean_test_score"].argmax()]
+    best = clone(model.best_estimator_).fit(X, y)
+    assert_array_equal(model.predict(X[:4]), best.predict(X[:4]))
+
+
+@pytest.mark.parametrize("width", [5, 120])
+def test_left_out_predictions_are_those_of_refits(rng, width):
+    F = rng.normal(size=(40, width))
+    plays = sp.csr_array(rng.poisson(0.5, size=(40, 9)))
+    Y, users = rng.normal(size=(40, 3)), rng.normal(size=(9, 3))
+    path = RidgePath(F, plays)
+    for (alpha, weight), source in path.scores(
+        path.left_out(), Y, users, (0.3, 30.0), (0.0, 2.0)
+    ):
+        scores = source.rows(slice(None)).T
+        targets = Y @ users.T + weight * (plays.toarray() > 0)
+        for i in (0, 17):
+            rest = np.arange(40) != i
+            ridge = Ridge(alpha).fit(F[rest], targets[rest])
+            assert_allclose(scores[i], ridge.predict(F[[i]])[0], rtol=1e-6, atol=1e-9)
+
+
+def test_groups_are_left_out_whole_and_refused_without_folds(songs):
+    X, y = songs
+    artists = np.repeat(np.arange(30), 3)
+    grouped = search(cv=3).fit(X, y, groups=artists)
+    assert 0.5 < grouped.best_score_ < 1
+    with pytest.raises(ValueError, match="pass cv=5 to leave out whole groups"):
+        search().fit(X, y, groups=artists)
+
+
+def test_it_recommends_as_the_best_one_and_by_name(songs):
+    X, y = songs
+    model = search().fit(X[:70], y[:70], user_ids=[f"u{u}" for u in range(30)])
+    lists = model.recommend(X[70:], n=3, users=["u4"])
+    assert lists.items.shape == (1, 3)
+    assert model.score(X[70:], y[70:]) > 0.3
+    plain = ColdStartRecommender(
+        clone(model.best_estimator_.regressor), WMF(3, random_state=0)
+    )
+    assert plain.fit(X[:70], y[:70]).predict(X[70:]).shape == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alphas": ()}, "alphas is empty"),
+        ({"alphas": (0.0,)}, "alphas holds 0.0"),
+        ({"kernels": ("poly",)}, "kernels holds 'poly'"),
+    ],
+)
+def test_settings_out_of_range_are_named(songs, settings, message):
+    with pytest.raises(ValueError, match=message):
+        search(**settings).fit(*songs)
