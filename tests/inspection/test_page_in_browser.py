@@ -169,7 +169,8 @@ def test_moments_are_marked_and_played_from_their_start(page):
     marks = '[...document.querySelectorAll("#strip span")].map(s => [s.style.left, '
     assert page.run(marks + "s.style.width])") == [["25%", "25%"], ["75%", "25%"]]
     page.run(f"{buttons}[1].click()")
-    page.wait("player.currentTime == 0.75")
+    page.wait("player.currentTime == 0.75 && !player.seeking")
+    page.frame()  # the strip is drawn again when the player has moved
     # A click on the strip listens from there.
     x, y = page.run("""(() => {
       const box = document.getElementById("strip").getBoundingClientRect();
