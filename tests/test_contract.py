@@ -33,6 +33,7 @@ from skcoldstart import (
     BlendRecommender,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ColdStartRecommenderCV,
     ContentKNNRecommender,
     ContentProfileRecommender,
     ContrastiveEncoder,
@@ -169,6 +170,11 @@ CASES = [
     Case(OracleRecommender(_WMF), "plays"),
     Case(PopularityRecommender(), "table", learns_from_plays=True),
     Case(ContentKNNRecommender(5), "table", learns_from_plays=True),
+    Case(
+        ColdStartRecommenderCV((1.0, 10.0), n_components=(3,), random_state=0),
+        "table",
+        learns_from_plays=True,
+    ),
     Case(
         BlendRecommender([
             ("factors", ColdStartRecommender(Ridge(), _WMF)),

@@ -68,8 +68,8 @@ class ArtistHistorySplit(BaseCrossValidator):
     ...     split = ArtistHistorySplit(3, history=history)
     ...     train, test = next(split.split(artists, plays, groups=artists))
     ...     print(history, artists[train], artists[test])
-    hot ['bob' 'cem' 'cem'] ['bob']
-    cold ['bob' 'cem' 'cem'] ['ann' 'ann']
+    hot ['bob' 'cem'] ['bob' 'cem']
+    cold ['bob' 'cem'] ['ann' 'ann']
     """
 
     # Where metadata is routed, groups come here unasked, as in GroupKFold.

@@ -352,7 +352,8 @@ def test_parameters_that_may_be_places_are_reviewed():
         "AudioEmbedding.weights",  # of a known digest
         "LibrosaFeatures.features",  # functions of librosa.feature that take a waveform
         *("CNNFactorRegressor.device", "ContrastiveEncoder.device"),
-        "BlendRecommender.scoring",  # the name of a metric, or a known scorer
+        # The name of a metric, or a known scorer.
+        *("BlendRecommender.scoring", "ColdStartRecommenderCV.scoring"),
         "PopularityRecommender.on",
     }
     found = {
