@@ -44,7 +44,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     ----------
     alphas : array-like of float, default=(0.1, 1.0, 10.0, 100.0)
         Strengths of the ridge, above 0.
-    n_components : array-like of int, default=(200,)
+    n_components : int or array-like of int, default=(200,)
         Numbers of factors.
     regs : array-like of float or "auto", default=("auto",)
         Values of `reg` of the factorization.
@@ -127,7 +127,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "alphas": ["array-like"],
-        "n_components": ["array-like"],
+        "n_components": ["array-like", Interval(Integral, 1, None, closed="left")],
         "regs": ["array-like"],
         "kernels": ["array-like"],
         "gammas": ["array-like"],
@@ -253,7 +253,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
             "play_weights": Interval(Real, 0, None, closed="left"),
         }
         for name, constraint in allowed.items():
-            values = list(getattr(self, name))
+            values = np.atleast_1d(np.array(getattr(self, name), dtype=object)).tolist()
             if not values and not (name == "gammas" and "rbf" not in self.kernels):
                 raise ValueError(f"{name} is empty; expected one setting or more.")
             for value in values:
@@ -272,7 +272,11 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     def _candidates(self) -> list[dict[str, Any]]:
         """Return all combinations, in the order of NAMES."""
         settings = product(
-            self._views(), self.n_components, self.regs, self.alphas, self.play_weights
+            self._views(),
+            np.atleast_1d(self.n_components).tolist(),
+            self.regs,
+            self.alphas,
+            self.play_weights,
         )
         return [
             dict(zip(NAMES, (*view, *others), strict=True))
@@ -304,7 +308,9 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         asked = plays[played] if test is None else plays[test]
         factorized = {
             (rank, reg): self._factorizer(rank, reg, seed)
-            for rank, reg in product(self.n_components, self.regs)
+            for rank, reg in product(
+                np.atleast_1d(self.n_components).tolist(), self.regs
+            )
         }
         in_train = np.isin(train, played)
         factors = {
