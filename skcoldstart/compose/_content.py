@@ -91,7 +91,13 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_components=None, *, scaling="auto", random_state=None):
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        scaling: str = "auto",
+        random_state: Any = None,
+    ) -> None:
         self.n_components = n_components
         self.scaling = scaling
         self.random_state = random_state
@@ -295,8 +301,13 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     }
 
     def __init__(
-        self, n_components=1000, *, kernel="rbf", gamma=1.0, random_state=None
-    ):
+        self,
+        n_components: int = 1000,
+        *,
+        kernel: str = "rbf",
+        gamma: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.n_components = n_components
         self.kernel = kernel
         self.gamma = gamma

@@ -26,8 +26,8 @@ class FoldInMixin:
     def fold_in_users(self, plays: Any, *, item_ids: Any = None) -> Any:
         """Return the factors of new users, from what they played.
 
-        Nothing is fitted: the users are told by the items that they have in common
-        with the users of `fit`. The factors go to `recommend` as `user_factors`.
+        Nothing is fitted. The users are solved for with the items of `fit` kept as
+        they are. The factors go to `recommend` as `user_factors`.
 
         .. versionadded:: 0.2
 

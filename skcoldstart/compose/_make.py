@@ -50,9 +50,8 @@ def make_recommender(
     """Make a blend of recommenders with settings chosen on real data.
 
     A `BlendRecommender` of factors predicted from content, of neighbours and of a
-    content profile, each on the view of the content that suits it. On five real sets it
-    ranks the first places better than any of its parts. It is returned unfitted: print
-    it, change it with ``set_params``, search over it.
+    content profile, each on the view of the content that suits it. It is returned
+    unfitted: print it, change it with ``set_params``, search over it.
 
     .. versionadded:: 0.2
 

@@ -46,6 +46,7 @@ def test_names_become_one_line_of_unicode():
     assert check_texts(given, 8, input_name="names").tolist() == expected
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
 def test_names_of_every_kind_are_drawn_without_a_warning(suffix, tmp_path):
     display = TasteMapDisplay(V, names=NAMES, labels=NAMES)
