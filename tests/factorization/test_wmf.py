@@ -500,17 +500,11 @@ def test_failed_fit_is_unfitted(plays):
 
 
 INTERRUPTED = """
-import io, signal, sys, threading
+import sys, threading
 import numpy as np, scipy.sparse as sp
 from skcoldstart import WMF
+from tests.stubs import InterruptedAtWork
 
-class InterruptedAtWork(io.StringIO):
-    def write(self, text):
-        if "objective=" in text:
-            signal.raise_signal(signal.SIGINT)
-        return super().write(text)
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent does
 plays = sp.random_array((3000, 2000), density=0.02, rng=np.random.default_rng(0))
 warm_start = sys.argv[1] == "True"
 wmf = WMF(64, max_iter=10**9, tol=0, warm_start=warm_start, random_state=0, verbose=1)
