@@ -182,14 +182,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return table
 
     def _table(self, X: Any, *, reset: bool) -> Any:
-        with name_missing_content(X):
-            table = validate_data(
-                self,
-                X,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                reset=reset,
-            )
+        table = _checked(self, X, reset=reset)
         return sp.csr_array(table) if sp.issparse(table) else table
 
     def _chosen(self, table: Any, y: Any, rng: np.random.Generator) -> str:
@@ -329,7 +322,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self
             The fitted features.
         """
-        table = self._table(X, reset=True)
+        table = _checked(self, X, reset=True)
         chosen = np.arange(table.shape[0])
         if len(chosen) > self.n_components:
             rng = check_random_state(self.random_state)
@@ -356,17 +349,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Features.
         """
         check_is_fitted(self)
-        return self._kernel(self._table(X, reset=False)) @ self.normalization_
-
-    def _table(self, X: Any, *, reset: bool) -> Any:
-        with name_missing_content(X):
-            return validate_data(
-                self,
-                X,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                reset=reset,
-            )
+        return self._kernel(_checked(self, X, reset=False)) @ self.normalization_
 
     def _kernel(self, table: Any) -> np.ndarray:
         return pairwise_kernels(
@@ -438,3 +421,15 @@ def _agreement(unit: np.ndarray, shared: np.ndarray) -> float:
     products = (weights * shared).sum(axis=1)
     lengths = np.sqrt(((weights @ shared) * weights).sum(axis=1))
     return float(np.mean(products / np.where(lengths > 0, lengths, 1.0)))
+
+
+def _checked(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return content as a table of floats, and name the place of a missing value."""
+    with name_missing_content(X):
+        return validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=reset,
+        )
