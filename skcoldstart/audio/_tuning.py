@@ -1,7 +1,7 @@
 """MusicNNArchitecture: a pretrained network to go on from."""
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 from skcoldstart.audio._musicnn import TRAINING_SETS, load_musicnn
 
@@ -20,9 +20,11 @@ class MusicNNArchitecture:
         Trained on tags of the Million Song Dataset, or of MagnaTagATune.
     weights : str or PathLike, default=None
         Where the weights are, as in `AudioEmbedding`.
-    frozen : bool, default=True
-        If True, only the new layer learns; if False, all weights do, from where they
-        are. The means and variances of batch normalization stay as they are.
+    frozen : bool or "convolutions", default=True
+        What does not learn. True: all weights of musicnn, so that only the new layer
+        learns; "convolutions": the last layers learn, which are the dense layer of 200
+        units and the new one; False: all weights learn, from where they are. The means
+        and variances of batch normalization stay as they are.
 
     See Also
     --------
@@ -51,10 +53,14 @@ class MusicNNArchitecture:
         model: str = "musicnn",
         *,
         weights: str | os.PathLike[str] | None = None,
-        frozen: bool = True,
+        frozen: bool | Literal["convolutions"] = True,
     ) -> None:
         if model not in TRAINING_SETS:
             raise ValueError(f"model={model!r}; expected one of {[*TRAINING_SETS]}.")
+        if frozen not in (True, False, "convolutions"):
+            raise ValueError(
+                f"frozen={frozen!r}; expected True, False or 'convolutions'."
+            )
         self.model = model
         self.weights = weights
         self.frozen = frozen

@@ -118,6 +118,22 @@ def test_layers_of_musicnn_equal_a_loop_in_numpy(wheel, weights, layer, music):
     assert_allclose(vectors, expected, rtol=1e-4, atol=1e-4)
 
 
+@needs_weights
+@pytest.mark.slow
+@pytest.mark.parametrize("training_set", ["MSD", "MTT"])
+def test_layers_of_the_trained_network_equal_a_loop_in_numpy(training_set, music):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from skcoldstart.audio._torch.musicnn import MusicNN
+
+    trained = _musicnn.load_musicnn(os.environ["SKCOLDSTART_MUSICNN"], training_set)
+    mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
+    window = np.asarray(mel.fit_transform([music(SR, SR)])[0]) / np.log(10)
+    with torch.no_grad():
+        layers = MusicNN(trained)(torch.tensor(window[None], dtype=torch.float32))
+    for name, expected in musicnn_layers(trained, window).items():
+        assert_allclose(layers[name][0], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
 def test_spectrogram_of_musicnn_is_that_of_librosa(music):
     librosa = pytest.importorskip("librosa", reason="librosa is the reference")
     from skcoldstart.audio._listening import _MUSICNN_BANDS
@@ -326,7 +342,7 @@ def test_estimator_with_a_module_survives_pickle_and_clone(music):
         assert_array_equal(twin.fit_transform(clips), rows)
 
 
-@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("frozen", [True, "convolutions", False])
 def test_fine_tuning_keeps_statistics_and_a_frozen_body(frozen, wheel, weights, music):
     torch = pytest.importorskip("torch", reason="needs torch")
     pytest.importorskip("skorch", reason="needs skorch")
@@ -347,9 +363,14 @@ def test_fine_tuning_keeps_statistics_and_a_frozen_body(frozen, wheel, weights, 
     ).fit(frames, y)
     body = model.net_.module_.network.body
     assert not body.training and len(list(body.buffers())) == 33
-    learns = dict(body.named_parameters()).keys()
+    learns = set() if frozen is True else dict(body.named_parameters()).keys()
+    learns = {name for name in learns if not name.startswith("output")}  # tags
+    if frozen == "convolutions":
+        last = ("pool_norm", "dense")
+        learns = {name for name in learns if name.startswith(last)}
+        assert len(learns) == 6
     for name, value in body.state_dict().items():
-        stays = frozen or name not in learns or name.startswith("output")  # tags
+        stays = name not in learns
         assert torch.equal(value, before[name]) == stays, name
     expected = torch.tensor(weights["batch_normalization_9/moving_variance"])
     assert torch.equal(body.pool_norm.running_var, expected)
@@ -364,3 +385,5 @@ def test_architecture_names_wrong_frames_and_models(wheel):
         MusicNNArchitecture(weights=wheel)(128, 4)
     with pytest.raises(ValueError, match="expected one of"):
         MusicNNArchitecture("vgg")
+    with pytest.raises(ValueError, match="expected True, False or 'convolutions'"):
+        MusicNNArchitecture(frozen="dense")

@@ -22,7 +22,8 @@ def random_weights(seed):
 
     def norm(i, size):
         name = f"batch_normalization_{i}" if i else "batch_normalization"
-        weights[f"{name}/gamma"] = 1 + 0.1 * rng.normal(size=size)
+        sign = rng.choice([-1, 1], size)  # as in the trained network
+        weights[f"{name}/gamma"] = sign * (1 + 0.1 * rng.normal(size=size))
         weights[f"{name}/beta"] = 0.1 * rng.normal(size=size)
         weights[f"{name}/moving_mean"] = 0.1 * rng.normal(size=size)
         weights[f"{name}/moving_variance"] = rng.uniform(0.5, 2, size=size)

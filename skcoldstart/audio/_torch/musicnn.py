@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,28 +15,33 @@ _EPSILON = 1e-3  # of batch normalisation, in the network that was trained
 
 
 class _ConvReluNorm(nn.Module):
-    """Convolve, rectify and normalise, in this order."""
+    """Convolve, rectify, normalise; then the maximum over bands."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], conv: str, norm: str) -> None:
         super().__init__()
         kernel = weights[f"{conv}/kernel"].transpose(3, 2, 0, 1)
         self.kernel = nn.Parameter(torch.tensor(kernel))
         self.bias = nn.Parameter(torch.tensor(weights[f"{conv}/bias"]))
-        self.norm = _norm(nn.BatchNorm2d, weights, norm)
+        self.norm = _norm(nn.BatchNorm1d, weights, norm)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Map (n, channels, time, bands) to (n, filters, time, bands left)."""
-        return self.norm(
-            functional.relu(functional.conv2d(maps, self.kernel, self.bias))
-        )
+        """Map (n, 1, time, bands) to the maximum over bands, (n, filters, time).
+
+        "same" padding of time is done by hand, since an even filter has one row less
+        before it than behind. What follows the convolution keeps the order of a
+        filter's values or reverses it, so it can be done after the maximum: the same
+        numbers in two thirds of the time.
+        """
+        width = self.kernel.shape[2]
+        maps = functional.pad(maps, (0, 0, (width - 1) // 2, width // 2))
+        maps = functional.conv2d(maps, self.kernel, self.bias)
+        smallest, largest = torch.aminmax(maps, dim=3)
+        falls = self.norm.weight[:, None] < 0
+        return self.norm(functional.relu(torch.where(falls, smallest, largest)))
 
 
 class MusicNN(nn.Module):
-    """Timbral and temporal filters, three dense convolutions, pooling, two layers.
-
-    The convolutions see time x bands; "same" padding of time is done by hand, since an
-    even filter has one row less before it than behind.
-    """
+    """Timbral and temporal filters, three dense convolutions, pooling, two layers."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__()
@@ -57,12 +63,11 @@ class MusicNN(nn.Module):
     def forward(self, windows: torch.Tensor) -> dict[str, torch.Tensor]:
         """Map log-mel windows (n, time, bands) to the layers, each (n, features)."""
         x = self.input_norm(windows.unsqueeze(1))
-        maps = [_strongest(block(_pad_time(x, block))) for block in self.frontend]
-        features = [torch.cat(maps, dim=1)]
+        features = [torch.cat([block(x) for block in self.frontend], dim=1)]
         for i, block in enumerate(self.midend):
             # Channels of the last layer stand where bands stood in the spectrogram.
             image = features[-1].transpose(1, 2).unsqueeze(1)
-            out = block(_pad_time(image, block)).squeeze(3)
+            out = block(image)
             features.append(out if i == 0 else out + features[-1])
         joined = torch.cat(features, dim=1)
         largest, mean = joined.amax(2), joined.mean(2)
@@ -81,16 +86,6 @@ class MusicNN(nn.Module):
 
 def _numbered(name: str, i: int) -> str:
     return f"{name}_{i}" if i else name
-
-
-def _pad_time(maps: torch.Tensor, block: _ConvReluNorm) -> torch.Tensor:
-    width = block.kernel.shape[2]
-    return functional.pad(maps, (0, 0, (width - 1) // 2, width // 2))
-
-
-def _strongest(maps: torch.Tensor) -> torch.Tensor:
-    """Return the maximum over bands: (n, filters, time)."""
-    return maps.amax(3)
 
 
 def _norm(kind: type, weights: Mapping[str, np.ndarray], name: str) -> nn.Module:
@@ -115,12 +110,19 @@ class TunedMusicNN(nn.Module):
     """A new output layer on musicnn, whose own weights may stay as they are."""
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray], n_outputs: int, *, frozen: bool
+        self,
+        weights: Mapping[str, np.ndarray],
+        n_outputs: int,
+        *,
+        frozen: bool | Literal["convolutions"],
     ) -> None:
         super().__init__()
         self.body = MusicNN(weights)
         self.head = nn.Linear(self.body.dense.out_features, n_outputs)
         self.body.requires_grad_(not frozen)
+        if frozen == "convolutions":
+            for layer in (self.body.pool_norm, self.body.dense, self.body.dense_norm):
+                layer.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "TunedMusicNN":
         """Switch the mode of the head; statistics of the body stay as they are."""
