@@ -24,7 +24,7 @@ from skcoldstart.compose._linear import (
 from skcoldstart.compose._regressors import features_and_head, last_step
 from skcoldstart.compose._targets import compress_norms
 
-__all__ = ["PosteriorMixin", "learn_posterior"]
+__all__ = ["PosteriorMixin"]
 
 MOST_FEATURES = 2048  # a square matrix of them is kept
 MOST_ITEMS = 4096  # whose leave-one-out residuals are taken
@@ -34,7 +34,34 @@ NORMAL_90 = 1.6448536269514722  # 90 % of a normal variable lie within
 
 
 class PosteriorMixin(FactorScoresMixin):
-    """Covariances of predicted factors, and deviations of scores."""
+    """Covariances of predicted factors, and deviations of scores.
+
+    They take a third of the time of a fit, so they are learnt when first asked for.
+    Whoever gets a copy of the recommender does not need its training items for them.
+    """
+
+    regressor_: Any
+    factorizer_: Any
+    prior_strength: float
+
+    def _record_training(self, *seen: Any) -> None:
+        """Keep what `_learn_posterior` takes, unless there are no covariances."""
+        reason = _why_none(self)
+        self._posterior = reason and {"reason": reason}
+        self._training = None if reason else seen
+
+    def _learnt_posterior(self) -> dict[str, Any]:
+        """Return what covariances are made of, or the reason why there are none."""
+        training = getattr(self, "_training", None)
+        if training is not None:
+            self._posterior = _learn_posterior(self, *training)
+            self._training = None
+        return getattr(self, "_posterior", {"reason": "it was fitted before 0.2"})
+
+    def __getstate__(self) -> Any:
+        """Leave the training items behind."""
+        self._learnt_posterior()
+        return super().__getstate__()
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Score every item for every user.
@@ -73,14 +100,14 @@ class PosteriorMixin(FactorScoresMixin):
     def _covariance(self, X: Any) -> FactorCovariance:
         """Return the covariances of latent factors predicted from content."""
         check_is_fitted(self)
-        state = getattr(self, "_posterior", {"reason": "it was fitted before 0.2"})
+        state = self._learnt_posterior()
         if "reason" in state:
             raise TypeError(
                 f"Predictions have no covariances: {state['reason']}. Expected a "
                 "regularized Ridge, RidgeCV, LinearRegression or KernelRidge, alone or "
                 "at the end of a Pipeline, and a factorizer such as WMF()."
             )
-        F, head = features_and_head(self.regressor_, X)  # type: ignore[attr-defined]
+        F, head = features_and_head(self.regressor_, X)
         if isinstance(head, KernelRidge):
             return _kernel_covariance(head, F, state)
         scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
@@ -90,7 +117,7 @@ class PosteriorMixin(FactorScoresMixin):
         """Return the covariances of latent factors once items are played."""
         length = self._factor_length  # type: ignore[attr-defined]
         cov = self._covariance(X).scaled(length)
-        factorizer = self.factorizer_  # type: ignore[attr-defined]
+        factorizer = self.factorizer_
         U = factorizer.user_factors_.astype(np.float64)
         gram = U.T @ U
         # A play counts against the content as in the mean that `refine_factors` solves
@@ -99,7 +126,7 @@ class PosteriorMixin(FactorScoresMixin):
         spectrum = np.maximum(np.linalg.eigvalsh(gram), 0.0)
         freedom = np.sum(spectrum / (spectrum + getattr(factorizer, "reg_", 0.0)))
         varying = np.einsum("kr,kl,lr->", cov.root, gram, cov.root)
-        unit = self.prior_strength * varying / freedom  # type: ignore[attr-defined]
+        unit = self.prior_strength * varying / freedom
         counts = factorizer.confidences(plays)
         precision = np.sqrt(np.maximum(counts.data - 1.0, 0.0) / unit)
 
@@ -111,13 +138,38 @@ class PosteriorMixin(FactorScoresMixin):
         return after_plays(cov, listeners()).scaled(1 / length)
 
 
-def learn_posterior(
+def _why_none(recommender: Any) -> str | None:
+    """Return the reason why there are no covariances, if there is one."""
+    head = last_step(recommender.regressor_)
+    if not hasattr(recommender, "user_factors_"):
+        return f"{type(recommender.factorizer_).__name__} does not decode linearly"
+    if not isinstance(head, (*LINEAR_REGRESSORS, KernelRidge)):
+        return f"the regressor ends in {type(head).__name__}"
+    try:
+        alpha = one_strength(head, "Covariances")
+    except ValueError as error:
+        return str(error).rstrip(".")
+    if getattr(head, "positive", False):
+        return "the coefficients are held positive"
+    if isinstance(head, KernelRidge):
+        if alpha == 0 or head.kernel == "precomputed":
+            return f"of {head}, whose alpha is 0 or kernel precomputed"
+    elif head.n_features_in_ > MOST_FEATURES:
+        return (
+            f"the regressor sees {head.n_features_in_} features, of which a square "
+            f"matrix is needed, for up to {MOST_FEATURES}; reduce them by TruncatedSVD"
+        )
+    return None
+
+
+def _learn_posterior(
     recommender: Any,
     F: Any,
     targets: np.ndarray,
     weight: np.ndarray | None,
     plays: sp.csr_array,
     played: np.ndarray,
+    norm_compression: float,
 ) -> dict[str, Any]:
     """Return what covariances are made of, or the reason why there are none.
 
@@ -126,32 +178,15 @@ def learn_posterior(
     what costs as much as its fit is left to the prediction.
     """
     head = last_step(recommender.regressor_)
-    if not hasattr(recommender, "user_factors_"):
-        name = type(recommender.factorizer_).__name__
-        return {"reason": f"{name} does not decode linearly"}
-    if not isinstance(head, (*LINEAR_REGRESSORS, KernelRidge)):
-        return {"reason": f"the regressor ends in {type(head).__name__}"}
-    try:
-        alpha = one_strength(head, "Covariances")
-    except ValueError as error:
-        return {"reason": str(error).rstrip(".")}
     F = F if hasattr(F, "shape") else np.asarray(F)
-    is_kernel = isinstance(head, KernelRidge)
-    if getattr(head, "positive", False):
-        return {"reason": "the coefficients are held positive"}
-    if is_kernel and (alpha == 0 or head.kernel == "precomputed"):
-        return {"reason": f"of {head}, whose alpha is 0 or kernel precomputed"}
-    if not is_kernel and F.shape[1] > MOST_FEATURES:
-        return {
-            "reason": f"the regressor sees {F.shape[1]} features, of which a square "
-            f"matrix is needed, for up to {MOST_FEATURES}; reduce them by TruncatedSVD"
-        }
     rng = np.random.default_rng(0)
     w = np.ones(len(targets)) if weight is None else np.asarray(weight, np.float64)
-    folds = _held_out(head, F, targets, weight, recommender, plays, played, rng)
-    if is_kernel:
+    folds = _held_out(
+        head, F, targets, weight, recommender, plays, played, norm_compression, rng
+    )
+    if isinstance(head, KernelRidge):
         return {"targets": targets, "weight": w, "folds": folds}
-    state = _ridge_state(head, F, w, alpha)
+    state = _ridge_state(head, F, w, one_strength(head, "Covariances"))
     chosen = _chosen(len(targets), MOST_ITEMS, rng)
     chosen = np.unique(np.concatenate([chosen, *(fold["items"] for fold in folds)]))
     rows = F.tocsr() if sp.issparse(F) else F
@@ -284,6 +319,7 @@ def _held_out(
     recommender: Any,
     plays: sp.csr_array,
     played: np.ndarray,
+    norm_compression: float,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
     """Return errors of factors predicted for items that nothing has seen, in folds.
@@ -316,7 +352,7 @@ def _held_out(
                 blind.item_factors_[played[rest]],
                 blind.transform(plays[items]),
             ])
-            both, _ = compress_norms(both, recommender.norm_compression)
+            both, _ = compress_norms(both, norm_compression)
             learnt, truth = both[: len(rest)], both[len(rest) :]
         params = {} if weight is None else {"sample_weight": weight[rest]}
         twin = _with_chosen_strength(head).fit(F[rest], learnt, **params)

@@ -1,5 +1,7 @@
 """How sure predictions are: closed forms against brute force, and held-out truth."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -42,6 +44,32 @@ def world(rng):
 def fitted(world, regressor, **params):
     X, y = world
     return ColdStartRecommender(clone(regressor), _WMF, **params).fit(X[:120], y[:120])
+
+
+class CountingWMF(WMF):
+    """Count how often items are folded in."""
+
+    folded = 0
+
+    def transform(self, Y):
+        type(self).folded += 1
+        return super().transform(Y)
+
+
+def test_a_fit_does_not_learn_covariances_but_a_saved_copy_has_them(world):
+    X, y = world
+    CountingWMF.folded = 0
+    model = ColdStartRecommender(Ridge(3.0), CountingWMF(6)).fit(X[:120], y[:120])
+    assert CountingWMF.folded == 0
+    asked = fitted(world, Ridge(3.0))
+    expected = asked.predict_factors(X[120:], return_cov=True)[1]
+    dumped = pickle.dumps(fitted(world, Ridge(3.0)))
+    assert len(dumped) == len(pickle.dumps(asked))  # without the training items
+    restored = pickle.loads(dumped)
+    assert_array_equal(restored.predict_factors(X[120:], True)[1], expected)
+    changed = fitted(world, Ridge(3.0)).set_params(norm_compression=2.0)
+    assert_array_equal(changed.predict_factors(X[120:], True)[1], expected)
+    assert model.predict_factors(X[120:], return_cov=True)[1].shape == (40, 6, 6)
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
