@@ -1,6 +1,5 @@
 """Vector quantisation of frames: k-means codewords, exact nearest codes."""
 
-import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
 from operator import itemgetter
@@ -17,6 +16,7 @@ from skcoldstart._sequences.collector import ItemCollector
 from skcoldstart._sequences.labels import labels_of
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, _fit_context
+from skcoldstart._utils.warning import warn
 from skcoldstart.codebook import _lloyd
 from skcoldstart.codebook._reading import check_codes, read_codes, read_frames
 from skcoldstart.codebook._sampling import sample_frames
@@ -208,12 +208,11 @@ class VectorQuantizer(
         self._keep(index, counts)
         n_distinct = len(np.unique(self.codebook_, axis=0))
         if n_distinct < self.n_codewords:
-            warnings.warn(
+            warn(
                 f"Only {n_distinct} of n_codewords={self.n_codewords} codewords are "
                 "distinct, because the frames hold too few distinct ones; the surplus "
                 "codewords are copies that no frame is given. Lower n_codewords.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return self
 

@@ -22,8 +22,7 @@ _TILES_PER_CODEWORD, _TILES_PER_NUMBER = 0.4, 0.02
 class CodewordIndex:
     """Answers which codeword is nearest to a frame.
 
-    Shapes: `codebook` (n_codewords, n_features), `frames` (n_frames, n_features),
-    `codebook` (n_codewords, n_features).
+    Shapes: `codebook` (n_codewords, n_features), `frames` (n_frames, n_features).
 
     Both ways compute distances in float32 first, and compare in float64 all codewords
     that rounding leaves in doubt. So labels and distances are functions of frame and
@@ -45,7 +44,7 @@ class CodewordIndex:
             sample = np.array(frames[:: -(-len(frames) // _PROBE)], dtype=np.float64)
             n = len(sample)
             n_steps = leaves.search(
-                sample, np.empty(n, np.int32), np.empty(n), _nowhere(n)
+                sample, np.empty(n, np.int32), np.empty(n), _unknown_starts(n)
             )
             if self._leaves_pay(n_steps, n):
                 self._leaves = leaves
@@ -64,7 +63,9 @@ class CodewordIndex:
         """
         labels = np.empty(len(frames), np.int32)
         distances = np.empty(len(frames), np.float64)
-        start = _nowhere(len(frames)) if start is None else self._distinct_of[start]
+        start = (
+            _unknown_starts(len(frames)) if start is None else self._distinct_of[start]
+        )
 
         def search(first: int) -> None:
             part = slice(first, first + _CHUNK)
@@ -107,8 +108,8 @@ class CodewordIndex:
         return cost < self._cost_of_tiles
 
 
-def _nowhere(n_frames: int) -> np.ndarray:
-    """Return starts that are unknown."""
+def _unknown_starts(n_frames: int) -> np.ndarray:
+    """Return no codeword to start from for each frame, (n_frames,)."""
     return np.full(n_frames, -1, np.int32)
 
 

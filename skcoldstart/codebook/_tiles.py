@@ -8,7 +8,7 @@ __all__ = ["UNIT_ROUNDOFF", "CodewordTiles", "centre_and_scale"]
 UNIT_ROUNDOFF = 2.0**-24
 _TILE = 128
 # Scaled frames beyond this are compared with every codeword in float64.
-_FAR = 2.0**40
+_MOST_SCALED = 2.0**40
 
 
 class CodewordTiles:
@@ -63,14 +63,14 @@ class CodewordTiles:
         n_features = frames.shape[1]
         z = (frames - self._mean) * self._scale
         squares = np.einsum("ij,ij->i", z, z)
-        far = ~(squares < _FAR**2)
-        z[far], squares[far] = 0.0, 0.0
+        too_large = ~(squares < _MOST_SCALED**2)
+        z[too_large], squares[too_large] = 0.0, 0.0
         errors = self._relative_error * (1.0 + np.sqrt(squares)) ** 2
         rows = np.empty((len(frames), n_features + 2), np.float32)
         rows[:, :n_features] = z
         rows[:, n_features] = 1.0
         rows[:, n_features + 1] = squares + errors
-        errors[far] = np.inf
+        errors[too_large] = np.inf
         return rows, errors.astype(np.float32)
 
 

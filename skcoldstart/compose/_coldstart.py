@@ -44,11 +44,11 @@ from skcoldstart.compose._regressors import (
     kept_or_new,
     last_step,
     name_of_groups,
+    usage_parameters,
     with_item_weights,
 )
 from skcoldstart.compose._smoothing import check_linear_in_targets
 from skcoldstart.compose._targets import compress_norms, item_weights
-from skcoldstart.compose._usage import usage_parameters
 from skcoldstart.factorization import WMF
 
 __all__ = ["ColdStartRecommender"]

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import clone, is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.multioutput import MultiOutputRegressor
@@ -14,6 +15,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skcoldstart._utils.sk import HasMethods, _routing_enabled
+from skcoldstart.neural import UserFactors
 
 __all__ = [
     "RegressorPerFactor",
@@ -24,7 +26,7 @@ __all__ = [
     "kept_or_new",
     "last_step",
     "name_of_groups",
-    "named_for_fit",
+    "usage_parameters",
     "with_item_weights",
 ]
 
@@ -135,7 +137,7 @@ def with_item_weights(
     given = [name for name in params if name.endswith("sample_weight")]
     if weight is None:
         return params, params[given[0]] if given else None
-    named = named_for_fit(regressor, ("sample_weight",))
+    named = _named_for_fit(regressor, ("sample_weight",))
     if not named:
         raise TypeError(
             f"item_weight needs a regressor whose fit takes sample_weight, but "
@@ -145,6 +147,30 @@ def with_item_weights(
     if given:
         weight = weight * np.asarray(params[given[0]])
     return params | {name: weight}, weight
+
+
+def usage_parameters(
+    regressor: Any, factorizer: Any, user_factors: np.ndarray | None, plays: Any
+) -> dict[str, Any]:
+    """Return parameters of `fit` for a regressor that wants usage.
+
+    Shapes: `user_factors` (n_users, k), `plays` (n_items, n_users) of its items.
+
+    A regressor wants it by naming ``user_factors`` and ``usage`` in the signature of
+    its `fit`. Behind `TransformedTargetRegressor` it predicts other things than
+    factors, and is given nothing.
+    """
+    if user_factors is None or not (
+        named := _named_for_fit(regressor, ("user_factors", "usage"))
+    ):
+        return {}
+    if hasattr(factorizer, "confidences"):
+        usage = factorizer.confidences(plays)
+    else:
+        usage = sp.csr_array(plays, copy=True)
+        usage.data[:] = 1
+    values = {"user_factors": UserFactors(user_factors), "usage": usage}
+    return {named[name]: value for name, value in values.items()}
 
 
 def features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
@@ -184,7 +210,7 @@ def features_of_fit(regressor: Any, X: Any) -> Iterator[list[Any]]:
         del head.fit
 
 
-def named_for_fit(regressor: Any, names: Iterable[str]) -> dict[str, str]:
+def _named_for_fit(regressor: Any, names: Iterable[str]) -> dict[str, str]:
     """Return parameters of `fit` by the names under which they reach who has them.
 
     All of `names` or nothing: the last step of a Pipeline and the estimator of a search

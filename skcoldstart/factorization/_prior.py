@@ -39,8 +39,8 @@ def fold_in_around(
         system = strength * gram
         system[np.diag_indices_from(system)] += strength * rows.penalties[row]
         system += (B.T * w) @ B
-        news = B.T @ (1.0 + w - w * (B @ factors[row]))
-        factors[row] += scipy.linalg.solve(system, news, assume_a="pos")
+        right_side = B.T @ (1.0 + w - w * (B @ factors[row]))
+        factors[row] += scipy.linalg.solve(system, right_side, assume_a="pos")
 
     run(solve, played.tolist())
     return factors

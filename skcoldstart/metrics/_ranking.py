@@ -13,7 +13,7 @@ from skcoldstart.metrics._formulas import (
     evaluate_each,
     parse_metrics,
 )
-from skcoldstart.metrics._inputs import AVERAGE, INPUT, read_inputs
+from skcoldstart.metrics._plays_and_scores import AVERAGE, INPUT, read_inputs
 
 __all__ = ["mean_auc", "ranking_report"]
 

@@ -14,6 +14,7 @@ from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.sk import _num_samples
 from skcoldstart._utils.table import table_of
+from skcoldstart._utils.warning import warn
 from skcoldstart.model_selection._validation import check_splits_rows
 
 __all__ = ["content_leakage_check"]
@@ -143,7 +144,7 @@ def content_leakage_check(
         })
     table = table_of(rows)
     for message in _messages(table, _amount_correlation(X, plays), typed is None):
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)
     return table
 
 

@@ -21,7 +21,7 @@ from skcoldstart._sequences.checks import check_frames
 from skcoldstart._utils.missing import name_missing_content, refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.neural._bags import Bags
-from skcoldstart.neural._inputs import check_known_frames, check_layer_sizes, hold_out
+from skcoldstart.neural._checks import check_known_frames, check_layer_sizes, hold_out
 from skcoldstart.neural._windows import count_frames
 
 __all__ = ["ContrastiveEncoder"]

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skcoldstart._sequences.checks import check_frames
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart.neural._inputs import (
+from skcoldstart.neural._checks import (
     check_known_frames,
     check_layer_sizes,
     check_same_network,
@@ -21,7 +21,7 @@ from skcoldstart.neural._inputs import (
 )
 from skcoldstart.neural._state import plain_state, set_plain_state
 from skcoldstart.neural._targets import TargetScale
-from skcoldstart.neural._usage import check_usage
+from skcoldstart.neural._user_factors import check_usage
 from skcoldstart.neural._windows import count_frames, prediction_starts
 
 __all__ = ["CNNFactorRegressor"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from skcoldstart.neural._inputs import import_training
+from skcoldstart.neural._checks import import_training
 from skcoldstart.neural._targets import TargetScale
 
 __all__ = ["plain_state", "set_plain_state"]

@@ -19,13 +19,6 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
-from skcoldstart.similarity._inputs import (
-    check_labels,
-    check_relevance,
-    check_target,
-    group_codes,
-    holds_labels,
-)
 from skcoldstart.similarity._objective import RankingObjective
 from skcoldstart.similarity._relevance import find_relevant
 from skcoldstart.similarity._scores import (
@@ -35,6 +28,13 @@ from skcoldstart.similarity._scores import (
     mean_of_played,
 )
 from skcoldstart.similarity._solvers import train
+from skcoldstart.similarity._targets import (
+    check_labels,
+    check_relevance,
+    check_target,
+    group_codes,
+    holds_labels,
+)
 
 __all__ = ["MLRSimilarity"]
 

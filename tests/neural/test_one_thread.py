@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from skcoldstart.neural._threads import one_torch_thread
+from skcoldstart.neural._one_thread import one_torch_thread
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def test_torch_has_one_thread_inside_and_as_many_as_before_after(three_threads):
 
 def test_nothing_happens_without_torch(three_threads, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setattr("skcoldstart.neural._threads.find_spec", lambda name: None)
+    monkeypatch.setattr("skcoldstart.neural._one_thread.find_spec", lambda name: None)
     with one_torch_thread():
         assert torch.get_num_threads() == 3
