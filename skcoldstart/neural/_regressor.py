@@ -76,7 +76,9 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     patience : int or None, default=12
         Passes without improvement before training stops; ``None`` makes all passes.
     device : str, default="auto"
-        "auto" is the first GPU, or else the CPU; or a device that torch knows.
+        "auto" is the first GPU, or else the CPU; or a device that torch knows. Of
+        several processes in torch's default group, "auto" gives each its own GPU, and
+        each calls `fit` with the same data, see Notes.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Type in which layers compute. "auto" is bfloat16 on a GPU that has it.
     warm_start : bool, default=False
@@ -172,6 +174,14 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Memory is the network, the optimizer's two moments of it, and a few batches; on a
     GPU also the frames, where they fit. torch's global random state is left alone.
+
+    Where `torch.distributed` has a default group of processes, all of them train one
+    network: each calls `fit` with the same X, y and an int as `random_state`, reads and
+    computes its share of each batch of `batch_size` windows, and ends with the same
+    network. Losses are those of one process up to rounding for every objective, since
+    the outputs of all shares meet before the loss. Layers that normalise batches see
+    the share of one process, and their running statistics are averaged after each pass.
+    Nothing but `fit` and `partial_fit` waits for the other processes.
 
     References
     ----------

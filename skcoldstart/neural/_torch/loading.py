@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from skcoldstart.neural._torch.objectives import Objective
+from skcoldstart.neural._torch.processes import Processes
 from skcoldstart.neural._windows import (
     iter_frames,
     prediction_starts,
@@ -69,14 +70,18 @@ def read_ahead(
 class Windows:
     """Windows of items, and what the objective needs to know of the items.
 
-    Shapes: `values` (n_windows, window, n_features).
+    Of a batch for several processes, `values` are the windows of this one; `n_windows`
+    counts all of them, and the objective is told of all.
+
+    Shapes: `values` (n_own_windows, window, n_features).
     """
 
     values: torch.Tensor
+    n_windows: int
     usage: tuple[torch.Tensor, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.n_windows
 
 
 @dataclass(eq=False)
@@ -97,6 +102,7 @@ class WindowBatches(IterableDataset):
     seed: int
     n_threads: int
     device: torch.device
+    processes: Processes
     shuffle: bool = True
     epoch: int = 0
 
@@ -125,11 +131,12 @@ class WindowBatches(IterableDataset):
             windows, targets, *usage = [
                 part.to(self.device, non_blocking=True) for part in parts
             ]
-            yield Windows(windows.float(), tuple(usage)), targets
+            yield Windows(windows.float(), len(targets), tuple(usage)), targets
 
     def _read_batch(self, task: Any) -> list[torch.Tensor]:
         items, starts = task
-        windows = torch.as_tensor(self.read(items, starts, self.window))
+        own = self.processes.share(len(items))
+        windows = torch.as_tensor(self.read(items[own], starts[own], self.window))
         targets = self.targets[torch.from_numpy(items)]
         parts = [windows, targets, *self.objective.usage_of(items)]
         if self.device.type == "cuda":

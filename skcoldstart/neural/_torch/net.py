@@ -14,6 +14,7 @@ from skorch.helper import predefined_split
 
 from skcoldstart._utils.threads import one_torch_thread_in_children
 from skcoldstart.neural._torch.loading import WindowBatches, Windows
+from skcoldstart.neural._torch.processes import Processes
 
 __all__ = [
     "FactorNet",
@@ -38,6 +39,7 @@ class FactorNet(NeuralNet):
 
     precision = "float32"
     _random: Any = nullcontext  # where layers draw from in training
+    _processes = Processes()  # that share each batch
 
     def train(
         self,
@@ -54,6 +56,7 @@ class FactorNet(NeuralNet):
         Callbacks whose names begin with "_" are dropped in the end.
         """
         self.callbacks, self._random = callbacks, random
+        self._processes = batches.processes
         self.initialize_callbacks()
         self.criterion_ = objective
         self.train_split = predefined_split(held_out) if held_out else None
@@ -77,7 +80,7 @@ class FactorNet(NeuralNet):
         self._set_training(False)
         with torch.inference_mode():
             on_device = torch.from_numpy(windows).to(self.device, non_blocking=True)
-            return self.infer(Windows(on_device)).cpu().numpy()
+            return self.infer(Windows(on_device, len(windows))).cpu().numpy()
 
     def forget_training(self) -> None:
         """Drop what only training needs: gradients, and moments of the optimizer."""
@@ -105,8 +108,15 @@ class FactorNet(NeuralNet):
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Return the objective of a batch."""
-        return self.criterion_(y_pred, y_true, *X.usage)
+        """Return the objective of a batch, of all processes that share it."""
+        outputs = self._processes.gather(y_pred, len(X))
+        return self.criterion_(outputs, y_true, *X.usage)
+
+    def train_step_single(self, batch: Any, **params: Any) -> dict[str, Any]:
+        """Compute the loss and its gradients, of all processes that share the batch."""
+        step = super().train_step_single(batch, **params)
+        self._processes.add_gradients(self.module_.parameters())
+        return step
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -126,6 +136,8 @@ class FactorNet(NeuralNet):
             super().run_single_epoch(iterator, training, prefix, step_fn, **params)
         else:
             self._run_lean(iterator, training, prefix)
+        if training:
+            self._processes.average_statistics(self.module_)
         losses = self.history[-1, "batches", :, f"{prefix}_loss"]
         if not np.isfinite(losses).all():
             raise ValueError(
@@ -143,9 +155,11 @@ class FactorNet(NeuralNet):
                 if training:
                     self.optimizer_.zero_grad(set_to_none=True)
                     loss.backward()
+                    self._processes.add_gradients(self.module_.parameters())
                     self.optimizer_.step()
                 total += loss.detach().double() * len(windows)
                 n_batches += 1
+        self._processes.follow_first(total)
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", float(total) / len(iterator))
         self.history.record_batch(f"{prefix}_batch_size", len(iterator))
@@ -167,6 +181,7 @@ class FactorNet(NeuralNet):
             "criterion_": torch.nn.MSELoss(),
             "train_split": None,
             "_random": nullcontext,
+            "_processes": Processes(),
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -181,9 +196,11 @@ class FactorNet(NeuralNet):
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the device of a name; "auto" is the first GPU, or the CPU."""
+    """Return the device of a name; "auto" is the process's own GPU, or the CPU."""
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", Processes.current().gpu())
     try:
         resolved = torch.device(device)
         torch.empty(1, device=resolved).cpu()  # which "meta" cannot

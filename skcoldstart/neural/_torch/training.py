@@ -32,11 +32,13 @@ from skcoldstart.neural._torch.net import (
     resolve_device,
 )
 from skcoldstart.neural._torch.objectives import OBJECTIVES
+from skcoldstart.neural._torch.processes import Processes
 from skcoldstart.neural._windows import WindowReader, frame_moments
 
 # Rounding depends on the shape of a batch. It is always the same, filled up if need be,
 # so that a prediction depends on nothing but the item.
 PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
+MOST_PASSES = 1 << 20  # of one network, whose draws are those of no other process
 LEAST_GAIN = 1e-4  # share of the loss that counts as an improvement
 LR_FACTOR = 0.5  # of the learning rate on a plateau
 
@@ -153,6 +155,9 @@ def train_net(
 ) -> None:
     """Train a net for some more passes over the data."""
     device = torch.device(net.device)
+    processes = Processes.current()
+    processes.check_same(seed, data.n_frames, data.targets, data.train)
+    processes.follow_first(*net.module_.state_dict().values())
     read = _reader(params, data, device)
     objective = OBJECTIVES[params.objective](
         data.scale,
@@ -173,6 +178,7 @@ def train_net(
         seed=seed,
         n_threads=n_readers(params.n_jobs, device) * isinstance(read, WindowReader),
         device=device,
+        processes=processes,
     )
     held_out = None
     if len(data.held_out):
@@ -183,7 +189,10 @@ def train_net(
             lr=params.lr, initial_lr=params.lr, weight_decay=params.weight_decay
         )
     draws = callable(params.architecture) or params.dropout > 0
-    random = RandomStream(seed + len(net.history), device).opened
+    # Each process drops other units; one process alone draws as ever.
+    random = RandomStream(
+        seed + len(net.history) + processes.rank * MOST_PASSES, device
+    ).opened
     bar: Any = nullcontext()
     if params.verbose:
         name = type(params).__name__
