@@ -211,7 +211,8 @@ def aucs_of_tags(model, features, tags):
     scores = model.decision_function(features)
     both = tags.any(axis=0) & ~tags.all(axis=0)
     aucs = np.full(tags.shape[1], np.nan)
-    aucs[both] = roc_auc_score(tags[:, both], scores[:, both], average=None)
+    if both.any():
+        aucs[both] = roc_auc_score(tags[:, both], scores[:, both], average=None)
     return aucs
 
 

@@ -11,8 +11,9 @@ FOLDER holds any of these, as their sources name them::
     msd/segments_timbre.npz              timbre of songs, as frames
     hetrec2011-lastfm-2k/*.zip           plays of artists
 
-No set pairs audio with listeners, so this is not the paper's experiment: where it has
-audio the target is terms, and where it has plays the content is terms of the artist.
+None of these sets pairs audio with listeners, so this is not the paper's experiment:
+where one has audio the target is terms, and where it has plays the content is terms of
+the artist. For sets that pair both, see ``open_audio.py``.
 Songs on the list of mismatches are dropped, some of them popular. What has to be chosen
 (regularization, strength of the logistic regression) is chosen inside the training
 songs. Every finished part is kept under ``--out``, as in ``paper_tables.py``.

@@ -22,7 +22,7 @@ ITEM_FIELDS = frozenset(
     (
         "item_ids track_ids artist_ids artists artist_names titles releases genres "
         "release_dates first_play metadata years duration_s tempo loudness_db key mode "
-        "time_signature "
+        "time_signature is_known "
         "artist_familiarity artist_hotttnesss song_hotttnesss groups is_new paths "
         "waveforms frames pitches start_s X words item_latent item_tags popularity "
         "tag_probabilities true_item_factors"
@@ -31,7 +31,7 @@ ITEM_FIELDS = frozenset(
 USER_FIELDS = frozenset("user_ids user_latent user_tastes true_user_factors".split())
 NAMES = frozenset(
     (
-        "tags terms vocabulary genre_names tag_names tag_is_audible "
+        "tags terms vocabulary feature_names genre_names tag_names tag_is_audible "
         "factor_is_audible sr"
     ).split()
 )
@@ -141,9 +141,12 @@ def make_subset(
     user_idx = _largest(
         n_items_of_user, n_users, rng, f"users of {n_all_users}", "n_users"
     )
-    cut = {name: values for name, values in whole.items() if name in NAMES}
+    names = NAMES
+    if sp.issparse(whole.get("artists")):  # whose columns they are then
+        names |= {"artist_ids"}
+    cut = {name: values for name, values in whole.items() if name in names}
     for name, values in whole.items():
-        if name in ITEM_FIELDS:
+        if name in ITEM_FIELDS - names:
             cut[name] = _take(values, item_idx, n_all_items, name)
         elif name in USER_FIELDS:
             cut[name] = _take(values, user_idx, n_all_users, name)

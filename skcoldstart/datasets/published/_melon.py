@@ -78,6 +78,8 @@ def load_melon(
         frames : LazySequence of n_items, or None
             Mel spectrograms; item i is (n_frames_i, 48), float32, frame-major, read
             from its archive when it is used. A song without one has zero frames.
+        is_known : ndarray of shape (n_items,), bool, or None
+            Whether a song has a spectrogram.
         DESCR : str
             What was found.
 
@@ -159,7 +161,7 @@ def load_melon(
         item_ids=item_ids,
         user_ids=np.array(users)[has_songs],
         **_songs(place / "song_meta.json", item_ids),
-        frames=_spectrograms(place, item_ids) if frames else None,
+        **_spectrograms(place, item_ids, frames),
         DESCR=(
             f"{len(item_ids)} songs in {len(has_songs)} playlists ({plays.nnz} pairs)."
         ),
@@ -216,11 +218,11 @@ def _day(text: Any) -> str:
         return f"{year}-{month}-01"
 
 
-def _spectrograms(folder: Path, item_ids: np.ndarray) -> LazySequence | None:
+def _spectrograms(folder: Path, item_ids: np.ndarray, wanted: bool) -> dict[str, Any]:
     """Find where the spectrograms of items lie in the archives."""
     archives = sorted(folder.glob("arena_mel_*.tar"))
-    if not archives:
-        return None
+    if not (wanted and archives):
+        return {"frames": None, "is_known": None}
     row = {item: i for i, item in enumerate(item_ids.tolist())}
     places: list[tuple[str, int, int]] = [("", 0, 0)] * len(row)
     for path in archives:
@@ -237,7 +239,10 @@ def _spectrograms(folder: Path, item_ids: np.ndarray) -> LazySequence | None:
                             )
         except tarfile.TarError as error:
             raise ValueError(f"{path} is a damaged archive ({error}).") from error
-    return LazySequence(_read_spectrogram, places)
+    return {
+        "frames": LazySequence(_read_spectrogram, places),
+        "is_known": np.array([bool(path) for path, _, _ in places]),
+    }
 
 
 def _read_spectrogram(place: tuple[str, int, int]) -> np.ndarray:

@@ -84,6 +84,11 @@ def test_yambda_tracks_may_have_several_artists(tmp_path):
         taste.artists.toarray(), [[1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 0]]
     )
     assert taste.groups[:3].tolist() == [8, 8, 8] and taste.groups[3] < 0
+    subset = make_subset(taste, 3, 1, random_state=0)
+    assert_array_equal(
+        subset.artists.toarray(), taste.artists[subset.item_idx].toarray()
+    )
+    assert subset.artist_ids.tolist() == [7, 8, 9]
 
 
 def test_a_ratio_of_one_is_taken_for_a_mistake(tmp_path):
@@ -170,6 +175,7 @@ def test_melon_playlists_are_users_and_spectrograms_are_frames(melon):
     assert found.titles.tolist() == ["곡 0", "곡 1", "곡 20000"]
     assert found.artists == [[3], [4, 3], [5]] and found.groups.tolist() == [3, 4, 5]
     assert [len(frames) for frames in found.frames] == [5, 0, 9]
+    assert found.is_known.tolist() == [True, False, True]
     assert_array_equal(found.frames[2], bands[20_000].T)
     assert found.frames[0].flags.c_contiguous
     again = pickle.loads(pickle.dumps(found.frames[[2]]))
