@@ -1,6 +1,7 @@
 """Millions of play counts from text to a sparse matrix: time, peak memory, same matrix.
 
     python benchmarks/bench_loaders.py [--lines 5000000] [--rounds 3] [--packed]
+    python benchmarks/bench_loaders.py --yambda [--lines 10000000]
 
 Writes a file in the form of the Taste Profile (users of 40 hexadecimal digits whose
 lines follow each other, songs of 18 characters by power law) and reads it with
@@ -12,6 +13,10 @@ file itself lies in the page cache. Peak memory is that of the process, less wha
 after its imports. ``--packed`` reads gzip instead.
 
 All readings must give the same names and the same matrix.
+
+``--yambda`` writes listens and 100,000 embeddings of 128 numbers in the form of Yambda
+instead, and reads them with ``load_yambda`` and ``load_yambda_embeddings``; listens are
+counted again with pandas for comparison.
 """
 
 import argparse
@@ -58,6 +63,73 @@ def write_triplets(path, n_lines, seed=0):
             )
             n_written += len(chosen)
     return n_written
+
+
+def write_yambda(folder, n_listens, n_items=100_000, n_features=128, seed=0):
+    """Write listens, sorted by user and time, and embeddings of all tracks."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(seed)
+    n_users = max(10, n_listens // 5000)  # 46 million listens of 9,238 users
+    users = np.sort(rng.integers(n_users, size=n_listens)).astype(np.uint32) * 100
+    share = np.cumsum((np.arange(n_items) + 4.0) ** -0.85)
+    items = np.searchsorted(share / share[-1], rng.random(n_listens))
+    names = rng.choice(9_400_000, n_items, replace=False).astype(np.uint32)
+    listens = pa.table({
+        "uid": users,
+        "item_id": names[np.minimum(items, n_items - 1)],
+        "timestamp": (5 * np.arange(n_listens)).astype(np.uint32),
+        "is_organic": np.ones(n_listens, np.uint8),
+        "played_ratio_pct": rng.choice([5, 30, 100], n_listens).astype(np.uint16),
+        "track_length_seconds": np.full(n_listens, 200, np.uint32),
+    })
+    place = folder / "flat" / "50m"
+    place.mkdir(parents=True)
+    pq.write_table(listens, place / "listens.parquet")
+    schema = pa.schema([
+        ("item_id", pa.uint32()),
+        *((name, pa.list_(pa.float64())) for name in ("embed", "normalized_embed")),
+    ])
+    with pq.ParquetWriter(folder / "embeddings.parquet", schema) as file:
+        for part in np.array_split(names, 20):
+            X = rng.standard_normal((len(part), n_features))
+            offsets = np.arange(len(part) + 1, dtype=np.int32) * n_features
+            lists = [
+                pa.ListArray.from_arrays(offsets, rows.ravel())
+                for rows in (X, X / np.linalg.norm(X, axis=1, keepdims=True))
+            ]
+            file.write_table(pa.table([part, *lists], schema=schema))
+
+
+def yambda_by_pandas(folder):
+    """Count listens of which more than half was played."""
+    import pandas as pd
+    import scipy.sparse as sp
+
+    table = pd.read_parquet(
+        folder / "flat" / "50m" / "listens.parquet",
+        columns=["uid", "item_id", "played_ratio_pct"],
+    )
+    table = table[table.played_ratio_pct > 50]
+    item, item_ids = pd.factorize(table.item_id, sort=True)
+    user, user_ids = pd.factorize(table.uid, sort=True)
+    plays = sp.csr_array((np.ones(len(item)), (item, user)))
+    plays.sum_duplicates()
+    return plays, np.asarray(item_ids, dtype=str), np.asarray(user_ids, dtype=str)
+
+
+def yambda_by_us(folder):
+    from skcoldstart.datasets import load_yambda
+
+    taste = load_yambda(folder)
+    return taste.plays, taste.item_ids.astype(str), taste.user_ids.astype(str)
+
+
+def embeddings_by_us(folder):
+    from skcoldstart.datasets import load_yambda_embeddings
+
+    load_yambda_embeddings(folder)
 
 
 def ours(path):
@@ -144,18 +216,29 @@ READERS = {
     "pandas, pyarrow": lambda path: by_pandas(path, "pyarrow"),
     "pyarrow.csv": by_arrow,
     "counting newlines": newlines,
+    "load_yambda": yambda_by_us,
+    "load_yambda_embeddings": embeddings_by_us,
+    "pandas, listens": yambda_by_pandas,
 }
+
+
+def peak_bytes():
+    """Return the peak of this process; getrusage has that of its parent, too."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measure(name, path, small):
     """Read in this process; print seconds, peak memory in bytes and a checksum."""
     read = READERS[name]
     read(small)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     start, start_cpu = time.perf_counter(), time.process_time()
     found = read(path)
     seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    peak = peak_bytes() - before
     check = 0
     if found is not None:
         plays, item_ids, user_ids = found
@@ -163,7 +246,7 @@ def measure(name, path, small):
             check = zlib.crc32(part.astype(np.int64), check)
         check = zlib.crc32(plays.data.astype(np.float32), check)
         check = zlib.crc32("\n".join([*item_ids, *user_ids]).encode(), check)
-    print(json.dumps([seconds, cpu, peak * 1024, check]))
+    print(json.dumps([seconds, cpu, peak, check]))
 
 
 def in_a_process(name, path, small):
@@ -172,9 +255,31 @@ def in_a_process(name, path, small):
     return json.loads(out)
 
 
+def write_input(folder, options):
+    """Write what is read and a small one of its kind; return how many lines it has."""
+    if options.yambda:
+        path, small, n_lines = folder / "yambda", folder / "small", options.lines
+        write_yambda(path, n_lines)
+        write_yambda(small, 1000, n_items=200)
+        size = sum(file.stat().st_size for file in path.rglob("*.parquet"))
+    else:
+        path, small = folder / "triplets.txt", folder / "small.txt"
+        n_lines = write_triplets(path, options.lines)
+        write_triplets(small, 1000)
+        size = path.stat().st_size
+    print(f"{n_lines} lines, {size / 1e6:.0f} MB")
+    if options.packed:
+        packed = path.with_suffix(".txt.gz")
+        with open(path, "rb") as source, gzip.open(packed, "wb", 1) as target:
+            shutil.copyfileobj(source, target, 1 << 22)
+        path = packed
+    return path, small, n_lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lines", type=int, default=5_000_000)
+    parser.add_argument("--lines", type=int, default=None)
+    parser.add_argument("--yambda", action="store_true", help="listens and embeddings")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--packed", action="store_true", help="read gzip")
     parser.add_argument("--folder", type=Path, help="where to write the file")
@@ -191,37 +296,31 @@ def main():
         f"{platform.machine()}, {os.cpu_count()} CPUs; "
         + ", ".join(f"{name} {version(name)}" for name in packages)
     )
+    if options.lines is None:
+        options.lines = 10_000_000 if options.yambda else 5_000_000
     names = ["load_taste_profile", "counting newlines"]
-    if not options.alone:
+    if options.yambda:
+        names = ["load_yambda", "pandas, listens", "load_yambda_embeddings"]
+    elif not options.alone:
         names[1:1] = [
             "pandas",
             *["pandas, pyarrow", "pyarrow.csv"] * ("pyarrow" in packages),
         ]
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        path, small = Path(folder, "triplets.txt"), Path(folder, "small.txt")
-        n_lines = write_triplets(path, options.lines)
-        write_triplets(small, 1000)
-        size = path.stat().st_size
-        print(f"{n_lines} lines, {size / 1e6:.0f} MB")
-        if options.packed:
-            packed = path.with_suffix(".txt.gz")
-            with open(path, "rb") as source, gzip.open(packed, "wb", 1) as target:
-                shutil.copyfileobj(source, target, 1 << 22)
-            path = packed
+        path, small, n_lines = write_input(Path(folder), options)
         found = {name: [] for name in names}
         for _ in range(options.rounds):
             for name in names:
                 found[name].append(in_a_process(name, path, small))
     base = np.median([row[0] for row in found[names[0]]])
-    checks = {
-        row[3] for name in names if name != "counting newlines" for row in found[name]
-    }
-    print(f"{'':22}{'s':>8}{'CPU s':>8}{'M lines/s':>11}{'B a line':>10}{'ratio':>8}")
+    checks = {row[3] for name in names for row in found[name] if row[3]}
+    heads = f"{'s':>8}{'CPU s':>8}{'M lines/s':>11}{'peak MB':>9}{'B a line':>10}"
+    print(f"{'':22}{heads}{'ratio':>8}")
     for name in names:
         seconds, cpu, peak, _ = np.median(found[name], axis=0)
         print(
             f"{name:22}{seconds:8.2f}{cpu:8.2f}{n_lines / seconds / 1e6:11.2f}"
-            f"{peak / n_lines:10.1f}{seconds / base:8.2f}"
+            f"{peak / 1e6:9.0f}{peak / n_lines:10.1f}{seconds / base:8.2f}"
         )
     print("same matrix and names" if len(checks) == 1 else "MATRICES DIFFER")
 

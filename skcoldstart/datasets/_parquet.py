@@ -14,9 +14,11 @@ from skcoldstart.datasets._blocks import (
     require_pyarrow,
 )
 
-__all__ = ["PARQUET", "parquet", "parquet_blocks", "parquet_files"]
+__all__ = ["GROUP_BY_GROUP", "PARQUET", "parquet", "parquet_blocks", "parquet_files"]
 
 PARQUET = b"PAR1"  # what its files begin with
+# pyarrow otherwise reads all row groups of the wanted columns ahead.
+GROUP_BY_GROUP = {"pre_buffer": False}
 
 
 def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
@@ -26,7 +28,7 @@ def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
         columns.check(schema.names, str(path))
         ids = (columns.user, columns.item)
         text = [name for name in ids if is_text(schema.field(name).type)]
-        with pq.ParquetFile(path, read_dictionary=text) as file:
+        with pq.ParquetFile(path, read_dictionary=text, **GROUP_BY_GROUP) as file:
             batches = file.iter_batches(ROWS, columns=columns.names())
             yield from arrow_blocks(batches, columns, str(path))
 

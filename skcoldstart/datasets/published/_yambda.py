@@ -14,7 +14,7 @@ from skcoldstart._utils.sk import Interval, StrOptions, validate_params
 from skcoldstart.datasets._blocks import ROWS
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._files import check_path, check_regular_file
-from skcoldstart.datasets._parquet import parquet
+from skcoldstart.datasets._parquet import GROUP_BY_GROUP, parquet
 
 __all__ = ["load_yambda", "load_yambda_embeddings"]
 
@@ -162,7 +162,7 @@ def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterato
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
             wanted = columns + ["played_ratio_pct"] * (min_ratio is not None)
             missing = set(wanted) - set(file.schema_arrow.names)
             if missing:
@@ -299,7 +299,7 @@ def load_yambda_embeddings(
     wanted = None if items is None else np.asarray(list(items))
     column = "normalized_embed" if normalized else "embed"
     X, is_known, filled = None, None, 0
-    with parquet(path) as pq, pq.ParquetFile(path) as file:
+    with parquet(path) as pq, pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
         if wanted is None:
             n_rows = file.metadata.num_rows
             ids = np.empty(n_rows, np.int64)

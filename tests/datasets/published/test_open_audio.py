@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -110,6 +112,30 @@ def test_yambda_embeddings_follow_the_items(tmp_path, rng):
     assert_allclose(some.X[2], X[3] / np.linalg.norm(X[3]), rtol=1e-6)
     with pytest.raises(ValueError, match=r"no embedding of the 1 items"):
         load_yambda_embeddings(tmp_path, items=[5000])
+
+
+PEAK_OF_EMBEDDINGS = """
+import sys
+import pyarrow as pa
+from skcoldstart.datasets import load_yambda_embeddings
+
+load_yambda_embeddings(sys.argv[1], items=[5])
+print(pa.default_memory_pool().max_memory())
+"""
+
+
+@pytest.mark.slow
+def test_yambda_files_are_never_in_memory_as_a_whole(tmp_path, rng):
+    n_rows, n_features, n_groups = 150_000, 64, 60
+    X = rng.normal(size=(n_rows, n_features))
+    lists = pa.ListArray.from_arrays(np.arange(n_rows + 1) * n_features, X.ravel())
+    columns = [np.arange(n_rows, dtype=np.uint32), lists, lists]
+    table = pa.table(columns, ["item_id", "embed", "normalized_embed"])
+    path = tmp_path / "embeddings.parquet"
+    pq.write_table(table, path, row_group_size=n_rows // n_groups)
+    command = [sys.executable, "-c", PEAK_OF_EMBEDDINGS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < X.nbytes
 
 
 @pytest.mark.parametrize(
