@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._scores.plays import labelled
 from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.threads import ThreadMap, worker_threads
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._blocks import Block, Columns
 from skcoldstart.datasets._ids import ArrowIds, PythonIds, is_missing, make_ids
@@ -125,7 +126,7 @@ def plays_from_events(
         read, or no event is left; row or line are named.
     TypeError
         If `events` is neither a dataframe nor a path, ids are of several types in
-        several files, or `since`, `until` or `half_life` do not fit the timestamps.
+        several parts, or `since`, `until` or `half_life` do not fit the timestamps.
     ImportError
         If pyarrow is needed and not installed.
 
@@ -173,8 +174,9 @@ def plays_from_events(
     counter = _Counter(
         clock, _fixed_ids(items, "items"), _fixed_ids(users, "users"), max(least) > 1
     )
-    for block in blocks_of(events, Columns(user, item, count, timestamp)):
-        counter.add(block)
+    with worker_threads(2) as run:  # one numbers items, one users
+        for block in blocks_of(events, Columns(user, item, count, timestamp)):
+            counter.add(block, run)
     return counter.finish(least)
 
 
@@ -214,32 +216,30 @@ class _Counter:
         self._n_events = 0
         self._n_dropped = dict.fromkeys(REASONS, 0)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: Block, run: ThreadMap) -> None:
         """Add those events of a block that are wanted."""
-        codes = {
-            "item": self._codes("item", block.items, block),
-            "user": self._codes("user", block.users, block),
-        }
+        columns = {"item": block.items, "user": block.users}
+        numbers = run(lambda axis: self._codes(axis, columns[axis], block), columns)
+        codes = dict(zip(columns, numbers, strict=True))
         self._n_events += len(codes["item"])
         wanted = self._wanted(block, codes)
         items, users = codes["item"][wanted], codes["user"][wanted]
         if not len(items):
             return
-        ones = np.ones(len(items))
-        counts = weights = ones if block.counts is None else block.counts[wanted]
+        counts = weights = None if block.counts is None else block.counts[wanted]
         if block.times is not None:
             times = block.times[wanted]
             self._note_first(items, times)
             if self._clock.decays:
                 decay, scale = self._clock.weights(times)
-                weights = counts * decay
+                weights = decay if counts is None else counts * decay
                 if scale != 1.0:
                     self._tables["weight"].rescale(scale, TINY)
         self._table("weight").add(items, users, weights)
         if self._drops_few and weights is not counts:
             self._table("plays").add(items, users, counts)
         if self._drops_few and block.counts is not None:
-            self._table("events").add(items, users, ones)
+            self._table("events").add(items, users)
 
     def finish(self, least: tuple[float, float]) -> Bunch:
         """Return the table and the names of its rows and columns."""
@@ -392,10 +392,11 @@ class _Counter:
             if fixed is not None:
                 unknown = [str(value) for value in ids[axis].unknown]
                 hint = near_miss(unknown, map(str, fixed)).strip()
-                if set(unknown) & set(map(str, fixed)):
-                    kinds = [type(v).__name__ for v in (ids[axis].unknown[0], fixed[0])]
+                others = [type(v) for v in ids[axis].unknown[:1]]
+                if others and others[0] not in {type(v) for v in fixed}:
                     hint = (
-                        f"they are {kinds[0]} in the events; here they are {kinds[1]}"
+                        f"they are {others[0].__name__} in the events; here they are "
+                        f"{type(fixed[0]).__name__}"
                     )
                 if hint:
                     hints.append(f"Ids of {axis}s= are not those of the events: {hint}")

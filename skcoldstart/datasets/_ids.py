@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart.datasets._name_table import NameTable
+
 __all__ = [
     "ArrowIds",
     "Coded",
@@ -17,6 +19,7 @@ __all__ = [
 ]
 
 UNKNOWN = 1000  # ids that are remembered to tell how they differ from known ones
+WHOLE, _LONG = "whole numbers", ("text", "bytes")
 
 
 @dataclass(frozen=True)
@@ -68,48 +71,40 @@ class PythonIds:
 class ArrowIds:
     """Ids that are Arrow values, numbered in compiled code."""
 
-    def __init__(self, fixed: Iterable[Any] | None = None) -> None:
+    def __init__(self, kind: Any, fixed: Iterable[Any] | None = None) -> None:
         import pyarrow as pa
 
+        self._names = NameTable()
         self._is_fixed = fixed is not None
         self._extension: Any = None
-        self._known: Any = None
+        self._type = kind
         self.unknown: list[Any] = []
         if fixed is not None:
-            self._known = self._storage(pa.array(list(fixed)))
+            known = self._storage(pa.array(list(fixed)))
+            self._type = known.type
+            for chunk in _chunks(known):
+                self._number(chunk, grows=True)
 
     def codes(self, column: Any) -> np.ndarray:
         """Return the number of each row's id, -1 for a missing or unknown one."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if isinstance(column, Coded):
             column = pa.DictionaryArray.from_arrays(
                 pa.array(column.rows, mask=column.rows < 0), pa.array(column.values)
             )
-        column = encoded(self._storage(column))
-        if self._known is None:
-            self._known = column.dictionary[:0]
-        column = self._cast(column)
-        if not self._is_fixed:
-            before = pa.DictionaryArray.from_arrays(
-                pa.array([], pa.int32()), self._known
-            )
-            column = pa.chunked_array([before, column]).unify_dictionaries().chunk(1)
-            self._known = column.dictionary
-            return _rows(column)
-        values = column.dictionary
-        found = pc.index_in(values, value_set=self._known)
-        if found.null_count and len(self.unknown) < UNKNOWN:
-            self.unknown += values.filter(found.is_null())[:UNKNOWN].to_pylist()
-        return np.append(found.fill_null(-1).to_numpy(), np.int32(-1))[_rows(column)]
+        column = self._storage(column)
+        if pa.types.is_dictionary(column.type):
+            column = encoded(column)
+            return np.append(self._codes(column.dictionary), -1)[_rows(column)]
+        return self._codes(column)
 
     def sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids, sorted unless they are fixed, and the order of the codes."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        known = pa.array([], pa.string()) if self._known is None else self._known
+        known = self._known()
         order = np.arange(len(known))
         if not self._is_fixed:
             order = pc.sort_indices(known).to_numpy().astype(np.int64)
@@ -122,23 +117,70 @@ class ArrowIds:
         """Return what a column of an extension type (UUID) is stored as."""
         import pyarrow as pa
 
-        if isinstance(column.type, pa.BaseExtensionType):
-            self._extension = column.type
-            return column.storage
-        return column
+        if not isinstance(column.type, pa.BaseExtensionType):
+            return column
+        self._extension = column.type
+        chunks = [chunk.storage for chunk in _chunks(column)]
+        return pa.chunked_array(chunks, column.type.storage_type)
 
-    def _cast(self, column: Any) -> Any:
+    def _codes(self, values: Any) -> np.ndarray:
+        """Return the number of each value, the type of which must be that of before."""
+        grows = not self._is_fixed
+        found = [np.empty(0, np.int32)]
+        for chunk in _chunks(values):
+            try:
+                found.append(self._number(chunk, grows=grows))
+            except TypeError:
+                if grows:
+                    raise
+                found.append(np.full(len(chunk), -1, np.int32))
+        codes = np.concatenate(found)
+        if not grows and len(self.unknown) < UNKNOWN and (codes < 0).any():
+            others = values.filter(codes < 0).drop_null().unique()
+            self.unknown += others[:UNKNOWN].to_pylist()
+        return codes
+
+    def _number(self, values: Any, *, grows: bool) -> np.ndarray:
+        """Number an array, -1 where it is missing or, unless `grows`, new."""
+        values = self._cast(values)
+        there = None
+        if values.null_count:
+            there = values.is_valid().to_numpy(zero_copy_only=False)
+            values = values.drop_null()
+        found = self._names.codes(*_bytes_of(values), grows=grows)
+        if there is None:
+            return found
+        codes = np.full(len(there), -1, np.int32)
+        codes[there] = found
+        return codes
+
+    def _cast(self, values: Any) -> Any:
         """Cast ids to the type of those before: text to text, numbers to numbers."""
         import pyarrow as pa
 
-        values = column.dictionary
-        if values.type == self._known.type:
-            return column
-        before, here = (_kind(ids.type) for ids in (self._known, values))
+        before, here = _kind(self._type), _kind(values.type)
         if before != here:
+            try:  # pandas makes whole numbers floats where some are missing
+                if before == WHOLE and pa.types.is_floating(values.type):
+                    return values.cast(self._type)
+            except pa.ArrowInvalid:
+                pass
             raise TypeError(f"they are {here} here but {before} before")
-        values = values.cast(self._known.type)
-        return pa.DictionaryArray.from_arrays(column.indices, values)
+        if here in _LONG:
+            is_view = values.type in (pa.string_view(), pa.binary_view())
+            return values.cast(_long(here)) if is_view else values
+        return values if values.type == self._type else values.cast(self._type)
+
+    def _known(self) -> Any:
+        """Return the ids in the order of their numbers."""
+        import pyarrow as pa
+
+        data, offsets = (pa.py_buffer(part) for part in self._names.to_buffer())
+        kind = _kind(self._type)
+        if kind in _LONG:
+            buffers = [None, offsets, data]
+            return pa.Array.from_buffers(_long(kind), len(self._names), buffers)
+        return pa.Array.from_buffers(self._type, len(self._names), [None, data])
 
 
 def is_missing(column: Any) -> np.ndarray:
@@ -158,8 +200,13 @@ def make_ids(column: Any, fixed: Iterable[Any] | None) -> ArrowIds | PythonIds:
         return PythonIds(fixed)
     import pyarrow as pa
 
+    kind = getattr(column.type, "value_type", column.type)
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if _kind(kind) not in _LONG and not _has_whole_bytes(kind):
+        return PythonIds(fixed)
     try:
-        return ArrowIds(fixed)
+        return ArrowIds(kind, fixed)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # of several types
         return PythonIds(fixed)
 
@@ -224,10 +271,51 @@ def _rows(column: Any) -> np.ndarray:
     return column.indices.cast(pa.int32()).fill_null(-1).to_numpy()
 
 
+def _chunks(column: Any) -> list[Any]:
+    return column.chunks if hasattr(column, "chunks") else [column]
+
+
 def _kind(kind: Any) -> str:
+    """Return what ids are: those of one kind are compared, whatever their type."""
     import pyarrow as pa
 
-    if pa.types.is_integer(kind):
-        return "whole numbers"
-    text = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
-    return "text" if any(is_text(kind) for is_text in text) else str(kind)
+    types = pa.types
+    if types.is_integer(kind):
+        return WHOLE
+    if types.is_string(kind) or types.is_large_string(kind):
+        return "text"
+    if types.is_string_view(kind):
+        return "text"
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return "bytes"
+    return "bytes" if types.is_binary_view(kind) else str(kind)
+
+
+def _long(kind: str) -> Any:
+    import pyarrow as pa
+
+    return pa.large_string() if kind == "text" else pa.large_binary()
+
+
+def _has_whole_bytes(kind: Any) -> bool:
+    """Whether values are equal where their bytes are, and of one length."""
+    import pyarrow as pa
+
+    try:
+        return kind.bit_width % 8 == 0 and not pa.types.is_floating(kind)
+    except ValueError:  # no fixed width
+        return False
+
+
+def _bytes_of(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bytes of values that are all there, and where each one starts."""
+    n, first = len(values), values.offset
+    if not n:
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    *_, data = values.buffers()
+    data = np.frombuffer(b"" if data is None else data, np.uint8)
+    if _kind(values.type) not in _LONG:
+        width = values.type.bit_width // 8
+        return data, np.arange(first, first + n + 1) * width
+    kind = np.int64 if values.type == _long(_kind(values.type)) else np.int32
+    return data, np.frombuffer(values.buffers()[1], kind)[first : first + n + 1]

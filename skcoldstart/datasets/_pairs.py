@@ -7,7 +7,8 @@ import scipy.sparse as sp
 
 __all__ = ["PairCounts", "ordered", "take_rows"]
 
-ROWS = 1 << 20  # to wait for, at least, before they are added up
+ROWS = 1 << 24  # to wait for, at least, before they are added up
+_ITEM, _USER = 32, 0xFFFFFFFF  # where a pair holds them
 
 
 class PairCounts:
@@ -15,15 +16,19 @@ class PairCounts:
 
     def __init__(self, dtype: Any = np.float64) -> None:
         self._table = sp.csr_array((0, 0), dtype=dtype)
-        self._waiting: list[tuple[np.ndarray, ...]] = []
+        self._waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
         self._n_waiting = 0
 
-    def add(self, items: np.ndarray, users: np.ndarray, counts: np.ndarray) -> None:
-        """Add counts of pairs.
+    def add(
+        self, items: np.ndarray, users: np.ndarray, counts: np.ndarray | None = None
+    ) -> None:
+        """Add counts of pairs, ones where they are None.
 
         Shapes: `items, users, counts` (n_rows,).
         """
-        self._waiting.append((items, users, counts))
+        pairs = items.astype(np.int64) << _ITEM
+        pairs |= users
+        self._waiting.append((pairs, counts))
         self._n_waiting += len(items)
         if self._n_waiting >= max(ROWS, self._table.nnz):
             self._add_up()
@@ -46,21 +51,47 @@ class PairCounts:
     def _add_up(self) -> None:
         if not self._n_waiting:
             return
-        columns = [*zip(*self._waiting, strict=True)]
-        self._waiting, self._n_waiting = [], 0
-        items, users = (np.concatenate(columns[i], dtype=np.int32) for i in (0, 1))
-        counts = np.concatenate(columns[2], dtype=self._table.dtype)
-        del columns
-        shape = (
-            max(self._table.shape[0], int(items.max()) + 1),
-            max(self._table.shape[1], int(users.max()) + 1),
-        )
-        more = sp.csr_array(sp.coo_array((counts, (items, users)), shape))
-        del items, users, counts
+        waiting, self._waiting, self._n_waiting = self._waiting, [], 0
+        pairs = np.concatenate([pairs for pairs, _ in waiting])
+        counts = None
+        if any(counts is not None for _, counts in waiting):
+            counts = np.concatenate([
+                np.ones(len(pairs)) if counts is None else counts
+                for pairs, counts in waiting
+            ])
+        del waiting
+        n_items = max(self._table.shape[0], int(pairs.max() >> _ITEM) + 1)
+        if counts is None:
+            pairs.sort()
+            more = _counted(pairs, n_items, self._table.dtype)
+        else:
+            items, users = (pairs >> _ITEM).astype(np.int32), pairs.astype(np.int32)
+            del pairs
+            counts = counts.astype(self._table.dtype, copy=False)
+            more = sp.csr_array(sp.coo_array((counts, (items, users))))
+            del items, users, counts
+        shape = (n_items, max(self._table.shape[1], more.shape[1]))
         if self._table.nnz:
+            more.resize(shape)
             self._table.resize(shape)
             more = self._table + more
         self._table = more
+
+
+def _counted(pairs: np.ndarray, n_items: int, dtype: Any) -> sp.csr_array:
+    """Return how often each pair is there in a sorted array.
+
+    Shapes: `pairs` (n_rows,) -> (n_items, n_users).
+    """
+    is_last = np.append(pairs[1:] != pairs[:-1], True)
+    ends = np.flatnonzero(is_last)
+    pairs = pairs[ends]
+    counts = np.diff(ends, prepend=-1).astype(dtype)
+    del is_last, ends
+    indptr = np.searchsorted(pairs, np.arange(n_items + 1) << _ITEM)
+    users = (pairs & _USER).astype(np.int32)
+    shape = (n_items, int(users.max(initial=-1)) + 1)
+    return sp.csr_array((counts, users, indptr.astype(np.int32)), shape)
 
 
 def ordered(

@@ -10,7 +10,6 @@ from skcoldstart.datasets._blocks import (
     Block,
     Columns,
     arrow_blocks,
-    is_text,
     require_pyarrow,
 )
 
@@ -23,12 +22,8 @@ GROUP_BY_GROUP = {"pre_buffer": False}
 
 def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
     with parquet(path) as pq:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-        columns.check(schema.names, str(path))
-        ids = (columns.user, columns.item)
-        text = [name for name in ids if is_text(schema.field(name).type)]
-        with pq.ParquetFile(path, read_dictionary=text, **GROUP_BY_GROUP) as file:
+        with pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
+            columns.check(file.schema_arrow.names, str(path))
             batches = file.iter_batches(ROWS, columns=columns.names())
             yield from arrow_blocks(batches, columns, str(path))
 

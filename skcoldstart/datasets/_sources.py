@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +78,43 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
         require_pyarrow(source)
         table = table.collect("pyarrow")
     if table.implementation.is_pandas():
-        yield _pandas_block(table.to_native(), columns, source)
+        yield from _pandas_blocks(table.to_native(), columns, source)
         return
     require_pyarrow(f"a frame of {table.implementation}")
     batches = table.to_arrow().to_batches(max_chunksize=ROWS)
     yield from arrow_blocks(batches, columns, source)
 
 
-def _pandas_block(frame: Any, columns: Columns, source: str) -> Block:
+def _pandas_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
+    """Yield blocks of ids that Arrow can hold, or all rows at once."""
+    names = (columns.user, columns.item)
+    is_quick = find_spec("pyarrow") is not None and all(
+        frame[name].dtype.kind in "iu" or frame[name].dtype == "str" for name in names
+    )
+    n_rows = ROWS if is_quick else max(len(frame), 1)
+    for first in range(0, max(len(frame), 1), n_rows):
+        part = frame.iloc[first : first + n_rows]
+        users, items = (_pandas_ids(part[name], is_quick) for name in names)
+        counts, times = _pandas_numbers(part, columns, source)
+        yield Block(users, items, counts, times, source, first)
+
+
+def _pandas_ids(column: Any, is_quick: bool) -> Any:
+    if is_quick:
+        import pyarrow as pa
+
+        return pa.array(column)
     import pandas as pd
 
-    def ids(name: str) -> Coded:
-        rows, values = pd.factorize(frame[name])
-        return Coded(values.tolist(), rows)
+    rows, values = pd.factorize(column)
+    return Coded(values.tolist(), rows)
+
+
+def _pandas_numbers(
+    frame: Any, columns: Columns, source: str
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return counts and times."""
+    import pandas as pd
 
     counts = times = None
     if columns.count is not None:
@@ -107,4 +132,4 @@ def _pandas_block(frame: Any, columns: Columns, source: str) -> Block:
             except (ValueError, TypeError) as error:
                 raise not_times(columns.timestamp, source, error) from error
             times = utc.dt.tz_localize(None).to_numpy()
-    return Block(ids(columns.user), ids(columns.item), counts, times, source, 0)
+    return counts, times

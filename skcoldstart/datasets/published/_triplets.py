@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart.datasets._files import open_bytes
+from skcoldstart.datasets._name_table import NameTable
 
 __all__ = ["Triplets", "decode", "read_triplets"]
 
@@ -28,43 +29,6 @@ EXPECTED = (
 )
 
 
-class _Names:
-    """Names in the order of their first appearance, in a hash table of records."""
-
-    def __init__(self, n_names: int = 1 << 10) -> None:
-        self.slots = np.zeros(2 * n_names, np.uint64)
-        self.arena = np.zeros(48 * n_names, np.uint8)
-        self.starts = np.zeros(n_names + 1, np.int64)
-        self.count = np.zeros(1, np.int64)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        return self.slots, self.arena, self.starts
-
-    def grow(self) -> None:
-        """Double the room, for names of their mean length so far and more."""
-        from skcoldstart._kernels.triplets import rehash
-
-        slots = np.zeros(2 * len(self.slots), np.uint64)
-        rehash(self.slots, slots)
-        self.slots = slots
-        self.starts = np.pad(self.starts, (0, len(self.starts)))
-        used = int(self.starts[self.count[0]])
-        arena = np.zeros(max(2 * used, len(self.arena)) + 1024, np.uint8)
-        arena[:used] = self.arena[:used]
-        self.arena = arena
-
-    def to_array(self) -> np.ndarray:
-        """Return the names as an array of bytes."""
-        from skcoldstart._kernels.triplets import copy_names
-
-        starts = self.starts[: self.count[0]]
-        longest = int(self.arena[starts + 4].max(initial=1))
-        names = np.zeros(len(starts), f"S{longest}")
-        copy_names(self.arena, starts, names.view(np.uint8).reshape(-1, longest))
-        return names
-
-
 class Triplets:
     """Pairs of a file, by the numbers of their names.
 
@@ -73,7 +37,7 @@ class Triplets:
 
     def __init__(self) -> None:
         self._chunks: list[tuple[np.ndarray, ...]] = []
-        self._users, self._songs = _Names(), _Names()
+        self._users, self._songs = NameTable(), NameTable()
         self.n_pairs = 0
 
     def read(
@@ -117,7 +81,7 @@ class Triplets:
                         )
         self._chunks.append(tuple(part[:n_out].copy() for part in out))
         self.n_pairs += n_out
-        self.users, self.songs = self._users.to_array(), self._songs.to_array()
+        self.users, self.songs = self._users.to_bytes(), self._songs.to_bytes()
         del self._users, self._songs
 
     def users_of(self, is_wanted: np.ndarray) -> np.ndarray:
@@ -178,7 +142,7 @@ def _lines_of(file: IO[bytes]) -> Iterator[tuple[np.ndarray, int, int]]:
 
     Bytes are read to behind a head, where the line goes that the last chunk began.
     """
-    from skcoldstart._kernels.triplets import PADDING
+    from skcoldstart._kernels.names import PADDING
 
     buffers = itertools.cycle([
         bytearray(HEAD_BYTES + CHUNK_BYTES + PADDING) for _ in range(2)
