@@ -8,12 +8,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.list_parameters import TEXTS
 from skcoldstart._scores.listing import recommend_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.recommendations import Recommendations, masked_lists
 from skcoldstart._scores.usage import similar_rows, usage_coordinates
 from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
 
 __all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
@@ -93,6 +95,7 @@ class RecommenderMixin:
         scores = self.predict_factors(X) @ self.user_factors_.T  # type: ignore[attr-defined]
         return scores.toarray() if sp.issparse(scores) else scores
 
+    @documented(TEXTS)
     def recommend(
         self,
         X: Any,
@@ -118,44 +121,10 @@ class RecommenderMixin:
             Candidates, in the form given to `fit`.
         n : int, default=10
             Items per user.
-        users : array-like, default=None
-            Users to recommend to: by their names in ``user_names_in_`` or, where y had
-            none, by index; or a mask of shape (n_users,). ``None`` means all, in
-            order. With `user_factors`: names of their rows.
-        exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
-                DataFrame or Recommendations, default=None
-            What never to recommend: a table that is not zero there, pairs (user,
-            item), a frame with columns ``user_id`` and ``item_id`` such as what was
-            sent, or earlier recommendations. Users and items of pairs are named as in
-            the result; others are passed over.
-        item_ids : array-like of shape (n_items,), default=None
-            Names of the items; ``None`` means the index of a frame `X`, else rows.
-        item_factors : array-like of shape (n_items, k), default=None
-            Factors in place of those predicted from `X`, which is not read then: those
-            of `item_factors` for items that some have played. With `explore`, the pair
-            that ``refine_factors(X, y_so_far, return_cov=True)`` returns.
-        user_factors : array-like of shape (n_selected_users, k), default=None
-            Factors in place of the users' of fit, such as those of new users.
-        max_per_group : int, default=None
-            Items of one group in a list, at most.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item, such as its artist, for `max_per_group` and for
-            recommenders that score by groups, too.
-        as_frame : {"pandas", "polars", "pyarrow"}, default=None
-            What `Recommendations.to_frame` returns; ``None`` means the library of `X`.
-        explore : {"thompson", "ucb"}, default=None
-            Give unsure items a chance, so that their first plays teach what they are:
-            "thompson" draws the factors of each item from their posterior, once a call;
-            "ucb" adds `strength` standard deviations to each score. Scores returned are
-            those that were ranked. Needs a `ColdStartRecommender` with a ridge or a
-            kernel ridge.
-
-            .. versionadded:: 0.2
-        strength : float, default=1.0
-            How much to explore, in standard deviations: 0 ranks as ``explore=None``.
-        random_state : int, RandomState instance or None, default=None
-            Where the draws of "thompson" come from. A number gives
-            the same lists each time.
+        <users>
+        <exclude>
+        <item ids>
+        <how to rank>
 
         Returns
         -------

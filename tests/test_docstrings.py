@@ -216,3 +216,11 @@ def test_documentation_names_no_folder_of_one_machine():
             r"(?<![\w.])/(?:home|opt|root|Users|work|tmp)/\S*", page.read_text("utf-8")
         )
         assert not found, f"{page.name}: {found}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_shared_texts_are_filled_in(name):
+    home, _, member = name.rpartition(".")
+    value = PUBLIC[name] if name in PUBLIC else getattr(PUBLIC[home], member)
+    value = value.fget if isinstance(value, property) else value
+    assert not re.search("^ *<[a-z ]+>$", value.__doc__, flags=re.MULTILINE)

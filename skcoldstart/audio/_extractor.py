@@ -12,10 +12,11 @@ from sklearn.utils import Tags
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._sequences.labels import labels_of
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._utils.docstrings import filled
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart.audio._extraction import Analysis, ClipExtractor, FrameFunction
 from skcoldstart.audio._items import check_audio_items
-from skcoldstart.audio._parameters import with_shared_parameters
+from skcoldstart.audio._parameters import TEXTS
 from skcoldstart.audio._reading import Reading, here
 from skcoldstart.audio._runs import ItemError, Run
 
@@ -53,7 +54,7 @@ class AudioReader(
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.__doc__ = cls.__doc__ and with_shared_parameters(cls.__doc__)
+        cls.__doc__ = cls.__doc__ and filled(cls.__doc__, TEXTS)
         # What scikit-learn wraps depends on the parameters of an instance here.
         cls._sklearn_auto_wrap_output_keys = property(
             lambda self: {"transform"} if self._gives_rows else set()

@@ -1,11 +1,11 @@
 """Metrics of the first k ranks, items as rows: one factory, one text each."""
 
-from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
 
+from skcoldstart._utils.docstrings import documented, filled
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.metrics._formulas import Metric, evaluate, evaluate_each
 from skcoldstart.metrics._plays_and_scores import INPUT, TEXT, read_inputs
@@ -93,21 +93,8 @@ def _metric_at_k(
         )
 
     function.__name__ = function.__qualname__ = function_name
-    return _documented(_AT_K, text)(function)
-
-
-def _documented(constraints: dict[str, list], text: str) -> Callable[..., Any]:
-    """Give a function its validation and a docstring with the shared texts."""
-    for name, shared in TEXT.items():
-        text = text.replace(f"<{name}>", shared)
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        function.__doc__ = text
-        return validate_params(constraints, prefer_skip_nested_validation=True)(
-            function
-        )
-
-    return decorate
+    function.__doc__ = filled(text, TEXT)
+    return validate_params(_AT_K, prefer_skip_nested_validation=True)(function)
 
 
 mean_average_precision_at_k = _metric_at_k(
@@ -308,8 +295,21 @@ mrr = _metric_at_k(
 )
 
 
-@_documented(
+@documented(TEXT)
+@validate_params(
     {**_AT_K, "capped": ["boolean"]},
+    prefer_skip_nested_validation=True,
+)
+def recall(
+    y_true: Any,
+    y_score: Any,
+    *,
+    k: int | None = 10,
+    capped: bool = False,
+    exclude: Any = None,
+    per_user: bool = False,
+    n_jobs: int | None = None,
+) -> float | np.ndarray:
     r"""Compute the mean over users of the share of positives among the first k.
 
     .. versionadded:: 0.1
@@ -351,18 +351,7 @@ mrr = _metric_at_k(
     0.666...
     >>> recall([[1], [1], [1]], [[0.9], [0.8], [0.7]], k=2, capped=True)
     1.0
-    """,
-)
-def recall(
-    y_true: Any,
-    y_score: Any,
-    *,
-    k: int | None = 10,
-    capped: bool = False,
-    exclude: Any = None,
-    per_user: bool = False,
-    n_jobs: int | None = None,
-) -> float | np.ndarray:
+    """
     return mean_of(
         Metric("capped_recall" if capped else "recall", k),
         y_true,

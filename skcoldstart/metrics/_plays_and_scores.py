@@ -24,37 +24,42 @@ INPUT: dict[str, list] = {
 AVERAGE = [StrOptions({"user", "pooled"})]
 # What docstrings say of parameters that metrics share.
 TEXT = {
-    "inputs": """y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a block of users at a time. Infinite scores are allowed, except -inf for a
-        positive.""",
+    "inputs": """\
+y_true : {array-like, sparse} of shape (n_items, n_users)
+    Play counts; a positive is an item played at all, count > 0.
+y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
+    Score of each user for each item; an item is a row. Factors and functions are
+    read a block of users at a time. Infinite scores are allowed, except -inf for a
+    positive.
+""",
     "options": """\
 exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates: a user's training plays when items
-        are not new. Cold items need none.
-    per_user : bool, default=False
-        Return the value of each user instead of the mean.
-    n_jobs : int, default=None
-        Threads; ``None`` means all that are available. The result does not depend on
-        it.""",
-    "returns": """Returns
-    -------
-    float or ndarray of shape (n_users,)
-        Mean over the users with at least one positive; NaN where there is none. With
-        ``per_user=True`` NaN marks the skipped users.
+    Pairs that are not zero are no candidates: a user's training plays when items
+    are not new. Cold items need none.
+per_user : bool, default=False
+    Return the value of each user instead of the mean.
+n_jobs : int, default=None
+    Threads; ``None`` means all that are available. The result does not depend on
+    it.
+""",
+    "returns": """\
+Returns
+-------
+float or ndarray of shape (n_users,)
+    Mean over the users with at least one positive; NaN where there is none. With
+    ``per_user=True`` NaN marks the skipped users.
 
-    Raises
-    ------
-    ValueError
-        If shapes differ, a score is NaN, a positive is excluded or scored -inf, play
-        counts are negative or not finite, or frames name other items or users.
+Raises
+------
+ValueError
+    If shapes differ, a score is NaN, a positive is excluded or scored -inf, play
+    counts are negative or not finite, or frames name other items or users.
 
-    Warns
-    -----
-    UndefinedMetricWarning
-        If no user has a positive.""",
+Warns
+-----
+UndefinedMetricWarning
+    If no user has a positive.
+""",
 }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import validate_params
 from skcoldstart.metrics._at_k import mean_of
 from skcoldstart.metrics._formulas import (
@@ -13,11 +14,12 @@ from skcoldstart.metrics._formulas import (
     evaluate_each,
     parse_metrics,
 )
-from skcoldstart.metrics._plays_and_scores import AVERAGE, INPUT, read_inputs
+from skcoldstart.metrics._plays_and_scores import AVERAGE, INPUT, TEXT, read_inputs
 
 __all__ = ["mean_auc", "ranking_report"]
 
 
+@documented(TEXT)
 @validate_params(
     {**INPUT, "average": AVERAGE, "per_user": ["boolean"]},
     prefer_skip_nested_validation=True,
@@ -37,11 +39,7 @@ def mean_auc(
 
     Parameters
     ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a block of users at a time.
+    <inputs>
     average : {"user", "pooled"}, default="user"
         ``"user"``: mean of each user's AUC. ``"pooled"``: one AUC over all pairs of
         user and item, so that scores of different users are compared and users
@@ -111,6 +109,7 @@ def mean_auc(
     )
 
 
+@documented(TEXT)
 @validate_params(
     {
         **INPUT,
@@ -136,11 +135,7 @@ def ranking_report(
 
     Parameters
     ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row. Factors and functions are
-        read a block of users at a time.
+    <inputs>
     metrics : str or sequence of str, default=("map@500", "auc")
         Names as in `skcoldstart.make_recommendation_scorer`.
     average : {"user", "pooled"}, default="user"

@@ -8,17 +8,19 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import table_of
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
-from skcoldstart.metrics._plays_and_scores import INPUT, read_inputs
+from skcoldstart.metrics._plays_and_scores import INPUT, TEXT, read_inputs
 from skcoldstart.metrics._ranks import RankingTask
 from skcoldstart.metrics._uncertainty import bootstrap_interval
 
 __all__ = ["stratified_report"]
 
 
+@documented(TEXT)
 @validate_params(
     {
         **INPUT,
@@ -54,10 +56,7 @@ def stratified_report(
 
     Parameters
     ----------
-    y_true : {array-like, sparse} of shape (n_items, n_users)
-        Play counts; a positive is an item played at all, count > 0.
-    y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
-        Score of each user for each item; an item is a row.
+    <inputs>
     metrics : str or sequence of str, default=("map@500", "auc")
         Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
         value per user.
