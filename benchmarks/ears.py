@@ -73,7 +73,7 @@ def parse_arguments():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--audio", type=Path, help="recordings; synthetic songs else")
-    parser.add_argument("--songs", type=int, default=160, help="synthetic ones")
+    parser.add_argument("--songs", type=int, default=96, help="synthetic ones")
     parser.add_argument("--weights", required=True, help="the wheel of musicnn")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=SYSTEMS)

@@ -122,7 +122,7 @@ class AudioFolder(NamedFiles):
         self.files.sort()
         if not self.files:
             raise ValueError(
-                f"{folder} has no audio files ({', '.join(sorted(AUDIO_SUFFIXES))}); "
+                f"{folder} has no audio files (.wav, .mp3, .flac, .m4a and others); "
                 f"{len(others)} other files are there"
                 + (f", such as {some(sorted(others))}." if others else ".")
             )

@@ -51,7 +51,9 @@ def load_catalog(
         another loader returned, such as `plays_from_events`, is joined as it is.
         ``None`` loads new songs: the files, or without these the rows of `metadata`.
     audio : str or PathLike, default=None
-        Folder of the audio files, searched with its sub-folders. A song's id is its
+        Folder of the audio files, searched with its sub-folders; files are known by
+        their suffix, those of M4A, WMA and video, which need the extra ``[av]`` to be
+        read, among them. A song's id is its
         file's path relative to the folder or the file's name, with or without suffix.
         Where no file has that name, one whose name differs only by case, spaces,
         leading zeros, separators, suffix or the folder before it is taken, if it is

@@ -7,8 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 __all__ = ["AUDIO_SUFFIXES", "NameIndex", "loose_name", "near_miss", "some"]
 
+# The second line needs PyAV; the third is video, whose sound is read.
 AUDIO_SUFFIXES = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .snd .w64 .wav".split()
+    ".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .snd .w64 .wav "
+    ".aac .ac3 .amr .ape .dsf .dts .eac3 .m4a .m4b .mka .mpc .tak .tta .wma .wv "
+    ".avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .webm .wmv".split()
 )
 
 

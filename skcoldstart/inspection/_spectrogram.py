@@ -1,6 +1,7 @@
 """What an item sounds like, as the models see it."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,8 @@ class SpectrogramDisplay:
     blocks : mapping of str to int, default=None
         Where there are no frequencies: names of groups of features and how many each
         has, from the first feature on. Features are then drawn in their own standard
-        deviations, since coefficients of different order are of different size.
+        deviations, since coefficients of different order are of different size, and
+        groups equally high.
 
     Attributes
     ----------
@@ -51,6 +53,13 @@ class SpectrogramDisplay:
     --------
     skcoldstart.MelSpectrogram : Computes mel bands.
     skcoldstart.MFCCExtractor : Computes coefficients.
+    skcoldstart.LibrosaFeatures : Computes chroma, tempogram and others.
+
+    Notes
+    -----
+    For the axes of librosa, with names of notes for example, pass `frames` to
+    ``librosa.display.specshow``: ``specshow(display.frames.T, x_axis="time",
+    y_axis="chroma", sr=22050, hop_length=512)``.
 
     Examples
     --------
@@ -85,7 +94,7 @@ class SpectrogramDisplay:
 
         Parameters
         ----------
-        estimator : MelSpectrogram or MFCCExtractor
+        estimator : MelSpectrogram, MFCCExtractor or another extractor of frames
             Fitted or not; it has nothing to learn.
         item : str, PathLike or ndarray of shape (n_samples,)
             One file, or one mono waveform at the extractor's ``sr``.
@@ -93,13 +102,14 @@ class SpectrogramDisplay:
         Returns
         -------
         SpectrogramDisplay
-            Not yet drawn. Bands of a `MelSpectrogram` have frequencies, coefficients
-            of an `MFCCExtractor` numbers.
+            Not yet drawn. Bands of a `MelSpectrogram` have frequencies. Features of
+            other extractors have the names of their groups, such as "tonnetz".
 
         Raises
         ------
         ValueError
-            If `item` is not one item.
+            If `item` is not one item, or the estimator has `pooling`, which leaves no
+            frames.
         AudioReadError
             If it cannot be read.
         """
@@ -115,10 +125,20 @@ class SpectrogramDisplay:
                     f"item is a sequence of {len(item)} paths; pass one of them."
                 )
         frames = np.asarray(estimator.fit([item]).transform([item])[0])
-        frame_s = estimator.hop_length / estimator.sr
+        if frames.ndim != 2:
+            raise ValueError(
+                f"{type(estimator).__name__} has pooling, which leaves one row of an "
+                "item; set pooling=None to draw its frames."
+            )
+        hop, sr = (getattr(estimator, name, None) for name in ("hop_length", "sr"))
+        frame_s = hop / sr if hop and sr else None
         if hasattr(estimator, "n_mfcc"):
             orders = ("MFCC", "differences", "second differences")
             blocks = dict.fromkeys(orders[: 1 + estimator.n_deltas], estimator.n_mfcc)
+            return cls(frames, frame_s=frame_s, blocks=blocks)
+        if not hasattr(estimator, "band_frequencies"):
+            names = estimator.get_feature_names_out()
+            blocks = Counter(name.rstrip("0123456789") for name in names)
             return cls(frames, frame_s=frame_s, blocks=blocks)
         units = {
             "log": f"log(1 + {getattr(estimator, 'log_scale', 1):g} · power)",
@@ -180,6 +200,7 @@ class SpectrogramDisplay:
         if self.blocks is not None:
             spread = frames.std(axis=0)
             frames = (frames - frames.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            frames = frames[:, _rows_of_equal_blocks([*self.blocks.values()])]
             limits = {"vmin": -3, "vmax": 3}
         step = 1.0 if self.frame_s is None else self.frame_s
         self.image_ = ax.imshow(
@@ -188,7 +209,7 @@ class SpectrogramDisplay:
             aspect="auto",
             interpolation="nearest",
             # Frame t is centred on t * step.
-            extent=(-0.5 * step, (n_frames - 0.5) * step, -0.5, n_features - 0.5),
+            extent=(-0.5 * step, (n_frames - 0.5) * step, -0.5, frames.shape[1] - 0.5),
             cmap=cmap or ("magma" if self.blocks is None else "RdBu_r"),
             **limits,
         )
@@ -214,10 +235,23 @@ def _mark_frequencies(axes: Any, frequencies: np.ndarray) -> None:
     axes.set_ylabel("frequency (Hz)")
 
 
+def _rows_of_equal_blocks(sizes: list[int]) -> np.ndarray:
+    """Return which feature each row shows; small blocks show theirs several times."""
+    height, starts = max(sizes), np.cumsum([0, *sizes[:-1]])
+    rows = np.arange(height)
+    return np.concatenate([
+        start + rows * size // height for start, size in zip(starts, sizes, strict=True)
+    ])
+
+
 def _mark_blocks(axes: Any, blocks: Mapping[str, int]) -> None:
-    ends = np.cumsum(list(blocks.values()))
-    middles = ends - np.array(list(blocks.values())) / 2 - 0.5
-    axes.set_yticks(middles, [name.replace(" ", "\n") for name in blocks], fontsize=9)
+    height = max(blocks.values())
+    starts = height * np.arange(len(blocks))
+    axes.set_yticks(
+        starts + height / 2 - 0.5,
+        [name.replace(" ", "\n") for name in blocks],
+        fontsize=9,
+    )
     axes.tick_params(axis="y", length=0)
-    for end in ends[:-1]:
-        axes.axhline(end - 0.5, color="black", linewidth=0.8)
+    for start in starts[1:]:
+        axes.axhline(start - 0.5, color="black", linewidth=0.8)

@@ -8,11 +8,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import datasets, listeners, load_export, load_model, recommend
 from skcoldstart.__main__ import main
 from skcoldstart.datasets import load_catalog
+from tests.audio.conftest import encode_file
 
 N_SONGS, N_NEW = 40, 8
 
@@ -196,6 +198,29 @@ def test_songs_that_cannot_be_read_are_named_and_left_out(files, model, tmp_path
     assert run(files, "recommend", *given) == 0
     listed = set(pd.read_csv(out, dtype={"item_id": str})["item_id"])
     assert len(listed) == N_NEW - 1 and broken.stem not in listed
+
+
+@pytest.mark.parametrize("reader", ["auto", "av", "soundfile"])
+def test_new_songs_may_come_in_any_format(reader, files, model, tmp_path):
+    pytest.importorskip("av")
+    codecs = {"flac": "flac", "mp3": "libmp3lame", "m4a": "aac", "wma": "wmav2"}
+    codecs |= {"webm": "libopus"}
+    foreign = []
+    for i, path in enumerate(sorted((files / "new").iterdir())):
+        suffix = ["wav", *codecs][i % 6]
+        if suffix == "wav":
+            shutil.copy(path, tmp_path)
+            continue
+        samples, _ = soundfile.read(path, always_2d=True)
+        out = tmp_path / f"{path.stem}.{suffix}"
+        encode_file(out, samples, 24_000, codecs[suffix])
+        foreign += [path.stem] * (suffix in ("m4a", "wma", "webm"))
+    lists = tmp_path / "lists.csv"
+    given = ("--model", model, "--audio", tmp_path, *TABLE, "--top", 20, "--out", lists)
+    assert run(files, "recommend", *given, "--reader", reader) == 0
+    listed = set(pd.read_csv(lists, dtype={"item_id": str})["item_id"])
+    missing = foreign if reader == "soundfile" else []
+    assert listed == {path.stem for path in (files / "new").iterdir()} - {*missing}
 
 
 def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import Ridge
@@ -12,7 +13,13 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcoldstart import WMF, ColdStartRecommender, MelSpectrogram, MFCCExtractor
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    LibrosaFeatures,
+    MelSpectrogram,
+    MFCCExtractor,
+)
 from skcoldstart.inspection import LossCurveDisplay, SpectrogramDisplay, WarmupDisplay
 from skcoldstart.model_selection import warmup_curve
 
@@ -121,6 +128,27 @@ def test_coefficients_are_drawn_in_their_standard_deviations(rng):
     labels = [text.get_text() for text in display.ax_.get_yticklabels()]
     assert labels == ["MFCC", "differences", "second\ndifferences"]
     assert_allclose(display.ax_.get_yticks(), [6, 19, 32])
+
+
+def test_features_of_librosa_are_drawn_under_their_names():
+    librosa_display = pytest.importorskip("librosa.display", reason="needs librosa")
+    tone = np.sin(2 * np.pi * 440 * SECOND)
+    features = LibrosaFeatures(("chroma_stft", "tonnetz", "rms"))
+    display = SpectrogramDisplay.from_estimator(features, tone).plot()
+    labels = [text.get_text() for text in display.ax_.get_yticklabels()]
+    assert labels == ["chroma_stft", "tonnetz", "rms"]
+    assert_allclose(display.ax_.get_yticks(), [5.5, 17.5, 29.5])
+    drawn = np.asarray(display.image_.get_array())
+    assert len(drawn) == 36 and (drawn[24:] == drawn[24]).all()
+    assert_array_equal(drawn[12:24:2], drawn[13:24:2])
+    chroma = SpectrogramDisplay.from_estimator(LibrosaFeatures("chroma_stft"), tone)
+    ax = Figure().subplots()
+    drawn = librosa_display.specshow(
+        chroma.frames.T, x_axis="time", y_axis="chroma", sr=22050, hop_length=512, ax=ax
+    )
+    assert_array_equal(np.asarray(drawn.get_array()), chroma.frames.T)
+    with pytest.raises(ValueError, match="set pooling=None to draw its frames"):
+        SpectrogramDisplay.from_estimator(features.set_params(pooling=("mean",)), tone)
 
 
 @pytest.mark.parametrize(
