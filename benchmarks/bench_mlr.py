@@ -55,6 +55,10 @@ def main():
     parser.add_argument("--peers", nargs="*", default=["NCA", "LMNN", "MLKR"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ranks", type=int, nargs="+", default=[64, 400])
+    parser.add_argument(
+        "--metrics", nargs="+", default=["cosine", "neg_sqeuclidean"], help="catalogue"
+    )
     options = parser.parse_args()
     print(
         f"skcoldstart {skcoldstart.__version__}, numpy {np.__version__}, scipy "
@@ -222,28 +226,29 @@ def catalogue(options):
         f"{N_KNOWN} songs x 400 features, {N_USERS} users, {y[known].nnz} plays known"
     )
     scorer = make_recommendation_scorer()
-    print(f"{'':34}{'time, s':>9}{'F':>9}{'passes':>8}{'mAP@500':>9}{'AUC':>8}")
+    heads = f"{'time, s':>9}{'CPU s':>8}{'F':>9}{'passes':>8}{'mAP@500':>9}{'AUC':>8}"
+    print(f"{'':34}{heads}")
 
-    def report(name, model, seconds, F=np.nan, passes=""):
+    def report(name, model):
+        started, before = time.perf_counter(), time.process_time()
+        model.fit(X[known], y[known])
+        seconds, cpu = time.perf_counter() - started, time.process_time() - before
         scores = scorer.evaluate(model, X[new], y[new])
+        F, passes = getattr(model, "objective_", np.nan), getattr(model, "n_iter_", "")
         print(
-            f"{name:34}{seconds:>9.1f}{F:>9.4f}{passes:>8}{scores['map']:>9.4f}"
-            f"{scores['auc']:>8.4f}",
+            f"{name:34}{seconds:>9.1f}{cpu:>8.1f}{F:>9.4f}{passes:>8}"
+            f"{scores['map']:>9.4f}{scores['auc']:>8.4f}",
             flush=True,
         )
 
-    started = time.perf_counter()
-    plain = ContentProfileRecommender().fit(X[known], y[known])
-    report("content cosine", plain, time.perf_counter() - started)
-    for n_components in (64, None):
+    report("content cosine", ContentProfileRecommender())
+    for rank in options.ranks:
         for C in (10.0, 100.0):
-            for metric in ("cosine", "neg_sqeuclidean"):
-                model = MLRSimilarity(n_components, C=C, metric=metric, random_state=0)
-                started = time.perf_counter()
-                model.fit(X[known], y[known])
-                seconds = time.perf_counter() - started
-                name = f"MLR rank {n_components or 400}, C={C:g}, {metric}"
-                report(name, model, seconds, model.objective_, model.n_iter_)
+            for metric in options.metrics:
+                model = MLRSimilarity(
+                    rank if rank < 400 else None, C=C, metric=metric, random_state=0
+                )
+                report(f"MLR rank {rank}, C={C:g}, {metric}", model)
 
 
 def growth(options):

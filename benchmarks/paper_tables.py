@@ -1,6 +1,6 @@
 """Every table and figure of the paper, on a synthetic music world.
 
-    python benchmarks/paper_tables.py [--size small] [--seeds 0 1 2]
+    python benchmarks/paper_tables.py [--size small|medium|paper] [--seeds 0 1 2]
         [--tables 1 2 3 4 tags figure] [--out paper-tables]
 
 The paper's audio is gone, so the world is synthetic (`make_music_catalog`): songs that

@@ -23,6 +23,9 @@ from skcoldstart import (
     MFCCExtractor,
     RaggedArray,
     VectorQuantizer,
+    listeners,
+    make_recommendation_scorer,
+    recommend,
     recommendation_scorer,
 )
 from skcoldstart.audio import AudioReadError
@@ -272,4 +275,42 @@ FORK = """
 def test_kernels_run_in_a_child_that_was_forked_after_they_ran():
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(FORK)], check=True, timeout=1800
+    )
+
+
+def test_blocks_of_users_on_a_cluster_give_the_lists_and_metrics_of_all(client, rng):
+    X, plays = rng.normal(size=(60, 5)), rng.integers(0, 2, (60, 90))
+    model = ColdStartRecommender(Ridge(), WMF(4, random_state=0)).fit(
+        X[:40], plays[:40]
+    )
+    new, played = X[40:], plays[40:]
+    blocks = np.array_split(np.arange(90), 4)
+
+    def scorer(users=None):
+        return make_recommendation_scorer(("map@500", "auc"), users=users)
+
+    with joblib.parallel_config(backend="dask"):
+        run = joblib.Parallel()
+        lists = run(
+            joblib.delayed(recommend)(model, new, 5, users=block) for block in blocks
+        )
+        values = run(
+            joblib.delayed(scorer(block).per_user)(model, new, played)
+            for block in blocks
+        )
+        heard = run(
+            joblib.delayed(listeners)(model, new[part], 7)
+            for part in (slice(9), slice(9, None))
+        )
+    whole = recommend(model, new, 5)
+    assert_array_equal(np.concatenate([part.items for part in lists]), whole.items)
+    assert_array_equal(np.concatenate([part.scores for part in lists]), whole.scores)
+    for metric, of_all in scorer().per_user(model, new, played).items():
+        found = np.concatenate([
+            of_block[metric][block]
+            for block, of_block in zip(blocks, values, strict=True)
+        ])
+        assert_array_equal(found, of_all)
+    assert_array_equal(
+        np.concatenate([part.users for part in heard]), listeners(model, new, 7).users
     )
