@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import ScoreSource, open_recommender, score_source
@@ -37,7 +37,8 @@ class _RecommendationScorer:
 
     Call it as ``scorer(estimator, X, y)``; it returns a dict of floats, or one float
     where it was made for one metric. ``exclude``, pairs of these items and users that
-    are no candidates, is metadata and is routed to it.
+    are no candidates, and ``groups`` of the items, for recommenders that score by
+    them, are metadata and are routed to it.
     """
 
     def __init__(
@@ -55,11 +56,16 @@ class _RecommendationScorer:
         self.chunk_size = chunk_size
         self.random_state = random_state
         self._by_key = parse_metrics(self.metrics)
-        self._exclude_request: bool | str | None = True
+        self._requests: dict[str, bool | str | None] = {
+            "exclude": True,
+            "groups": True,
+        }
 
-    def __call__(self, estimator: Any, X: Any, y: Any, exclude: Any = None) -> Any:
+    def __call__(
+        self, estimator: Any, X: Any, y: Any, exclude: Any = None, groups: Any = None
+    ) -> Any:
         try:
-            values = self.evaluate(estimator, X, y, exclude)
+            values = self.evaluate(estimator, X, y, exclude, groups)
             return next(iter(values.values())) if len(values) == 1 else values
         except NotFittedError:
             raise
@@ -77,22 +83,22 @@ class _RecommendationScorer:
             return dict.fromkeys(self._by_key, error_score)
 
     def evaluate(
-        self, estimator: Any, X: Any, y: Any, exclude: Any = None
+        self, estimator: Any, X: Any, y: Any, exclude: Any = None, groups: Any = None
     ) -> dict[str, float]:
         """Return every metric by its key, whatever their number; raise on bad data."""
         return evaluate(
             self._by_key,
-            *self._read(estimator, X, y, exclude),
+            *self._read(estimator, X, y, exclude, groups),
             average=self.average,
             block_users=self.chunk_size,
         )
 
     def per_user(
-        self, estimator: Any, X: Any, y: Any, exclude: Any = None
+        self, estimator: Any, X: Any, y: Any, exclude: Any = None, groups: Any = None
     ) -> dict[str, np.ndarray]:
         """Return arrays of shape (n_users,) by key, NaN for users without a value."""
         self.check_per_user()
-        task, source = self._read(estimator, X, y, exclude)
+        task, source = self._read(estimator, X, y, exclude, groups)
         found = evaluate_each(self._by_key, task, source, block_users=self.chunk_size)
         values = {key: np.full(source.n_users, np.nan) for key in found}
         for key, of_selected in found.items():
@@ -109,21 +115,28 @@ class _RecommendationScorer:
         check_per_user(self._by_key, self.average)
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Request ``exclude``."""
+        """Request ``exclude`` and ``groups``."""
         request = MetadataRequest(owner=self)
-        request.score.add_request(param="exclude", alias=self._exclude_request)
+        for name, alias in self._requests.items():
+            request.score.add_request(param=name, alias=alias)
         return request
 
     def set_score_request(
-        self, *, exclude: bool | str | None
+        self,
+        *,
+        exclude: bool | str | None = UNCHANGED,
+        groups: bool | str | None = UNCHANGED,
     ) -> "_RecommendationScorer":
-        """Return a scorer that requests ``exclude``, under that name, or not."""
+        """Return a scorer that requests metadata under another name, or not at all."""
         scorer = copy.copy(self)
-        scorer._exclude_request = exclude
+        given = {"exclude": exclude, "groups": groups}
+        scorer._requests = self._requests | {
+            name: alias for name, alias in given.items() if alias != UNCHANGED
+        }
         return scorer
 
     def _read(
-        self, estimator: Any, X: Any, y: Any, exclude: Any
+        self, estimator: Any, X: Any, y: Any, exclude: Any, groups: Any
     ) -> tuple[RankingTask, ScoreSource]:
         """Return the users to score and where their scores come from."""
         for plays, name in ((y, "y"), (exclude, "exclude")):
@@ -132,7 +145,7 @@ class _RecommendationScorer:
             ):
                 check_same_items(X, plays, input_name=name)
                 check_user_names(estimator, plays, input_name=name)
-        source = score_source(estimator, X)
+        source = score_source(estimator, X, groups)
         sampled = isinstance(self.users, Integral)
         users = None if sampled else self.users
         if users is not None:
@@ -209,13 +222,13 @@ def make_recommendation_scorer(
     Returns
     -------
     callable
-        ``scorer(estimator, X, y, exclude=None)``, picklable. With one metric it returns
-        a float, which `sklearn.model_selection.GridSearchCV` and
+        ``scorer(estimator, X, y, exclude=None, groups=None)``, picklable. With one
+        metric it returns a float, which `sklearn.model_selection.GridSearchCV` and
         `skcoldstart.model_selection.cross_val_score` take as it is; with several a
         dict of floats, whose keys are the names as given, such as ``recall@20``, and
         ``map`` for ``"map@500"``, the paper's: the default gives ``map`` and ``auc``.
-        ``scorer.per_user(estimator, X, y)`` returns a dict of arrays of
-        shape (n_users,), NaN for users without a value.
+        ``scorer.per_user(estimator, X, y)`` returns a dict of arrays of shape
+        (n_users,), NaN for users without a value.
 
     Raises
     ------
@@ -238,8 +251,10 @@ def make_recommendation_scorer(
     ``exclude``, of shape (n_items, n_users) like y, marks pairs that are known and not
     to be ranked. With scikit-learn's metadata routing enabled it reaches the scorer
     from ``fit(X, y, exclude=...)`` of a search or ``params={"exclude": ...}`` of a
-    cross-validation, cut to the items of each fold; ``set_score_request`` returns a
-    scorer that takes it under another name or not at all. Where popularity counts
+    cross-validation, cut to the items of each fold. So do ``groups`` of the items,
+    such as their artists, which are handed to the prediction of a recommender that
+    takes them. ``set_score_request`` returns a scorer that takes one of the two under
+    another name or not at all. Where popularity counts
     (novelty, popularity bias), it is that among the scored items in y.
 
     A search that takes one number, such as

@@ -54,7 +54,8 @@ def compare(
         Play counts, >= 0; row i is item i of X.
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for splitters that use it: `cv`, and
-        those of searches among the estimators. None may be missing.
+        those of searches among the estimators; and for estimators whose `fit` and
+        `predict` take it. None may be missing.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling. All recommenders
         see the same folds.
@@ -185,7 +186,9 @@ def _values_of_folds(
     found = []
     for train, test in folds:
         fitted = fit_with_groups(clone(estimator), X, y, train, groups)
-        found.append(scorer.per_user(fitted, _safe_indexing(X, test), y[test]))
+        of_test = None if groups is None else _safe_indexing(groups, test)
+        held_out = _safe_indexing(X, test)
+        found.append(scorer.per_user(fitted, held_out, y[test], groups=of_test))
     return {key: np.stack([values[key] for values in found]) for key in found[0]}
 
 

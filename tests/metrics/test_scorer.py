@@ -24,7 +24,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcoldstart
-from skcoldstart import make_recommendation_scorer, recommendation_scorer
+from skcoldstart import (
+    ContentKNNRecommender,
+    make_recommendation_scorer,
+    recommendation_scorer,
+)
 from skcoldstart._scores.sources import LowRankScores
 from skcoldstart.metrics import mean_auc, mean_average_precision_at_k, recall
 from skcoldstart.model_selection import (
@@ -354,6 +358,68 @@ def test_excluded_pairs_can_be_asked_for_under_another_name_or_not_at_all(catalo
             cross_validate(
                 model, X, y, scoring=never, params={"exclude": known}, **options
             )
+    assert_array_equal(renamed["test_map"], expected["test_map"])
+
+
+def neighbors_of_known_groups():
+    return ContentKNNRecommender(5, group_bonus=0.5)
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_groups_are_routed_to_the_prediction_of_a_scored_recommender(
+    in_pipeline, catalog
+):
+    X, y, groups = catalog
+    model = neighbors_of_known_groups()
+    if in_pipeline:
+        model = make_pipeline(StandardScaler(), model)
+    options = {"cv": KFold(3), "scoring": recommendation_scorer, "error_score": "raise"}
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(model, {}, refit="map", **options)
+        search.fit(X, y, groups=groups)
+        results = cross_validate(model, X, y, groups=groups, **options)
+    for split, (train, test) in enumerate(KFold(3).split(X)):
+        scaler = StandardScaler().fit(X[train])
+        A, B = (scaler.transform(X[r]) if in_pipeline else X[r] for r in (train, test))
+        fitted = neighbors_of_known_groups().fit(A, y[train], groups=groups[train])
+        scores = fitted.predict(B, groups=groups[test])
+        expected = mean_average_precision_at_k(y[test], scores)
+        found = search.cv_results_[f"split{split}_test_map"][0]
+        assert_allclose(found, expected, rtol=1e-12)
+        assert_allclose(results["test_map"][split], expected, rtol=1e-12)
+
+
+def test_groups_passed_to_a_scorer_reach_the_prediction(catalog):
+    X, y, groups = catalog
+    model = neighbors_of_known_groups().fit(X[:40], y[:40], groups=groups[:40])
+    held_out = X[40:], y[40:]
+    scores = model.predict(X[40:], groups=groups[40:])
+    values = recommendation_scorer(model, *held_out, groups=groups[40:])
+    assert_allclose(values["auc"], mean_auc(y[40:], scores), rtol=1e-12)
+    one = make_recommendation_scorer("auc")
+    of_users = one.per_user(model, *held_out, groups=groups[40:])["auc"]
+    assert_allclose(np.nanmean(of_users), values["auc"], rtol=1e-12)
+    with pytest.raises(ValueError, match="pass groups="):
+        one(model, *held_out)
+    # A recommender without groups is scored as before.
+    other = FactorRecommender().fit(X, y)
+    with_groups = recommendation_scorer(other, X, y, groups=groups)
+    assert with_groups == recommendation_scorer(other, X, y)
+
+
+def test_requests_of_a_scorer_are_set_one_by_one(catalog):
+    X, y, groups = catalog
+    scorer = recommendation_scorer.set_score_request(exclude=False)
+    scorer = scorer.set_score_request(groups="artists")
+    options = {"cv": KFold(3), "error_score": "raise"}
+    with config_context(enable_metadata_routing=True):
+        model = neighbors_of_known_groups().set_fit_request(groups="artists")
+        expected = cross_validate(
+            neighbors_of_known_groups(), X, y, params={"groups": groups}, **options
+        )
+        renamed = cross_validate(
+            model, X, y, scoring=scorer, params={"artists": groups}, **options
+        )
     assert_array_equal(renamed["test_map"], expected["test_map"])
 
 

@@ -6,7 +6,13 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from sklearn.model_selection import GroupKFold, KFold
 
-from skcoldstart import WMF, OracleRecommender, RandomRecommender
+from skcoldstart import (
+    WMF,
+    ContentKNNRecommender,
+    OracleRecommender,
+    RandomRecommender,
+    make_recommendation_scorer,
+)
 from skcoldstart.metrics import (
     bootstrap_interval,
     compare_paired,
@@ -103,3 +109,17 @@ def test_splits_of_plays_are_refused(catalog):
     X, y, _ = catalog
     with pytest.raises(TypeError, match="splits plays"):
         compare({"a": LinearRecommender()}, X, y, cv=UserColdKFold())
+
+
+def test_groups_reach_the_prediction_of_estimators_that_score_by_them(catalog):
+    X, y, groups = catalog
+    model = ContentKNNRecommender(5, group_bonus=0.5)
+    folds = list(KFold(3).split(X))
+    table = compare({"model": model}, X, y, cv=folds, groups=groups, metrics="map")
+    values = [
+        make_recommendation_scorer("map").per_user(
+            model.fit(X[a], y[a], groups=groups[a]), X[b], y[b], groups=groups[b]
+        )["map"]
+        for a, b in folds
+    ]
+    assert_allclose(table["map"][0], np.nanmean(np.nanmean(values, axis=0)))
