@@ -15,6 +15,7 @@ from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
 from skcoldstart.compose._neighbors import ContentKNNRecommender
+from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.factorization import WMF
 from skcoldstart.neural import CNNFactorRegressor, ContrastiveEncoder
 
@@ -92,7 +93,8 @@ def make_recommender(
     - "factors": `ColdStartRecommender` with an RBF kernel and smoothed plays, which
       sees the tastes of all users;
     - "neighbors": `ContentKNNRecommender`, the soft kernel, which sees single items;
-    - "profile": `ContentProfileRecommender`, the mean of what a user played.
+    - "profile": `ContentProfileRecommender`, the mean of what a user played;
+    - "popularity": `PopularityRecommender` with the same kernel, equal for all users.
 
     "thorough" adds "taste": neighbours and factors in the space of a
     `ContrastiveEncoder`; for frames "codewords" and "network" (`CNNFactorRegressor`).
@@ -132,6 +134,10 @@ def make_recommender(
             "profile",
             _chain(_cosine(reading, random_state), ContentProfileRecommender()),
         ),
+        (
+            "popularity",
+            _chain(_dense(reading, random_state), _popularity(random_state)),
+        ),
     ]
     if effort == "thorough":
         parts += _learnt(content, reading, random_state)
@@ -165,14 +171,21 @@ def _neighbors() -> ContentKNNRecommender:
     return ContentKNNRecommender(temperature=TEMPERATURE)
 
 
+def _kernel_ridge(seed: Any) -> Pipeline:
+    kernel = KernelFeatures(N_LANDMARKS, gamma=GAMMA, random_state=seed)
+    return Pipeline([("kernel", kernel), ("ridge", Ridge(ALPHA))])
+
+
 def _factors(steps: Steps, seed: Any) -> Pipeline:
     """Return factors and smoothed plays, predicted by a kernel ridge."""
-    kernel = KernelFeatures(N_LANDMARKS, gamma=GAMMA, random_state=seed)
-    regressor = Pipeline([("kernel", kernel), ("ridge", Ridge(ALPHA))])
+    factorizer = WMF(random_state=seed)
     return _chain(
-        steps,
-        ColdStartRecommender(regressor, WMF(random_state=seed), play_weight=1.0),
+        steps, ColdStartRecommender(_kernel_ridge(seed), factorizer, play_weight=1.0)
     )
+
+
+def _popularity(seed: Any) -> PopularityRecommender:
+    return PopularityRecommender(_kernel_ridge(seed))
 
 
 def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:

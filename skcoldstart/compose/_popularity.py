@@ -1,11 +1,12 @@
 """Popularity that is known before an item is played."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_array
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags, check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import (
@@ -14,26 +15,37 @@ from skcoldstart._recommender import (
     weigh_plays,
 )
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.missing import refuse_missing
-from skcoldstart._utils.sk import StrOptions, _fit_context, _safe_indexing
+from skcoldstart._utils.missing import name_missing_content, refuse_missing
+from skcoldstart._utils.sk import (
+    HasMethods,
+    StrOptions,
+    _fit_context,
+    _safe_indexing,
+)
+from skcoldstart.compose._fold_in import FoldInMixin
 
 __all__ = ["PopularityRecommender"]
 
 
-class PopularityRecommender(RecommenderMixin, BaseEstimator):
+class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     """Score a new item by how often items of the same artist are played.
 
     The popularity of an item that nobody has played is unknown, that of its artist is
-    not: all users get the same ranking, by what the metadata says.
+    not: all users get the same ranking, by what the metadata says. A regressor predicts
+    the popularity from content instead.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
-    on : int, str or callable, default=0
+    on : int, str, callable or estimator, default=0
         What items share: the index of a column of `X`, its name where `X` is a
         DataFrame, or a function that takes `X` and returns one value per item, such
-        as the folder of each path.
+        as the folder of each path. Or a regressor, which learns the logarithm of the
+        popularity of an item from its content.
+
+        .. versionchanged:: 0.2
+           Takes a regressor.
     weighting : {"binary", "log", "count"}, default="binary"
         What an item adds to the popularity of its value: its users, the sum of
         log(1 + plays), or of plays.
@@ -41,9 +53,11 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
     Attributes
     ----------
     values_ : list of n_values values
-        Values seen in fit.
+        Values seen in fit, where `on` is not a regressor.
     popularity_ : ndarray of shape (n_values,)
-        Plays of all items with that value.
+        Plays of all items with that value, where `on` is not a regressor.
+    regressor_ : estimator
+        The fitted regressor, where `on` is one.
     user_factors_ : ndarray of shape (n_users, 1)
         Ones: all users are given the same scores.
     n_users_ : int
@@ -51,7 +65,7 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
     user_names_in_ : ndarray of shape (`n_users_`,)
         Names of users: labels of the columns of y, or `user_ids`; missing without.
     n_features_in_ : int
-        Number of features seen during fit, unless `on` is callable.
+        Number of features seen during fit, where `on` is a column.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, where `X` has them.
 
@@ -67,6 +81,10 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
     held out as groups, all values are new and all items tie: it then is the floor of
     what popularity can do. Items of one artist always tie.
 
+    A regressor is fitted to log(1 + popularity) of the training items that anybody
+    played, and its prediction is the score: as a part of a `BlendRecommender` it says
+    how much popularity helps, beside what each user likes.
+
     Examples
     --------
     >>> import numpy as np
@@ -79,13 +97,11 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "on": [int, str, callable],
+        "on": [int, str, callable, HasMethods(["fit", "predict"])],
         "weighting": [StrOptions({"binary", "log", "count"})],
     }
 
-    def __init__(
-        self, on: int | str | Callable[[Any], Any] = 0, *, weighting: str = "binary"
-    ) -> None:
+    def __init__(self, on: Any = 0, *, weighting: str = "binary") -> None:
         self.on = on
         self.weighting = weighting
 
@@ -113,14 +129,23 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
             If `X` has no column `on`, or that has missing values, or `y` does not fit.
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
-        values = self._values(X, reset=True)
         totals = weigh_plays(plays, self.weighting).sum(axis=1)
-        code = {value: i for i, value in enumerate(dict.fromkeys(values))}
-        self.popularity_ = np.bincount([code[value] for value in values], totals)
-        self.values_ = list(code)
+        if self._learns():
+            played = np.flatnonzero(totals)
+            rows = _safe_indexing(X.tocsr() if sp.issparse(X) else X, played)
+            self.regressor_ = clone(self.on).fit(rows, np.log1p(totals[played]))
+        else:
+            values = self._values(X, reset=True)
+            code = {value: i for i, value in enumerate(dict.fromkeys(values))}
+            self.popularity_ = np.bincount([code[value] for value in values], totals)
+            self.values_ = list(code)
+        self._record_items(X, y)
         self.n_users_ = plays.shape[1]
         self.user_factors_ = np.ones((self.n_users_, 1))
         return self
+
+    def _fold_in(self, plays: sp.csr_array) -> np.ndarray:
+        return np.ones((plays.shape[1], 1))
 
     def predict_factors(self, X: Any) -> np.ndarray:
         """Return the popularity of each item's value.
@@ -133,12 +158,18 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_items, 1)
-            Popularity; 0 where the value is new.
+            Popularity; 0 where the value is new. Of a regressor, its logarithm.
         """
         check_is_fitted(self)
+        if self._learns():
+            with name_missing_content(X):
+                return np.reshape(self.regressor_.predict(X), (count_items(X), 1))
         known = dict(zip(self.values_, self.popularity_.tolist(), strict=True))
         values = self._values(X, reset=False)
         return np.array([[known.get(value, 0.0)] for value in values])
+
+    def _learns(self) -> bool:
+        return hasattr(self.on, "fit")
 
     def _values(self, X: Any, *, reset: bool) -> list[Hashable]:
         """Return what `on` names of each item."""
@@ -196,4 +227,6 @@ class PopularityRecommender(RecommenderMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.categorical = True
+        if self._learns():
+            tags.input_tags = get_tags(self.on).input_tags
         return tags

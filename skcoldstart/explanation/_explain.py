@@ -82,6 +82,7 @@ def explain(
 
       A `popularity_weight` is one contribution of kind "popularity". Smoothed plays of
       a `play_weight` are split by content; by songs they are one of kind "plays".
+    - `PopularityRecommender`: the score is one contribution of kind "popularity".
     - `BlendRecommender`: the contributions of its recommenders in units of the blend,
       added up where they have the same source; what centres its scores is a constant.
 

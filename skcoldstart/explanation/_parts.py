@@ -15,6 +15,7 @@ from skcoldstart.compose import (
     ColdStartRecommender,
     ContentKNNRecommender,
     ContentProfileRecommender,
+    PopularityRecommender,
     dual_weights,
     features_and_head,
 )
@@ -23,6 +24,7 @@ __all__ = ["Parts", "parts_of"]
 
 # Dual weights reproduce the predictions of a fitted regressor as closely as this.
 _TOLERANCE = 1e-3
+_POPULARITY = np.array(["(predicted popularity)"], dtype=object)
 
 
 @dataclass
@@ -63,6 +65,9 @@ def parts_of(
         _refuse(model, by, "content")
         A, B = model.predict_factors(X), model.user_factors_[users]
         return [Parts("content", _column_names(model, A.shape[1]), A, B)]
+    if isinstance(model, PopularityRecommender):
+        A, B = model.predict_factors(X), model.user_factors_[users]
+        return [Parts("popularity", _POPULARITY, A, B)]
     if isinstance(model, ColdStartRecommender):
         if by == "songs" or (by == "auto" and X_train is not None):
             return _songs_behind_factors(model, X, users, X_train, item_ids)
@@ -73,8 +78,9 @@ def parts_of(
         )
     raise TypeError(
         f"{type(model).__name__} cannot be explained; expected a "
-        "ContentKNNRecommender, a ContentProfileRecommender, a ColdStartRecommender "
-        "whose regressor is linear or a kernel ridge, or a blend of these."
+        "ContentKNNRecommender, a ContentProfileRecommender, a PopularityRecommender, "
+        "a ColdStartRecommender whose regressor is linear or a kernel ridge, or a "
+        "blend of these."
     )
 
 
@@ -115,8 +121,8 @@ def _popularity(model: Any, X: Any, B: np.ndarray) -> list[Parts]:
     """Return the part that predicted popularity has, the last column of factors."""
     if not model.popularity_weight:
         return []
-    label = np.array(["(predicted popularity)"], dtype=object)
-    return [Parts("popularity", label, model.predict_factors(X)[:, -1:], B[:, -1:])]
+    A = model.predict_factors(X)[:, -1:]
+    return [Parts("popularity", _POPULARITY, A, B[:, -1:])]
 
 
 def _parts_of_blend(

@@ -1,12 +1,19 @@
-"""Popularity by metadata."""
+"""Popularity by metadata and by content."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
-from skcoldstart import PopularityRecommender
+from skcoldstart import (
+    BlendRecommender,
+    ContentProfileRecommender,
+    PopularityRecommender,
+    explain,
+)
 from skcoldstart.model_selection import cross_validate
 
 
@@ -63,6 +70,40 @@ def test_popularity_says_nothing_about_new_artists(plays):
     options = {"cv": GroupKFold(3), "groups": X.ravel()}
     results = cross_validate(PopularityRecommender(), X, plays, **options)
     assert_array_equal(results["test_auc"], 0.5)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_a_regressor_learns_the_logarithm_of_popularity(container, plays, rng):
+    X = container(rng.poisson(1.0, size=(90, 4)).astype(float))
+    plays = plays.tolil()
+    plays[:5] = 0  # nobody played these: nothing is learnt from them
+    plays = plays.tocsr()
+    model = PopularityRecommender(Ridge(2.0), weighting="binary").fit(X, plays)
+    n_users = (plays.toarray() > 0).sum(axis=1)
+    expected = Ridge(2.0).fit(X[5:], np.log1p(n_users[5:])).predict(X)
+    assert_allclose(model.predict(X), np.tile(expected[:, None], 50))
+    searched = clone(model).set_params(on__alpha=3.0)
+    assert (model.on.alpha, searched.on.alpha) == (2.0, 3.0)
+
+
+def test_popularity_in_a_blend_serves_users_without_plays_and_is_explained(rng):
+    X = rng.normal(size=(60, 3))
+    y = rng.poisson(np.exp(1.5 * X[:, :1] - 1.0), size=(60, 30))
+    y[:, 0] = 0
+    popular = PopularityRecommender(Ridge())
+    model = BlendRecommender([
+        ("profile", ContentProfileRecommender()),
+        ("popularity", popular),
+    ]).fit(X[:40], y[:40])
+    scores = model.predict(X[40:])
+    alone = clone(popular).fit(X[:40], y[:40]).predict_factors(X[40:])[:, 0]
+    assert_array_equal(np.argsort(scores[:, 0]), np.argsort(alone))
+    parts = explain(model, X[40:], [3], n=None)
+    sums = parts.groupby("item")["contribution"].sum()
+    assert_allclose(sums, scores[:, 3], rtol=1e-9)
+    assert "popularity" in set(parts["kind"])
+    new = model.fold_in_users(y[:40, [3]])
+    assert_allclose(model.predict_factors(X[40:]) @ new.T, scores[:, [3]])
 
 
 @pytest.mark.parametrize(

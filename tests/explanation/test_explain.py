@@ -16,7 +16,7 @@ from skcoldstart import (
     ColdStartRecommender,
     ContentKNNRecommender,
     ContentProfileRecommender,
-    PopularityRecommender,
+    RandomRecommender,
     explain,
 )
 
@@ -279,7 +279,7 @@ def test_users_and_songs_have_their_names(world):
 @pytest.mark.parametrize(
     ("model", "options", "error", "match"),
     [
-        (PopularityRecommender(), {}, TypeError, "cannot be explained"),
+        (RandomRecommender(), {}, TypeError, "cannot be explained"),
         (ContentKNNRecommender(), {"by": "content"}, ValueError, "sums over songs"),
         (ContentKNNRecommender(), {"by": "words"}, ValueError, "expected 'auto'"),
         (ContentKNNRecommender(), {"n": 0}, ValueError, "at least 1"),
