@@ -96,8 +96,9 @@ def make_recommender(
     - "profile": `ContentProfileRecommender`, the mean of what a user played;
     - "popularity": `PopularityRecommender` with the same kernel, equal for all users.
 
-    "thorough" adds "taste": neighbours and factors in the space of a
-    `ContrastiveEncoder`; for frames "codewords" and "network" (`CNNFactorRegressor`).
+    "thorough" adds "taste": neighbours, and with a weight of 0.3 factors, in the space
+    of a `ContrastiveEncoder`; for frames "codewords" and "network"
+    (`CNNFactorRegressor`).
     Weights 0, 0.3 or 1 are chosen by mAP@500 on three folds of the items, or on a fifth
     of more than 5,000 items, which costs further fits of all parts.
     ``set_params(weights=None)`` weighs all alike instead.
@@ -214,10 +215,10 @@ def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
 def _learnt(content: str, reading: Steps, seed: Any) -> list[tuple[str, BaseEstimator]]:
     """Return the parts that networks learn, and for frames a codebook."""
     encoder = ContrastiveEncoder(random_state=seed)
-    in_space = BlendRecommender([
-        ("neighbors", _neighbors()),
-        ("factors", _factors([], seed)),
-    ])
+    in_space = BlendRecommender(
+        [("neighbors", _neighbors()), ("factors", _factors([], seed))],
+        weights=[1.0, 0.3],
+    )
     taste = _chain([*_dense(reading, seed), ("encoder", encoder)], in_space)
     if content != "frames":
         return [("taste", taste)]

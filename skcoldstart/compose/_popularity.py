@@ -215,7 +215,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
                     "the name of a column of a DataFrame."
                 )
             return names.index(self.on)
-        column = int(self.on)  # type: ignore[arg-type]
+        column = int(self.on)
         if not -n_features <= column < n_features:
             raise ValueError(
                 f"on={column} but X has {n_features} columns; expected one of them."
