@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skcoldstart import WMF
+from skcoldstart.datasets import plays_from_events
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array", reason="dask[array] is not installed")
@@ -298,6 +299,27 @@ def test_one_of_four_killed_in_any_phase_changes_no_bit(
         client.unregister_worker_plugin("assassin")
     assert (tmp_path / "killed").exists()
     assert_same_bits(model, expected)
+
+
+@pytest.mark.slow
+def test_parquet_in_parts_by_item_is_read_where_it_is_factorized(
+    client, plays, tmp_path
+):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    items, users, counts = sp.find(plays)
+    for part in range(3):
+        rows = np.flatnonzero(items % 3 == part)
+        columns = [items[rows], users[rows], counts[rows]]
+        table = pa.table(columns, ["item_id", "user_id", "plays"])
+        pq.write_table(table, tmp_path / f"{part}.parquet")
+
+    def read_part(path):
+        return plays_from_events(path, count="plays", users=range(SHAPE[1])).plays
+
+    blocks = [dask.delayed(read_part)(path) for path in sorted(tmp_path.iterdir())]
+    item_ids = np.concatenate([np.unique(items[items % 3 == i]) for i in range(3)])
+    assert_same_bits(wmf().fit(blocks), wmf().fit(plays[item_ids]))
 
 
 def test_without_a_client_blocks_are_gathered_here(plays):
