@@ -70,7 +70,7 @@ PERCEPTRON = {
     "max_iter": 60,
 }
 RIDGE = 1000.0
-METRIC = {"C": 10.0, "similarity": "cosine"}
+METRIC = {"C": 10.0, "metric": "cosine"}
 
 
 @dataclass
