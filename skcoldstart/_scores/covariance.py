@@ -1,4 +1,4 @@
-"""How sure factors are: a covariance for each item, held in compact form."""
+"""Covariances of item factors, one for each item, in compact form."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ BLOCK_VALUES = 1 << 22
 
 
 class FactorCovariance:
-    r"""Covariances of the factors of items, held without a matrix for each item.
+    r"""Covariances of item factors, stored without a matrix for each item.
 
     Returned by ``predict_factors(X, return_cov=True)`` and ``refine_factors(X, y,
     return_cov=True)``. Reads as an array of shape (n_items, k, k): ``cov[i]`` is the
@@ -29,8 +29,8 @@ class FactorCovariance:
     root : array-like of shape (k, r)
         Root of the shared covariance: it is ``root @ root.T``.
     reductions : RaggedArray of n_items, default=None
-        What plays have taught, item i of shape (n_rows_i, r): rows at right angles,
-        whose lengths are below the root of ``scale[i]``. ``None`` means nothing.
+        Reductions by plays, item i of shape (n_rows_i, r): orthogonal rows with lengths
+        below the square root of ``scale[i]``. ``None`` means no plays.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class FactorCovariance:
     Notes
     -----
     The covariance of item i is :math:`L (s_i I - R_i^T R_i) L^T` with its scale s, the
-    root L and its reductions R. That takes n_items + k r numbers for items that nobody
-    has played, and k more for each play, in place of n_items k k.
+    root L and its reductions R. This needs n_items + k r numbers for items without
+    plays, and k more for each play, instead of n_items k k.
 
     Examples
     --------
@@ -85,7 +85,9 @@ class FactorCovariance:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("Matrices of items are computed; pass copy=None or True.")
+            raise ValueError(
+                "A FactorCovariance has no array to share; pass copy=None or copy=True."
+            )
         whole = np.empty(self.shape, dtype or np.float64)
         for i in range(len(self)):
             whole[i] = self[i]
@@ -144,7 +146,7 @@ class FactorCovariance:
         Parameters
         ----------
         rng : numpy RandomState
-            Where random numbers come from.
+            Generator of the random numbers.
 
         Returns
         -------
@@ -154,7 +156,7 @@ class FactorCovariance:
         normal = rng.normal(size=(len(self), self.root.shape[1]))
         drawn = normal * np.sqrt(self.scale)[:, np.newaxis]
         if self.reductions is not None:
-            # Along a row of length l the variance is s - l^2 in place of s.
+            # Along a row of length l the variance is s - l^2 instead of s.
             for i in np.flatnonzero(np.diff(self.reductions.offsets)):
                 rows, s = self.reductions[i], self.scale[i]
                 squares = np.einsum("ar,ar->a", rows, rows)
@@ -170,7 +172,7 @@ class FactorCovariance:
         Parameters
         ----------
         factor : float
-            What the factors are multiplied by.
+            Number that the factors are multiplied by.
 
         Returns
         -------
@@ -180,12 +182,12 @@ class FactorCovariance:
         return FactorCovariance(self.scale, factor * self.root, self.reductions)
 
     def padded(self, n_components: int) -> "FactorCovariance":
-        """Return the covariances with components that are known for sure added.
+        """Return the covariances with components of variance 0 appended.
 
         Parameters
         ----------
         n_components : int
-            Number of components with those added at the end.
+            Number of components, including the appended ones.
 
         Returns
         -------
@@ -203,9 +205,9 @@ def after_plays(
 ) -> FactorCovariance:
     """Return the covariances of items once they are played.
 
-    Shapes: `listeners`, an array (n_plays_i, k) for each item: factors of those who
-    played it, times the root of the precision of a play. The result is
-    ``inv(inv(cov[i]) + listeners[i].T @ listeners[i])``; `cov` is that before any play.
+    Shapes: `listeners`, an array (n_plays_i, k) for each item: factors of its players,
+    times the square root of the precision of a play. The result is ``inv(inv(cov[i]) +
+    listeners[i].T @ listeners[i])``; `cov` is the covariance before any play.
     """
     rows = []
     n_components = cov.root.shape[1]

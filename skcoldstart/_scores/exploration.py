@@ -1,4 +1,4 @@
-"""Scores that try items whose factors are not sure."""
+"""Scores that explore items with uncertain factors."""
 
 from inspect import signature
 from numbers import Real
@@ -40,7 +40,7 @@ class OptimisticScores:
         return rows
 
     def has_nan(self) -> bool:
-        """Tell whether a factor is NaN."""
+        """Return whether a factor is NaN."""
         return self._means.has_nan()
 
     def of_items(self, items: np.ndarray) -> "OptimisticScores":
@@ -50,7 +50,7 @@ class OptimisticScores:
 
 
 def with_covariance(item_factors: Any) -> bool:
-    """Tell whether factors are a pair with their covariances."""
+    """Return whether factors are a pair with their covariances."""
     return (
         isinstance(item_factors, tuple)
         and len(item_factors) == 2
@@ -68,7 +68,7 @@ def explored_scores(
     strength: float,
     random_state: Any,
 ) -> ScoreSource:
-    """Return scores to explore by; `item_factors` may be a pair with covariances."""
+    """Return scores for exploration; `item_factors` may be a pair with covariances."""
     if explore not in CHOICES:
         raise ValueError(f"explore={explore!r}; expected None, 'thompson' or 'ucb'.")
     if not (isinstance(strength, Real) and np.isfinite(strength) and strength >= 0):
@@ -80,7 +80,7 @@ def explored_scores(
             signature(predict_factors).parameters
         ):
             raise TypeError(
-                f"explore={explore!r} needs to know how sure predictions are, but "
+                f"explore={explore!r} needs the uncertainty of predictions, but "
                 f"{type(recommender).__name__} has no predict_factors(X, "
                 "return_cov=True); use a ColdStartRecommender with a ridge or a kernel "
                 "ridge, or explore=None."
@@ -88,8 +88,8 @@ def explored_scores(
         item_factors = predict_factors(content, return_cov=True)
     if not with_covariance(item_factors):
         raise TypeError(
-            f"explore={explore!r} needs to know how sure item_factors are; pass the "
-            "pair that refine_factors(X, y_so_far, return_cov=True) returns."
+            f"explore={explore!r} needs the covariances of item_factors; pass the "
+            f"pair that refine_factors(X, y_so_far, return_cov=True) returns."
         )
     factors, cov = np.asarray(item_factors[0]), item_factors[1]
     if cov.shape[:2] != factors.shape:

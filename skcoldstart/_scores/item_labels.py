@@ -1,4 +1,4 @@
-"""Labels of rows: the same items in X, y and whatever is given beside them."""
+"""Labels of rows: X, y and other inputs must have the same items in the same order."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ __all__ = ["check_groups", "check_same_items"]
 def check_same_items(
     X: Any, other: Any, *, input_name: str = "y", first_name: str = "X"
 ) -> None:
-    """Refuse frames whose indexes name the same items in another order.
+    """Reject frames whose indexes name the same items in another order.
 
-    Indexes that share no label are positions, and so are whole numbers unless they are
-    the very same ones: rows that were selected keep theirs.
+    Indexes without a common label are treated as positions, and so are integers unless
+    both indexes hold the same ones, because selected rows keep their labels.
     """
     rows: Any = getattr(X, "index", None)
     others: Any = getattr(other, "index", None)
@@ -38,12 +38,12 @@ def check_same_items(
         f"The indexes of {first_name} and {input_name} {found}: row {place} is "
         f"{rows[place]!r} in {first_name} and {others[place]!r} in {input_name}, and "
         f"row i of both must be the same item. Pass {input_name}.loc[{first_name}"
-        ".index], or reset_index(drop=True) where the order is right."
+        ".index], or reset_index(drop=True) if the order is correct."
     )
 
 
 def check_groups(groups: Any, X: Any, *, name: str = "groups") -> None:
-    """Refuse anything but one group per item, none of them missing."""
+    """Reject groups unless there is one per item and none is missing."""
     if groups is None:
         return
     n_items = _num_samples(X)
@@ -58,7 +58,7 @@ def check_groups(groups: Any, X: Any, *, name: str = "groups") -> None:
         groups,
         what=f"A value of {name}",
         remedy=(
-            "give each a group of its own, as items without a group are not of one "
-            "group, or leave them out."
+            "give each of them a group of its own, because items without a group do "
+            "not form one group, or leave them out."
         ),
     )

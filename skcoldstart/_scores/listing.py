@@ -59,7 +59,7 @@ def recommend_items(
     source: ScoreSource
     if explore is None:
         if with_covariance(item_factors):
-            item_factors = item_factors[0]  # how sure they are is not asked
+            item_factors = item_factors[0]  # their covariances are not needed
         source = _source(model, X, item_factors, user_factors, groups)
     else:
         source = explored_scores(
@@ -140,8 +140,8 @@ def exported_factors(
     source = _source(model, X, item_factors, None)
     if not isinstance(source, LowRankScores):
         raise TypeError(
-            f"{type(recommender).__name__} does not score by dense factors of items "
-            "and users, which an export holds."
+            f"{type(recommender).__name__} has no dense factors of items and users, "
+            f"which an export requires."
         )
     item_names = _item_names(item_ids, X, source.n_items)
     user_names = _user_names(model, None, None)
@@ -154,7 +154,7 @@ def exported_factors(
 
 
 def _user_names(model: Any, users: Any, user_factors: Any) -> np.ndarray | None:
-    """Return the names of all users that are scored."""
+    """Return the names of all scored users."""
     if user_factors is None:
         return getattr(open_recommender(model)[0], "user_names_in_", None)
     if users is None:
@@ -171,7 +171,7 @@ def _user_names(model: Any, users: Any, user_factors: Any) -> np.ndarray | None:
 def _source(
     model: Any, X: Any, item_factors: Any, user_factors: Any, groups: Any = None
 ) -> ScoreSource:
-    """Return scores of the model, or of factors in place of its own."""
+    """Return scores of the model, or of factors that replace its own."""
     if item_factors is None and user_factors is None:
         return score_source(model, X, groups)
     recommender, content = open_recommender(model, X if item_factors is None else None)
@@ -193,7 +193,7 @@ def _source(
     if items is None or people is None:
         raise TypeError(
             f"{type(recommender).__name__} does not score by factors of items and "
-            "users, so item_factors and user_factors cannot stand in for its own."
+            f"users, so item_factors and user_factors cannot replace its own."
         )
     sparse = sp.issparse(items) or sp.issparse(people)
     return (SparseScores if sparse else LowRankScores)(items, people)
@@ -242,7 +242,7 @@ def _excluded(
     user_names: np.ndarray | None,
     item_names: np.ndarray | None,
 ) -> sp.csr_array | None:
-    """Return pairs never to list as a table of shape (n_items, n_users)."""
+    """Return excluded pairs as a table of shape (n_items, n_users)."""
     if exclude is None:
         return None
     pairs = _pairs(exclude)
@@ -296,13 +296,14 @@ def _library_of(as_frame: Any, X: Any) -> str:
 
 
 def _places(found: list[Any], names: np.ndarray | None, n: int, of: str) -> np.ndarray:
-    """Return where users or items of pairs stand, -1 for those that are not here."""
+    """Return positions of the users or items of pairs, -1 for unknown ones."""
     known = np.arange(n) if names is None else names
     places = places_of(found, known)
     kinds = {isinstance(name, str) for name in (*found[:1], *known[:1].tolist())}
     if found and (places < 0).all() and len(kinds) > 1:
         raise ValueError(
-            f"exclude holds {of} such as {found[0]!r}, but {of} here are named like "
+            f"exclude holds {of} such as {found[0]!r}, but names of {of} are of the "
+            f"type of "
             f"{known[:1].tolist()[0]!r}; pass names of the same type"
             f"{', and item_ids' if of == 'items' and names is None else ''}."
         )

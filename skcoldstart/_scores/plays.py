@@ -12,7 +12,8 @@ from skcoldstart._utils.missing import refuse_masked, with_place
 
 __all__ = ["LabelledPlays", "check_play_counts", "labelled"]
 
-# Marks plays that a recommender passes on to its parts; what is made of them is not.
+# Marks checked plays that a recommender passes to its parts; results of operations on
+# them are not marked.
 _CHECKED = "checked_play_counts"
 
 
@@ -32,7 +33,7 @@ class LabelledPlays(sp.csr_array):
 
 
 def labelled(plays: sp.csr_array, user_ids: np.ndarray) -> LabelledPlays:
-    """Return plays that bear the names of their columns; nothing is copied.
+    """Return plays with names of their columns; nothing is copied.
 
     Shapes: `plays` (n_items, n_users), `user_ids` (n_users,).
     """
@@ -61,7 +62,7 @@ def check_play_counts(
     if np.ma.isMaskedArray(y):
         refuse_masked(y, input_name)
     if not (isinstance(y, np.ndarray) or type(y) is sp.csr_array):
-        user_names_of(y)  # no two columns are the same user
+        user_names_of(y)  # each column must be a different user
     shape = y.shape
     if np.iscomplexobj(y):
         raise ValueError(
@@ -77,7 +78,7 @@ def check_play_counts(
         check_one_row_per_item(shape, n_items, input_name=input_name)
     is_sparse = sp.issparse(y)
     if is_sparse and y.dtype.kind in "iub":
-        # Adding up duplicates in a narrow integer would wrap around.
+        # Sums of duplicates could overflow a narrow integer.
         y = y.astype(np.float64)
     try:
         plays = sp.csr_array(

@@ -12,7 +12,7 @@ from skcoldstart._utils.atomic import atomic_path, atomic_write
 __all__ = ["FRAMES", "Listeners", "Recommendations", "masked_lists"]
 
 FRAMES = ("pandas", "polars", "pyarrow")
-# Below every index, so that a list of names refuses it; -1 would be its last name.
+# Below every index, so that indexing names with it fails; -1 would be the last name.
 _NOTHING = np.iinfo(np.int64).min
 _BLOCK_LISTS = 1 << 14
 
@@ -20,7 +20,7 @@ _BLOCK_LISTS = 1 << 14
 def masked_lists(
     entries: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
-    """Mask the places after the end of a short list, which hold -1.
+    """Mask the entries of -1 at the end of short lists.
 
     Shapes: `entries` (n_lists, n), `scores` (n_lists, n).
     """
@@ -34,7 +34,7 @@ def masked_lists(
 
 
 class _Lists:
-    """Lists of one length, masked where they are short, with names for both sides."""
+    """Lists of equal length, masked where they are short, with names."""
 
     _row_name: str
     _entry_name: str
@@ -72,14 +72,15 @@ class _Lists:
         Parameters
         ----------
         as_frame : {"pandas", "polars", "pyarrow"}, default=None
-            Library of the frame; ``None`` means that named when the lists were made.
+            Library of the frame; ``None`` means the one selected when the lists were
+            made.
 
         Returns
         -------
         DataFrame or Table
-            Columns ``user_id``, ``rank`` (from 1), ``item_id`` and ``score``, for
-            lists of listeners ``item_id``, ``rank``, ``user_id`` and ``score``. Places
-            after the end of a short list are left out.
+            Columns ``user_id``, ``rank`` (from 1), ``item_id`` and ``score``, for lists
+            of listeners ``item_id``, ``rank``, ``user_id`` and ``score``. Masked
+            entries of short lists are left out.
 
         Raises
         ------
@@ -94,7 +95,7 @@ class _Lists:
         Parameters
         ----------
         path : str or PathLike
-            File to write; a file that is there is replaced once the new one is whole.
+            File to write. An existing file is replaced when the new one is complete.
 
         Raises
         ------
@@ -115,8 +116,8 @@ class _Lists:
         Parameters
         ----------
         path : str or PathLike
-            File to write, with a line of column names; a file that is there is
-            replaced once the new one is whole.
+            File to write, with a line of column names. An existing file is replaced
+            when the new one is complete.
         """
         with atomic_write(path, "w") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -149,7 +150,7 @@ class _Lists:
 class Recommendations(_Lists):
     """The best items of each user, best first; unpacks as ``items, scores``.
 
-    What `skcoldstart.recommend` and the method ``recommend`` of a recommender return.
+    Returned by `skcoldstart.recommend` and by the method ``recommend`` of recommenders.
 
     .. versionadded:: 0.2
 
@@ -170,14 +171,14 @@ class Recommendations(_Lists):
     ----------
     items : masked array of int of shape (n_selected_users, n)
         Rows of the items, best first, masked where a user has fewer candidates.
-        ``items.filled()`` holds -1 there; what is masked is no index, so that names
-        chosen by it are refused and not those of the last item.
+        ``items.filled()`` has -1 there. A masked entry is not a valid index: indexing
+        an array of names with it raises an error.
     scores : masked array of shape (n_selected_users, n)
         Their scores.
     item_ids : masked array of shape (n_selected_users, n)
-        The items by their names; `items` where they have none.
+        Names of the items, or `items` if they have none.
     user_ids : ndarray of shape (n_selected_users,)
-        Users of the lists, by their names or, where they have none, by index.
+        Users of the lists: their names, or their indices if they have none.
 
     Examples
     --------
@@ -217,7 +218,7 @@ class Recommendations(_Lists):
 
     @property
     def item_ids(self) -> np.ma.MaskedArray:
-        """The items by name, masked where a list is short."""
+        """Names of the items, masked where a list is short."""
         return _named(self._entries, self._entry_ids)
 
     @property
@@ -229,7 +230,7 @@ class Recommendations(_Lists):
 class Listeners(_Lists):
     """The best users of each item, best first; unpacks as ``users, scores``.
 
-    What `skcoldstart.listeners` returns.
+    Returned by `skcoldstart.listeners`.
 
     .. versionadded:: 0.2
 
@@ -253,9 +254,9 @@ class Listeners(_Lists):
     scores : masked array of shape (n_items, n)
         Their scores.
     user_ids : masked array of shape (n_items, n)
-        The users by their names; `users` where they have none.
+        Names of the users, or `users` if they have none.
     item_ids : ndarray of shape (n_items,)
-        Items of the lists, by their names or, where they have none, by row.
+        Items of the lists: their names, or their rows if they have none.
     """
 
     _row_name, _entry_name = "item_id", "user_id"
@@ -277,7 +278,7 @@ class Listeners(_Lists):
 
     @property
     def user_ids(self) -> np.ma.MaskedArray:
-        """The users by name, masked where a list is short."""
+        """Names of the users, masked where a list is short."""
         return _named(self._entries, self._entry_ids)
 
     @property
@@ -302,7 +303,7 @@ def _library(name: str) -> Any:
         package = name.split(".")[0]
         extra = "skcoldstart[parquet]" if package == "pyarrow" else package
         raise ImportError(
-            f"This needs {package}, which is not installed: pip install {extra}"
+            f"This requires {package}, which is not installed: pip install {extra}"
         ) from error
 
 

@@ -35,7 +35,7 @@ class ScoreSource(Protocol):
         ...
 
     def has_nan(self) -> bool:
-        """Tell whether NaN stands in what the scores are made of."""
+        """Return whether the inputs of the scores contain NaN."""
         ...
 
     def of_items(self, items: np.ndarray) -> "ScoreSource":
@@ -44,7 +44,7 @@ class ScoreSource(Protocol):
 
 
 class LowRankScores:
-    """Scores that are products of factors; never held as users x items.
+    """Scores as products of factors, without a full table of users and items.
 
     .. versionadded:: 0.1
 
@@ -58,7 +58,7 @@ class LowRankScores:
     Raises
     ------
     ValueError
-        If the two have another number of components.
+        If the two have different numbers of components.
 
     Examples
     --------
@@ -73,13 +73,13 @@ class LowRankScores:
         if item_factors.shape[1] != user_factors.shape[1]:
             raise ValueError(
                 f"Item factors have {item_factors.shape[1]} components but user "
-                f"factors have {user_factors.shape[1]}; they must agree."
+                f"factors have {user_factors.shape[1]}; expected the same number."
             )
         self.n_items = len(item_factors)
         self.n_users = len(user_factors)
         self.dtype = np.result_type(item_factors, user_factors)
-        # Item factors are used whole for every block, user factors block by block:
-        # only the former are worth a copy in the common type.
+        # Item factors are used in every block, user factors in one block each, so only
+        # item factors are copied to the common type.
         self.item_factors = item_factors.astype(self.dtype, copy=False)
         self.user_factors = user_factors
 
@@ -91,24 +91,24 @@ class LowRankScores:
         Parameters
         ----------
         users : int64 ndarray of shape (n_selected_users,) or slice
-            Which users.
+            Users to score.
         out : ndarray of shape (n_selected_users, n_items), default=None
-            Where to write; ``None`` means a new array.
+            Output array; ``None`` creates a new one.
 
         Returns
         -------
         ndarray of shape (n_selected_users, n_items)
-            Scores; `out` where it is given.
+            Scores; `out` if it is given.
         """
         return np.matmul(self.user_factors[users], self.item_factors.T, out=out)
 
     def has_nan(self) -> bool:
-        """Tell whether a factor is NaN.
+        """Return whether a factor is NaN.
 
         Returns
         -------
         bool
-            Then so are scores.
+            True if a factor, and therefore a score, is NaN.
         """
         return _has_nan(self.item_factors) or _has_nan(self.user_factors)
 
@@ -118,7 +118,7 @@ class LowRankScores:
         Parameters
         ----------
         items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
-            Which items.
+            Items to keep.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class LowRankScores:
 
 
 class SparseScores:
-    """Scores that are products of sparse factors; never held as users x items.
+    """Scores as products of sparse factors, without a full table of users and items.
 
     Shapes: `item_factors` (n_items, k), `user_factors` (n_users, k).
     """
@@ -148,7 +148,7 @@ class SparseScores:
         return (self.user_factors[users] @ self._by_component).toarray(out=out)
 
     def has_nan(self) -> bool:
-        """Tell whether a factor is NaN."""
+        """Return whether a factor is NaN."""
         return _has_nan(self.item_factors.data) or _has_nan(self.user_factors.data)
 
     def of_items(self, items: np.ndarray) -> "SparseScores":
@@ -157,7 +157,7 @@ class SparseScores:
 
 
 class DenseScores:
-    """Scores that are already there, one row per item.
+    """Scores from a given table, one row per item.
 
     Shapes: `scores` (n_items, n_users).
     """
@@ -178,7 +178,7 @@ class DenseScores:
         return out
 
     def has_nan(self) -> bool:
-        """Tell whether a score is NaN."""
+        """Return whether a score is NaN."""
         return _has_nan(self._scores)
 
     def of_items(self, items: np.ndarray) -> "DenseScores":
@@ -187,7 +187,7 @@ class DenseScores:
 
 
 class SumScores:
-    """Sums of scores, each scaled for every user.
+    """Sums of scores, with a scale for each source and user.
 
     Shapes: `scales` (n_sources, n_users), `shifts` (n_users,).
     """
@@ -219,7 +219,7 @@ class SumScores:
         return total
 
     def has_nan(self) -> bool:
-        """Tell whether NaN stands in what a source is made of."""
+        """Return whether the inputs of a source contain NaN."""
         return any(source.has_nan() for source in self._sources)
 
     def of_items(self, items: np.ndarray) -> "SumScores":
@@ -229,7 +229,7 @@ class SumScores:
 
 
 class CallableScores:
-    """Scores that a function computes for a few users at a time.
+    """Scores computed by a function for a few users at a time.
 
     .. versionadded:: 0.1
 
@@ -276,14 +276,14 @@ class CallableScores:
         Parameters
         ----------
         users : int64 ndarray of shape (n_selected_users,) or slice
-            Which users.
+            Users to score.
         out : ndarray of shape (n_selected_users, n_items), default=None
-            Where to write; ``None`` means a new array.
+            Output array; ``None`` creates a new one.
 
         Returns
         -------
         ndarray of shape (n_selected_users, n_items)
-            Scores; `out` where it is given.
+            Scores; `out` if it is given.
         """
         asked = np.arange(self.n_users)[users]
         scores = np.asarray(self._function(asked))
@@ -299,7 +299,7 @@ class CallableScores:
         return out
 
     def has_nan(self) -> bool:
-        """Tell nothing: the function has not been called.
+        """Return False, because the function has not been called.
 
         Returns
         -------
@@ -314,7 +314,7 @@ class CallableScores:
         Parameters
         ----------
         items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
-            Which items.
+            Items to keep.
 
         Returns
         -------
@@ -331,16 +331,16 @@ class CallableScores:
 
 
 def transposed(source: ScoreSource) -> ScoreSource:
-    """Return the scores of every item for every user: items and users change places."""
+    """Return the transposed scores, with items and users exchanged."""
     if isinstance(source, (LowRankScores, SparseScores)):
         return type(source)(source.user_factors, source.item_factors)
     if isinstance(source, DenseScores):
         return DenseScores(source._scores.T)
-    raise TypeError(f"{type(source).__name__} is read by users alone.")
+    raise TypeError(f"{type(source).__name__} can be read only by users.")
 
 
 def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
-    """Return the recommender inside a search or Pipeline, and what reaches it."""
+    """Return the recommender in a search or Pipeline, and the content it receives."""
     from sklearn.pipeline import Pipeline
 
     if hasattr(recommender, "best_estimator_"):
@@ -353,15 +353,15 @@ def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
 
 
 def takes_groups(recommender: Any) -> bool:
-    """Tell whether a recommender scores items by their groups, too."""
+    """Return whether a recommender scores items by their groups, too."""
     predict = getattr(open_recommender(recommender)[0], "predict", None)
     return predict is not None and "groups" in signature(predict).parameters
 
 
 def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
-    """Return the scores of a fitted recommender for items, in blocks if it can.
+    """Return the scores of a fitted recommender for items, in blocks if possible.
 
-    Shapes: `groups` (n_items,), read where the recommender takes them.
+    Shapes: `groups` (n_items,), used if the recommender takes them.
     """
     recommender, X = open_recommender(recommender, X)
     params = {"groups": groups} if takes_groups(recommender) else {}
@@ -385,5 +385,5 @@ def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
 
 
 def _has_nan(array: np.ndarray) -> bool:
-    # The smallest value is NaN where any value is, and costs no array of answers.
+    # The minimum is NaN if any value is, and needs no temporary array.
     return array.size > 0 and bool(np.isnan(array.min()))

@@ -31,11 +31,10 @@ def top_n_per_user(
     Shapes: `exclude` (n_items, n_users) -> `items` (n_selected_users, n), `scores`
     (n_selected_users, n).
 
-    Scores are read 256 users at a time, or as many as 256 MiB hold, so that memory is
-    one block of scores a thread. Blocks do not depend on the number of threads,
-    and neither does any bit of the result. `groups` are the group of each item, as
-    numbers from 0, and how many of one a list may hold. A list that ends early holds -1
-    and scores of -inf.
+    Scores are read for 256 users at a time, or for as many as fit into 256 MiB, so each
+    thread holds one block. Blocks and results do not depend on the number of threads.
+    `groups` holds the group of each item, as numbers from 0, and the most items of a
+    group in a list. Short lists end with -1 and scores of -inf.
     """
     if n != int(n) or n < 1:
         raise ValueError(f"n={n!r}; expected an integer of at least 1.")
@@ -62,7 +61,7 @@ def top_n_per_user(
         if bad >= 0:
             raise ValueError(
                 f"Scores of user {block[bad]} contain NaN; expected numbers. Check "
-                "the factors or predictions that they come from."
+                f"the factors or predictions they are computed from."
             )
         if groups is not None:
             chosen[best == -np.inf] = -1

@@ -18,23 +18,23 @@ def usage_coordinates(item_factors: np.ndarray, user_factors: np.ndarray) -> np.
 
     Shapes: `item_factors` (n_items, k), `user_factors` (n_users, k) -> (n_items, k).
 
-    Item i is predicted to be used by the users as ``U y_i``. With ``R R' = U'U``,
-    ``(U y_i)'(U y_j) = (R'y_i)'(R'y_j)``, so that lengths, distances and cosines of
-    patterns over all users are those of k coordinates.
+    Item i is predicted to be used by the users as ``U y_i``. With ``R R' = U'U``, ``(U
+    y_i)'(U y_j) = (R'y_i)'(R'y_j)``, so lengths, distances and cosines of patterns over
+    all users equal those of the k coordinates.
     """
     n_users, n_components = user_factors.shape
     gram = np.zeros((n_components, n_components))
     for start in range(0, n_users, BLOCK_ROWS):
         rows = user_factors[start : start + BLOCK_ROWS].astype(np.float64)
         gram += rows.T @ rows
-    # Eigenvectors serve singular Gram matrices too: unused factors, few users.
+    # Eigenvectors also work for singular Gram matrices: unused factors, few users.
     spectrum, vectors = np.linalg.eigh(gram)
     root = vectors * np.sqrt(np.maximum(spectrum, 0.0))
     return item_factors @ root.astype(item_factors.dtype)
 
 
 def unit_rows(points: np.ndarray) -> np.ndarray:
-    """Scale rows to length 1; rows of zeros stay.
+    """Scale rows to length 1; rows of zeros are unchanged.
 
     Shapes: `points` (n_items, k) -> (n_items, k).
     """
@@ -50,7 +50,7 @@ def similar_rows(
     queries: Any = None,
     **options: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of largest cosine to some points, among others or themselves.
+    """Return the rows with the largest cosines to some points.
 
     Shapes: `points` (n_items, k), `among` (n_others, k), `queries` (n_queries,) ->
     `rows` (n_queries, n), `cosines` (n_queries, n).

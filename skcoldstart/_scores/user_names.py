@@ -22,7 +22,7 @@ _SHOWN = 5
 
 
 def record_user_names(recommender: Any, y: Any, user_ids: Any = None) -> None:
-    """Remember the users of y as ``user_names_in_``, or forget those of an older fit.
+    """Store the users of y as ``user_names_in_``, or delete those of an earlier fit.
 
     Shapes: `y` (n_items, n_users), `user_ids` (n_users,).
     """
@@ -34,13 +34,13 @@ def record_user_names(recommender: Any, y: Any, user_ids: Any = None) -> None:
             raise ValueError(
                 f"user_ids holds {len(given)} names but y has {n_users} columns; "
                 "expected one name per user, in the order of the columns. A search "
-                "cuts parameters of fit that have one entry per item: where there are "
-                "as many users as items, name them by the columns of a DataFrame y."
+                "slices parameters of fit that have one entry per item. If there are "
+                "as many users as items, pass y as a DataFrame with named columns."
             )
         if names is not None and not np.array_equal(names, given):
             raise ValueError(
-                f"user_ids {_some(given)} are not the names of the columns of y, "
-                f"{_some(names)}; pass the one or the other."
+                f"user_ids {_some(given)} differ from the names of the columns of y, "
+                f"{_some(names)}; pass only one of the two."
             )
         names = given
     if names is not None:
@@ -50,7 +50,7 @@ def record_user_names(recommender: Any, y: Any, user_ids: Any = None) -> None:
 
 
 def user_names_of(y: Any) -> np.ndarray | None:
-    """Return the labels of the columns of y; None where they only count from 0.
+    """Return the labels of the columns of y, or None for default labels from 0.
 
     Shapes: `y` (n_items, n_users) -> (n_users,).
     """
@@ -71,7 +71,7 @@ def _counts(labels: np.ndarray) -> bool:
 
 
 def as_names(values: Any, what: str, of: str) -> np.ndarray:
-    """Return labels as objects or integers; refuse missing and repeated ones."""
+    """Return labels as objects or integers; reject missing and repeated ones."""
     values = values.tolist() if hasattr(values, "tolist") else list(values)
     names = np.fromiter(values, object, len(values))
     kinds = set(map(type, values))
@@ -81,25 +81,26 @@ def as_names(values: Any, what: str, of: str) -> np.ndarray:
     if any(textual) and not all(textual):
         other = next(value for value in values if not isinstance(value, str))
         raise TypeError(
-            f"{what} name some {of} by a string and others, such as {other!r}, by "
-            "something else; expected names of one kind, as of .astype(str)."
+            f"{what} mix strings with other types, such as {other!r}, in names of "
+            f"{of}; expected names of one type. Convert them, for example with "
+            f".astype(str)."
         )
     if len(set(values)) < len(values):
         (name, n_same), *_ = Counter(values).most_common(1)
         raise ValueError(
-            f"{what} name {n_same} {of} {name!r}; expected names that differ. Join "
-            "what belongs to one, or give each a name of its own."
+            f"{what} name {n_same} {of} {name!r}; expected unique names. Merge "
+            f"duplicates, or rename them."
         )
     return np.array(values) if kinds == {int} else names
 
 
 def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None:
-    """Refuse plays whose users are others than those of fit, or in another order.
+    """Reject plays with other users than in fit, or in another order.
 
     Shapes: `y` (n_items, n_users).
 
-    Nothing is compared where the one or the other has no names; labels that only count
-    are names where they stand in another order.
+    Nothing is compared if one of them has no names. Integer labels count as names if
+    they are in another order.
     """
     names = None if y is None else _column_labels(y)
     if names is None:
@@ -129,7 +130,7 @@ def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None
 def check_same_users(
     y: Any, other: Any, *, input_name: str, first_name: str = "y_true"
 ) -> None:
-    """Refuse two tables whose columns name other users, or the same in another order.
+    """Reject two tables whose columns name different users or have another order.
 
     Shapes: `y` (n_items, n_users), `other` (n_items, n_users).
     """
@@ -153,7 +154,7 @@ def _only_in(names: np.ndarray, others: np.ndarray) -> list[Any]:
 
 
 def users_by_name(users: Any, names: np.ndarray | None) -> Any:
-    """Return indices in place of names; masks, and indices where users have none.
+    """Return indices of users given by name, mask or, if users have no names, index.
 
     Shapes: `names` (n_users,) -> (n_selected_users,).
     """
@@ -165,9 +166,9 @@ def users_by_name(users: Any, names: np.ndarray | None) -> Any:
     if names is None:
         if chosen and all(isinstance(user, str) for user in chosen):
             raise ValueError(
-                f"users holds names, such as {chosen[0]!r}, but fit was given plays "
-                "whose users have none; pass indices, or fit on a DataFrame, a column "
-                "per user."
+                f"users holds names, such as {chosen[0]!r}, but fit received plays "
+                f"without names of users; pass indices, or fit on a DataFrame with "
+                f"one column per user."
             )
         return users
     found = places_of(chosen, names)
@@ -184,7 +185,7 @@ def users_by_name(users: Any, names: np.ndarray | None) -> Any:
 
 
 def places_of(chosen: Any, names: np.ndarray) -> np.ndarray:
-    """Return where names stand, -1 for those that are not there.
+    """Return the positions of names, -1 for unknown ones.
 
     Shapes: `chosen` (n,), `names` (n_names,) -> (n,).
     """

@@ -1,4 +1,4 @@
-"""Checks of what users hand in: item sequences and frames."""
+"""Checks of input: item sequences and frames."""
 
 import os
 from collections.abc import Mapping, Sequence, Set
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:
-    """Accept a sequence with one entry per item; refuse what only looks like one."""
+    """Check that X is a sequence with one entry per item, and not a single path."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(
             f"{input_name} is a single path ({X!r}); expected a sequence with one "
@@ -59,7 +59,7 @@ def check_one_row_per_item(
     input_name: str = "y",
     columns: str = " and one column per user",
 ) -> None:
-    """Refuse a table that has another number of rows than X has items."""
+    """Reject a table whose number of rows differs from the number of items in X."""
     if shape[0] != n_items:
         hint = (
             f" Did you pass users as rows ({input_name}.T)?"

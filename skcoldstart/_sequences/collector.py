@@ -1,4 +1,4 @@
-"""Items put together one after the other, in memory that grows in place."""
+"""Append items to one array that grows in place."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ __all__ = ["ItemCollector"]
 class ItemCollector:
     """Append items to one array that grows in place.
 
-    Lists of results joined at the end would need twice the memory of the result. Here
-    the block is enlarged by the operating system, which moves pages, not bytes.
+    Joining a list of results at the end would need twice the memory of the result. Here
+    the operating system enlarges the block by moving pages instead of bytes.
     """
 
     def __init__(self, row_shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -26,7 +26,7 @@ class ItemCollector:
         self.extend(item, [len(item)])
 
     def extend(self, values: np.ndarray, lengths: list[int]) -> None:
-        """Add several items: their rows one after the other, and rows of each."""
+        """Add several items from their concatenated rows and their numbers of rows."""
         stop = self._n_rows + len(values)
         if stop > len(self._values):
             self._resize(max(stop, int(1.1 * len(self._values))))

@@ -1,4 +1,4 @@
-"""Labels of items: the index of a pandas column goes with the frames made of it."""
+"""Labels of items: frames keep the index of the pandas column they come from."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ __all__ = ["label_rows", "labels_of"]
 
 
 def labels_of(X: Any) -> Any:
-    """Return the pandas index of items, or None where they have none."""
+    """Return the pandas index of items, or None if they have none."""
     if hasattr(X, "iloc") or isinstance(X, (RaggedArray, LazySequence)):
         return X.index
     return None
 
 
 def label_rows(rows: Any, X: Any, estimator: Any) -> Any:
-    """Return the rows of items under their labels, where a pandas frame is wanted.
+    """Return the rows of items with their labels if pandas output is selected.
 
-    scikit-learn takes labels from pandas objects alone, and X may be frames or codes.
+    scikit-learn takes labels only from pandas objects, but X may be frames or codes.
     """
     labels = labels_of(X)
     if (

@@ -27,8 +27,8 @@ class RaggedArray:
         The items, one after the other. Frames are ``(n_frames_total, n_features)``
         and frame-major, codes are ``(n_frames_total,)``.
     offsets : array-like of shape (n_items + 1,)
-        Where each item starts, in rows of `values`; begins with 0, never falls and
-        ends with ``len(values)``. Kept as int64.
+        Start of each item, in rows of `values`: from 0 to ``len(values)``, not
+        decreasing. Stored as int64.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class RaggedArray:
     offsets : ndarray of shape (n_items + 1,)
         Item boundaries, int64.
     index : pandas Index or None
-        Labels of the items, where they were made of a pandas column.
+        Labels of the items if they come from a pandas column.
 
     Raises
     ------
@@ -77,8 +77,9 @@ class RaggedArray:
         falls = bool((offsets[1:] < offsets[:-1]).any())  # differences may overflow
         if offsets[0] != 0 or offsets[-1] != len(values) or falls:
             raise ValueError(
-                f"offsets must rise from 0 to len(values) = {len(values)}, got "
-                f"{offsets[0]} to {offsets[-1]}" + (" with a fall." if falls else ".")
+                f"offsets must increase from 0 to len(values) = {len(values)}, got "
+                f"{offsets[0]} to "
+                f"{offsets[-1]}" + (" with a decrease." if falls else ".")
             )
         self.values = values
         self.offsets = offsets
@@ -90,21 +91,20 @@ class RaggedArray:
         Parameters
         ----------
         items : RaggedArray, LazySequence, sequence of arrays, or ndarray
-            A 2-D array means items of one row each, a 3-D array items of equal
-            length. All items must agree in every axis but the first.
+            A 2-D array means items of one row each, a 3-D array items of equal length.
+            All items must have the same shape except in the first axis.
         dtype : dtype, default=None
             Type of the flat values; ``None`` keeps the items' common type.
 
         Returns
         -------
         RaggedArray
-            The items; shares memory with `items` where that is an array of the
-            asked type.
+            The items; shares memory with `items` if that is an array of this type.
 
         Raises
         ------
         ValueError
-            If items disagree in their trailing axes; the first odd item is named.
+            If items differ in their trailing axes; the error names the first one.
         """
         if isinstance(items, cls):
             return items if dtype is None else items.astype(dtype)
@@ -125,7 +125,7 @@ class RaggedArray:
                 raise ValueError(
                     f"Item {i} has shape {array.shape}; expected (n_frames, "
                     f"{', '.join(map(str, model.shape[1:]))}) as in the items before "
-                    "it. All items must agree in every axis but the first."
+                    "it. All items must have the same shape except in the first axis."
                 )
         lengths = np.fromiter((len(a) for a in arrays), np.int64, len(arrays))
         values = np.concatenate(arrays, axis=0)
@@ -168,29 +168,29 @@ class RaggedArray:
         return self.values.nbytes + self.offsets.nbytes
 
     def __sizeof__(self) -> int:
-        # dask.distributed goes by it: what is large is sent to a worker once, what is
-        # small with every task.
+        # Used by dask.distributed: large objects are sent to a worker once, small ones
+        # with every task.
         return super().__sizeof__() + self.nbytes
 
     def astype(self, dtype: Any) -> "RaggedArray":
-        """Cast the values, without a copy where the type is already right.
+        """Cast the values, without a copy if they have this type already.
 
         Parameters
         ----------
         dtype : dtype
-            The type wanted.
+            Type of the result.
 
         Returns
         -------
         RaggedArray
-            The same items in the type asked for.
+            The same items with this type.
         """
         return RaggedArray(self.values.astype(dtype, copy=False), self.offsets)
 
     def windows(
         self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Copy windows of equal length out of items, in any order.
+        """Copy windows of equal length from items, in any order.
 
         Sequences of frames on disk have the same method and read little more than the
         windows.
@@ -272,9 +272,9 @@ class RaggedArray:
         return RaggedArray(self.values[np.arange(offsets[-1]) + shift], offsets)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Return one object per item; items of a single number each are an array.
+        """Return one object per item, or a numeric array if every item is one number.
 
-        Either way the shape is (n_items,): equal lengths never become an axis.
+        The shape is always (n_items,): equal lengths never become an axis.
         """
         as_objects = dtype is not None and np.dtype(dtype) == object
         plain = self.values.ndim == 1 and len(self) and (self.lengths == 1).all()
@@ -299,14 +299,14 @@ class RaggedArray:
 
 
 class LazySequence:
-    """Items that are computed when they are read.
+    """Items that are computed when they are accessed.
 
-    Nothing is cached: reading an item twice computes it twice. Selecting items
-    selects sources, so a train-test split costs nothing.
+    Nothing is cached: accessing an item twice computes it twice. Selecting items
+    selects their sources, so a train-test split computes nothing.
     """
 
     ndim = 1
-    index: Any = None  # pandas labels of the items, where they have some
+    index: Any = None  # pandas labels of the items, if they have any
 
     def __init__(self, compute: Callable[[Any], Any], sources: Sequence[Any]) -> None:
         self._compute = compute
@@ -334,13 +334,13 @@ class LazySequence:
         return chosen
 
     def _select(self, sources: Sequence[Any]) -> "LazySequence":
-        """Return a sequence of the same kind of other sources."""
+        """Return a sequence of the same kind for other sources."""
         return LazySequence(self._compute, sources)
 
     def windows(
         self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Copy windows of equal length out of items, as `RaggedArray.windows` does.
+        """Copy windows of equal length from items, like `RaggedArray.windows`.
 
         Shapes: `items` (n_windows,), `starts` (n_windows,), `out` (n_windows, n_rows,
         ...) -> (n_windows, n_rows, ...).
@@ -359,7 +359,7 @@ class LazySequence:
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:
-    """Return the offsets of items that have these lengths."""
+    """Return the offsets of items with these lengths."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets

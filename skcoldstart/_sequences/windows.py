@@ -1,4 +1,4 @@
-"""Windows of items: where they lie, and the array that they are copied to."""
+"""Windows of items: their positions, and the array they are copied to."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ __all__ = ["window_array", "window_bounds"]
 def window_bounds(
     items: Any, starts: Any, n_rows: int, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Check windows, and return where in their items they start and stop.
+    """Check windows, and return their starts and stops within their items.
 
     Shapes: `items, starts` (n_windows,), `lengths` (n_items,) -> `items, starts, stops`
     (n_windows,).
@@ -42,7 +42,7 @@ def window_bounds(
 def window_array(
     out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype
 ) -> np.ndarray:
-    """Return `out`, if it has the shape of the windows, or a new array."""
+    """Return `out` if it has the shape of the windows, or a new array."""
     if out is None:
         return np.empty(shape, dtype)
     if out.shape != shape:
@@ -54,6 +54,6 @@ def _integers(values: Any) -> np.ndarray:
     values = np.asarray(values)
     if values.size and values.dtype.kind not in "iu":
         raise IndexError(
-            f"Items and rows are counted in integers; got dtype {values.dtype}."
+            f"Expected integers for items and rows; got dtype {values.dtype}."
         )
     return values.astype(np.int64)

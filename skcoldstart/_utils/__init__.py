@@ -1,1 +1,1 @@
-"""What every room of the house uses: validation, threads, progress, atomic files."""
+"""Code shared by all subpackages: validation, threads, progress, atomic files."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Write files so that they are either complete or absent."""
 
 import errno
 import os
@@ -12,21 +12,21 @@ from typing import IO, Any
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is swept, and a file in use cannot be removed
+except ImportError:  # Windows: leftovers are kept, and a file in use cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["atomic_path", "atomic_write"]
 
 _SUFFIX = ".partial"
-_LONGEST_STEM = 200  # bytes of the target's name; file systems allow 255 in all
+_LONGEST_STEM = 200  # bytes of the target's name; file systems allow 255 in total
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give the name of a temporary file and rename it when the block succeeds.
+    """Yield the name of a temporary file and rename the file when the block succeeds.
 
-    A link stays a link, and the target keeps its mode. What a killed writer of the
-    same target left behind is removed.
+    A link stays a link, and the target keeps its mode. Temporary files of killed
+    writers of the same target are removed.
     """
     target = Path(os.path.realpath(path))
     mode = _mode(target)
@@ -50,9 +50,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` and rename it when the block succeeds.
+    """Open a temporary file next to `path` and rename it when the block succeeds.
 
-    Text is UTF-8; bytes of a file name that are not are written as escapes.
+    Text is UTF-8; invalid bytes of file names are written as escapes.
     """
     options: dict[str, str] = {}
     if "b" not in mode:
@@ -62,18 +62,20 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
 
 
 def _mode(target: Path) -> int | None:
-    """Return the mode of the file that will be replaced, None if there is none."""
+    """Return the mode of the file to replace, or None if it does not exist."""
     try:
         found = os.stat(target).st_mode
     except FileNotFoundError:
         return None
     if not (stat.S_ISREG(found) or stat.S_ISDIR(found)):  # os.replace refuses folders
-        raise OSError(errno.EINVAL, "not a regular file, and not replaced", str(target))
+        raise OSError(
+            errno.EINVAL, "not a regular file, so it is not replaced", str(target)
+        )
     return stat.S_IMODE(found)
 
 
 def _create(folder: Path, prefix: str, mode: int) -> tuple[int | None, str]:
-    """Create a temporary file and hold its lock, which ends with the process."""
+    """Create a temporary file and hold its lock until the process ends."""
     while True:
         name = str(folder / f"{prefix}{secrets.token_hex(4)}{_SUFFIX}")
         try:
@@ -85,13 +87,13 @@ def _create(folder: Path, prefix: str, mode: int) -> tuple[int | None, str]:
             return None, name
         with suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:  # not swept before the lock was held
+        if os.fstat(handle).st_nlink:  # still present when the lock was acquired
             return handle, name
         os.close(handle)
 
 
 def _sweep(folder: Path, prefix: str) -> None:
-    """Remove temporary files whose lock nobody holds."""
+    """Remove temporary files without a lock holder."""
     if fcntl is None:
         return
     pattern = re.compile(re.escape(prefix) + "[0-9a-f]{8}" + re.escape(_SUFFIX))

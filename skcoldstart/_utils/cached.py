@@ -10,9 +10,10 @@ if TYPE_CHECKING or sys.version_info >= (3, 12):
 else:
 
     class cached_property:
-        """Do as functools does from Python 3.12 on: without a lock.
+        """Cache a property without a lock, like functools since Python 3.12.
 
-        Before, all instances shared one, which a forked child could inherit held.
+        In earlier versions all instances share a lock, which a forked child can inherit
+        locked.
         """
 
         # TODO(Python 3.12): functools.cached_property.

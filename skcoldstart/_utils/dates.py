@@ -1,4 +1,4 @@
-"""Dates in every form, as values that sort by time."""
+"""Convert dates of several forms to values that sort by time."""
 
 import re
 from datetime import UTC, date, datetime
@@ -14,14 +14,14 @@ _ISO = re.compile(
     r"\d{4}(-?\d{2}(-?\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?"
     r"(Z|[+-]\d{2}(:?\d{2})?)?)?)?)?"
 )
-# Years that a catalogue gives; 0 among them means that the year is not known.
+# Years in a catalogue; 0 means that the year is unknown.
 _FIRST_YEAR, _LAST_YEAR = 1000, 2999
 
 
 def sortable_dates(
     values: Any, *, name: str, of: str = "items have no release date"
 ) -> np.ndarray:
-    """Return dates as numbers or datetime64; refuse missing and ambiguous ones.
+    """Return dates as numbers or datetime64; reject missing and ambiguous ones.
 
     Shapes: `values` (n,) -> (n,).
     """
@@ -65,7 +65,7 @@ def _refuse_unknown(unknown: np.ndarray, name: str, of: str) -> None:
 
 
 def _of_one_kind(values: np.ndarray, name: str) -> np.ndarray:
-    """Return objects as numbers, text or datetime64, where all are of that kind."""
+    """Return objects as numbers, text or datetime64 if all are of that kind."""
     if all(isinstance(value, str) for value in values):
         return values.astype(str)
     if all(isinstance(value, date) for value in values):
@@ -105,8 +105,8 @@ def _from_text(texts: np.ndarray, name: str, of: str) -> np.ndarray:
         if moment is None:
             raise ValueError(
                 f"{name} holds {text!r}; expected years, or dates in the form of "
-                "ISO 8601 such as 2012-06-30, as the order of others depends on how "
-                "they are read. Convert them first, for example with "
+                "ISO 8601 such as 2012-06-30, because other forms are ambiguous. "
+                "Convert them first, for example with "
                 "pandas.to_datetime(dates, dayfirst=...)."
             )
         moments[i] = moment

@@ -1,4 +1,4 @@
-"""Values that are missing: found in every container, named by row and column."""
+"""Find missing values in any container, and name them by row and column."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ __all__ = [
 def is_missing(values: Any) -> np.ndarray:
     """Mark None, NaN, NaT, pandas' NA and masked entries."""
     if isinstance(values, (list, tuple)):
-        # NumPy would turn NaN beside text into the text "nan".
+        # NumPy would convert NaN next to text to the text "nan".
         array = np.empty(len(values), object)
         array[:] = values
     else:
@@ -39,14 +39,14 @@ def _is_missing_value(value: Any) -> bool:
         return True
     try:
         return bool(value != value)
-    except TypeError:  # pandas' NA says neither yes nor no
+    except TypeError:  # pandas' NA has no truth value
         return True
     except ValueError:  # an array
         return False
 
 
 def nan_mean(values: Any, axis: int | None = None) -> Any:
-    """Return means without NaN; NaN, without a warning, where there is nothing else."""
+    """Return means without NaN; NaN, without a warning, if all values are NaN."""
     values = np.asarray(values)
     there = ~np.isnan(values)
     counts = there.sum(axis=axis)
@@ -55,7 +55,7 @@ def nan_mean(values: Any, axis: int | None = None) -> Any:
 
 
 def refuse_missing(values: Any, *, what: str, remedy: str) -> None:
-    """Refuse one value per item where some are missing."""
+    """Reject missing values in an array with one value per item."""
     missing = is_missing(values)
     if missing.any():
         raise ValueError(
@@ -66,19 +66,19 @@ def refuse_missing(values: Any, *, what: str, remedy: str) -> None:
 
 
 def refuse_masked(values: Any, input_name: str) -> None:
-    """Refuse a masked array that hides entries: nothing here reads masks."""
+    """Reject a masked array with masked entries, because masks are not used."""
     n_masked = np.ma.count_masked(values) if np.ma.isMaskedArray(values) else 0
     if n_masked:
         raise ValueError(
-            f"{input_name} is a masked array that hides {n_masked} entries, which "
-            f"would be read as if they were there; pass {input_name}.filled(value), or "
-            "leave these rows out."
+            f"{input_name} is a masked array with {n_masked} masked entries, whose "
+            f"masks would be ignored; pass {input_name}.filled(value), or leave these "
+            f"rows out."
         )
 
 
 @contextmanager
 def name_missing_content(X: Any) -> Iterator[None]:
-    """Add the row and column to what an estimator says of NaN or infinity in X."""
+    """Add the row and column to an estimator's error about NaN or infinity in X."""
     try:
         yield
     except ValueError as error:
@@ -86,7 +86,7 @@ def name_missing_content(X: Any) -> Iterator[None]:
 
 
 def with_place(error: ValueError, X: Any) -> ValueError:
-    """Return an error about NaN or infinity in X that says where the first one is."""
+    """Return an error about NaN or infinity in X with the place of the first one."""
     said = str(error)
     place = _first_not_finite(X) if "NaN" in said or "infinity" in said else ""
     if not place or place in said:
@@ -95,7 +95,7 @@ def with_place(error: ValueError, X: Any) -> ValueError:
 
 
 def _first_not_finite(X: Any) -> str:
-    """Return where the first NaN or infinity is, in words; nothing if there is none."""
+    """Return the place of the first NaN or infinity as text, or "" if there is none."""
     if sp.issparse(X):
         entries = X.tocoo()
         if entries.dtype.kind != "f" or np.isfinite(entries.data).all():

@@ -1,4 +1,4 @@
-"""Progress bars, shown only when ``verbose`` asks for them."""
+"""Progress bars, shown only if ``verbose`` is set."""
 
 import functools
 import os
@@ -17,14 +17,14 @@ def progress_bar(
     total: int | None = None,
     unit: str = "it",
 ) -> Any:
-    """Return a tqdm bar on standard error, silent where `verbose` is 0."""
+    """Return a tqdm bar on standard error, silent if `verbose` is 0."""
     if not verbose:
         return _SilentBar(iterable)
     return _bar_class()(iterable, desc=description, total=total, unit=unit)
 
 
 class _SilentBar:
-    """What is used of a tqdm bar, without its locks."""
+    """Replace a silent tqdm bar, without its locks."""
 
     def __init__(self, iterable: Iterable[Any] | None) -> None:
         self._iterable = iterable or ()
@@ -51,13 +51,13 @@ class _SilentBar:
 
 @functools.cache
 def _bar_class() -> Any:
-    """Return tqdm without a thread that stays, and usable in a forked child."""
+    """Return tqdm without a monitor thread, and usable in a forked child."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):
         monitor_interval = 0
 
-    # tqdm's own lock is one of processes too, which a forked child may never get.
+    # tqdm's own lock is shared by processes, so a forked child may wait for it forever.
     lock = threading.RLock()
     Bar.set_lock(lock)
     if hasattr(os, "register_at_fork"):

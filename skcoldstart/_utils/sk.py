@@ -1,4 +1,4 @@
-"""The one door to scikit-learn names that are not public."""
+"""The only module that imports private names of scikit-learn."""
 
 import sys
 from functools import cache
@@ -46,7 +46,7 @@ __all__ = [
 def error_score_of_caller() -> Any:
     """Return the error_score of the search or cross-validation that scores, or NaN.
 
-    TODO(sklearn 1.11): a callable that returns several scores is not told it.
+    TODO(sklearn 1.11): a callable that returns several scores does not receive it.
     """
     from sklearn.model_selection._validation import _score
 
@@ -58,7 +58,7 @@ def error_score_of_caller() -> Any:
 
 @cache
 def classes_inside_trees() -> dict[str, type]:
-    """Return what fitted ensembles are made of, by name; few programs need it."""
+    """Return the private classes of fitted ensembles by name, imported on demand."""
     from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
     from sklearn.tree._tree import Tree

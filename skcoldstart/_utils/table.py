@@ -9,7 +9,7 @@ __all__ = ["table_of"]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as a DataFrame; as a dict of columns where pandas is missing."""
+    """Return rows as a DataFrame, or as a dict of columns if pandas is missing."""
     columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
     try:
         import pandas as pd
@@ -19,7 +19,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _column(values: list) -> np.ndarray:
-    """Return values as an array; numbers beside text stay numbers."""
+    """Return values as an array; numbers next to text stay numbers."""
     n_text = sum(isinstance(value, str) for value in values)
     mixed = 0 < n_text < len(values)
     return np.fromiter(values, object, len(values)) if mixed else np.asarray(values)

@@ -1,4 +1,4 @@
-"""Threads for kernels: one helper, with BLAS held to one thread inside it."""
+"""Threads for kernels, with BLAS limited to one thread."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 
 def n_kernel_threads(n_jobs: int | None) -> int:
-    """Return the threads a compiled kernel may use."""
+    """Return the number of threads that a compiled kernel may use."""
     from skcoldstart._kernels.compilation import N_THREADS
 
     if n_jobs is None:
@@ -35,9 +35,9 @@ def n_kernel_threads(n_jobs: int | None) -> int:
 
 @cache
 def one_torch_thread_in_children() -> None:
-    """Let forked children compute with torch: its threads are not in them.
+    """Make torch usable in forked children, which do not have its threads.
 
-    OpenMP would wait for these threads for ever.
+    OpenMP would wait for these threads forever.
     """
     if hasattr(os, "register_at_fork"):
         torch = sys.modules["torch"]
@@ -45,15 +45,15 @@ def one_torch_thread_in_children() -> None:
 
 
 class _BlasLimit:
-    """The limit of one BLAS thread, shared by all who hold it at the same time.
+    """The limit of one BLAS thread, shared by all threads that hold it.
 
-    The number of BLAS threads is one for the whole process. If each of two threads
-    that overlap restored what it found, the last would restore the first one's limit.
+    The number of BLAS threads is global. If two overlapping threads each restored the
+    value they found, the last one would restore the limit of the first.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._thread_of: dict[object, int] = {}  # of each holder
+        self._thread_of: dict[object, int] = {}  # number of holders
         self._modules = (0, "")
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
@@ -66,7 +66,8 @@ class _BlasLimit:
         holder = object()
         with self._lock:
             if not self._thread_of:
-                # Looking for libraries takes milliseconds, and they come with modules.
+                # The search for libraries takes milliseconds; new modules can add
+                # libraries.
                 modules = len(sys.modules), next(reversed(sys.modules))
                 if self._modules != modules:
                     self._controller = ThreadpoolController()
@@ -87,13 +88,13 @@ class _BlasLimit:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Let any thread set limits: threadpoolctl 3.8 obeys the one that set them."""
+        """Allow any thread to set limits: threadpoolctl 3.8 allows only one."""
         for library in self._controller.lib_controllers:
             if hasattr(library, "clear_controlling_thread"):
                 library.clear_controlling_thread(force=True)
 
     def _go_on_in_child(self) -> None:
-        """Forget holders in threads that a forked child does not have."""
+        """Remove holders in threads that a forked child does not have."""
         try:
             if self._thread_of:
                 here = threading.get_ident()
@@ -109,10 +110,10 @@ _BLAS_LIMIT = _BlasLimit()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, so that results do not depend on its number.
+    """Limit BLAS to one thread, so that results do not depend on its number.
 
-    Threads may hold it together: the first sets the limit, the last restores what
-    was before.
+    Several threads may hold the limit: the first sets it, the last restores the old
+    value.
     """
     holder = _BLAS_LIMIT.acquire()
     try:
@@ -123,9 +124,9 @@ def one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def worker_threads(n_jobs: int | None) -> Iterator[ThreadMap]:
-    """Keep threads for many short rounds of work, with BLAS held to one in each.
+    """Keep threads for many short rounds of work, with BLAS limited to one thread.
 
-    What it gives maps a function over items and returns the results in their order.
+    Yields a function that maps over items and returns the results in order.
     """
     n_threads = n_kernel_threads(n_jobs)
     with one_blas_thread():
@@ -142,11 +143,10 @@ def _run(
     function: Callable[[Any], Any],
     items: Iterable[Any],
 ) -> list[Any]:
-    """Let each thread take the next item until there is none; return the results.
+    """Map over items: each thread takes the next item until none is left.
 
-    The calling thread is one of them, and has begun when the others wake up. A future
-    for each of these, and not for each item, since small items cost less than a future
-    does.
+    The calling thread takes part and starts at once. There is one future per thread
+    instead of one per item, because small items take less time than a future.
     """
     waiting = deque(enumerate(items))
     results: list[Any] = [None] * len(waiting)

@@ -1,4 +1,4 @@
-"""Recommenders: a factorizer and a regressor joined, and honest baselines."""
+"""Recommenders of factors predicted from content, blends and baselines."""
 
 from skcoldstart._scores.covariance import FactorCovariance
 from skcoldstart.compose._baselines import (
@@ -11,7 +11,7 @@ from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._coldstart_cv import ColdStartRecommenderCV
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
 
-# For explanations and model files, and not meant to be used alone.
+# Used by explanations and model files; not public.
 from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
 from skcoldstart.compose._linear import dual_weights as dual_weights
 from skcoldstart.compose._make import make_recommender

@@ -14,15 +14,15 @@ class FactorScoresMixin(RecommenderMixin):
     """Scores decoded by a fitted ``factorizer_`` from predicted item factors."""
 
     def _record_decoder(self, n_components: int, n_users: int) -> None:
-        """Learn whether decoding is linear, so that scores can be read in blocks."""
+        """Check whether decoding is linear, so scores can be computed in blocks."""
         self.n_users_ = n_users
         self._n_components = n_components
         factorizer = self.factorizer_  # type: ignore[attr-defined]
         if hasattr(factorizer, "user_factors_"):
             self._linear_decoder = True
             return
-        # A decoder is linear where it is additive and homogeneous; two combinations
-        # of unit factors and the origin tell it from PCA's mean or a link function.
+        # A linear decoder is additive and homogeneous. Two combinations of unit factors
+        # and the origin distinguish it from PCA's mean or a link function.
         weights = np.linspace(0.25, 1.0, n_components)
         probe = np.vstack([np.zeros(n_components), weights, 2.0 * weights])
         decoded = np.asarray(factorizer.inverse_transform(probe))
@@ -34,7 +34,7 @@ class FactorScoresMixin(RecommenderMixin):
 
     @property
     def user_factors_(self) -> np.ndarray:
-        """User factors of shape (n_users, k), where scores are x_u . y_i."""
+        """User factors of shape (n_users, k), if scores are x_u . y_i."""
         check_is_fitted(self)
         if not self._linear_decoder:
             raise AttributeError(
@@ -56,15 +56,14 @@ class FactorScoresMixin(RecommenderMixin):
         Parameters
         ----------
         X : sequence of n_items items
-            Items to score, in the form given to `fit`; nobody needs to have played
-            them.
+            Items to score, in the same form as in `fit`. They need no plays.
 
         Returns
         -------
         ndarray of shape (n_items, n_users)
-            Scores, decoded by the factorizer; a user's items are ranked by their
-            column, highest first. For large catalogues prefer `recommend`, which
-            never holds this table.
+            Scores, decoded by the factorizer. The items of a user are ranked by their
+            column, highest first. For large catalogues prefer `recommend`, which does
+            not build this table.
         """
         check_is_fitted(self)
         factors = self.predict_factors(X)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Honest baselines: chance, the upper bound, and content without factors."""
+"""Baselines: chance, the upper bound, and a content profile without factors."""
 
 from numbers import Integral
 from typing import Any
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class RandomRecommender(RecommenderMixin, BaseEstimator):
-    """Rank items by random factors: the floor of every comparison.
+    """Rank items by random factors: the lower bound of every comparison.
 
     .. versionadded:: 0.1
 
@@ -50,7 +50,8 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
 
     See Also
     --------
@@ -58,10 +59,10 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
 
     Notes
     -----
-    Item factors depend only on the position of an item in `X`, so that calling
-    `predict` twice gives the same scores. The paper does not state its distribution;
-    the standard normal is used. All users share the items' factors: with few items
-    the AUC of one draw is farther from 1/2 than that of independent scores.
+    Item factors depend only on the position of an item in `X`, so calling `predict`
+    twice returns the same scores. The paper does not state its distribution; the
+    standard normal is used. All users share the items' factors: with few items the AUC
+    of one draw is farther from 1/2 than that of independent scores.
 
     References
     ----------
@@ -94,11 +95,11 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         Parameters
         ----------
         X : sequence of n_items items
-            Counted, not read.
+            Only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts; only the number of users is used.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+            Names of users, if `y` is not a DataFrame with named columns.
 
         Returns
         -------
@@ -118,7 +119,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         Parameters
         ----------
         X : sequence of n_items items
-            Counted, not read.
+            Only the number of items is used.
 
         Returns
         -------
@@ -130,7 +131,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         return rng.standard_normal((count_items(X), self.user_factors_.shape[1]))
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept any input and be excused from invariance under order."""
+        """Accept any input; predictions depend on the order of items."""
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         tags.no_validation = True
@@ -144,39 +145,41 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
     """Score items by factors folded in from their own plays: the upper bound.
 
     `X` *is* the plays of the items, in `fit` and in `predict`. A content model cannot
-    do better than the factors that it tries to predict; this shows how good they are.
+    do better than the factors that it predicts. This model shows how good these factors
+    are.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     factorizer : estimator, default=None
-        Has ``fit``, ``transform`` and ``inverse_transform``; use the one of the model
-        compared. ``None`` means `WMF()`.
+        Has ``fit``, ``transform`` and ``inverse_transform``; use the factorizer of the
+        model that it is compared with. ``None`` means `WMF()`.
 
     Attributes
     ----------
     factorizer_ : estimator
         The fitted factorizer.
     user_factors_ : ndarray of shape (n_users, k)
-        User factors, where the factorizer decodes linearly.
+        User factors, if the factorizer decodes linearly.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
     n_features_in_ : int
-        The same number: the columns of X are users.
+        Equal to `n_users_`: the columns of X are users.
 
     See Also
     --------
     skcoldstart.ColdStartRecommender : Predicts the factors from content.
-    skcoldstart.RandomRecommender : The floor.
+    skcoldstart.RandomRecommender : The lower bound.
 
     Notes
     -----
-    The factorizer is fitted on the training items alone; factors of other items are
-    their best fit with user factors held. Nothing about the held-out items enters the
-    user factors, in contrast to a factorization of all plays.
+    The factorizer is fitted only on the training items. Factors of other items are
+    their best fit with fixed user factors. User factors do not depend on held-out
+    items, unlike in a factorization of all plays.
 
     References
     ----------
@@ -213,9 +216,9 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         X : {array-like, sparse} of shape (n_items, n_users)
             Play counts of the training items.
         y : {array-like, sparse} of shape (n_items, n_users), default=None
-            Ignored; the same table, where model selection passes it.
+            Ignored. Model selection passes the same table.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `X` is no DataFrame that has them.
+            Names of users, if `X` is not a DataFrame with named columns.
 
         Returns
         -------
@@ -236,7 +239,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def predict_factors(self, X: Any) -> np.ndarray:
-        """Fold items in by their plays.
+        """Compute factors of items from their plays.
 
         Parameters
         ----------
@@ -265,7 +268,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         return np.asarray(self.factorizer_.transform(plays))
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that X holds sparse counts and y may be left out."""
+        """Declare that X is sparse counts and y is optional."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
@@ -286,16 +289,17 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     Attributes
     ----------
     user_factors_ : ndarray or csr_array of shape (n_users, n_features)
-        Weighted mean of the unit-length items a user played, the profile; sparse where
-        the content was.
+        Profiles: the weighted mean of the unit-length items that a user played. Sparse
+        if the content is sparse.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
@@ -305,11 +309,10 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     -----
     The mean over played items of cos(x_j, x_i) is the product of the unit vector of
     item j with the mean of the played unit vectors, so no item-item table is made:
-    O(n_items n_features) per user, n_users n_features memory, and of sparse content
-    only what is not zero. Items without content
-    (all zeros) have similarity 0 to everything, and so has a user without a play in
-    `fit` to all items. It uses no popularity. The items of `fit` are kept for
-    `fold_in_users`.
+    O(n_items n_features) per user, n_users n_features memory, and sparse content stays
+    sparse. Items without content (all zeros) have similarity 0 to everything, and so
+    has a user without a play in `fit` to all items. Popularity is not used. The items
+    of `fit` are stored for `fold_in_users`.
 
     Examples
     --------
@@ -341,7 +344,7 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+            Names of users, if `y` is not a DataFrame with named columns.
 
         Returns
         -------
@@ -376,7 +379,7 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         Returns
         -------
         ndarray or csr_array of shape (n_items, n_features)
-            Items of unit length, sparse where `X` is; zeros stay zeros.
+            Items of unit length, sparse if `X` is. Rows of zeros are unchanged.
         """
         check_is_fitted(self)
         with name_missing_content(X):

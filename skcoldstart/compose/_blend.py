@@ -45,11 +45,11 @@ __all__ = ["BlendRecommender"]
 
 
 class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEstimator):
-    r"""Add the scores of several recommenders, each in units of its own spread.
+    r"""Add the scores of several recommenders after scaling each to unit spread.
 
-    Factors see the tastes of all users and rank the depth of a list well; profiles and
-    neighbours see single items and rank its first places well. Their errors are weakly
-    correlated, so that a blend ranks better than its parts.
+    Factors use the tastes of all users and rank most of a list well. Profiles and
+    neighbours use single items and rank its first places well. Their errors are weakly
+    correlated, so a blend often ranks better than its parts.
 
     .. versionadded:: 0.2
 
@@ -57,17 +57,18 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
     ----------
     recommenders : list of (str, estimator)
         Names and recommenders: any of this package or with ``fit(X, y)`` and
-        ``predict(X)``, Pipelines that end in one and so see their own view of `X`,
-        searches, other blends. ``"drop"`` in place of a recommender leaves it out.
+        ``predict(X)``, Pipelines that end in one, searches, and other blends. A
+        Pipeline gives its recommender its own view of `X`. ``"drop"`` instead of a
+        recommender leaves it out.
     weights : array-like of shape (n_recommenders,), "cv" or None, default=None
-        Weight of each recommender, at least 0; ``None`` weighs all alike. "cv" chooses
-        among 0, 0.3 and 1 for each on items that are held out of `fit`.
+        Weight of each recommender, at least 0; ``None`` means equal weights. "cv"
+        chooses 0, 0.3 or 1 for each on items held out in `fit`.
     cv : int, splitter or iterable, default=None
-        How items are held out where `weights` is "cv". A number means that many
-        shuffled folds, of whole groups where `groups` are passed to `fit`; ``None``
-        means 3, or with more than 5,000 items one fold of 5.
+        How items are held out if `weights` is "cv". An int is a number of shuffled
+        folds, of whole groups if `groups` are passed to `fit`; ``None`` means 3, or
+        with more than 5,000 items one fold of 5.
     scoring : str or callable, default="map@500"
-        What the weights are chosen by: a metric of
+        Metric that selects the weights: a name of
         `skcoldstart.make_recommendation_scorer`, or ``scorer(estimator, X, y)``.
 
     Attributes
@@ -75,32 +76,32 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
     recommenders_ : list of n_recommenders estimators
         The fitted recommenders, without those that were dropped.
     named_recommenders_ : Bunch
-        The same by name.
+        The same, accessible by name.
     weights_ : ndarray of shape (n_recommenders,)
         Their weights.
     scales_ : ndarray of shape (n_recommenders, n_users)
-        What the scores of a recommender are multiplied by for each user: its weight,
-        divided by the standard deviation of the user's scores.
+        Factor of the scores of each recommender for each user: its weight divided by
+        the standard deviation of the user's scores.
     shifts_ : ndarray of shape (n_users,)
-        What is added then, so that the mean is 0.
+        Constant added for each user, so that the mean is 0.
     cv_results_ : dict of str to ndarray
-        What was tried, where `weights` is "cv": ``weights``, an array of shape
-        (n_candidates, n_recommenders), ``mean_test_score``, ``std_test_score``,
-        ``rank_test_score`` and the score of each split.
+        Candidates, if `weights` is "cv": ``weights``, an array of shape (n_candidates,
+        n_recommenders), ``mean_test_score``, ``std_test_score``, ``rank_test_score``
+        and the score of each split.
     user_factors_ : ndarray of shape (n_users, k)
-        Factors of all parts side by side, where each part has dense factors.
+        Concatenated factors of all parts, if each part has dense factors.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where they have any.
+        Names of users, if they have any.
     n_features_in_ : int
-        Number of features seen during fit, where the first recommender counts them.
+        Number of features seen during fit, if the first recommender has it.
 
     See Also
     --------
-    skcoldstart.ColdStartRecommender : Predicted factors, one part of a good blend.
-    skcoldstart.ContentKNNRecommender : Neighbours, another one.
-    sklearn.ensemble.VotingRegressor : The same form, for regressors.
+    skcoldstart.ColdStartRecommender : Predicted factors, useful in a blend.
+    skcoldstart.ContentKNNRecommender : Content neighbours, useful in a blend.
+    sklearn.ensemble.VotingRegressor : The same idea for regressors.
 
     Notes
     -----
@@ -109,20 +110,20 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
     .. math:: score(u, i) = \sum_m w_m \frac{s_m(u, i) - mean_m(u)}{sd_m(u)} .
 
-    A standard deviation of low-rank scores is that of all training items, any other one
-    that of 2,000 of them; neighbours of a training item leave the item itself out. With
-    weights from "cv" it is that of the held-out items. A recommender whose scores are
-    equal for a user, as for one without a play, adds nothing for that user.
+    For low-rank scores, the standard deviation is over all training items, otherwise
+    over 2,000 of them; a training item is not its own neighbour. With weights from "cv"
+    it is over the held-out items. A recommender whose scores are equal for a user, for
+    example a user without plays, adds nothing for that user.
 
-    A new user of `fold_in_users` is weighed in the same way, by the spread over
-    training items; with weights from "cv" it is multiplied, recommender by recommender,
-    by how much wider the scores of the users of `fit` spread over held-out items.
+    Scores of new users from `fold_in_users` are scaled by their spread over training
+    items. With weights from "cv", this spread is multiplied for each recommender by the
+    ratio of the spreads over held-out and training items for the users of `fit`.
 
-    Scores are read in blocks of users. Where all parts score by dense factors, so does
-    the blend.
+    Scores are computed in blocks of users. If all parts score by dense factors, the
+    blend does too.
 
-    Groups passed to `fit`, `predict` and `recommend` go to the recommenders that take
-    them. Further metadata is routed where that is enabled.
+    Groups passed to `fit`, `predict` and `recommend` are passed to the recommenders
+    that accept them. Other metadata is routed if metadata routing is enabled.
 
     Examples
     --------
@@ -139,7 +140,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
     True
     """
 
-    # Where metadata is routed, groups come unasked.
+    # With metadata routing, groups are requested by default.
     __metadata_request__fit = {"groups": True}
     __metadata_request__predict = {"groups": True}
 
@@ -174,21 +175,21 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         groups: Any = None,
         **params: Any,
     ) -> "BlendRecommender":
-        """Fit all recommenders, and choose their weights if asked to.
+        """Fit all recommenders, and choose their weights if `weights` is "cv".
 
         Parameters
         ----------
         X : sequence of n_items items
-            Content, in a form that all recommenders take.
+            Content, in a form that all recommenders accept.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
             Names of users, where `y` is no DataFrame that has them.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, such as its artist: for the recommenders that take
-            groups, and for inner folds of whole groups.
+            Group of each item, such as its artist. Passed to the recommenders that
+            accept groups, and used for inner folds of whole groups.
         **params : dict
-            Metadata for the recommenders, where metadata routing is enabled.
+            Metadata for the recommenders, if metadata routing is enabled.
 
         Returns
         -------
@@ -198,7 +199,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         Raises
         ------
         ValueError
-            If names or weights of recommenders do not fit, or `y` does not.
+            If the names or weights of the recommenders, or `y`, are invalid.
         """
         parts = self._parts()
         plays = check_training_plays(self, X, y, user_ids=user_ids)
@@ -245,33 +246,33 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         Parameters
         ----------
         X : sequence of n_items items
-            Items to score, in the form given to `fit`.
+            Items to score, in the same form as in `fit`.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, for the recommenders that take groups.
+            Group of each item, for the recommenders that accept groups.
 
         Returns
         -------
         ndarray of shape (n_items, n_users)
-            Scores; for large catalogues prefer `recommend`, which never holds this
+            Scores. For large catalogues prefer `recommend`, which does not build this
             table.
         """
         return self.read_scores(X, groups=groups).rows(slice(None)).T
 
     def read_scores(self, X: Any, *, groups: Any = None) -> ScoreSource:
-        """Return the scores of items, to be read a few users at a time.
+        """Return a source of scores, which computes them for a few users at a time.
 
         Parameters
         ----------
         X : sequence of n_items items
-            Items to score, in the form given to `fit`.
+            Items to score, in the same form as in `fit`.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, for the recommenders that take groups.
+            Group of each item, for the recommenders that accept groups.
 
         Returns
         -------
         object
-            With ``rows(users)``, scores of shape (n_selected_users, n_items), as
-            metrics take it in place of a table of scores.
+            Has ``rows(users)``, which returns scores of shape (n_selected_users,
+            n_items). Metrics accept it instead of a table of scores.
         """
         check_is_fitted(self)
         count_items(X)
@@ -282,20 +283,20 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         return SumScores(sources, self.scales_[used], self.shifts_)
 
     def predict_factors(self, X: Any, *, groups: Any = None) -> Any:
-        """Return the factors of items in all recommenders, side by side.
+        """Return the concatenated factors of items of all recommenders.
 
         Parameters
         ----------
         X : sequence of n_items items
-            Items, in the form given to `fit`.
+            Items, in the same form as in `fit`.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, for the recommenders that take groups.
+            Group of each item, for the recommenders that accept groups.
 
         Returns
         -------
         {ndarray, csr_array} of shape (n_items, k)
             Item factors, for products with ``user_factors_`` or with those of
-            `fold_in_users`; sparse where those of a recommender are.
+            `fold_in_users`; sparse if those of a recommender are.
 
         Raises
         ------
@@ -310,7 +311,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             if not hasattr(recommender, "predict_factors"):
                 raise TypeError(
                     f"{type(recommender).__name__} does not score by factors of items "
-                    "and users, so the blend has none; use predict or recommend."
+                    f"and users, so the blend has no factors; use predict or recommend."
                 )
             params = {"groups": groups} if takes_groups(recommender) else {}
             factors.append(recommender.predict_factors(rows, **params))
@@ -323,8 +324,9 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             recommender, _ = open_recommender(self.recommenders_[m])
             if self._in_short[m] is None or not hasattr(recommender, "fold_in_users"):
                 raise TypeError(
-                    f"{type(recommender).__name__} cannot fold users in, as a part of "
-                    "this blend has to; refit with their plays, or leave it out."
+                    f"{type(recommender).__name__} cannot fold users in, but is part "
+                    f"of this blend; fit again with the plays of these users, or "
+                    f"remove it from the blend."
                 )
             users = recommender.fold_in_users(plays)
             mean, deviation = spread_in_short(self._in_short[m], users)
@@ -335,7 +337,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
     @property
     def user_factors_(self) -> np.ndarray:
-        """User factors of shape (n_users, k), where each part has dense factors."""
+        """User factors of shape (n_users, k), if each part has dense factors."""
         check_is_fitted(self)
         if not self._is_low_rank():
             raise AttributeError(
@@ -362,7 +364,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         Parameters
         ----------
         deep : bool, default=True
-            Whether to return those of the recommenders too.
+            Whether to include the parameters of the recommenders.
 
         Returns
         -------
@@ -428,8 +430,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             return process_routing(self, "fit", **params, **own)
         if params:
             raise TypeError(
-                f"fit got {', '.join(params)}, which only metadata routing brings to "
-                "the recommenders: sklearn.set_config(enable_metadata_routing=True)."
+                f"fit got {', '.join(params)}, which reach the recommenders only with "
+                f"metadata routing: sklearn.set_config(enable_metadata_routing=True)."
             )
         routed = Bunch()
         for name, part in self._parts().items():
@@ -456,7 +458,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         return self.recommenders_[0].feature_names_in_
 
     def __sklearn_tags__(self) -> Tags:
-        """Take what all recommenders take."""
+        """Combine the input tags of all recommenders."""
         tags = super().__sklearn_tags__()
         parts = [part for _, part in self.recommenders if hasattr(part, "fit")]
         inputs = [get_tags(part).input_tags for part in parts]
@@ -468,7 +470,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
 
 def _user_factors(part: Any) -> np.ndarray | None:
-    """Return the dense user factors of a fitted recommender, if it scores by them."""
+    """Return the dense user factors of a fitted recommender, or None."""
     recommender, _ = open_recommender(part)
     if not hasattr(recommender, "predict_factors"):
         return None
@@ -483,7 +485,7 @@ def _scales(weights: Any, deviations: np.ndarray) -> np.ndarray:
 
 
 def _ratio(held_out: np.ndarray, trained: np.ndarray) -> float:
-    """Return how much wider scores of users spread over held-out items."""
+    """Return the ratio of the spreads of scores over held-out and training items."""
     total = float(trained.sum())
     return float(held_out.sum()) / total if total else 1.0
 

@@ -1,4 +1,4 @@
-"""Weights of a blend, chosen by the ranking of items held out of its fit."""
+"""Weights of a blend, chosen by the ranking of held-out items."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +21,7 @@ __all__ = ["choose_weights", "folds_of"]
 
 GRID = (0.0, 0.3, 1.0)
 N_FOLDS = 3
-MANY_ITEMS = 5000  # of which one fold of five says enough
+MANY_ITEMS = 5000  # above this, one fold of five is enough
 MOST_CANDIDATES = 80  # of a full grid; beyond, one weight after the other
 MOST_SCORES = 4_000_000  # of a recommender held at a time, over users and items
 
@@ -31,7 +31,7 @@ Fit = Callable[[Any, Any, Callable[[Any], Any]], list[Any]]
 def choose_weights(
     fit: Fit, X: Any, plays: sp.csr_array, groups: Any, *, cv: Any, scoring: Any
 ) -> tuple[dict[str, np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
-    """Return what was tried, and the spread of each recommender on held-out items.
+    """Return results of candidates, and spreads of recommenders on held-out items.
 
     Shapes: `plays` (n_items, n_users), `groups` (n_items,).
     """
@@ -86,7 +86,7 @@ def _splits(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
-    """Return the entries of metadata that has one for each item, else all of it."""
+    """Return the selected entries of metadata with one per item, or all of it."""
     try:
         return _safe_indexing(value, rows) if len(value) == n_items else value
     except TypeError:
@@ -94,11 +94,11 @@ def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
 
 
 def _search(score: Callable[[tuple[float, ...]], float], n_parts: int) -> None:
-    """Score candidates: all of a small grid, else one weight after the other."""
-    score((1.0,) * n_parts)  # the first of equals is chosen
+    """Score all candidates of a small grid, or optimize one weight at a time."""
+    score((1.0,) * n_parts)  # the first of equal candidates is chosen
     if len(GRID) ** n_parts <= MOST_CANDIDATES + 1:
         for weights in product(GRID, repeat=n_parts):
-            if max(weights) == 1.0:  # others rank like one of these
+            if max(weights) == 1.0:  # other candidates rank like one of these
                 score(weights)
         return
     best: tuple[float, ...] = (1.0,) * n_parts
@@ -141,7 +141,7 @@ class _HeldOut:
             self._tables.append(table * scales[:, np.newaxis].astype(np.float32))
 
     def blended(self, weights: tuple[float, ...]) -> ReadyScores:
-        """Return a recommender of these items whose scores are added with weights."""
+        """Return a recommender of these items with weighted sums of scores."""
         total = np.zeros_like(self._tables[0])
         for weight, table in zip(weights, self._tables, strict=True):
             if weight:

@@ -1,4 +1,4 @@
-"""ColdStartRecommenderCV: a search that factorizes and decomposes only once."""
+"""ColdStartRecommenderCV: a search with few factorizations and decompositions."""
 
 from itertools import product
 from numbers import Integral, Real
@@ -31,12 +31,12 @@ NAMES = ("kernel", "gamma", "n_components", "reg", "alpha", "play_weight")
 
 
 class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
-    r"""A `ColdStartRecommender` with a ridge, whose settings are chosen in `fit`.
+    r"""Choose the settings of a `ColdStartRecommender` with a ridge in `fit`.
 
-    It tries all combinations, as `sklearn.model_selection.GridSearchCV` does, and finds
-    the same scores. But it factorizes the plays once for each rank and `regs`, and
-    decomposes the content once for each kernel: every further strength costs two
-    products of matrices.
+    All combinations are tried, with the same scores as in
+    `sklearn.model_selection.GridSearchCV`. The plays are factorized only once for each
+    rank and value of `regs`, and the content is decomposed once for each kernel. Each
+    value of `alphas` then costs two matrix products.
 
     .. versionadded:: 0.2
 
@@ -55,20 +55,20 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     play_weights : array-like of float, default=(0.0, 1.0)
         Weights of smoothed plays, `play_weight` of `ColdStartRecommender`.
     n_landmarks : int, default=1000
-        Items to which "rbf" compares others, at most.
+        Maximum number of landmarks, the items to which "rbf" compares others.
     cv : int, splitter, iterable or None, default=None
-        ``None`` leaves each item out in closed form. A number means that many shuffled
-        folds, of whole groups where `groups` are passed to `fit`.
+        ``None`` leaves each item out in closed form. An int is a number of shuffled
+        folds, of whole groups if `groups` are passed to `fit`.
     scoring : str or callable, default="map@500"
         A metric of `skcoldstart.make_recommendation_scorer`, or
         ``scorer(estimator, X, y)`` that returns a number.
     random_state : int, RandomState instance or None, default=None
-        Seeds factorizations and landmarks, all candidates alike.
+        Seeds factorizations and landmarks, with the same seed for all candidates.
 
     Attributes
     ----------
     best_estimator_ : ColdStartRecommender
-        The best one, fitted to all items.
+        Recommender with the best settings, fitted on all items.
     best_params_ : dict
         Its "kernel", "gamma" (None for "linear"), "n_components", "reg", "alpha" and
         "play_weight".
@@ -78,20 +78,20 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         As in `sklearn.model_selection.GridSearchCV`: ``params``, ``mean_test_score``,
         ``std_test_score``, ``rank_test_score`` and the scores of each fold.
     user_factors_ : ndarray of shape (n_users, k)
-        User factors of the best one.
+        User factors of the best recommender.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, where they have any.
+        Names of users, if they have any.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
-    skcoldstart.ColdStartRecommender : What is searched over.
-    sklearn.linear_model.RidgeCV : The same idea for a ridge alone.
+    skcoldstart.ColdStartRecommender : The recommender of each candidate.
+    sklearn.linear_model.RidgeCV : The same idea for a ridge.
 
     Notes
     -----
@@ -102,12 +102,13 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
     Without `cv`, each training item is predicted by a fit to all others:
     :math:`(\hat y_i - h_i y_i) / (1 - h_i)`, with :math:`h_i` the weight of an item in
-    its own prediction, and all training items are ranked for each user. Factors of
-    users have then seen the item. This does not matter much to the choice among
-    strengths and kernels, but favours large ranks and a small `reg`: to choose among
-    these, pass ``cv=5``. For new groups of items, pass `groups` and a number of folds.
+    its own prediction, and all training items are ranked for each user. User factors
+    then depend on the item that is left out. This has little effect on the choice of
+    strengths and kernels, but favours large ranks and a small `reg`. To choose these,
+    pass ``cv=5``. For new groups of items, pass `groups` and a number of folds.
 
-    Content should have rows of unit length for "rbf": put `ContentScaler` before.
+    For "rbf", rows of the content should have unit length: use `ContentScaler` before
+    this estimator.
 
     Examples
     --------
@@ -122,7 +123,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     (32, True)
     """
 
-    # Where metadata is routed, groups come unasked.
+    # With metadata routing, groups are requested by default.
     __metadata_request__fit = {"groups": True}
 
     _parameter_constraints: dict = {
@@ -167,7 +168,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     def fit(
         self, X: Any, y: Any, *, user_ids: Any = None, groups: Any = None
     ) -> "ColdStartRecommenderCV":
-        """Choose settings, and fit the best ones to all items.
+        """Choose settings, and fit the best ones on all items.
 
         Parameters
         ----------
@@ -176,7 +177,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+            Names of users, if `y` is not a DataFrame with named columns.
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist, for `cv`.
 
@@ -188,7 +189,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a list of settings is empty or holds what is out of range, `y` does not
+            If a list of settings is empty or has a value out of range, `y` does not
             have one row per item, or no candidate could be scored.
         """
         self._check_settings()
@@ -225,7 +226,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         return self
 
     def predict_factors(self, X: Any) -> np.ndarray:
-        """Predict factors of items by the best recommender.
+        """Predict factors of items with the best recommender.
 
         Parameters
         ----------
@@ -243,7 +244,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         return self.best_estimator_.predict_factors(X)
 
     def _check_settings(self) -> None:
-        """Refuse settings that no candidate can have."""
+        """Reject invalid settings."""
         allowed = {
             "alphas": Interval(Real, 0, None, closed="neither"),
             "n_components": Interval(Integral, 1, None, closed="left"),
@@ -255,7 +256,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         for name, constraint in allowed.items():
             values = np.atleast_1d(np.array(getattr(self, name), dtype=object)).tolist()
             if not values and not (name == "gammas" and "rbf" not in self.kernels):
-                raise ValueError(f"{name} is empty; expected one setting or more.")
+                raise ValueError(f"{name} is empty; expected at least one setting.")
             for value in values:
                 automatic = name == "regs" and value == "auto"
                 if not (automatic or constraint.is_satisfied_by(value)):
@@ -333,7 +334,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     def _features(
         self, view: tuple, table: Any, played: Any, test: Any, seed: int
     ) -> tuple[Any, Any]:
-        """Return what the ridge sees of the training items and of held-out ones."""
+        """Return the features of training and held-out items for the ridge."""
         F, G = table[played], None if test is None else table[test]
         if view[0] == "linear":
             return F, G
@@ -347,7 +348,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         return WMF(rank, reg=reg, random_state=seed)
 
     def _made(self, params: dict[str, Any], seed: int) -> ColdStartRecommender:
-        """Return the recommender of some settings, unfitted."""
+        """Return an unfitted recommender with given settings."""
         ridge: Any = Ridge(params["alpha"])
         if params["kernel"] == "rbf":
             kernel = self._kernel_features(params["gamma"], seed)
@@ -375,7 +376,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
 
 def _results(candidates: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
-    """Return scores of shape (n_folds, n_candidates) as a search does."""
+    """Return scores of shape (n_folds, n_candidates) as ``cv_results_``."""
     results: dict[str, Any] = {"params": np.array(candidates, dtype=object)}
     for name in NAMES:
         values = [candidate[name] for candidate in candidates]

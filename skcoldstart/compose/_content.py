@@ -1,4 +1,4 @@
-"""Views of content: any table as rows of unit length, and a kernel of them."""
+"""Transformers of content: rows of unit length, and kernel features."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -24,55 +24,55 @@ from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 
 __all__ = ["ContentScaler", "KernelFeatures"]
 
-MOST_ITEMS = 1000  # on which ways to scale are compared
-TEMPERATURE = 0.1  # of the neighbours by which they are compared
+MOST_ITEMS = 1000  # used to compare scalings
+TEMPERATURE = 0.1  # of the neighbours in this comparison
 
 
 class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    r"""Bring a table of content to rows of unit length, whatever its columns are.
+    r"""Scale a table of content to rows of unit length, for any kind of columns.
 
-    Neighbours and kernels compare items by cosines. Which scaling of the columns makes
-    these meaningful depends on the table: embeddings are best as they are, columns of
-    different units need a standard deviation of 1, and words need weights.
+    Neighbours and kernels compare items by cosines. The best scaling of the columns
+    depends on the table: embeddings are best unchanged, columns of different units need
+    a standard deviation of 1, and counts of words need weights.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     n_components : int, default=None
-        Columns at most into which a sparse table is turned, by a truncated singular
-        value decomposition; ``None`` leaves it sparse.
+        Maximum number of columns to which a sparse table is reduced by a truncated
+        singular value decomposition; ``None`` keeps it sparse.
     scaling : {"auto", "none", "standard", "constant", "tfidf"}, default="auto"
-        "none" leaves columns as they are, "standard" gives them mean 0 and standard
-        deviation 1, "constant" adds a column of ones then, so that rows keep their
-        lengths, and "tfidf" takes logarithms of counts and weighs rare columns up.
-        "auto" chooses by the plays, see Notes.
+        "none" leaves columns unchanged. "standard" gives them mean 0 and standard
+        deviation 1. "constant" also adds a column of ones, so the lengths of rows are
+        kept. "tfidf" takes logarithms of counts and increases the weights of rare
+        columns. "auto" chooses by the plays, see Notes.
     random_state : int, RandomState instance or None, default=None
-        Draws the items on which scalings are compared, and seeds the decomposition.
+        Selects the items used to compare scalings, and seeds the decomposition.
 
     Attributes
     ----------
     scaling_ : str
-        The scaling chosen.
+        The selected scaling.
     scores_ : dict of str to float
-        What each scaling was chosen by, where several were compared.
+        Score of each scaling, if several were compared.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
-    skcoldstart.make_recommender : Uses it for all of its parts.
-    sklearn.preprocessing.Normalizer : Unit length alone.
+    skcoldstart.make_recommender : Uses this transformer in all of its parts.
+    sklearn.preprocessing.Normalizer : Only scales rows to unit length.
 
     Notes
     -----
-    A sparse table is not shifted: "auto" is "tfidf" where it holds whole numbers >= 0,
-    and otherwise "none". For a dense table, "auto" compares the scalings on 1,000
-    played items at most. Each item is compared with the others by the softmax of their
-    cosines / 0.1; the scaling with the largest mean cosine between the listeners of an
-    item and the weighted listeners of the others wins. Without `y`, "auto" is "none".
+    A sparse table is not shifted: "auto" is "tfidf" if it has only integers >= 0, and
+    otherwise "none". For a dense table, "auto" compares the scalings on at most 1,000
+    played items. Each item is compared with the others by the softmax of their cosines
+    / 0.1; the scaling with the largest mean cosine between the listeners of an item and
+    the weighted listeners of the others is selected. Without `y`, "auto" is "none".
 
     Items without content are rows of zeros.
 
@@ -104,7 +104,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "ContentScaler":
-        """Choose a scaling and learn it.
+        """Choose a scaling and fit it.
 
         Parameters
         ----------
@@ -122,8 +122,8 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Raises
         ------
         ValueError
-            If `X` or `y` is malformed, or scaling="standard" or "constant" is asked of
-            a sparse table.
+            If `X` or `y` is malformed, or `scaling` is "standard" or "constant" for a
+            sparse table.
         """
         self._learn(X, y)
         return self
@@ -158,14 +158,13 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Returns
         -------
         ndarray or csr_array of shape (n_items, n_components)
-            Rows of length 1, or of zeros; sparse where `X` is and `n_components` is
-            None.
+            Rows of length 1, or of zeros; sparse if `X` is and `n_components` is None.
         """
         check_is_fitted(self)
         return self._finish(self._table(X, reset=False))
 
     def _learn(self, X: Any, y: Any) -> Any:
-        """Learn all steps and return the validated table."""
+        """Fit all steps and return the validated table."""
         table = self._table(X, reset=True)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
@@ -238,33 +237,33 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""Features whose products approximate a kernel.
 
-    A ridge on these features is a kernel ridge that many items do not slow down.
+    A ridge on these features is a kernel ridge that scales to many items.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     n_components : int, default=1000
-        Items to which others are compared, at most; all, where there are fewer, and
-        then the kernel is exact.
+        Maximum number of items to which others are compared. If there are fewer items,
+        all are used and the kernel is exact.
     kernel : {"rbf", "laplacian", "poly", "cosine", "linear"}, default="rbf"
         The kernel.
     gamma : float, default=1.0
-        Its width, for all but "cosine" and "linear". Of the RBF kernel on rows of unit
-        length 0.25 to 2 is worth a search.
+        Its width, for all kernels except "cosine" and "linear". For the RBF kernel on
+        rows of unit length, search over 0.25 to 2.
     random_state : int, RandomState instance or None, default=None
-        Draws the items to compare with.
+        Selects the items to which others are compared.
 
     Attributes
     ----------
     components_ : {ndarray, csr_array} of shape (n_components, n_features)
         Items to which others are compared.
     normalization_ : ndarray of shape (n_components, n_components)
-        What makes products of features a kernel.
+        Matrix that maps kernel values to features.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
@@ -273,8 +272,8 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     Notes
     -----
-    With the kernel K of the components among themselves and k of an item to them, the
-    features of the item are :math:`k K^{-1/2}`.
+    With K the kernel of the components and k the kernel of an item and the components,
+    the features of the item are :math:`k K^{-1/2}`.
 
     Examples
     --------
@@ -308,7 +307,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "KernelFeatures":
-        """Choose items and learn their kernel.
+        """Choose items and compute their kernel.
 
         Parameters
         ----------
@@ -329,7 +328,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             chosen = np.sort(rng.permutation(len(chosen))[: self.n_components])
         self.components_ = table[chosen]
         values, vectors = scipy.linalg.eigh(self._kernel(self.components_))
-        # Directions without length are noise of rounding.
+        # Directions of zero length are rounding noise.
         known = values > 1e-10 * values[-1]
         roots = np.where(known, 1 / np.sqrt(np.where(known, values, 1.0)), 0.0)
         self.normalization_ = (vectors * roots) @ vectors.T
@@ -373,7 +372,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
 
 def _unit_targets(y: Any, *, n_items: int) -> sp.csr_array | None:
-    """Return who played each item, or its factors, as rows of unit length."""
+    """Return plays or factors of items as rows of unit length."""
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None)
     if y.ndim != 2 or y.shape[1] < 2:
         return None
@@ -402,14 +401,14 @@ def _scaled(scaling: str, scaler: Any, table: Any) -> Any:
         return table
     scaled = scaler.transform(table)
     if scaling == "constant":
-        # As long as a row of one standard deviation in each column.
+        # The length of a row with one standard deviation in each column.
         ones = np.full((len(scaled), 1), np.sqrt(scaled.shape[1]), scaled.dtype)
         return np.hstack([scaled, ones])
     return sp.csr_array(scaled) if sp.issparse(scaled) else scaled
 
 
 def _agreement(unit: np.ndarray, shared: np.ndarray) -> float:
-    """Return how alike the listeners of items and of their neighbours are.
+    """Return the mean similarity of the listeners of items and of their neighbours.
 
     Shapes: `unit` (n_items, n_features), `shared` (n_items, n_items), products of
     listeners of unit length.
@@ -424,7 +423,7 @@ def _agreement(unit: np.ndarray, shared: np.ndarray) -> float:
 
 
 def _checked(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """Return content as a table of floats, and name the place of a missing value."""
+    """Return content as a table of floats; errors name the place of a missing value."""
     with name_missing_content(X):
         return validate_data(
             estimator,

@@ -1,4 +1,4 @@
-"""Factors of listeners who came after the fit, from what they played."""
+"""Factors of new users, computed from their plays."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ _SHOWN = 3
 class FoldInMixin:
     """Fold new users in by their plays of the items of fit.
 
-    The recommender has ``_fold_in(plays)``, which returns rows of zeros for users of
-    whom it learns nothing, and calls ``_record_items`` in `fit`.
+    The recommender has ``_fold_in(plays)``, which returns rows of zeros for users
+    without usable plays, and calls ``_record_items`` in `fit`.
     """
 
     def fold_in_users(self, plays: Any, *, item_ids: Any = None) -> Any:
-        """Return the factors of new users, from what they played.
+        """Return the factors of new users from their plays.
 
-        Nothing is fitted. The users are solved for with the items of `fit` kept as
-        they are. The factors go to `recommend` as `user_factors`.
+        The model is not changed. The factors of the users are solved for with fixed
+        item factors. Pass the result to `recommend` as `user_factors`.
 
         .. versionadded:: 0.2
 
@@ -35,17 +35,16 @@ class FoldInMixin:
         ----------
         plays : {array-like, sparse} of shape (n_items, n_new_users)
             Play counts, >= 0: one row per item of `fit`, in the same order, and one
-            column per new user. With `item_ids`, or as a DataFrame whose index names
-            items of `fit`, rows may be any of these, in any order.
+            column per new user. With `item_ids`, or a DataFrame with named rows, the
+            rows are any items of `fit` in any order.
         item_ids : array-like of shape (n_rows,), default=None
-            Names of the rows of `plays`, where the items of `fit` have names.
+            Names of the rows of `plays`, if the items of `fit` have names.
 
         Returns
         -------
         {ndarray, csr_array} of shape (n_new_users, k)
-            User factors, for scores ``predict_factors(X) @ factors.T``. A user of whom
-            nothing is learnt, for want of plays, gets the mean of the factors of
-            `fit`: what is liked in general.
+            User factors, for scores ``predict_factors(X) @ factors.T``. A user without
+            plays of items of `fit` gets the mean of the user factors of `fit`.
 
         Raises
         ------
@@ -69,7 +68,7 @@ class FoldInMixin:
         raise NotImplementedError
 
     def _record_items(self, X: Any, y: Any, names: np.ndarray | None = None) -> None:
-        """Remember how many items there are, and their names where they have any."""
+        """Store the number of items, and their names if they have any."""
         self._n_items = count_items(X)
         self._items_of_fit = _labels(y) if names is None else names
         if self._items_of_fit is None:
@@ -90,8 +89,8 @@ class FoldInMixin:
         if len(given) != plays.shape[0] or len(set(given)) < len(given):
             raise ValueError(
                 f"There are {len(given)} names of items, {len(set(given))} of them "
-                f"different, for {plays.shape[0]} rows of plays; expected a name for "
-                "each, every one another."
+                f"different, for {plays.shape[0]} rows of plays; expected one unique "
+                f"name for each row."
             )
         places = places_of(given.tolist(), known)
         if (places < 0).any():
@@ -99,7 +98,7 @@ class FoldInMixin:
             shown = ", ".join(map(repr, new[:_SHOWN].tolist()))
             raise ValueError(
                 f"plays has {len(new)} items that fit has not seen, such as {shown}; "
-                "leave these rows out, or go on with partial_fit or fit."
+                "leave these rows out, or add the items with partial_fit or fit."
             )
         n_given = len(given)
         order = sp.csr_array(
@@ -121,7 +120,7 @@ class FoldInMixin:
 
 
 def _labels(table: Any) -> np.ndarray | None:
-    """Return the labels of the rows of a frame that name items, each another."""
+    """Return the labels of the rows of a frame if they are unique names of items."""
     index = getattr(table, "index", None)
     if not hasattr(table, "iloc") or not index.is_unique:  # type: ignore[union-attr]
         return None

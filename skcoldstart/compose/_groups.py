@@ -15,7 +15,7 @@ __all__ = ["by_group", "check_item_groups", "group_table", "known_groups"]
 
 
 def check_item_groups(groups: Any, X: Any) -> np.ndarray:
-    """Return the group of each item of X as objects, None where it is missing.
+    """Return the group of each item of X as objects, None if it is missing.
 
     Shapes: -> (n_items,).
     """
@@ -40,7 +40,7 @@ def known_groups(groups: np.ndarray) -> list[Hashable]:
 
 
 def group_table(groups: np.ndarray, known: list[Hashable], dtype: Any) -> sp.csr_array:
-    """Mark the group of each item; nothing for one that is missing or not known.
+    """Mark the group of each item; rows of missing or unknown groups are empty.
 
     Shapes: `groups` (n_items,) -> (n_items, n_known).
     """
@@ -56,7 +56,7 @@ def group_table(groups: np.ndarray, known: list[Hashable], dtype: Any) -> sp.csr
 def by_group(
     X: Any, plays: sp.csr_array, groups: np.ndarray
 ) -> tuple[Any, sp.csr_array, np.ndarray, sp.csr_array]:
-    """Average content and add up plays over the items of each group.
+    """Average content and sum plays over the items of each group.
 
     Shapes: `X` (n_items, n_features), `plays` (n_items, n_users), `groups` (n_items,)
     -> the same two with a row for each group, the groups (n_groups,), and their items
@@ -76,7 +76,7 @@ def by_group(
     except ValueError as error:
         raise ValueError(
             f"group_level=True averages the content of a group: {error} Pass a table "
-            "of numbers, or put the steps that make it before the recommender."
+            f"of numbers, or put the steps that compute it before the recommender."
         ) from error
     content = share @ table
     if hasattr(X, "iloc"):

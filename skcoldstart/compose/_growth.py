@@ -1,4 +1,4 @@
-"""A factorization that goes on with more items and more users."""
+"""Continue a factorization with more items and more users."""
 
 import copy
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["align", "grow_factorization", "item_names_of"]
 
 
 def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
-    """Return names of items: `item_ids`, or labels of rows that are no positions.
+    """Return names of items: `item_ids`, or labels of rows other than positions.
 
     Shapes: -> (n_items,).
     """
@@ -31,14 +31,14 @@ def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
     if len(names) != n_items or len(set(names)) < n_items:
         raise ValueError(
             f"item_ids holds {len(names)} names, {len(set(names))} of them different, "
-            f"for {n_items} items; expected one name per row of X, each another."
+            f"for {n_items} items; expected one unique name per row of X."
         )
     return names
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Rows known before that are still there, and all rows, the known ones first."""
+    """Known rows that are still present, and all rows, known ones first."""
 
     kept: np.ndarray
     order: np.ndarray
@@ -65,7 +65,7 @@ def align(
         first, then = ("no ", "") if known is None else ("", "no ")
         raise ValueError(
             f"{what} had {first}names in fit and have {then}names now; pass "
-            f"{what[:-1]}_ids, or frames that have labels, each time or never."
+            f"{what[:-1]}_ids or labelled frames in every call or in none."
         )
     place = {name: i for i, name in enumerate(known)}
     found = np.array([place.get(name, -1) for name in given], dtype=np.int64)

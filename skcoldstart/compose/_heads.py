@@ -1,4 +1,4 @@
-"""Smoothed plays and predicted popularity, joined to the factors of a recommender."""
+"""Smoothed plays and predicted popularity, appended to factors."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ __all__ = ["JoinedHeadsMixin"]
 
 
 class JoinedHeadsMixin(FactorScoresMixin):
-    """Scores to which ``play_weight`` and ``popularity_weight`` add."""
+    """Scores with the terms of ``play_weight`` and ``popularity_weight``."""
 
     play_weight: float
     popularity_weight: float
@@ -28,7 +28,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
     _joined_user_factors: np.ndarray | None
 
     def _join_heads(self, F: Any, plays: Any, weight: np.ndarray | None) -> None:
-        """Join smoothed plays and predicted popularity to the factors of users."""
+        """Append smoothed plays and predicted popularity to the factors of users."""
         for name in ("popularity_regressor_", "_play_projection", "_popularity_spread"):
             self.__dict__.pop(name, None)
         if not (self.play_weight or self.popularity_weight):
@@ -37,7 +37,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
             raise TypeError(
                 "play_weight and popularity_weight add to products of factors, but "
                 f"{type(self.factorizer_).__name__} does not decode linearly; use "
-                "factorizer=WMF(), or leave both 0."
+                f"factorizer=WMF(), or set both to 0."
             )
         head, users = last_step(self.regressor_), self.user_factors_
         items = np.reshape(head.predict(F), (-1, self._n_components))
@@ -56,7 +56,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
         self._joined_user_factors = self._with_popularity(users)
 
     def _with_smoothed_plays(self, users: np.ndarray, plays: sp.csr_array) -> Any:
-        """Join smoothed plays of training items to the factors of users."""
+        """Append smoothed plays of training items to the factors of users."""
         if not hasattr(self, "_play_projection"):
             return users
         played = sp.csr_array(plays, dtype=users.dtype, copy=True)
@@ -64,7 +64,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
         return np.hstack([users, played.T @ self._play_projection])
 
     def _with_popularity(self, users: np.ndarray) -> np.ndarray:
-        """Join how much popularity counts for users."""
+        """Append the weight of popularity for each user."""
         if not hasattr(self, "_popularity_spread"):
             return users
         covariance, mean = self._popularity_spread
@@ -74,7 +74,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
         return np.column_stack([users, column])
 
     def _with_heads(self, X: Any, factors: np.ndarray) -> np.ndarray:
-        """Join what users' smoothed plays and popularity meet, to items' factors."""
+        """Append to item factors the features for smoothed plays and popularity."""
         if self._joined_user_factors is None:
             return factors
         F, head = features_and_head(self.regressor_, X)

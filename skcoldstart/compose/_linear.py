@@ -19,15 +19,15 @@ __all__ = [
     "solver",
 ]
 
-# Linear in their targets and in what they see of an item.
+# Linear in their targets and in the features of an item.
 LINEAR_REGRESSORS = (Ridge, RidgeCV, LinearRegression)
 
 
 def dual_weights(head: Any, known: Any, new: Any) -> np.ndarray:
-    """Return what each training item counts in a prediction, (n_items, n_known).
+    """Return the weight of each training item in a prediction, (n_items, n_known).
 
-    Predictions are these weights times the targets; weights add up to 1 where there is
-    an intercept.
+    Predictions are these weights times the targets; weights sum to 1 if there is an
+    intercept.
     """
     alpha = one_strength(head, "Weights of training items")
     if isinstance(head, KernelRidge):
@@ -45,12 +45,12 @@ def dual_weights(head: Any, known: Any, new: Any) -> np.ndarray:
         known, new, share = known - mean, new - mean, 1 / len(known)
     if known.shape[1] <= len(known):
         return share + new @ solver(known.T @ known, alpha)(known.T)
-    # The same weights, with a system of items in place of one of features.
+    # The same weights, from a system over items instead of features.
     return share + solver(known @ known.T, alpha)(known @ new.T).T
 
 
 def solver(matrix: np.ndarray, alpha: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what solves ``(matrix + alpha I) x = b``, with least norm for alpha 0."""
+    """Solve ``(matrix + alpha I) x = b``, with least norm if alpha is 0."""
     if alpha == 0:
         inverse = scipy.linalg.pinvh(matrix)
         return lambda b: inverse @ b

@@ -1,4 +1,4 @@
-"""make_recommender: what ranks new items best, put together."""
+"""make_recommender: a blend with settings chosen on real data."""
 
 from typing import Any
 
@@ -23,7 +23,9 @@ __all__ = ["make_recommender"]
 
 # Chosen on inner splits of the training items of five real sets; see
 # benchmarks/README.md.
-N_DENSE = 300  # columns of sparse content where a part takes dense content
+N_DENSE = (
+    300  # columns of sparse content for parts that need dense content
+)
 N_LANDMARKS = 1000
 GAMMA = 1.0
 ALPHA = 1.0
@@ -50,41 +52,41 @@ def make_recommender(
 ) -> BlendRecommender:
     """Make a blend of recommenders with settings chosen on real data.
 
-    A `BlendRecommender` of factors predicted from content, of neighbours and of a
-    content profile, each on the view of the content that suits it. It is returned
-    unfitted: print it, change it with ``set_params``, search over it.
+    The blend consists of factors predicted from content, content neighbours and a
+    content profile, each with a suitable scaling of the content. It is returned
+    unfitted, so it can be printed, changed with ``set_params``, and used in a search.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     content : {"table", "text", "frames"}, default="table"
-        What `X` will be: a table of numbers, dense or sparse, such as embeddings,
-        tags or counts of words; raw texts; or frames of sound, such as those of
-        `MFCCExtractor` and `MelSpectrogram`.
+        Kind of `X`: a dense or sparse table of numbers, such as embeddings, tags or
+        counts of words; raw texts; or frames of sound, such as those of `MFCCExtractor`
+        and `MelSpectrogram`.
     groups : bool or array-like of shape (n_items,), default=None
-        Whether new items belong to groups that are new as a whole, such as songs of
-        new artists. The recommender then learns from groups in place of items, and
-        its `fit` needs them: ``fit(X, y, groups=artists)``. An array counts as True.
+        Whether new items belong to new groups, such as songs by new artists. The
+        recommender then learns from groups instead of items, and its `fit` requires
+        them: ``fit(X, y, groups=artists)``. An array counts as True.
     effort : {"quick", "thorough"}, default="quick"
-        "quick" takes seconds for some thousand items. "thorough" takes minutes, adds
-        what is learnt by networks, and requires torch and skorch (``pip install
-        skcoldstart[neural]``); with `groups` of tables and texts it chooses among
-        more parts instead, without torch.
+        "quick" takes seconds for a few thousand items. "thorough" takes minutes, adds
+        parts learned by networks, and requires torch and skorch (``pip install
+        skcoldstart[neural]``). For tables and texts with `groups` it chooses among more
+        parts instead, without torch.
     random_state : int, RandomState instance or None, default=None
-        Seeds all parts; an int makes the result repeatable.
+        Seeds all parts; an int makes the result reproducible.
 
     Returns
     -------
     BlendRecommender
-        Unfitted. Its weights are chosen in `fit` on held-out items; afterwards
-        ``weights_`` and ``cv_results_`` show what was chosen.
+        An unfitted recommender. Its weights are chosen in `fit` on held-out items, see
+        ``weights_`` and ``cv_results_``.
 
     See Also
     --------
-    skcoldstart.BlendRecommender : What is returned.
-    skcoldstart.compose.ContentScaler : The view of a table.
-    skcoldstart.model_selection.compare : Compares it with others on your data.
+    skcoldstart.BlendRecommender : The class of the result.
+    skcoldstart.compose.ContentScaler : Scales the table.
+    skcoldstart.model_selection.compare : Compares it with other models on your data.
 
     Notes
     -----
@@ -101,16 +103,16 @@ def make_recommender(
     (`CNNFactorRegressor`).
     Weights 0, 0.3 or 1 are chosen by mAP@500 on three folds of the items, or on a fifth
     of more than 5,000 items, which costs further fits of all parts.
-    ``set_params(weights=None)`` weighs all alike instead.
+    ``set_params(weights=None)`` uses equal weights instead.
 
-    With `groups`, "groups" is a `ColdStartRecommender` of groups with weights
-    ``n ** -0.5`` and a predicted popularity. "quick" has fixed weights, and "thorough"
-    chooses them on three folds of whole groups.
+    With `groups`, the part "groups" is a `ColdStartRecommender` that learns from
+    groups, with weights ``n ** -0.5`` and a predicted popularity. "quick" has fixed
+    weights, and "thorough" chooses them on three folds of whole groups.
 
     ``benchmarks/real_quality.py`` compares it with its parts; the results are in
     ``benchmarks/README.md``. Settings were chosen on inner splits of tables, sparse and
-    dense. Those for "text" are the ones for sparse tables, and those for "frames" were
-    tried on synthetic music only.
+    dense. "text" uses the settings of sparse tables. Those of "frames" were tried only
+    on synthetic music.
 
     Examples
     --------
@@ -146,7 +148,7 @@ def make_recommender(
 
 
 def _reading(content: str) -> Steps:
-    """Return the steps from content to a table."""
+    """Return the steps that convert content to a table."""
     if content == "text":
         return [("words", CountVectorizer())]
     if content == "frames":
@@ -155,12 +157,12 @@ def _reading(content: str) -> Steps:
 
 
 def _cosine(reading: Steps, seed: Any) -> Steps:
-    """Return steps to rows for cosines, sparse where the table is."""
+    """Return the steps to rows for cosines, sparse if the table is."""
     return [*reading, ("scaler", ContentScaler(random_state=seed))]
 
 
 def _dense(reading: Steps, seed: Any) -> Steps:
-    """Return steps to dense rows."""
+    """Return the steps to dense rows."""
     return [*reading, ("scaler", ContentScaler(N_DENSE, random_state=seed))]
 
 
@@ -190,7 +192,7 @@ def _popularity(seed: Any) -> PopularityRecommender:
 
 
 def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
-    """Return what ranks items of new groups best."""
+    """Return the blend for items of new groups."""
     groups = ColdStartRecommender(
         Ridge(10.0),
         WMF(random_state=seed),
@@ -213,7 +215,7 @@ def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
 
 
 def _learnt(content: str, reading: Steps, seed: Any) -> list[tuple[str, BaseEstimator]]:
-    """Return the parts that networks learn, and for frames a codebook."""
+    """Return the parts learned by networks, and a codebook for frames."""
     encoder = ContrastiveEncoder(random_state=seed)
     in_space = BlendRecommender(
         [("neighbors", _neighbors()), ("factors", _factors([], seed))],

@@ -1,4 +1,4 @@
-"""Which frames of an item its scores come from."""
+"""Split the scores of an item into contributions of its frames."""
 
 import copy
 from collections.abc import Callable
@@ -32,11 +32,11 @@ class ScoreOverTime(NamedTuple):
     Parameters
     ----------
     base : ndarray of shape (n_users,)
-        What an item without sound would score.
+        Scores of an item without sound.
     contributions : ndarray of shape (n_frames, n_users)
-        What each frame adds: ``base + contributions.sum(axis=0)`` are the scores.
+        Contribution of each frame: ``base + contributions.sum(axis=0)`` are the scores.
     frame_s : float or None
-        Seconds from frame to frame; ``None`` where the model was given frames.
+        Time from frame to frame, in seconds; ``None`` if the model was given frames.
     """
 
     base: np.ndarray
@@ -47,26 +47,26 @@ class ScoreOverTime(NamedTuple):
 class _Parts(NamedTuple):
     """Parts of an item, and the frames that each belongs to."""
 
-    rows: Any  # (n_parts, n_features): their sum is what the rest of the model sees
-    cover: sp.csr_array  # (n_parts, n_frames), each row adds up to 1
+    rows: Any  # (n_parts, n_features): their sum is the input of the rest of the model
+    cover: sp.csr_array  # (n_parts, n_frames), each row sums to 1
     frame_s: float | None
 
 
 def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
-    """Split the scores of one item into what its frames contribute.
+    """Split the scores of one item into contributions of its frames.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     estimator : estimator
-        A fitted recommender that pools frames: by windows of a `CNNFactorRegressor`,
-        by `BagOfWords`, or by `FramePooling` or `AudioEmbedding` with the statistics
-        ``"mean"``, ``"max"`` and ``"min"``. What comes after the pooling must be linear
-        up to a constant, as scalers, `PCA` and `Ridge` are. Also a Pipeline or a
-        search.
+        A fitted recommender that pools frames: by windows of a `CNNFactorRegressor`, by
+        `BagOfWords`, or by `FramePooling` or `AudioEmbedding` with the statistics
+        ``"mean"``, ``"max"`` and ``"min"``. All steps after the pooling must be linear
+        up to a constant, such as scalers, `PCA` and `Ridge`. It can also be a Pipeline
+        or a search.
     item : path, waveform or frames
-        One item, in the form that `estimator` takes.
+        One item, in the form that `estimator` accepts.
     users : array-like
         Indices of users, their names, or a mask.
 
@@ -78,7 +78,7 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     Raises
     ------
     TypeError
-        If the model pools no frames, or its scores are no sums over them.
+        If the model does not pool frames, or its scores are not sums over frames.
     ValueError
         If `users` are unknown.
 
@@ -89,9 +89,9 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     Notes
     -----
     The sums are exact. The prediction of a network is the mean over consecutive windows
-    of the item, so a window contributes its share. A bag of words is a sum over
-    codewords, and the frames of a codeword share what it contributes; a maximum belongs
-    to the frame that has it.
+    of the item, so each window contributes its share. A bag of words is a sum over
+    codewords, and the frames of a codeword share its contribution equally. A maximum is
+    contributed by the frame that has it.
 
     Examples
     --------
@@ -114,8 +114,8 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     n_users = getattr(recommender, "n_users_", None)
     if n_users is None:
         raise TypeError(
-            f"{type(recommender).__name__} is no recommender; expected one, such as "
-            "ColdStartRecommender."
+            f"{type(recommender).__name__} is not a recommender; expected one, such "
+            f"as ColdStartRecommender."
         )
     names = getattr(recommender, "user_names_in_", None)
     chosen = check_users(users_by_name(users, names), n_users)
@@ -130,9 +130,9 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     error = np.abs(base + of_parts.sum(axis=0) - scores)
     if (error > TOLERANCE * (np.abs(base) + np.abs(of_parts).sum(axis=0))).any():
         raise TypeError(
-            f"The scores of {type(recommender).__name__} are no sums over time: what "
-            "comes after the frames are pooled must be linear up to a constant, such "
-            "as StandardScaler, PCA and Ridge."
+            f"The scores of {type(recommender).__name__} are not sums over time: "
+            f"steps after the pooling of frames must be linear up to a constant, such "
+            f"as StandardScaler, PCA and Ridge."
         )
     return ScoreOverTime(base, parts.cover.T @ of_parts, parts.frame_s)
 
@@ -141,7 +141,7 @@ Finish = Callable[[Any, Any], np.ndarray]
 
 
 class _AsIs:
-    """A regressor that was there before: what it gets is what it predicts."""
+    """A regressor that returns its input."""
 
     def predict(self, X: Any) -> Any:
         return X
@@ -150,7 +150,7 @@ class _AsIs:
 def _open(
     model: Any, X: Any, finish: Finish, frame_s: float | None
 ) -> tuple[_Parts, Callable[[Any], np.ndarray]]:
-    """Return the parts of an item, and what makes scores of parts."""
+    """Return the parts of an item, and the function from parts to scores."""
     if hasattr(model, "best_estimator_"):
         return _open(model.best_estimator_, X, finish, frame_s)
     if isinstance(model, Pipeline):
@@ -173,7 +173,8 @@ def _open(
     if hasattr(model, "_window_starts"):
         return _windows(model, X[0], frame_s), partial(finish, _AsIs())
     raise TypeError(
-        f"{type(model).__name__} gets no frames to pool; expected a model that ends in "
+        f"{type(model).__name__} receives no frames to pool; expected a model that "
+        f"ends in "
         "CNNFactorRegressor, or one with BagOfWords, FramePooling or AudioEmbedding "
         "before a linear regressor."
     )
@@ -228,8 +229,9 @@ def _statistics(step: FramePooling, X: Any, frame_s: float | None) -> _Parts:
     others = [name for name in step.statistics if name not in ADDITIVE]
     if others or step.delta:
         raise TypeError(
-            f"FramePooling has {', '.join(others) or 'delta'}, which is no sum over "
-            f"frames; expected statistics among {', '.join(ADDITIVE)} without delta."
+            f"FramePooling has {', '.join(others) or 'delta'}, which is not a sum "
+            f"over frames; expected statistics among {', '.join(ADDITIVE)} without "
+            f"delta."
         )
     frames = np.asarray(X[0], np.float64)
     groups = []

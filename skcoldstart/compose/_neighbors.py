@@ -31,27 +31,27 @@ __all__ = ["ContentKNNRecommender"]
 
 
 class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
-    r"""Score an item by who played the training items most similar to it.
+    r"""Score an item by the plays of the most similar training items.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     n_neighbors : int, default=1000
-        Training items that count for each new one; all, where there are fewer.
+        Number of training items used for each new item; all if there are fewer.
     weighting : {"cosine", "softmax"}, default="softmax"
-        How much a neighbour counts: a power of its cosine, or the exponential of its
-        cosine divided by `temperature`, the soft kernel.
+        Weight of a neighbour: a power of its cosine, or the exponential of its cosine
+        divided by `temperature` (the soft kernel).
     temperature : float, default=0.1
-        Of the softmax: the smaller, the more the most similar items count. 0.05 to
-        0.4 is worth a search.
+        Temperature of the softmax: the smaller, the more weight have the most similar
+        items. 0.05 to 0.4 is worth a search.
     power : float, default=3.0
-        Of the cosine, where ``weighting="cosine"``.
+        Power of the cosine, if ``weighting="cosine"``.
     group_bonus : float, default=0.0
-        Added to the cosine of items of the same group, such as the same artist, where
+        Added to the cosine of items of the same group, such as the same artist, if
         `groups` are passed to `fit` and `predict`.
     play_weighting : {"binary", "log", "count"}, default="binary"
-        Weight of a play of a neighbour: 1, log(1 + plays), or plays.
+        Weight of a pair by its plays: 1, log(1 + plays), or plays.
     n_jobs : int, default=None
         Threads of the search for neighbours; ``None`` means all that are available.
         The result does not depend on it.
@@ -59,51 +59,51 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     Attributes
     ----------
     user_factors_ : csr_array of shape (n_users, n_played_items)
-        Weighted plays of the training items that anybody played.
+        Weighted plays of the training items with plays.
     played_items_ : ndarray of shape (n_played_items,)
         Rows of these items in the `X` of `fit`.
     groups_ : list of n_groups groups or None
-        Groups of these items, where they were passed.
+        Groups of these items, if they were passed.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
-    skcoldstart.ContentProfileRecommender : All played items instead of the nearest.
-    skcoldstart.BlendRecommender : Joins neighbours with factors.
+    skcoldstart.ContentProfileRecommender : Uses all played items.
+    skcoldstart.BlendRecommender : Combines neighbours with factors.
 
     Notes
     -----
     With :math:`N(i)` the `n_neighbors` training items of largest similarity
-    :math:`s_{ij}` to item i among those that anybody played,
+    :math:`s_{ij}` to item i among those with plays,
 
     .. math:: score(u, i) = \sum_{j \in N(i)} \frac{k(s_{ij})}
         {\sum_{l \in N(i)} k(s_{il})} w_{uj}, \qquad
         k(s) = e^{s / \tau} \text{ or } \max(s, 0)^p .
 
-    A similarity is a cosine, plus `group_bonus` for items of one group. Of equal
-    similarities the lower training item counts.
+    A similarity is a cosine, plus `group_bonus` for items of one group. Ties go to the
+    training item with the lower index.
 
-    The score is a sum over the items that the user played, which explains it: the part
-    of training item ``played_items_[j]`` in the score of item i for user u is
+    The score is a sum over the items that the user played, so it can be explained: the
+    part of training item ``played_items_[j]`` in the score of item i for user u is
     ``predict_factors(X)[i, j] * user_factors_[u, j]``.
 
     An item without content (all zeros) scores 0 for all users, unless its group is
-    known: then the items of its group count alike. A user without a play in `fit`
-    scores 0 for all items; `fold_in_users` gives such a new user the mean of all. The
-    search is exact and costs O(n_items n_train n_features)
-    time and 256 n_train numbers a thread; scores are products of sparse tables and are
-    never held for all items and users unless `predict` is asked for them.
+    known: then the items of its group have equal weights. For a user without plays in
+    `fit` all scores are 0; `fold_in_users` gives a new user without plays the mean of
+    all users. The search is exact and costs O(n_items n_train n_features) time and 256
+    n_train numbers a thread; scores are products of sparse tables. Only `predict`
+    computes them for all items and users.
 
-    .. versionchanged:: 0.2
-       The soft kernel, powers and groups are new. What was `weighting` is
-       `play_weighting`.
+    .. versionchanged:: 0.2 Added the soft kernel, powers and groups. The former
+       `weighting` is `play_weighting`.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     array([[1., 0.]])
     """
 
-    # Where metadata is routed, these come unasked.
+    # With metadata routing, these are requested by default.
     __metadata_request__fit = {"groups": True}
     __metadata_request__predict = {"groups": True}
 
@@ -151,7 +151,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     def fit(
         self, X: Any, y: Any, *, user_ids: Any = None, groups: Any = None
     ) -> "ContentKNNRecommender":
-        """Remember the training items and who played them.
+        """Store the training items and their plays.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+            Names of users, if `y` is not a DataFrame with named columns.
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist, for `group_bonus`; None or NaN
             for an item without one.
@@ -196,19 +196,19 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         return self
 
     def predict_factors(self, X: Any, *, groups: Any = None) -> sp.csr_array:
-        """Find the neighbours of items and their shares in the score.
+        """Find the neighbours of items and their weights in the score.
 
         Parameters
         ----------
         X : {array-like, sparse} of shape (n_items, n_features)
             Content of the items to score.
         groups : array-like of shape (n_items,), default=None
-            Group of each item; one that `fit` has not seen brings no bonus.
+            Group of each item; groups that were not in `fit` get no bonus.
 
         Returns
         -------
         csr_array of shape (n_items, n_played_items)
-            Shares of the neighbours, which add up to 1 unless all are 0.
+            Weights of the neighbours, which sum to 1 unless all are 0.
         """
         check_is_fitted(self)
         with name_missing_content(X):
@@ -248,7 +248,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_items, n_users)
-            Scores; for large catalogues prefer `recommend`, which never holds this
+            Scores. For large catalogues prefer `recommend`, which does not build this
             table.
         """
         shares = self.predict_factors(X, groups=groups)
@@ -259,14 +259,14 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         return weights.astype(self.user_factors_.dtype).T.tocsr()
 
     def _kernel(self, similarities: np.ndarray) -> np.ndarray:
-        """Return what each neighbour counts, up to a factor for each row."""
+        """Return the weights of neighbours, up to a factor for each row."""
         if self.weighting == "softmax":
             below_best = similarities - similarities[:, :1]
             return np.exp(below_best / self.temperature, out=below_best)
         return np.maximum(similarities, 0) ** self.power
 
     def _similarities(self, unit: Any, same_group: ScoreSource | None) -> ScoreSource:
-        """Return a source in which new items stand for users."""
+        """Return a source of similarities, with new items in place of users."""
         cosines: ScoreSource
         if sp.issparse(unit) or sp.issparse(self._unit_items):
             cosines = SparseScores(sp.csr_array(self._unit_items), sp.csr_array(unit))
@@ -279,7 +279,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         return SumScores([cosines, same_group], scales)
 
     def _same_group(self, X: Any, groups: Any, dtype: Any) -> ScoreSource | None:
-        """Return 1 where a new item is of the group of a training item."""
+        """Return 1 for pairs of new and training items of the same group."""
         if not self.group_bonus:
             return None
         if groups is None or self.groups_ is None:
@@ -287,7 +287,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
                 f"group_bonus={self.group_bonus:g} but groups were not passed to "
                 f"{'fit' if self.groups_ is None else 'predict'}; pass groups=, one "
                 "entry per item, to fit and to predict or recommend. A search or a "
-                "Pipeline passes them on where metadata routing is enabled."
+                "Pipeline passes them on if metadata routing is enabled."
             )
         table = group_table(check_item_groups(groups, X), self.groups_, dtype)
         return SparseScores(self._item_groups, table)

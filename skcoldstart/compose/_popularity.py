@@ -1,4 +1,4 @@
-"""Popularity that is known before an item is played."""
+"""Popularity of new items, from the plays of items with the same artist."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -47,8 +47,8 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         .. versionchanged:: 0.2
            Takes a regressor.
     weighting : {"binary", "log", "count"}, default="binary"
-        What an item adds to the popularity of its value: its users, the sum of
-        log(1 + plays), or of plays.
+        Contribution of an item to the popularity of its value: its number of users, the
+        sum of log(1 + plays), or the sum of plays.
 
     Attributes
     ----------
@@ -59,27 +59,27 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     regressor_ : estimator
         The fitted regressor, where `on` is one.
     user_factors_ : ndarray of shape (n_users, 1)
-        Ones: all users are given the same scores.
+        Ones: all users have the same scores.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
     n_features_in_ : int
         Number of features seen during fit, where `on` is a column.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
-    skcoldstart.ContentProfileRecommender : Content, no popularity.
-    skcoldstart.RandomRecommender : The floor.
+    skcoldstart.ContentProfileRecommender : Uses content and no popularity.
+    skcoldstart.RandomRecommender : The lower bound.
 
     Notes
     -----
     The score of item i is the sum of the weighted plays of the training items whose
-    value equals that of i; 0, the lowest, for a value that is new. Where artists are
-    held out as groups, all values are new and all items tie: it then is the floor of
-    what popularity can do. Items of one artist always tie.
+    value equals that of i; a new value has score 0, the lowest. If artists are held out
+    as groups, all values are new and all items tie. Items of one artist always tie.
 
     A regressor is fitted to log(1 + popularity) of the training items that anybody
     played, and its prediction is the score: as a part of a `BlendRecommender` it says
@@ -116,7 +116,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+            Names of users, if `y` is not a DataFrame with named columns.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` has no column `on`, or that has missing values, or `y` does not fit.
+            If `X` has no column `on`, the column has missing values, or `y` is invalid.
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         totals = weigh_plays(plays, self.weighting).sum(axis=1)
@@ -172,7 +172,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         return hasattr(self.on, "fit")
 
     def _values(self, X: Any, *, reset: bool) -> list[Hashable]:
-        """Return what `on` names of each item."""
+        """Return the value of each item selected by `on`."""
         if callable(self.on):
             column, what = self.on(X), "The value that on returned"
             if np.shape(column) != (count_items(X),):
@@ -181,7 +181,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
                     "expected one value per item."
                 )
         else:
-            # Other columns are not read and may hold anything.
+            # Other columns are not read and may have any type.
             is_frame = hasattr(X, "columns")
             if isinstance(X, (list, tuple)):
                 X = np.array(X, dtype=object)  # text would swallow None and NaN
@@ -198,8 +198,8 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         refuse_missing(
             column,
             what=what,
-            remedy="give each a name of its own, as unknown artists are not the same, "
-            "or leave them out.",
+            remedy="give each of them a name of its own, because unknown artists are "
+            "not the same artist, or leave them out.",
         )
         if isinstance(column, list):
             return column

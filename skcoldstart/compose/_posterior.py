@@ -1,4 +1,4 @@
-"""How sure predicted factors are, where the regressor is linear in its targets."""
+"""Covariances of predicted factors, for regressors that are linear in their targets."""
 
 import copy
 from collections.abc import Iterator
@@ -69,23 +69,23 @@ class PosteriorMixin(FactorScoresMixin):
         Parameters
         ----------
         X : sequence of n_items items
-            Items to score, in the form given to `fit`; nobody needs to have played
-            them.
+            Items to score, in the same form as in `fit`. They need no plays.
         return_std : bool, default=False
-            Whether to return how far scores may be off, too.
+            Whether to return standard deviations of the scores as well.
 
             .. versionadded:: 0.2
 
         Returns
         -------
         scores : ndarray of shape (n_items, n_users)
-            Scores, decoded by the factorizer; a user's items are ranked by their
-            column, highest first. For large catalogues prefer `recommend`, which
-            never holds this table.
+            Scores, decoded by the factorizer. The items of a user are ranked by their
+            column, highest first. For large catalogues prefer `recommend`, which does
+            not build this table.
         std : ndarray of shape (n_items, n_users)
             With `return_std`: standard deviations, ``sqrt(x_u @ cov[i] @ x_u)`` with
-            the factors x_u of a user and ``cov`` as of `predict_factors`. Scores that
-            an item would get from its plays lie within 1.645 of them in 90 % of cases.
+            the factors x_u of a user and ``cov`` as of `predict_factors`. In 90 % of
+            cases, the score that an item would get from its plays is within 1.645 of
+            them.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class PosteriorMixin(FactorScoresMixin):
         return FactorCovariance(scale, state["root"])
 
     def _covariance_after(self, X: Any, plays: sp.csr_array) -> FactorCovariance:
-        """Return the covariances of latent factors once items are played."""
+        """Return the covariances of latent factors after plays of the items."""
         length = self._factor_length  # type: ignore[attr-defined]
         cov = self._covariance(X).scaled(length)
         factorizer = self.factorizer_
@@ -171,11 +171,11 @@ def _learn_posterior(
     played: np.ndarray,
     norm_compression: float,
 ) -> dict[str, Any]:
-    """Return what covariances are made of, or the reason why there are none.
+    """Return the state for covariances, or the reason why there are none.
 
     Shapes: `F`, what the last step sees of the n_items `played` of all items, `targets`
     (n_items, k), `weight` (n_items,), `plays` (n_items, n_users). Of a kernel ridge,
-    what costs as much as its fit is left to the prediction.
+    expensive parts are computed in the prediction.
     """
     head = last_step(recommender.regressor_)
     F = F if hasattr(F, "shape") else np.asarray(F)
@@ -203,7 +203,7 @@ def _learn_posterior(
 
 
 def _ridge_state(head: Any, F: Any, w: np.ndarray, alpha: float) -> dict[str, Any]:
-    """Return what leverages of a ridge are made of: the square of content in it."""
+    """Return the state for leverages of a ridge: the squares of its content."""
     n_features = F.shape[1]
     mean, share = np.zeros(n_features), 0.0
     if head.fit_intercept:
@@ -322,11 +322,11 @@ def _held_out(
     norm_compression: float,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
-    """Return errors of factors predicted for items that nothing has seen, in folds.
+    """Return errors of factors predicted for held-out items, in folds.
 
-    The factorization goes a step on without a fifth of the items, a regressor learns
-    its items, and the others are predicted and folded in. Where the factorizer cannot
-    do this, items keep the factors that they were fitted.
+    The factorization continues for a step without a fifth of the items, a regressor is
+    fitted on its items, and the others are predicted and folded in. If the factorizer
+    cannot do this, items keep their fitted factors.
     """
     factorizer, users = recommender.factorizer_, recommender.user_factors_
     n_items = len(played)
@@ -363,7 +363,7 @@ def _held_out(
 
 
 def _with_chosen_strength(head: Any) -> Any:
-    """Return a regressor to fit anew, with the strength that a search has chosen."""
+    """Return an unfitted regressor with the strength selected by a search."""
     if isinstance(head, RidgeCV):
         return Ridge(head.alpha_, fit_intercept=head.fit_intercept)
     return clone(head)

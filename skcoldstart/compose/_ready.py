@@ -1,4 +1,4 @@
-"""A recommender whose scores are there already, for scorers."""
+"""A recommender with precomputed scores, for scorers."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ __all__ = ["ReadyScores"]
 
 
 class ReadyScores:
-    """A recommender of the items that a source of scores was made for."""
+    """A recommender that returns the scores of a given source."""
 
     def __init__(self, source: ScoreSource) -> None:
         self._source = source
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the scores, whatever the content, (n_items, n_users)."""
+        """Return the scores for any content, (n_items, n_users)."""
         return self._source.rows(slice(None)).T
 
     def read_scores(self, X: Any) -> ScoreSource:
-        """Return them as a source."""
+        """Return the scores as a source."""
         return self._source

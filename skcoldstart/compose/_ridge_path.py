@@ -1,4 +1,4 @@
-"""Ridge regressions of all strengths from one decomposition of the content."""
+"""Ridge regressions for all strengths from one decomposition of the content."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from skcoldstart._scores.sources import (
 
 __all__ = ["RidgePath"]
 
-MOST_DIRECTIONS = 5000  # of content that are decomposed at once
+MOST_DIRECTIONS = 5000  # of content, at most, in a decomposition
 
 
 @dataclass
 class _New:
-    """Items to predict for: coordinates, and what each counts in its own prediction.
+    """Items to predict: coordinates, and the weight of each in its own prediction.
 
-    Shapes: `C` (n_items, r), `squares` (n_items, r) where the items were fitted.
+    Shapes: `C` (n_items, r), `squares` (n_items, r) if the items were fitted.
     """
 
     C: np.ndarray
@@ -32,10 +32,10 @@ class _New:
 
 
 class RidgePath:
-    """Predictions of ridges with an intercept, of any strength.
+    """Predictions of ridges with an intercept, for any strength.
 
-    Shapes: `F` (n_items, d), content of the training items that anybody played;
-    `plays` (n_items, n_users) of these.
+    Shapes: `F` (n_items, d), content of the training items with plays; `plays`
+    (n_items, n_users) of these.
     """
 
     def __init__(self, F: Any, plays: sp.csr_array) -> None:
@@ -49,11 +49,11 @@ class RidgePath:
         self._play_slopes: np.ndarray | None = None
 
     def new(self, F: Any) -> _New:
-        """Return items to predict for, given their content."""
+        """Return items to predict, given their content."""
         return _New((_dense(F) - self._mean) @ self._basis)
 
     def left_out(self) -> _New:
-        """Return the training items, each to be predicted without itself."""
+        """Return the training items, each predicted without itself."""
         return _New(self._known, self._known**2 / self._values)
 
     def scores(
@@ -91,7 +91,7 @@ class RidgePath:
     def _smoothed(
         self, new: _New, shrunk: np.ndarray, own: np.ndarray | None
     ) -> list[ScoreSource]:
-        """Return predicted plays; those of a training item without the item itself."""
+        """Return predicted plays; a training item is predicted without itself."""
         if self._play_slopes is None:
             self._play_slopes = self._plays.T @ self._known
         users = np.column_stack([self._play_slopes * shrunk, self._shares])
@@ -115,7 +115,7 @@ def _sum_of(
 
 
 def _without(fitted: np.ndarray, Y: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return the prediction of each item by a fit to all others, (n_items, k)."""
+    """Return the leave-one-out prediction of each item, (n_items, k)."""
     rest = np.maximum(1 - own, 1e-10)[:, np.newaxis]
     return (fitted - own[:, np.newaxis] * Y) / rest
 
@@ -136,7 +136,7 @@ def _dense(F: Any) -> np.ndarray:
         if min(F.shape) > MOST_DIRECTIONS:
             raise ValueError(
                 f"X is sparse, with {F.shape[0]} items and {F.shape[1]} columns; the "
-                f"search decomposes at most {MOST_DIRECTIONS} of them. Put "
+                f"search decomposes at most {MOST_DIRECTIONS} columns. Put "
                 "ContentScaler(300) or TruncatedSVD(300) before it."
             )
         F = F.toarray()

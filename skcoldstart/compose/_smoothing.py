@@ -1,4 +1,4 @@
-"""What a regressor that is linear in its targets would learn from the plays."""
+"""Smoothed plays: predictions of plays by a regressor linear in its targets."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ __all__ = ["check_linear_in_targets", "play_features", "play_projection"]
 
 
 def check_linear_in_targets(head: Any) -> None:
-    """Refuse a last step whose predictions are not linear in what it is fitted to."""
+    """Reject a last step whose predictions are not linear in its targets."""
     if not isinstance(head, (*LINEAR_REGRESSORS, KernelRidge)):
         raise TypeError(
             f"play_weight > 0 adds the plays to the targets, but {type(head).__name__} "
@@ -35,7 +35,7 @@ def check_linear_in_targets(head: Any) -> None:
 def play_features(head: Any, F: Any) -> np.ndarray:
     """Return features whose products with `play_projection` are smoothed plays.
 
-    Shapes: `F`, what the last step sees of the items, (n_items, d) -> (n_items, q).
+    Shapes: `F`, input of the last step, (n_items, d) -> (n_items, q).
     """
     if isinstance(head, KernelRidge):
         return kernel_of(head, F, head.X_fit_)
@@ -44,7 +44,7 @@ def play_features(head: Any, F: Any) -> np.ndarray:
 
 
 def play_projection(head: Any, F: Any, weight: np.ndarray | None) -> np.ndarray:
-    """Solve for each item played alone; users have the sums over what they played.
+    """Solve for each item; users have the sums over the items they played.
 
     Shapes: `F` (n_items, d), `weight` (n_items,) -> (n_items, q).
     """
@@ -64,6 +64,6 @@ def play_projection(head: Any, F: Any, weight: np.ndarray | None) -> np.ndarray:
     rows = root * (F - mean)
     if F.shape[1] <= n_items:
         slopes = root * solver(rows.T @ rows, alpha)(rows.T).T
-    else:  # the same solution, with a system of items in place of one of features
+    else:  # the same solution, from a system over items instead of features
         slopes = root * solver(rows @ rows.T, alpha)(rows)
     return np.column_stack([slopes, offsets - slopes @ mean])

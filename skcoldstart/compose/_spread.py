@@ -1,4 +1,4 @@
-"""How far a recommender's scores spread over items, for each user."""
+"""Mean and spread of a recommender's scores over items, for each user."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ BLOCK_USERS = 256
 
 
 def training_scores(part: Any, X: Any, groups: Any) -> ScoreSource:
-    """Return scores of training items: all where they are low-rank, else some."""
+    """Return scores of training items: all if they are low-rank, otherwise a sample."""
     recommender, _ = open_recommender(part)
     factors = getattr(recommender, "user_factors_", None)
     n_items = count_items(X)
@@ -60,7 +60,7 @@ def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
 
 
 def factors_in_short(source: ScoreSource) -> Any:
-    """Return what the spread of the scores of further users depends on."""
+    """Return the statistics that determine the spread of new users' scores."""
     if isinstance(source, LowRankScores):
         items = source.item_factors
         return [items.mean(axis=0), score_covariance(items)]
@@ -68,7 +68,7 @@ def factors_in_short(source: ScoreSource) -> Any:
 
 
 def spread_in_short(short: Any, users: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of the scores of further users, (n_users,).
+    """Return mean and standard deviation of new users' scores, (n_users,).
 
     Shapes: `users` (n_users, k).
     """
@@ -81,7 +81,7 @@ def spread_in_short(short: Any, users: Any) -> tuple[np.ndarray, np.ndarray]:
 def _without_themselves(
     shares: sp.csr_array, neighbors: ContentKNNRecommender, items: np.ndarray
 ) -> SparseScores:
-    """Return scores of training items in which no item counts for itself."""
+    """Return scores of training items without the plays of the item itself."""
     entries = shares.tocoo()
     others = neighbors.played_items_[entries.col] != items[entries.row]
     kept = sp.csr_array(

@@ -1,4 +1,4 @@
-"""What the regressor of a recommender learns, and how much each item counts."""
+"""Targets and item weights for the regressor of a recommender."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def compress_norms(factors: np.ndarray, compression: float) -> tuple[np.ndarray, float]:
-    """Return factors (n_items, k) of more equal lengths, and what unit length was."""
+    """Return factors (n_items, k) with compressed lengths, and the mean length."""
     if compression == 0:
         return factors, 1.0
     lengths = np.linalg.norm(factors, axis=1, keepdims=True)
@@ -58,7 +58,7 @@ def fit_popularity(
 
 
 def predict_popularity(regressor: Any, F: Any) -> np.ndarray:
-    """Return what `fit_popularity` learnt to predict, (n_items,)."""
+    """Return popularity predicted by `fit_popularity`, (n_items,)."""
     return np.ravel(regressor.predict(F)).astype(np.float64)
 
 

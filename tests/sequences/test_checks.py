@@ -1,4 +1,4 @@
-"""Checks of what users hand in."""
+"""Checks of input."""
 
 from pathlib import Path
 

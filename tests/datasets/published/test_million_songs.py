@@ -387,7 +387,7 @@ def test_paths_that_hold_no_segments_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"dtype"):
         load_msd_segments(tmp_path, dtype="int8")
     np.savez(tmp_path / "y.npz", song_id=["a"], timbre=np.ones((2, 12)), offsets=[0, 1])
-    with pytest.raises(ValueError, match=r"timbre of .* offsets must rise"):
+    with pytest.raises(ValueError, match=r"timbre of .* offsets must increase"):
         load_msd_segments(tmp_path / "y.npz")
     pickled = np.array([None], dtype=object)
     np.savez(tmp_path / "z.npz", song_id=pickled, timbre=pickled, offsets=[0, 1])
