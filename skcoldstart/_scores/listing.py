@@ -302,8 +302,7 @@ def _places(found: list[Any], names: np.ndarray | None, n: int, of: str) -> np.n
     kinds = {isinstance(name, str) for name in (*found[:1], *known[:1].tolist())}
     if found and (places < 0).all() and len(kinds) > 1:
         raise ValueError(
-            f"exclude holds {of} such as {found[0]!r}, but names of {of} are of the "
-            f"type of "
+            f"exclude holds {of} such as {found[0]!r}, but names of {of} are like "
             f"{known[:1].tolist()[0]!r}; pass names of the same type"
             f"{', and item_ids' if of == 'items' and names is None else ''}."
         )

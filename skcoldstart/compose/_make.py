@@ -23,9 +23,7 @@ __all__ = ["make_recommender"]
 
 # Chosen on inner splits of the training items of five real sets; see
 # benchmarks/README.md.
-N_DENSE = (
-    300  # columns of sparse content for parts that need dense content
-)
+N_DENSE = 300  # columns of sparse content for parts that need dense content
 N_LANDMARKS = 1000
 GAMMA = 1.0
 ALPHA = 1.0

@@ -253,7 +253,9 @@ def test_metadata_is_routed_to_the_parts_that_request_it(world):
     X, y = world
     weight = np.linspace(0.1, 1.0, 90)
     parts = [("f", FACTORS), ("p", PROFILE)]
-    with pytest.raises(TypeError, match="sample_weight, which only metadata routing"):
+    with pytest.raises(
+        TypeError, match="sample_weight, which reach the recommenders only with"
+    ):
         BlendRecommender(parts).fit(X, y, sample_weight=weight)
     with sklearn.config_context(enable_metadata_routing=True):
         asking = clone(FACTORS)

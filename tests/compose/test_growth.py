@@ -121,7 +121,7 @@ def test_what_cannot_be_aligned_is_refused(world):
     with pytest.raises(ValueError, match="1 of them different, for 120 items"):
         model.fit(X, y, item_ids=[7] * 120)
     svd = ColdStartRecommender(Ridge(), TruncatedSVD(3)).fit(X, y)
-    with pytest.raises(TypeError, match="as WMF does, not TruncatedSVD; use fit"):
+    with pytest.raises(TypeError, match="such as WMF, not TruncatedSVD; use fit"):
         svd.partial_fit(X, y)
 
 

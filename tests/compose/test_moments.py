@@ -164,13 +164,16 @@ def test_users_are_chosen_by_name(world):
 @pytest.mark.parametrize(
     "steps, message",
     [
-        ([FramePooling(["mean"]), Normalizer(), Ridge()], "are no sums over time"),
+        ([FramePooling(["mean"]), Normalizer(), Ridge()], "are not sums over time"),
         (
             [FramePooling(["mean"]), MLPRegressor(max_iter=5, tol=1e9)],
-            "are no sums over time",
+            "are not sums over time",
         ),
-        ([FramePooling(["mean", "std"]), Ridge()], "has std, which is no sum"),
-        ([FramePooling(["mean"], delta=True), Ridge()], "has delta, which is no sum"),
+        ([FramePooling(["mean", "std"]), Ridge()], "has std, which is not a sum"),
+        (
+            [FramePooling(["mean"], delta=True), Ridge()],
+            "has delta, which is not a sum",
+        ),
     ],
 )
 def test_what_is_no_sum_is_refused(world, steps, message):
@@ -183,11 +186,11 @@ def test_models_that_pool_no_frames_are_refused(world):
     frames, plays = world
     rows = np.array([item[0] for item in frames])
     for model, message in (
-        (ColdStartRecommender(Ridge(), WMF(2)), "Ridge gets no frames to pool"),
-        (ContentProfileRecommender(), "ContentProfileRecommender gets no frames"),
-        (RandomRecommender(), "RandomRecommender gets no frames"),
+        (ColdStartRecommender(Ridge(), WMF(2)), "Ridge receives no frames to pool"),
+        (ContentProfileRecommender(), "ContentProfileRecommender receives no frames"),
+        (RandomRecommender(), "RandomRecommender receives no frames"),
     ):
         with pytest.raises(TypeError, match=message):
             score_over_time(model.fit(rows, plays), rows[0], USERS)
-    with pytest.raises(TypeError, match="Ridge is no recommender"):
+    with pytest.raises(TypeError, match="Ridge is not a recommender"):
         score_over_time(Ridge().fit(rows, plays), rows[0], USERS)

@@ -115,5 +115,5 @@ def test_malformed_plays_are_refused(world, model):
 def test_factorizers_without_a_prior_are_named(world):
     X, y = world
     model = ColdStartRecommender(Ridge(), TruncatedSVD(4)).fit(X[:100], y[:100])
-    with pytest.raises(TypeError, match="TruncatedSVD has no transform_with_prior"):
+    with pytest.raises(TypeError, match="TruncatedSVD does not have it"):
         model.refine_factors(X[100:], y[100:])

@@ -235,7 +235,7 @@ def test_frames_of_every_library_have_names(make, catalog):
 def test_two_users_of_one_name_are_refused_wherever_plays_go(catalog):
     X, y = catalog
     twice = y.set_axis([*NAMES[:-1], "ann"], axis=1)
-    message = "the columns of y name 2 users 'ann'; expected names that differ"
+    message = "the columns of y name 2 users 'ann'; expected unique names"
     for fit in (ContentProfileRecommender().fit, PopularityRecommender().fit):
         with pytest.raises(ValueError, match=message):
             fit(X, twice)

@@ -220,7 +220,7 @@ def test_pairs_by_position_where_nothing_has_names(catalog):
 
 def test_names_of_another_type_are_refused(model, catalog):
     new = catalog[2]
-    with pytest.raises(ValueError, match=r"users such as 0, but users here are named"):
+    with pytest.raises(ValueError, match=r"users such as 0, but names of users are"):
         recommend(model, new, exclude=[(0, "song 1")], item_ids=IDS)
     with pytest.raises(ValueError, match=r"items such as 'song 1'.* and item_ids"):
         recommend(model, new, exclude=[("ann", "song 1")])
