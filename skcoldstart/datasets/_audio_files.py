@@ -1,4 +1,4 @@
-"""Audio files in a folder or in a table, and the songs they are."""
+"""Match audio files of a folder or table with songs."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ __all__ = ["AudioFolder", "FileTable", "NamedFiles", "file_names"]
 
 
 class NamedFiles:
-    """Files that go by names.
+    """Files with names.
 
-    `files` is what they are called in messages, `where` is where they are.
+    `files` are their names in messages, `where` describes their place.
     """
 
     files: list[str]
@@ -27,9 +27,9 @@ class NamedFiles:
         self._index = NameIndex(names)
 
     def match(self, songs: Sequence[str]) -> list[int | None]:
-        """Return the position in `files` of each song, None where there is none.
+        """Return the position in `files` of each song, None if it has no file.
 
-        A file whose name differs a little is taken where no song goes by its own name.
+        A file with a slightly different name is used if no song has exactly its name.
         """
         found = [self._one(song, self._by_name(song)) for song in songs]
         taken = {file for file in found if file is not None}
@@ -56,7 +56,7 @@ class NamedFiles:
     def _one(self, song: str, matches: list[int]) -> int | None:
         if len(matches) > 1:
             raise ValueError(
-                f"Song {song!r} may be any of {len(matches)} files {self.where}: "
+                f"Song {song!r} matches {len(matches)} files {self.where}: "
                 f"{some([self.files[i] for i in matches])}. Use paths relative to the "
                 "folder as song ids, or remove the others."
             )
@@ -64,7 +64,7 @@ class NamedFiles:
 
 
 class FileTable(NamedFiles):
-    """Files that a table names, a song each."""
+    """Files listed in a table, one for each song."""
 
     def __init__(self, table: Any, name: str, folder: Path) -> None:
         paths: dict[Any, str] = {}
@@ -79,12 +79,12 @@ class FileTable(NamedFiles):
         absent = [path for song, path in paths.items() if song not in there]
         if not there:
             raise ValueError(
-                f"None of the {len(paths)} files of {name} is there: {some(absent)}. "
+                f"None of the {len(paths)} files of {name} exists: {some(absent)}. "
                 "Pass audio=, the folder that their paths are relative to."
             )
         if absent:
             warn(
-                f"{len(absent)} of {len(paths)} files of {name} are not there, and "
+                f"{len(absent)} of {len(paths)} files of {name} do not exist, and "
                 f"their songs are left out: {some(absent)}."
             )
         self._songs, self._paths = list(there), list(there.values())
@@ -104,7 +104,7 @@ class AudioFolder(NamedFiles):
     """The audio files under a folder."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        # Absolute: the paths are read later, perhaps from elsewhere.
+        # Absolute: the paths are read later, perhaps from another folder.
         self.folder = check_path(folder, "audio").absolute()
         self.where = f"under {folder}"
         if not self.folder.is_dir():
@@ -129,7 +129,7 @@ class AudioFolder(NamedFiles):
         super().__init__(map(file_names, self.files))
 
     def name(self, position: int) -> str:
-        """Return the shortest name by which `match` gives this file alone."""
+        """Return the shortest name for which `match` returns only this file."""
         relative, bare, _, stem = file_names(self.files[position])
         for short in (stem, bare):
             if self._index.is_name_of(short, position):
@@ -137,11 +137,11 @@ class AudioFolder(NamedFiles):
         return relative
 
     def path(self, position: int) -> str:
-        """Return the path of a file, the folder included."""
+        """Return the path of a file, including the folder."""
         return str(self.folder / self.files[position])
 
     def _by_name(self, song: str) -> list[int]:
-        """Return the files of a song's id, which may hold the folder as well."""
+        """Return the files of a song's id, which may include the folder."""
         found = self._index.exact(song)
         parts = _posix_parts(song)
         for n_outside in range(len(parts)):
@@ -150,7 +150,7 @@ class AudioFolder(NamedFiles):
         return found
 
     def _moved(self, song: str, taken: set[int]) -> list[int]:
-        """Return the files whose whole path ends an absolute path from elsewhere."""
+        """Return the files whose whole path is the end of a given absolute path."""
         parts = _posix_parts(song)
         if not _is_absolute(parts):
             return []
@@ -163,7 +163,7 @@ class AudioFolder(NamedFiles):
         ]
 
     def _is_folder(self, outside: list[str], song: str) -> bool:
-        """Whether what precedes a name in an id is this folder, or the end of it."""
+        """Return whether the folder in an id is this folder or the end of its path."""
         if not outside:
             return not _is_absolute(_posix_parts(song))
         own = [list(path.parts) for path in (self.folder, self.folder.resolve())]
@@ -173,7 +173,7 @@ class AudioFolder(NamedFiles):
 
 
 def file_names(file: str) -> tuple[str, str, str, str]:
-    """Return the names by which a file can be meant."""
+    """Return the names that refer to a file."""
     path = PurePosixPath(one_spelling(file))
     return str(path), str(path.with_suffix("")), path.name, path.stem
 

@@ -1,4 +1,4 @@
-"""Rows of events, block by block, and how Arrow holds them."""
+"""Rows of events in blocks, and their conversion from Arrow."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns that are read; None for one that is not."""
+    """The names of the columns to read; None for a column that is not read."""
 
     user: str
     item: str
@@ -37,7 +37,7 @@ class Columns:
         return [name for name in columns if name is not None]
 
     def check(self, there: Iterable[str], source: str) -> None:
-        """Refuse rows that lack a column, and name the likely one."""
+        """Reject rows that lack a column, and suggest the likely one."""
         there = list(there)
         for role in ("user", "item", "count", "timestamp"):
             name = getattr(self, role)
@@ -69,7 +69,7 @@ class Block:
     first_row: int
 
     def bad_count(self) -> int | None:
-        """Return the first row whose count is negative or infinite, if there is one."""
+        """Return the first row with a negative or infinite count, or None."""
         if self.counts is None:
             return None
         bad = (self.counts < 0) | np.isinf(self.counts)
@@ -81,7 +81,7 @@ class Block:
 
 
 def require_pyarrow(what: Any) -> None:
-    """Refuse what only pyarrow reads where that is not installed."""
+    """Raise an error if pyarrow is needed but not installed."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
@@ -185,6 +185,7 @@ def not_numbers(name: str, kind: Any, source: str) -> TypeError:
 
 def not_times(name: str, source: str, error: Exception) -> ValueError:
     return ValueError(
-        f"{source}: {name!r} holds what is no time ({error}); expected datetimes, "
+        f"{source}: {name!r} has a value that is not a time ({error}); expected "
+        f"datetimes, "
         "dates, text of ISO 8601 such as '2024-01-31 12:00', or numbers."
     )

@@ -1,4 +1,4 @@
-"""A catalogue of one's own: plays in a table, audio in a folder."""
+"""Load your own catalogue: plays from a table, audio from a folder."""
 
 import os
 from dataclasses import replace
@@ -45,30 +45,31 @@ def load_catalog(
         parquet file, or UTF-8 text with tabs, commas or semicolons, whose first line
         names the columns. It needs a column for the user (``user``, ``user_id``,
         ``listener``, ...) and one for the song (``song``, ``song_id``, ``item``,
-        ``track``, ...). The count (``plays``, ``play_count``, ``count``, ...) is 1
-        where there is no such column. Rows of one pair add up. A row of text is one
-        line; where tabs separate the fields, quotation marks are letters. A Bunch that
-        another loader returned, such as `plays_from_events`, is joined as it is.
-        ``None`` loads new songs: the files, or without these the rows of `metadata`.
+        ``track``, ...). Without a column of counts (``plays``, ``play_count``,
+        ``count``, ...) each row counts 1. Rows of the same pair are added up. In text,
+        a row is one line; in tab-separated text, quotation marks are ordinary
+        characters. A Bunch of another loader, such as `plays_from_events`, is also
+        accepted. ``None`` loads only new songs: the files, or the rows of `metadata` if
+        there are no files.
     audio : str or PathLike, default=None
         Folder of the audio files, searched with its sub-folders; files are known by
         their suffix, those of M4A, WMA and video, which need the extra ``[av]`` to be
         read, among them. A song's id is its
         file's path relative to the folder or the file's name, with or without suffix.
-        Where no file has that name, one whose name differs only by case, spaces,
-        leading zeros, separators, suffix or the folder before it is taken, if it is
-        the only one. Songs without a file are dropped with a warning; files without
-        plays are kept as new songs. ``None`` loads plays alone.
+        If no file has that name, a file whose name differs only in case, spaces,
+        leading zeros, separators, suffix or folder is used, if it is the only one.
+        Songs without a file are dropped with a warning; files without plays are kept as
+        new songs. ``None`` loads only plays.
     groups : str, PathLike, dataframe or mapping, default=None
         A table with a column for the song and one for its ``artist`` (or ``group``,
         ``album``), or a mapping of these: songs that must be held out together. A song
-        that it lacks is a group of its own. A song goes by its id, or by any name of
-        its file that no other file has.
+        that is not listed is a group of its own. A song is named by its id, or by any
+        unique name of its file.
     files : str, PathLike, dataframe or mapping, default=None
-        Where the names of files are not ids: a table with a column for the song and
-        one for its ``path`` (or ``file``, ``filename``), or a mapping of these. Paths
-        are relative to `audio`, else to the folder of the table. Songs of the table
-        without plays are new songs.
+        If the names of files are not ids: a table with a column for the song and one
+        for its ``path`` (or ``file``, ``filename``), or a mapping of these. Paths are
+        relative to `audio` if it is given, otherwise to the folder of the table. Songs
+        of the table without plays are new songs.
     metadata : str, PathLike or dataframe, default=None
         A table with a column for the song and any others, such as title and year.
 
@@ -80,9 +81,10 @@ def load_catalog(
         paths : list of n_items str, or None
             The audio files, in item order; absolute.
         plays : csr_array of shape (n_items, n_users)
-            Play counts; as they bear `user_ids`, so does a model fitted to them.
+            Play counts. They carry `user_ids`, so a model fitted on them knows the
+            names of the users.
         item_ids : ndarray of shape (n_items,)
-            Songs, sorted; those of text and of files are text.
+            Songs, sorted; ids from text and files are text.
         user_ids : ndarray of shape (n_users,)
             Users, sorted; all have plays.
         groups : ndarray of shape (n_items,), or None
@@ -90,19 +92,19 @@ def load_catalog(
         is_new : ndarray of shape (n_items,)
             Whether nobody has played the song.
         metadata : dataframe with n_items rows, or None
-            `metadata` in item order; missing values where it lacks the song. It is of
-            the kind that was given; a file gives one of pandas, polars or pyarrow,
-            whichever is installed.
+            `metadata` in item order; missing values for songs that are not listed. A
+            frame of the same library as the input; for a file, a frame of pandas,
+            polars or pyarrow, whichever is installed.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
         If a table is empty, is not UTF-8 or lacks a column; if a row is incomplete or
-        its count is not a number >= 0 (file and line are named); if no song matches a
-        file, or one matches several, or two songs match the same file; if a song has
-        two artists or two rows of metadata.
+        its count is not a number >= 0 (the error names file and line); if no song
+        matches a file, a song matches several files, or two songs match the same file;
+        if a song has two artists or two rows of metadata.
     TypeError
         If a table is neither a dataframe nor a path.
     ImportError
@@ -118,8 +120,8 @@ def load_catalog(
 
     See Also
     --------
-    plays_from_events : From a log of events to plays, with a window of time.
-    make_music_catalog : The same form, synthetic.
+    plays_from_events : Plays from a log of events, with a period of time.
+    make_music_catalog : A synthetic catalogue with the same attributes.
     skcoldstart.MFCCExtractor : Reads the files; with ``on_error="warn"`` one that
         cannot be decoded becomes an item of zero frames.
 
@@ -161,7 +163,7 @@ def load_catalog(
     users = np.flatnonzero(played)
     counts = ordered(table.plays, np.arange(len(table.item_ids)), users)
     if counts.nnz == 0 and plays is not None:
-        raise ValueError(f"All counts in {source} are 0; nobody has played anything.")
+        raise ValueError(f"All counts in {source} are 0; expected at least one play.")
     names: list[tuple[str, ...]] = [(str(item),) for item in table.item_ids.tolist()]
     if isinstance(found, AudioFolder) and paths is not None:
         names = [
@@ -186,12 +188,12 @@ def load_catalog(
 
 
 def _name_of(source: Any, name: str) -> str:
-    """Return what a table is called in messages."""
+    """Return the name of a table for messages."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else name
 
 
 def _files_of(files: Any, audio: Any) -> NamedFiles | None:
-    """Return the files that a table names, or those of a folder."""
+    """Return the files listed in a table, or those of a folder."""
     if files is None:
         return None if audio is None else AudioFolder(audio)
     name = _name_of(files, "files")
@@ -204,12 +206,12 @@ def _files_of(files: Any, audio: Any) -> NamedFiles | None:
 
 
 def _without_plays(found: NamedFiles | None, metadata: Any) -> Plays:
-    """Return songs that nobody has played: those of files, or those of metadata."""
+    """Return songs without plays: those of files, or those of metadata."""
     if found is not None:
         ids = [found.name(file) for file in range(len(found.files))]
     elif metadata is None:
         raise ValueError(
-            "There are neither plays nor songs; pass plays, or audio=, files= or "
+            "There are no plays and no songs; pass plays, or audio=, files= or "
             "metadata= of new songs."
         )
     else:
@@ -223,7 +225,7 @@ def _without_plays(found: NamedFiles | None, metadata: Any) -> Plays:
 
 
 def _join(table: Plays, found: NamedFiles, source: str) -> tuple[Plays, list[str]]:
-    """Keep the rows of songs that have a file, and add the files that have no rows."""
+    """Keep the rows of songs with a file, and add files without plays."""
     songs = [str(song) for song in table.item_ids.tolist()]
     file_of_song = found.match(songs)
     song_of_file: dict[int, int] = {}
@@ -271,7 +273,7 @@ def _join(table: Plays, found: NamedFiles, source: str) -> tuple[Plays, list[str
 def _read_groups(
     source: Any, names: list[tuple[str, ...]], index: NameIndex
 ) -> np.ndarray:
-    """Read the group of each item, which may go by several names, its id first."""
+    """Read the group of each item, found by its id or another of its names."""
     name = _name_of(source, "groups")
     group_of: dict[int, tuple[str, str, str]] = {}
     known: list[str] = []
@@ -285,8 +287,8 @@ def _read_groups(
         if group != artist:
             raise ValueError(
                 f"{name}: {other!r} has artist {group!r} in {first} but {song!r} "
-                f"has artist {artist!r} in {where}; they are the same song, which "
-                "belongs to one group."
+                f"has artist {artist!r} in {where}; they are the same song and must "
+                f"have one group."
             )
     lost = [item for i, (item, *_) in enumerate(names) if i not in group_of]
     _check_found(lost, names, known, name)

@@ -1,4 +1,4 @@
-"""Events in tables of text, read in blocks by pyarrow."""
+"""Read events from text tables in blocks, with pyarrow."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -75,7 +75,7 @@ def _batches(
 
 
 def _grouped(batches: Iterable[Any]) -> Iterator[Any]:
-    """Yield tables of many rows, for which names are looked up at once."""
+    """Yield tables of many rows, so that names are looked up together."""
     import pyarrow as pa
 
     waiting: list[Any] = []
@@ -91,7 +91,7 @@ def _grouped(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _tidy(text: Any) -> Any:
-    """Return text in a dictionary, trimmed, with letters and accents composed."""
+    """Return dictionary-encoded text, trimmed, in composed Unicode form."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -113,7 +113,7 @@ class _Lines(io.RawIOBase):
         self.n_lines = 0
 
     def readable(self) -> bool:
-        """Return True: it can be read."""
+        """Return True."""
         return True
 
     def read(self, size: int | None = -1) -> bytes:
@@ -127,7 +127,7 @@ class _Lines(io.RawIOBase):
 
 
 def _explain(path: Path, columns: Columns, header: list[str]) -> None:
-    """Read a table with care, and name the line of its first fault."""
+    """Read a table slowly to find the line of its first error."""
     place = None if columns.count is None else header.index(columns.count)
     records = read_records(path, "")
     next(records)

@@ -1,4 +1,4 @@
-"""From a log of events to a table of plays."""
+"""Convert a log of events to a table of plays."""
 
 from collections.abc import Iterable
 from numbers import Real
@@ -60,25 +60,25 @@ def plays_from_events(
     min_user_plays: float = 1,
     half_life: Any = None,
 ) -> Bunch:
-    """Add up a log of events to a sparse table of items and users.
+    """Convert a log of events to a sparse table of items and users.
 
     Parameters
     ----------
     events : dataframe, str, PathLike, or a list of these
-        A row for each event. Any dataframe (pandas, polars, pyarrow, Dask, ...); the
-        path of a parquet file, of a folder of them, or of a text table (CSV), plain or
-        compressed. Files are read in blocks and need pyarrow:
+        A table with one row per event: any dataframe (pandas, polars, pyarrow, Dask,
+        ...); the path of a parquet file, of a folder of parquet files, or of a text
+        table (CSV), plain or compressed. Files are read in blocks and need pyarrow:
         ``pip install skcoldstart[parquet]``.
     user : str, default="user_id"
         Name of the column of user ids, of any type. Ids of text tables are text.
     item : str, default="item_id"
         Name of the column of item ids, in the same way.
     count : str, default=None
-        Name of the column that says how many plays an event stands for, a number >= 0.
-        ``None`` counts each event as one play.
+        Name of the column with the number of plays of an event, >= 0. ``None`` counts
+        each event as one play.
     timestamp : str, default=None
         Name of the column of times: datetimes, dates, text of ISO 8601, or numbers.
-        Times without a zone are taken as UTC.
+        Times without a time zone are UTC.
     since, until : datetime-like, str or number, default=None
         Keep events with ``since <= timestamp < until``.
     items : iterable of ids, default=None
@@ -88,13 +88,13 @@ def plays_from_events(
     users : iterable of ids, default=None
         The columns, in the same way.
     min_item_plays, min_user_plays : float, default=1
-        Drop the events of items, and of users, with fewer plays. Both hold in what is
-        left: dropping goes on until nothing changes. Plays are counted here before
-        they decay. 1 keeps all.
+        Drop the events of items, and of users, with fewer plays. Dropping is repeated
+        until all remaining items and users have enough plays. Plays are counted without
+        `half_life`. 1 keeps all.
     half_life : timedelta or number, default=None
-        Time after which a play counts half. A number is in days where timestamps are
-        datetimes, and in their own unit where they are numbers. Age is counted from
-        `until`, or from the last event.
+        Time after which the weight of a play is halved. A number is in days if
+        timestamps are datetimes, and in their unit if they are numbers. Age is measured
+        from `until`, or from the last event.
 
     Returns
     -------
@@ -102,28 +102,28 @@ def plays_from_events(
         With the attributes:
 
         plays : csr_array of shape (n_items, n_users)
-            Play counts, float64; as they bear `user_ids`, so does a model fitted to
-            them.
+            Play counts, float64. They carry `user_ids`, so a model fitted on them knows
+            the names of the users.
         item_ids : ndarray of shape (n_items,)
             Ids of the rows.
         user_ids : ndarray of shape (n_users,)
             Ids of the columns.
         first_play : ndarray of shape (n_items,), or None
-            Time of the first event of each item among those that are kept: datetime64
-            in UTC, NaT where there is none; or float64 and NaN. ``None`` without
-            `timestamp`.
+            Time of the first kept event of each item: datetime64 in UTC, NaT if there
+            is none; or float64 with NaN. ``None`` without `timestamp`.
         n_events : int
-            Events that were read.
+            Number of events that were read.
         n_dropped : dict
-            Events that were dropped, by the first reason that holds.
+            Number of dropped events for each reason; an event counts for its first
+            reason.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
         If a column is missing, a count is negative or not finite, a time cannot be
-        read, or no event is left; row or line are named.
+        read, or no event is left; the error names the row or line.
     TypeError
         If `events` is neither a dataframe nor a path, ids are of several types in
         several parts, or `since`, `until` or `half_life` do not fit the timestamps.
@@ -142,10 +142,9 @@ def plays_from_events(
 
     Notes
     -----
-    Memory does not grow with the number of events. At the peak it is 50 to 80 bytes for
-    each pair of item and user, 12 of which are the table that is returned, some 250
-    bytes for each id, and a block of a million events, 150 MB of text. A dataframe is
-    held by the caller.
+    Memory does not grow with the number of events. Its peak is 50 to 80 bytes for each
+    pair of item and user (12 of these are the returned table), about 250 bytes for each
+    id, and a block of a million events, 150 MB for text. A dataframe is not copied.
 
     .. versionadded:: 0.2
 

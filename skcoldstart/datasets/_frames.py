@@ -1,4 +1,4 @@
-"""Tables of songs, in frames or files, as rows and as frames in the order of songs."""
+"""Read tables of songs from frames or files, in the order of given songs."""
 
 import io
 import os
@@ -22,7 +22,7 @@ __all__ = ["column_names", "frame_of", "is_text", "read_frame", "rows_of", "take
 
 
 def is_text(source: Any) -> bool:
-    """Whether a source is the path of a table of text."""
+    """Return whether a source is the path of a text table."""
     if not isinstance(source, str | os.PathLike):
         return False
     place = check_path(source)
@@ -40,7 +40,7 @@ def column_names(source: Any, name: str) -> list[str]:
 def rows_of(
     source: Any, required: tuple[str, ...], name: str
 ) -> Iterator[tuple[str, list[Any]]]:
-    """Yield where a row is, and its values in the roles that are required."""
+    """Yield the place of each row, and its values in the required roles."""
     if isinstance(source, Mapping):  # from songs to something
         for song, value in source.items():
             entry = [song if role == "song" else value for role in required]
@@ -73,7 +73,7 @@ def read_frame(source: Any, name: str) -> Any:
     records = read_records(check_path(source), "song")
     _, header = next(records)
     if len(set(header)) < len(header):
-        raise ValueError(f"{source} has columns of one name: {', '.join(header)}.")
+        raise ValueError(f"{source} has columns of the same name: {', '.join(header)}.")
     rows = [row for _, row in records]
     columns = zip(*rows, strict=True)
     return frame_of(
@@ -83,7 +83,7 @@ def read_frame(source: Any, name: str) -> Any:
 
 
 def frame_of(columns: Mapping[str, Any], what: Any) -> Any:
-    """Make a frame of the library that is installed: pandas, polars or pyarrow."""
+    """Make a frame of an installed library: pandas, polars or pyarrow."""
     import narwhals as nw
 
     for backend in ("pandas", "polars", "pyarrow"):
@@ -95,7 +95,7 @@ def frame_of(columns: Mapping[str, Any], what: Any) -> Any:
 
 
 def take_frame(frame: Any, rows: np.ndarray) -> Any:
-    """Take rows of a frame, missing values where the number is -1.
+    """Take rows of a frame, with missing values for the number -1.
 
     Shapes: `rows` (n_taken,).
     """
@@ -125,7 +125,7 @@ def _narwhals(source: Any, name: str) -> Any:
 
 
 def _installed(table: Any) -> Any:
-    """Return an Arrow table as a frame of pandas or polars where they are installed."""
+    """Return an Arrow table as a frame of pandas or polars if one is installed."""
     import narwhals as nw
 
     if find_spec("pandas") is not None:
@@ -135,11 +135,11 @@ def _installed(table: Any) -> Any:
 
 
 def _typed(values: tuple[str, ...]) -> list[Any]:
-    """Return text, or numbers where all of it is numbers; None where it is empty."""
+    """Return text, or numbers if all values are numbers; None for empty values."""
     texts = [one_spelling(value.strip()) for value in values]
     there = [text for text in texts if text and not is_null(text)]
     kind: Any = str
-    # What begins with zeros is a name.
+    # Text with leading zeros is a name.
     if there and not any(text[0] == "0" and text[1:].isdigit() for text in there):
         for number in (int, float):
             try:

@@ -1,4 +1,4 @@
-"""Ids of any type, numbered in the order in which they first appear."""
+"""Number ids of any type in the order of their first appearance."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ WHOLE, _LONG = "whole numbers", ("text", "bytes")
 
 @dataclass(frozen=True)
 class Coded:
-    """A column of ids: those that are there, and for each row which one it has.
+    """A column of ids: its unique ids, and the position of each row's id in them.
 
-    Shapes: `rows` (n_rows,), positions in `values`, -1 where the id is missing.
+    Shapes: `rows` (n_rows,), positions in `values`, -1 if the id is missing.
     """
 
     values: Sequence[Any]
@@ -34,7 +34,7 @@ class Coded:
 
 
 class PythonIds:
-    """Ids that are Python values; those of `fixed` are numbered and no others."""
+    """Ids that are Python values. If `fixed` is given, only its ids are numbered."""
 
     def __init__(self, fixed: Iterable[Any] | None = None) -> None:
         self._code = {
@@ -63,7 +63,7 @@ class PythonIds:
         if not self._is_fixed:
             try:
                 order = np.array(sorted(order.tolist(), key=values.__getitem__), int)
-            except TypeError:  # ids of several types stay as they came
+            except TypeError:  # ids of several types keep their order
                 pass
         return as_ids([values[i] for i in order.tolist()]), order
 
@@ -114,7 +114,7 @@ class ArrowIds:
         return as_ids(known.to_pylist()), order
 
     def _storage(self, column: Any) -> Any:
-        """Return what a column of an extension type (UUID) is stored as."""
+        """Return the storage type of a column of an extension type (UUID)."""
         import pyarrow as pa
 
         if not isinstance(column.type, pa.BaseExtensionType):
@@ -195,7 +195,7 @@ def is_missing(column: Any) -> np.ndarray:
 
 
 def make_ids(column: Any, fixed: Iterable[Any] | None) -> ArrowIds | PythonIds:
-    """Choose how to number ids, by the first column of them."""
+    """Choose how to number ids by their first column."""
     if isinstance(column, Coded):
         return PythonIds(fixed)
     import pyarrow as pa
@@ -218,7 +218,7 @@ def as_ids(values: list[Any]) -> np.ndarray:
     """
     kinds = {type(value) for value in values}
     if kinds == {float} and all(value.is_integer() for value in values):
-        values = [int(value) for value in values]  # pandas, where some are missing
+        values = [int(value) for value in values]  # pandas, if some are missing
         kinds = {int}
     ids: np.ndarray
     if kinds <= {str}:
@@ -235,7 +235,7 @@ def as_ids(values: list[Any]) -> np.ndarray:
 def encoded(column: Any) -> Any:
     """Return an Arrow column as one array of a dictionary and indices.
 
-    The dictionary holds values that are there, each once.
+    The dictionary holds each existing value once.
     """
     import pyarrow as pa
 

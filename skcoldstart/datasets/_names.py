@@ -1,4 +1,4 @@
-"""Things that go by several names, found also by names that differ a little."""
+"""Find objects by any of their names, also by slightly different names."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ AUDIO_SUFFIXES = frozenset(
 
 
 class NameIndex:
-    """Positions of things by their names; names of an earlier level come first."""
+    """Positions of objects by their names; names of an earlier level come first."""
 
     def __init__(self, names: Iterable[tuple[str, ...]]) -> None:
         self._names = list(names)
@@ -25,11 +25,11 @@ class NameIndex:
         self._loose: list[dict[str, list[int]]] | None = None
 
     def exact(self, name: str) -> list[int]:
-        """Return the positions of all things that bear a name, on the first level."""
+        """Return the positions of all objects with a name, on its first level."""
         return next((level[name] for level in self._levels if name in level), [])
 
     def loose(self, name: str, taken: Collection[int] = ()) -> list[int]:
-        """Return the positions of things not taken whose names differ a little."""
+        """Return the positions of unmatched objects with slightly different names."""
         if self._loose is None:
             keys = [tuple(map(loose_name, names)) for names in self._names]
             self._loose = [
@@ -42,17 +42,17 @@ class NameIndex:
         return []
 
     def find(self, name: str) -> list[int]:
-        """Return the positions of things by a name, or by what differs a little."""
+        """Return the positions of objects by a name, or by a slightly different one."""
         return self.exact(name) or self.loose(name)
 
     def is_name_of(self, name: str, position: int) -> bool:
-        """Whether a name, on whatever level, belongs to one thing alone."""
+        """Return whether a name, on any level, belongs to one object only."""
         bearers = {i for level in self._levels for i in level.get(name, [])}
         return bearers == {position}
 
 
 def loose_name(name: str) -> str:
-    """Leave out of a name what differs between tables and files.
+    """Remove the parts of a name that often differ between tables and files.
 
     These are case, spaces, quotation marks, leading zeros, ``./``, the kind of
     separators, and the suffix of audio files.
@@ -70,7 +70,7 @@ def loose_name(name: str) -> str:
 
 
 def near_miss(names: Sequence[str], known: Iterable[str], n: int = 3) -> str:
-    """Say which names are known but for case, spaces, zeros, folders or suffixes."""
+    """Describe names that match known ones except for case, spaces or similar."""
     exact = set(known)
     like = {loose_name(name): name for name in exact}
     by_last_part = {key.rpartition("/")[2]: name for key, name in like.items()}

@@ -1,4 +1,4 @@
-"""Counts of pairs of item and user, added up block by block."""
+"""Add up counts of pairs of item and user, block by block."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _ITEM, _USER = 32, 0xFFFFFFFF  # where a pair holds them
 
 
 class PairCounts:
-    """A growing table of counts; its memory follows the pairs, not the rows read."""
+    """A growing table of counts; its memory depends on the number of pairs."""
 
     def __init__(self, dtype: Any = np.float64) -> None:
         self._table = sp.csr_array((0, 0), dtype=dtype)
@@ -34,12 +34,12 @@ class PairCounts:
             self._add_up()
 
     def rescale(self, factor: float, least: float) -> None:
-        """Multiply all counts so far; none becomes less than `least`."""
+        """Multiply all counts so far; no count falls below `least`."""
         self._add_up()
         np.maximum(self._table.data * factor, least, out=self._table.data)
 
     def to_csr(self, n_items: int, n_users: int) -> sp.csr_array:
-        """Return the table, which is then empty; its rows are items.
+        """Return the table and reset it; rows of the table are items.
 
         Shapes: -> (n_items, n_users).
         """
@@ -97,7 +97,7 @@ def _counted(pairs: np.ndarray, n_items: int, dtype: Any) -> sp.csr_array:
 def ordered(
     table: sp.csr_array, item_order: np.ndarray, user_order: np.ndarray
 ) -> sp.csr_array:
-    """Put rows and columns into another order, or keep some of them.
+    """Reorder or select rows and columns.
 
     Shapes: `table` (n_items, n_users) -> (len(item_order), len(user_order)).
     """
@@ -120,7 +120,7 @@ def ordered(
 
 
 def take_rows(X: sp.csr_array, rows: np.ndarray) -> sp.csr_array:
-    """Take rows of a table, empty ones where the number is -1.
+    """Take rows of a table, with empty rows for the number -1.
 
     Shapes: `X` (n_rows, n_columns), `rows` (n_taken,) -> (n_taken, n_columns).
     """

@@ -1,4 +1,4 @@
-"""Who played what, from any table or from a loader's Bunch."""
+"""Read plays from any table or from a loader's Bunch."""
 
 import math
 from array import array
@@ -24,7 +24,7 @@ BLOCK = 1 << 20  # rows
 
 @dataclass(frozen=True)
 class Plays:
-    """Who played what: names, sorted where they can be, and counts.
+    """Plays: names, sorted if possible, and counts.
 
     Shapes: `plays` (n_items, n_users), `n_rows` (n_items,).
     """

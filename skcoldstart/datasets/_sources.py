@@ -1,4 +1,4 @@
-"""Events from frames, files, folders and lists of these."""
+"""Read events from frames, files, folders and lists of these."""
 
 import os
 from collections.abc import Iterator

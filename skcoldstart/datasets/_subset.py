@@ -60,34 +60,35 @@ def make_subset(
     Parameters
     ----------
     plays : Bunch, or {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; items are rows. A Bunch that a loader returned is cut as a
-        whole.
+        Play counts, >= 0; items are rows. For a Bunch of a loader, all of its
+        attributes are reduced.
     n_items : int, default=9330
-        Items to keep: those that most users play. ``None`` keeps all.
+        Number of items to keep: those with the most users. ``None`` keeps all.
     n_users : int, default=20000
-        Users to keep, of those who play a kept item. ``None`` keeps all of these.
+        Number of users to keep, among those who play a kept item. ``None`` keeps all of
+        these.
     users : {"active", "random"}, default="active"
-        The users with most different items among those kept, or any.
+        Keep the users with the most different kept items, or random users.
     random_state : int, RandomState instance or None, default=None
-        Breaks ties, and draws users with ``users="random"``.
+        Breaks ties, and selects users if ``users="random"``.
 
     Returns
     -------
     Bunch
-        With the attributes of the Bunch that was given, cut, and:
+        With the reduced attributes of the given Bunch, and:
 
         plays : csr_array of shape (n_kept_items, n_kept_users)
-            Play counts, in the order of the whole.
+            Play counts, in the original order.
         item_idx, user_idx : ndarray of shape (n_kept_items,) and (n_kept_users,)
-            Rows and columns of the whole, rising.
+            Kept rows and columns of the original, in increasing order.
         DESCR : str
-            What was kept.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If counts are negative or not finite, or if there are fewer items with plays,
-        or users of them, than asked for.
+        If counts are negative or not finite, or if fewer items or users than requested
+        have plays.
 
     See Also
     --------
@@ -95,13 +96,13 @@ def make_subset(
 
     Notes
     -----
-    The defaults are the sizes of the paper's first experiment, which does not say how
+    The defaults are the sizes of the paper's first experiment, which does not state how
     users were chosen.
 
-    Of a Bunch, names, identifiers, content and groups of items are cut by items, and
-    those of users by users. Names of columns and the sampling rate are
-    kept; what else it has, such as counts of lines and numbered pairs, would no longer
-    be true and is left out.
+    Names, identifiers, content and groups of items in a Bunch are reduced to the kept
+    items, and those of users to the kept users. Names of columns and the sampling rate
+    are kept. Other attributes, such as counts of lines and numbered pairs, would be
+    wrong and are left out.
 
     .. versionadded:: 0.1
 
@@ -168,7 +169,7 @@ def make_subset(
 def _largest(
     sizes: np.ndarray, n_kept: int | None, rng: Any, what: str, name: str
 ) -> np.ndarray:
-    """Return where the largest sizes > 0 are, rising; ties are broken at random."""
+    """Return positions of the largest sizes > 0, sorted; ties are broken at random."""
     n_there = int((sizes > 0).sum())
     if n_kept is None:
         n_kept = n_there
@@ -181,7 +182,7 @@ def _largest(
 
 
 def _take(values: Any, chosen: np.ndarray, length: int, name: str) -> Any:
-    """Take some entries of an attribute that has one for each item or user."""
+    """Select entries of an attribute with one per item or user."""
     if values is None:
         return None
     n_values = _num_samples(values)

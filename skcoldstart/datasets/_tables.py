@@ -1,4 +1,4 @@
-"""Tables in text files: columns found by name, faults named by file and line."""
+"""Read text tables: columns are found by name, errors name file and line."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ __all__ = [
     "read_rows",
 ]
 
-# What a column may be called, letters and digits only; the first that is there wins.
+# Accepted names of columns, letters and digits only; the first existing one is used.
 ROLES = {
     "user": "userid user listenerid listener username uid".split(),
     "song": "songid song itemid item trackid track sid filename file path id".split(),
@@ -36,7 +36,9 @@ ROLES = {
     "file": "filename file filepath path audiopath audiofile audio".split(),
 }
 _SEPARATORS = "\t,;"
-_EXCEL_HINT = re.compile(r"sep=(\t|\S+)\s*", re.IGNORECASE)  # Excel's own first line
+_EXCEL_HINT = re.compile(
+    r"sep=(\t|\S+)\s*", re.IGNORECASE
+)  # first line that Excel writes
 _NULLS = (r"\N", "NULL")
 
 
@@ -45,7 +47,7 @@ def read_rows(
     required: tuple[str, ...],
     optional: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[int, list[str]]]:
-    """Read the named columns of a table, a row at a time."""
+    """Yield the named columns of a table row by row."""
     records = read_records(path, ", ".join(required))
     _, header = next(records)
     columns = find_columns(path, header, required, optional)
@@ -68,9 +70,9 @@ def read_rows(
 def read_records(
     path: str | os.PathLike[str], wanted: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """Read a table, a row at a time, its header first.
+    """Yield the rows of a table, beginning with its header.
 
-    A row is one line. Where tabs separate the fields, quotation marks are letters.
+    A row is one line. In tab-separated tables, quotation marks are ordinary characters.
     """
     with _open_text(path) as lines:
         number, separator, header = _header(lines, path, wanted)
@@ -88,13 +90,13 @@ def read_records(
                 n_rows += 1
                 yield number, row
     if not n_rows:
-        raise ValueError(f"{path} names its columns but has no rows below them.")
+        raise ValueError(f"{path} has a line of column names but no rows.")
 
 
 def find_header(
     path: str | os.PathLike[str], wanted: str
 ) -> tuple[int, str, list[str]]:
-    """Return the line that names the columns, what separates them, and the names."""
+    """Return the number of the header line, the separator, and the names."""
     with _open_text(path) as lines:
         return _header(lines, path, wanted)
 
@@ -105,7 +107,7 @@ def find_columns(
     required: tuple[str, ...],
     optional: Mapping[str, str] = MappingProxyType({}),
 ) -> list[int | None]:
-    """Return the column of each role, None where an optional one is not there."""
+    """Return the column of each role, None for missing optional ones."""
     found: dict[str, int | None] = {}
     for role in (*required, *optional):
         found[role] = _column(source, header, role, [*found.values()])
@@ -131,12 +133,12 @@ def find_columns(
 
 
 def is_null(text: str) -> bool:
-    r"""Whether a field is what SQL writes for a missing value (``\N`` or NULL)."""
+    r"""Return whether a field is a missing value of SQL (``\N`` or NULL)."""
     return text in _NULLS
 
 
 def one_spelling(name: str) -> str:
-    """Compose letters and their accents, which some systems write apart."""
+    """Compose letters with accents, which some systems store separately."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
@@ -144,7 +146,7 @@ def one_spelling(name: str) -> str:
 def _open_text(
     path: str | os.PathLike[str],
 ) -> Iterator[Iterator[tuple[int, str]]]:
-    """Open a text file, and yield the lines of it that are not blank."""
+    """Open a text file and yield its lines that are not blank."""
     with (
         open_bytes(path) as binary,
         io.TextIOWrapper(
@@ -158,7 +160,7 @@ def _open_text(
 def _header(
     lines: Iterator[tuple[int, str]], path: Any, wanted: str
 ) -> tuple[int, str, list[str]]:
-    """Read the line that names the columns, behind Excel's hint if there is one."""
+    """Read the line of column names, after Excel's hint if there is one."""
     number, first = next(lines, (0, ""))
     separator = None
     if hint := _EXCEL_HINT.fullmatch(first):
@@ -178,8 +180,8 @@ def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
         if len(line) == LONGEST_LINE:
             raise ValueError(
-                f"{path}, line {number} has more than {LONGEST_LINE} letters; expected "
-                "a table, a row a line."
+                f"{path}, line {number} has more than {LONGEST_LINE} letters; "
+                f"expected a table with one row per line."
             )
         if not line.isascii():
             _check_utf8(line, path, number)
@@ -201,7 +203,7 @@ def _check_utf8(line: str, path: Any, number: int) -> None:
 
 
 def _check_separator(separator: str | None, first: str, path: Any) -> str:
-    """Return what separates fields, by Excel's hint or by the first line."""
+    """Return the separator of fields, from Excel's hint or the first line."""
     if separator is None:
         separator = next((mark for mark in _SEPARATORS if mark in first), None)
     if separator in tuple(_SEPARATORS):
@@ -227,9 +229,9 @@ def _fields(line: str, separator: str, path: Any, number: int) -> list[str]:
             "opens a field that does not end in it" if unclosed else "is out of place"
         )
         raise ValueError(
-            f"{path}, line {number}: a quotation mark {what}: {line[:160]!r}; expected "
-            "a row a line, fields in quotation marks closed, and quotation marks "
-            "inside them doubled."
+            f"{path}, line {number}: a quotation mark {what}: {line[:160]!r}; "
+            f"expected one row per line, closed quotation marks around fields, and "
+            f"doubled quotation marks inside them."
         ) from error
     return fields
 

@@ -1,4 +1,4 @@
-"""Times of events: which are wanted, and how old they are."""
+"""Times of events: a period to select, and weights by age."""
 
 import datetime
 from numbers import Real
@@ -10,14 +10,14 @@ __all__ = ["Clock"]
 
 DAY = np.timedelta64(1, "D")
 MOST_HALF_LIVES = 500  # between weights that are added up
-TINY = 2.0**-1000  # of a play, so that no pair decays to nothing
+TINY = 2.0**-1000  # of a play, so that no pair decays to zero
 
 
 class Clock:
-    """A window of time, and the weights of what happens in it.
+    """A period of time, and the weights of events in it.
 
-    While blocks of events are added up, a play has the weight 1 at a reference time
-    that is near the last event so far.
+    While blocks are added up, a play at a reference time near the last event so far has
+    weight 1.
     """
 
     def __init__(self, since: Any, until: Any, half_life: Any) -> None:
@@ -28,21 +28,21 @@ class Clock:
 
     @property
     def is_used(self) -> bool:
-        """Whether an event without a time has no place."""
+        """Return whether events without a time are dropped."""
         return self.decays or any(b is not None for b in self._bounds.values())
 
     @property
     def decays(self) -> bool:
-        """Whether old plays count less."""
+        """Return whether old plays have lower weights."""
         return self._half_life is not None
 
     def bound(self, name: str, times: np.ndarray) -> Any:
-        """Return a bound of the window in the form of the times, or None."""
+        """Return a bound of the period with the type of the times, or None."""
         value = self._bounds[name]
         return None if value is None else _moment(value, times.dtype.kind, name)
 
     def weights(self, times: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the weights of events, and what those before are to be scaled by.
+        """Return the weights of events, and the scale of earlier weights.
 
         Shapes: `times` (n_events,) -> (n_events,).
         """
@@ -59,7 +59,7 @@ class Clock:
         return np.maximum(weights, TINY), float(2.0**scale)
 
     def last_scale(self) -> float:
-        """Return what all weights are scaled by in the end."""
+        """Return the final scale of all weights."""
         if self._reference is None:
             return 1.0
         end = self.bound("until", np.array([self._last]))

@@ -216,7 +216,7 @@ def test_what_cannot_be_joined_is_named(audio, options, error, message):
 def test_files_that_are_not_there_are_said(audio):
     files = {"a": "a.wav", "b": "gone.wav", "c": "c.wav"}
     with (
-        pytest.warns(UserWarning, match=r"1 of 3 files of files are not there.*gone"),
+        pytest.warns(UserWarning, match=r"1 of 3 files of files do not exist.*gone"),
         pytest.warns(UserWarning, match=r"1 of 2 songs in plays have no audio file in"),
     ):
         catalog = load_catalog(

@@ -386,7 +386,7 @@ def one(**columns):
             one(t=["x", "y"]),
             {"timestamp": "t"},
             ValueError,
-            r"'t' holds what is no time",
+            r"'t' has a value that is not a time",
         ),
         (
             one(t=[1, 2]),

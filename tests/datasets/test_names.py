@@ -92,10 +92,10 @@ def test_a_song_with_its_own_name_keeps_its_file(catalog):
         (
             ["a b.wav", "A_B.wav"],
             ["A B"],
-            r"'A B' may be any of 2 files .*'A_B.wav', '",
+            r"'A B' matches 2 files .*'A_B.wav', '",
         ),
-        (["01.wav", "001.wav"], ["1"], r"'1' may be any of 2 files.*paths relative to"),
-        (["x/1.wav", "y/01.wav"], ["0001"], r"'0001' may be any of 2 files"),
+        (["01.wav", "001.wav"], ["1"], r"'1' matches 2 files.*paths relative to"),
+        (["x/1.wav", "y/01.wav"], ["0001"], r"'0001' matches 2 files"),
         (
             ["song.wav"],
             ["SONG", "Song"],

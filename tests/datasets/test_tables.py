@@ -132,7 +132,7 @@ def excel():
             r"line 2 has 2 fields; expected 3, one for each column of",
         ),
         ("\n \n", r"is empty; expected a first line that names the columns"),
-        ("{0},{1}\n,\n", r"names its columns but has no rows"),
+        ("{0},{1}\n,\n", r"has a line of column names but no rows"),
         ("{0},{1}\n" + "x" * (1 << 22), r"line 2 has more than \d+ letters"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Loaders of published data sets, in the files that they are published as."""
+"""Loaders of published data sets in their original files."""

@@ -1,4 +1,4 @@
-"""What artists are called: terms of the Million Song Dataset."""
+"""Terms of artists of the Million Song Dataset."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -31,20 +31,20 @@ def load_artist_terms(
     artists: Iterable[str] | None = None,
     n_terms: int | None = None,
 ) -> Bunch:
-    r"""Load the terms that describe artists, as a table with a row for each item.
+    r"""Load the terms of artists as a table with one row per item.
 
     Parameters
     ----------
     path : str or PathLike
-        A UTF-8 table whose first line names the columns ``artist_id`` and ``term``,
-        and perhaps ``weight`` (tabs, commas or semicolons; plain or compressed); or
-        the SQLite database ``artist_term.db``.
+        A UTF-8 table whose first line names the columns ``artist_id`` and ``term``, and
+        optionally ``weight`` (tabs, commas or semicolons; plain or compressed); or the
+        SQLite database ``artist_term.db``.
     artists : iterable of str, default=None
         Artist of each item, such as ``load_msd_songs(...).artist_ids``: row i has the
-        terms of ``artists[i]``, none if the file does not know that artist. ``None``
-        gives one row an artist.
+        terms of ``artists[i]``, or no terms if the file does not have that artist.
+        ``None`` returns one row per artist.
     n_terms : int, default=None
-        Keep the terms that most artists bear; ``None`` keeps all.
+        Number of terms to keep: those of the most artists. ``None`` keeps all.
 
     Returns
     -------
@@ -56,15 +56,16 @@ def load_artist_terms(
         artist_ids : ndarray of shape (n_rows,)
             Artist of each row; sorted if `artists` is not given.
         terms : ndarray of shape (n_terms,), dtype object
-            Names of the columns, sorted; with `n_terms` by falling number of artists.
+            Names of the columns, sorted; with `n_terms` by decreasing number of
+            artists.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
         If a column or table is missing, a value is empty, a weight is not a finite
-        number >= 0 (file and line are named), or the file is empty or damaged.
+        number >= 0 (the error names file and line), or the file is empty or damaged.
     OSError
         If the file cannot be opened.
 
@@ -74,8 +75,8 @@ def load_artist_terms(
 
     Notes
     -----
-    Terms belong to artists: songs of one artist have equal rows. Hold out artists, not
-    songs (``GroupKFold``), or the terms will only recognise who plays.
+    Terms belong to artists: songs of one artist have equal rows. Hold out artists
+    instead of songs (``GroupKFold``). Otherwise the terms only identify the artist.
 
     .. versionadded:: 0.1
 

@@ -1,4 +1,4 @@
-"""Libraries of articles: citeulike-a and citeulike-t, in the forms they come in."""
+"""Load libraries of articles: citeulike-a and citeulike-t."""
 
 import os
 import zlib
@@ -34,19 +34,18 @@ _NO_MATLAB_FILE = (
 
 
 def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
-    r"""Load who keeps which article, with the articles' words or features.
+    r"""Load users' libraries of articles, with the words or features of the articles.
 
     Parameters
     ----------
     path : str or PathLike
-        A folder with ``users.dat`` (line u: how many articles user u keeps, then
-        their numbers from 0; an empty line is a user of none) or
-        ``users_x_items.npz`` (a SciPy matrix), and, as far as they are there:
-        ``items.dat`` (the same, seen from the articles),
-        ``mult.dat`` (line i: how many different words article i has, then
-        ``word:count``) or ``items_x_words.npz``; ``vocabulary.dat`` or ``vocab.dat``;
-        ``feat-vae.mat`` (features of the text); ``cold_split`` with ``train.csv``,
-        ``test.csv`` and ``test_item_ids.csv``, whose numbers begin at 1.
+        A folder with ``users.dat`` (line u: how many articles user u keeps, then their
+        numbers from 0; an empty line is a user without articles) or
+        ``users_x_items.npz`` (a SciPy matrix), and, if they exist: ``items.dat`` (the
+        same for articles), ``mult.dat`` (line i: how many different words article i
+        has, then ``word:count``) or ``items_x_words.npz``; ``vocabulary.dat`` or
+        ``vocab.dat``; ``feat-vae.mat`` (features of the text); ``cold_split`` with
+        ``train.csv``, ``test.csv`` and ``test_item_ids.csv``, whose numbers begin at 1.
 
     Returns
     -------
@@ -62,25 +61,24 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
         vocabulary : ndarray of shape (n_words,), dtype object, or None
             Names of the columns of `words`.
         train_idx, test_idx : ndarray of shape (n_train,) and (n_test,), or None
-            Articles of the official cold split: nobody's training pairs are on a test
-            article.
+            Articles of the official cold split: no training pair has a test article.
         folds : list of (ndarray, ndarray), or None
-            The split as ``cv=`` of a search or of a cross-validation takes it.
+            The split in the form of ``cv=`` of a search or cross-validation.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If there is no table of users, a line is not as expected (file and line are
-        named), or files contradict each other.
+        If there is no table of users, a line is invalid (the error names file and
+        line), or files contradict each other.
     OSError
         If a file cannot be opened.
 
     Notes
     -----
-    Tags of these sets were typed by the users who keep the articles, and give held-out
-    users away: they are not loaded.
+    Tags are not loaded: they were typed by the users who keep the articles, so they
+    reveal held-out pairs.
 
     .. versionadded:: 0.1
 
@@ -120,7 +118,7 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
         if part is not None and part.shape[0] != plays.shape[0]:
             raise ValueError(
                 f"{path} has {name} of {part.shape[0]} items and users of "
-                f"{plays.shape[0]}; expected as many."
+                f"{plays.shape[0]}; expected the same number."
             )
     train, test = _cold_split(folder, plays)
     vocabulary = _vocabulary(folder, words)
@@ -168,7 +166,7 @@ def _plays(folder: Path, n_items: int | None) -> sp.csr_array:
         )
     plays.sum_duplicates()
     if plays.nnz == 0 or np.any(plays.data < 0):
-        raise ValueError(f"The pairs of {folder} are none, or negative.")
+        raise ValueError(f"{folder} has no pairs, or negative ones.")
     plays.eliminate_zeros()
     plays.data[:] = 1.0
     return plays
@@ -187,7 +185,7 @@ def _matrix(path: Path) -> Any:
 
 
 def _lists(path: Path) -> list[list[int]]:
-    """Read lines of a number and as many numbers."""
+    """Read lines with a number n followed by n numbers."""
     rows = []
     for number, fields in _rows(path):
         if not all(field.isascii() and field.isdigit() for field in fields):
@@ -208,11 +206,11 @@ def _lists(path: Path) -> list[list[int]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of each line; an empty one counts nothing."""
+    """Yield the number and the fields of each line; an empty line counts 0."""
     following = 1
     with open_bytes(path) as file:
         for number, line in read_lines(file, path):
-            # Passed over, it would shift the rows below.
+            # Skipping it would shift the rows below.
             yield from ((empty, ["0"]) for empty in range(following, number))
             yield number, line.split() or ["0"]
             following = number + 1
@@ -264,7 +262,7 @@ def _words(folder: Path) -> sp.csr_array | None:
 
 
 def _vocabulary(folder: Path, words: Any) -> Any:
-    """Return the names of the columns of words, or of any number of columns."""
+    """Return the names of the columns of words, for any number of columns."""
     path = next((folder / n for n in VOCABULARIES if (folder / n).exists()), None)
     if path is None:
         return None
@@ -320,14 +318,14 @@ def _cold_split(
         expected = sp.diags_array(wanted.astype(float)) @ plays
         if (sp.csr_array(split) != expected).nnz:
             raise ValueError(
-                f"{place / name} is not what users keep of the "
+                f"{place / name} does not have the users' pairs of the "
                 f"{'test' if name == 'test.csv' else 'other'} articles."
             )
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
 def _numbers(path: Path, limits: tuple[int | None, ...]) -> np.ndarray:
-    """Read numbers from 1 between commas, as numbers from 0."""
+    """Read comma-separated numbers from 1, and return them from 0."""
     rows = []
     with open_bytes(path) as file:
         for number, line in read_lines(file, path):

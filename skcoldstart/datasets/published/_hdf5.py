@@ -1,4 +1,4 @@
-"""HDF5 files of the Million Song Dataset, opened when h5py is there."""
+"""Read HDF5 files of the Million Song Dataset, with h5py."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from skcoldstart.datasets._files import MOST_EXPANSION, begins_with, check_path
 
 __all__ = ["HDF5", "open_hdf5", "require_dataset", "texts"]
 
-HDF5 = b"\x89HDF\r\n\x1a\n"  # what its files begin with
+HDF5 = b"\x89HDF\r\n\x1a\n"  # first bytes of its files
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def open_hdf5(path: str | os.PathLike[str]) -> Iterator[Any]:
 def require_dataset(
     file: Any, name: str, path: str | os.PathLike[str], fields: tuple[str, ...] = ()
 ) -> Any:
-    """Return a dataset that must be there, whole and in this file itself."""
+    """Return a required dataset that is complete and stored in this file."""
     import h5py
 
     place = file

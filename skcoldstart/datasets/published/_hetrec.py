@@ -1,4 +1,4 @@
-"""HetRec 2011: artists of Last.fm, their listeners, tags and friendships."""
+"""Load HetRec 2011: artists of Last.fm, their listeners, tags and friendships."""
 
 import os
 import zipfile
@@ -49,7 +49,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
         artist_names : ndarray of shape (n_artists,), dtype object
             Names.
         X : csr_array of shape (n_artists, n_tags)
-            How many users gave a tag to an artist.
+            Number of users who gave a tag to an artist.
         tags : ndarray of shape (n_tags,), dtype object
             Names of the columns.
         tag_assignments : ndarray of shape (n_assignments, 3)
@@ -57,15 +57,15 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
         friends : csr_array of shape (n_users, n_users)
             1 where two users are friends.
         n_dropped : int
-            Assignments of tags to artists or by users that nobody knows.
+            Assignments of tags with an unknown artist or user.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a file or column is missing, or a line is not as expected; file and line
-        are named.
+        If a file or column is missing, or a line is invalid; the error names file and
+        line.
     OSError
         If a file cannot be opened.
 
@@ -75,10 +75,10 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
 
     Notes
     -----
-    **The tags leak.** They come from the users who listen: who tags an artist plays
-    it. To judge recommendations for some users, count the tags of the others alone,
-    ``X = sp.csr_array((ones, (a[:, 0], a[:, 2])))`` from rows ``a`` of
-    `tag_assignments` whose user is none of them.
+    **The tags leak.** They come from the users who listen: a user who tags an artist
+    also plays it. To evaluate recommendations for some users, count only the tags of
+    the other users, ``X = sp.csr_array((ones, (a[:, 0], a[:, 2])))`` from rows ``a`` of
+    `tag_assignments` whose user is not one of them.
 
     ``artists.dat`` is in UTF-8 and ``tags.dat`` in Latin-1.
 
@@ -119,7 +119,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
     if np.any(items < 0):
         raise ValueError(
             f"user_artists.dat of {path} has plays of artist "
-            f"{counts[items < 0, 1][0]}, whom artists.dat does not know."
+            f"{counts[items < 0, 1][0]}, which is not in artists.dat."
         )
     shape = (len(item_ids), len(user_ids))
     users = _positions(counts[:, 0], user_ids)
@@ -191,7 +191,7 @@ def _expected() -> str:
 def _rows(
     file: IO[bytes], path: str | os.PathLike[str], name: str, encoding: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield where a row is, and its first fields."""
+    """Yield the place of each row, and its first fields."""
     wanted = TABLES[name]
     source = f"{name}.dat of {path}"
     lines = read_lines(file, source, encoding=encoding)
@@ -248,6 +248,6 @@ def _numbers(file: IO[bytes], path: str | os.PathLike[str], table: str) -> np.nd
 
 
 def _positions(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return where ids are among sorted ones, -1 where they are not."""
+    """Return the positions of ids among sorted ones, -1 for missing ones."""
     at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
     return np.where(known[at] == ids, at, -1)

@@ -1,4 +1,4 @@
-"""Tags of tracks, as Last.fm gave them to the Million Song Dataset."""
+"""Last.fm tags of tracks of the Million Song Dataset."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def load_lastfm_tags(
     n_tags: int | None = None,
     verbose: int | bool = 0,
 ) -> Bunch:
-    """Load the Last.fm tags of tracks, as a table with a row for each item.
+    """Load the Last.fm tags of tracks as a table with one row per item.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def load_lastfm_tags(
         The SQLite database ``lastfm_tags.db``, or the JSON files: a folder, searched
         with its sub-folders, or a zip archive of it.
     tracks : iterable of str, default=None
-        Track id of each item, such as ``load_msd_songs(...).track_ids``: row i has
-        the tags of ``tracks[i]``, none where there are none. ``None`` gives one row a
-        track.
+        Track id of each item, such as ``load_msd_songs(...).track_ids``: row i has the
+        tags of ``tracks[i]``, which may be none. ``None`` returns one row per track.
     n_tags : int, default=None
-        Keep the tags that most tracks bear (the paper takes 50); ``None`` keeps all.
+        Number of tags to keep: those of the most tracks (50 in the paper). ``None``
+        keeps all.
     verbose : int or bool, default=0
-        Whether to show a progress bar on standard error, where files are many.
+        Whether to show a progress bar on standard error, if there are many files.
 
     Returns
     -------
@@ -68,15 +68,15 @@ def load_lastfm_tags(
         track_ids : ndarray of shape (n_rows,)
             Track of each row; sorted if `tracks` is not given.
         tags : ndarray of shape (n_tags,), dtype object
-            Names of the columns, sorted; with `n_tags` by falling number of tracks.
+            Names of the columns, sorted; with `n_tags` by decreasing number of tracks.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a table, column or key is missing, a strength is not a finite number >= 0,
-        or a file is damaged; the file is named.
+        If a table, column or key is missing, a strength is not a finite number >= 0, or
+        a file is damaged; the error names the file.
     OSError
         If a file cannot be opened.
 
@@ -87,8 +87,8 @@ def load_lastfm_tags(
 
     Notes
     -----
-    The database is opened for reading only, whatever its path is made of; tables that
-    are views are refused. Of a tag that is given twice the largest strength counts.
+    The database is opened read-only, and views instead of tables are rejected. If a
+    track has a tag twice, the larger strength is used.
 
     .. versionadded:: 0.1
 
@@ -159,8 +159,8 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
             for info in members:
                 if info.file_size > LARGEST_JSON:
                     raise ValueError(
-                        f"{path}: {info.filename} has {info.file_size} bytes; expected "
-                        "one track a file."
+                        f"{path}: {info.filename} has {info.file_size} bytes; "
+                        f"expected one track per file."
                     )
             contents = (
                 (f"{path}: {info.filename}", lambda info=info: archive.read(info))
@@ -252,7 +252,7 @@ def _from_database(database: Database) -> Parts:
 def _named(
     database: Database, statement: str, table: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the names of a table, and the position of each row number among them."""
+    """Return the names of a table, and the position of each row number."""
     rows = list(database.rows(statement))
     if not rows:
         raise ValueError(f"Table {table!r} of {database.path} is empty.")

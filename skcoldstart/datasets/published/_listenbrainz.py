@@ -1,4 +1,4 @@
-"""ListenBrainz listens, and features of AcousticBrainz for their recordings."""
+"""Load listens of ListenBrainz, and AcousticBrainz features of the recordings."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def load_listenbrainz(
     min_item_plays: float = 1,
     min_user_plays: float = 1,
 ) -> Bunch:
-    r"""Load who listened to which recording, with what they sound like.
+    r"""Load listens of recordings, with features of their sound.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def load_listenbrainz(
     since, until : datetime-like or str, default=None
         Keep listens with ``since <= time < until``, in UTC.
     items : iterable of str, default=None
-        MBIDs of the recordings to keep, one row each, in this order. ``None`` takes
+        MBIDs of the recordings to keep, one row each, in this order. ``None`` keeps
         those with listens, sorted.
     min_item_plays, min_user_plays : float, default=1
         Drop the listens of recordings, and of users, with fewer plays.
@@ -71,26 +71,25 @@ def load_listenbrainz(
         user_ids : ndarray of shape (n_users,)
             Names of users, or their numbers as text.
         first_play : ndarray of shape (n_items,), datetime64[s]
-            Time of the first listen in UTC, NaT where there is none.
+            Time of the first listen in UTC, NaT if there is none.
         X : ndarray of shape (n_items, n_features), or None
-            Features that all recordings share, float32; zeros where a recording has
-            none.
+            Features that all recordings have, float32; zeros if a recording has none.
         feature_names : ndarray of shape (n_features,), dtype object, or None
             Names of the columns, such as ``"lowlevel.mfcc.mean[0]"``.
         is_known : ndarray of shape (n_items,), bool, or None
             Whether a recording has features.
         n_events : int
-            Listens in the files.
+            Number of listens in the files.
         n_dropped : dict
-            Listens that were dropped, by reason; those without an MBID are
+            Number of dropped listens, by reason; those without an MBID are
             ``"missing_item"``.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a line is not a listen (file and line are named), a file is damaged, no
+        If a line is not a listen (the error names file and line), a file is damaged, no
         listen is left, or no recording has features.
     ImportError
         If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
@@ -99,16 +98,16 @@ def load_listenbrainz(
 
     See Also
     --------
-    plays_from_events : The same for any log.
+    plays_from_events : Loads any log of events.
 
     Notes
     -----
-    The MBID of a listen is the one that was mapped to it, else the one that the player
-    sent. Archives are read from beginning to end and not unpacked. A recording has
-    features instead of audio; the first submission (``-0``) is taken. Values that
-    differ in number between recordings, such as times of beats, are left out. The
-    format was taken from its public description, and the loader was tested on files
-    that were written in that form.
+    The MBID of a listen is the mapped one if it exists, otherwise the one sent by the
+    player. Archives are read from beginning to end and not unpacked. A recording has
+    features instead of audio; the first submission (``-0``) is used. Values whose
+    number differs between recordings, such as times of beats, are left out. The loader
+    was written from the public description of the format and tested on files written in
+    this format.
 
     .. versionadded:: 0.2
 
@@ -184,7 +183,7 @@ def _blocks(path: Path) -> Iterator[Any]:
 
 
 def _lines(file: Any, name: str) -> Iterator[tuple[int, str]]:
-    """Yield lines; name the file of an archive that is cut short."""
+    """Yield lines; errors name the file of a truncated archive."""
     try:
         yield from read_lines(file, name)
     except (OSError, EOFError, tarfile.TarError) as error:
@@ -257,7 +256,7 @@ def _decompressed(path: Path) -> Iterator[Any]:
 
 
 def _features(folder: Path, item_ids: list[str]) -> dict[str, Any]:
-    """Read the features of recordings, those that all of them share."""
+    """Read the features that all recordings have."""
     place = folder / "lowlevel" if (folder / "lowlevel").is_dir() else folder
     rows, found = [], []
     shared: dict[str, int] | None = None
@@ -296,10 +295,10 @@ def _features(folder: Path, item_ids: list[str]) -> dict[str, Any]:
 
 
 def _numbers(path: Path) -> dict[str, np.ndarray]:
-    """Return the numbers of one analysis by the names of where they are."""
+    """Return the numbers of one analysis by their paths in it."""
     size = check_regular_file(path).stat().st_size
     if size > LARGEST_JSON:
-        raise ValueError(f"{path} has {size} bytes; expected one recording a file.")
+        raise ValueError(f"{path} has {size} bytes; expected one recording per file.")
     numbers: dict[str, np.ndarray] = {}
 
     def collect(value: Any, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The plain text lists that come with the Million Song Dataset."""
+"""Load the text lists of the Million Song Dataset."""
 
 import os
 import re
@@ -34,24 +34,24 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
         artist_names, titles : ndarray of shape (n_tracks,), dtype object
             Text; a title may be empty.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a line has no four fields or an empty id, or the file is empty or damaged;
-        file and line are named.
+        If a line does not have four fields or has an empty id, or the file is empty or
+        damaged; the error names file and line.
     OSError
         If the file cannot be opened.
 
     See Also
     --------
-    load_msd_songs : All that is known of a song.
+    load_msd_songs : All metadata of songs.
 
     Notes
     -----
-    Lines end at newlines only: titles hold other characters at which
-    ``str.splitlines`` would cut.
+    Lines end only at newlines: titles contain other characters at which
+    ``str.splitlines`` would split.
 
     .. versionadded:: 0.1
 
@@ -93,7 +93,7 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
 
 
 def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
-    """Load the songs whose plays may belong to another recording.
+    """Load the list of songs whose plays may belong to another recording.
 
     Parameters
     ----------
@@ -107,24 +107,24 @@ def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
         With the attributes:
 
         item_ids : ndarray of shape (n_songs,)
-            Songs to leave out, sorted, each once.
+            Songs to leave out, sorted, without duplicates.
         song_ids, track_ids : ndarray of shape (n_pairs,)
-            Pairs of song and track that do not match, in the order of the file, each
-            once.
+            Pairs of song and track that do not match, in the order of the file, without
+            duplicates.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a line is not of that form, or the file is empty or damaged; file and line
-        are named.
+        If a line does not have that form, or the file is empty or damaged; the error
+        names file and line.
     OSError
         If the file cannot be opened.
 
     See Also
     --------
-    load_taste_profile : Takes this list as ``mismatches``.
+    load_taste_profile : Accepts this list as ``mismatches``.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Segments of the Million Song Dataset: its songs' timbre as frames."""
+"""Load segments of the Million Song Dataset: the timbre of songs as frames."""
 
 import itertools
 import os
@@ -34,7 +34,7 @@ KINDS = {"timbre": 12, "pitches": N_PITCHES}
 
 @dataclass
 class Song:
-    """The segments of one song, or why they could not be read."""
+    """The segments of one song, or the reason why they could not be read."""
 
     item_id: str
     track_id: str
@@ -67,9 +67,9 @@ def load_msd_segments(
     n_jobs: int | None = None,
     verbose: int | bool = 0,
 ) -> Bunch:
-    """Load the timbre of songs, segment by segment, as frames.
+    """Load the timbre of the segments of songs as frames.
 
-    Segments are pieces of some 0.2 to 0.3 s of nearly constant sound, each with 12
+    Segments are pieces of about 0.2 to 0.3 s with nearly constant sound, each with 12
     coefficients of timbre (much like MFCC) and the strength of the 12 pitch classes.
 
     Parameters
@@ -78,19 +78,19 @@ def load_msd_segments(
         One of: an HDF5 analysis file, of one song or of several; a folder of such
         files, searched with its sub-folders; a NumPy archive ``.npz`` with the arrays
         ``song_id`` (n_songs,), ``timbre`` (n_segments, 12), ``offsets`` (n_songs + 1,)
-        and perhaps ``start`` (n_segments,), ``pitches`` (n_segments, 12) and
+        and optionally ``start`` (n_segments,), ``pitches`` (n_segments, 12) and
         ``track_id`` (n_songs,).
     songs : iterable of str, default=None
-        Ids of the songs to return, in this order. Those that are not there are left
-        out with a warning. ``None`` returns all, files in the order of their paths.
+        Ids of the songs to return, in this order. Missing songs are left out with a
+        warning. ``None`` returns all, files in the order of their paths.
     pitches : bool, default=False
-        Whether to load pitch classes, too.
+        Whether to load pitch classes as well.
     dtype : {"float32", "float16"}, default="float32"
-        Type of the frames. Sums over float16 overflow: ask for it to save memory, and
-        widen before you add.
+        Type of the frames. float16 saves memory, but sums over it overflow: convert
+        before you add.
     on_error : {"raise", "warn", "ignore"}, default="raise"
-        What to do with a file of a folder that cannot be read. "warn" and "ignore"
-        keep it as a song of zero frames that goes by its file's name.
+        What to do with a file of a folder that cannot be read. "warn" and "ignore" keep
+        it as a song of zero frames with the name of its file.
     n_jobs : int, default=None
         Processes that read the files of a folder, as in joblib; ``None`` means 1.
     verbose : int or bool, default=0
@@ -107,19 +107,19 @@ def load_msd_segments(
             Strength of pitch classes C, C#, ..., B in [0, 1]; item i is
             (n_segments_i, 12).
         start_s : RaggedArray of n_songs, or None
-            Where segments begin, in seconds; item i is (n_segments_i,), float64.
+            Start of the segments, in seconds; item i is (n_segments_i,), float64.
         item_ids, track_ids : ndarray of shape (n_songs,)
-            Songs and tracks; empty where the file does not say.
+            Songs and tracks; empty if the file does not have them.
         errors : list of (int, str, str)
             Row, path and reason of each file that could not be read.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If there is no such file, or one is damaged, lacks a dataset, or holds values
-        that are not finite or do not fit into `dtype`; the file is named.
+        If there is no such file, or one is damaged, lacks a dataset, or has values that
+        are not finite or exceed the range of `dtype`; the error names the file.
     ImportError
         If h5py is needed and not installed: ``pip install skcoldstart[hdf5]``.
     OSError
@@ -128,19 +128,20 @@ def load_msd_segments(
     Warns
     -----
     UserWarning
-        If some of `songs` are not there, or with ``on_error="warn"`` some files
-        cannot be read.
+        If some of `songs` are missing, or with ``on_error="warn"`` some files cannot be
+        read.
 
     See Also
     --------
-    skcoldstart.VectorQuantizer : Makes codewords of the frames.
+    skcoldstart.VectorQuantizer : Learns codewords of frames.
     skcoldstart.MFCCExtractor : Frames from audio.
     load_msd_songs : Titles, artists and years.
 
     Notes
     -----
-    A song has some 750 segments: 36 kB in float32, 36 GB for a million songs. Choose
-    `songs` first, ``dtype="float16"`` halves it. A file takes about 2 ms.
+    A song has about 750 segments: 36 kB in float32, 36 GB for a million songs. Select
+    `songs` to reduce this; ``dtype="float16"`` halves it. Reading a file takes about 2
+    ms.
 
     .. versionadded:: 0.1
 
@@ -255,12 +256,12 @@ def _read_folder(
 def _read_files(
     paths: list[str], pitches: bool, dtype: str, on_error: str
 ) -> list[Song]:
-    """Read some files; where errors are allowed, a bad one gives an empty song."""
+    """Read some files; if errors are allowed, a bad file becomes an empty song."""
     songs = []
     for path in paths:
         try:
             songs += _read_hdf5(path, pitches, dtype)
-        except ImportError:  # no fault of the file
+        except ImportError:  # not an error of the file
             raise
         except Exception as error:
             if on_error == "raise":
@@ -286,7 +287,7 @@ def _read_files(
 
 
 def _read_hdf5(path: str, pitches: bool, dtype: str) -> list[Song]:
-    """Read the songs of one file, which is cut by the index columns of its table."""
+    """Read the songs of one file, split by the index columns of its table."""
     with open_hdf5(path) as file:
         index = ("idx_segments_timbre", "idx_segments_start", "idx_segments_pitches")
         songs = require_dataset(
@@ -341,7 +342,7 @@ def _cut(
     if len(songs) and (bounds[0] != 0 or np.any(np.diff(bounds) < 0)):
         raise ValueError(
             f"idx_segments_{kind} of {path} is {bounds[:-1].tolist()[:5]}, which does "
-            f"not rise from 0 to the {len(flat)} segments."
+            f"not increase from 0 to the {len(flat)} segments."
         )
     return [flat[a:b] for a, b in itertools.pairwise(bounds.tolist())]
 

@@ -1,4 +1,4 @@
-"""What the Million Song Dataset knows of its songs, from three kinds of files."""
+"""Load metadata of songs of the Million Song Dataset, from three kinds of files."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ ROWS = 4096
 
 @dataclass(frozen=True)
 class Field:
-    """A column: its name here, its name there, its type, what stands for nothing."""
+    """A column: our name, the name in the file, the type, and the missing value."""
 
     name: str
     column: str
@@ -54,24 +54,24 @@ FIELDS = (
 def load_msd_songs(
     path: str | os.PathLike[str], *, songs: Iterable[str] | None = None
 ) -> Bunch:
-    r"""Load what the Million Song Dataset knows of its songs.
+    r"""Load the metadata of songs of the Million Song Dataset.
 
     Parameters
     ----------
     path : str or PathLike
-        One of: a UTF-8 table whose first line names the columns (``song_id`` must be
-        there; tabs, commas or semicolons; plain or compressed); an HDF5 file, either
+        One of: a UTF-8 table whose first line names the columns (``song_id`` is
+        required; tabs, commas or semicolons; plain or compressed); an HDF5 file, either
         of one song or the summary ``msd_summary_file.h5``; the SQLite database
         ``track_metadata.db``.
     songs : iterable of str, default=None
-        Ids of the songs to return, in this order; where a song has several tracks
-        the first is taken. Those that the file lacks are left out with a warning.
+        Ids of the songs to return, in this order; for a song with several tracks the
+        first is used. Songs that are not in the file are left out with a warning.
         ``None`` returns every row of the file in its order.
 
     Returns
     -------
     Bunch
-        With the attributes, one entry a song, ``None`` where the file has no such
+        With the attributes, one entry per song, or ``None`` if the file has no such
         column:
 
         item_ids, track_ids, artist_ids : ndarray of shape (n_songs,)
@@ -79,25 +79,24 @@ def load_msd_songs(
         artist_names, titles, releases : ndarray of shape (n_songs,), dtype object
             Text.
         years : ndarray of shape (n_songs,)
-            Year of release, 0 where it is not known.
+            Year of release, 0 if unknown.
         duration_s, tempo, loudness_db : ndarray of shape (n_songs,)
-            Seconds, beats per minute, decibels; NaN where they are not known.
+            Seconds, beats per minute, decibels; NaN if unknown.
         key, mode, time_signature : ndarray of shape (n_songs,)
-            Pitch class from 0 for C, 1 for major, beats a bar; -1 where they are not
-            known.
+            Pitch class from 0 for C, 1 for major, beats per bar; -1 if unknown.
         artist_familiarity, artist_hotttnesss, song_hotttnesss : ndarray
-            Fame as The Echo Nest measured it, of shape (n_songs,), NaN where it is
-            not known. It is made of what listeners do: as content of a new song it
-            would be a leak.
+            Popularity measured by The Echo Nest, of shape (n_songs,), NaN if unknown.
+            It is computed from listening, so as content of a new song it would be a
+            leak.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
         If the file lacks the song ids, a value is not a number, a row has too many
-        fields (file and line or row are named), the file is empty or damaged, or has
-        none of `songs`.
+        fields (the error names file and line or row), the file is empty or damaged, or
+        has none of `songs`.
     ImportError
         If it is in HDF5 and h5py is not installed: ``pip install skcoldstart[hdf5]``.
     OSError
@@ -110,8 +109,8 @@ def load_msd_songs(
 
     See Also
     --------
-    load_msd_segments : What they sound like.
-    load_artist_terms : What their artists are called.
+    load_msd_segments : Timbre of the songs.
+    load_artist_terms : Terms of their artists.
 
     Notes
     -----
@@ -158,7 +157,7 @@ def load_msd_songs(
 def rows_of(
     wanted: Iterable[str], there: np.ndarray, path: str | os.PathLike[str]
 ) -> np.ndarray:
-    """Return where wanted songs are, and warn of those that are not there.
+    """Return the positions of given songs, and warn about missing ones.
 
     Shapes: `there` (n_rows,) -> (n_found,).
     """
@@ -218,7 +217,7 @@ def _from_sqlite(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _value(field: Field, text: str, where: str) -> Any:
-    """Read one value, or what stands for nothing."""
+    """Read one value, or the missing value."""
     if not text:
         if field.absent is None:
             raise ValueError(f"{where}: {field.column} is empty.")
@@ -230,8 +229,8 @@ def _value(field: Field, text: str, where: str) -> Any:
     except ValueError:
         expected = "a whole number" if field.kind is int else "a number"
         raise ValueError(
-            f"{where}: {field.column} is {text[:80]!r}; expected {expected}, or "
-            "nothing where it is not known."
+            f"{where}: {field.column} is {text[:80]!r}; expected {expected}, or an "
+            f"empty field if it is unknown."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Music4All and Music4All-Onion: clips of 30 s and who listened to them."""
+"""Load Music4All and Music4All-Onion: clips of 30 s and their listeners."""
 
 import os
 from typing import Any
@@ -25,14 +25,14 @@ def load_music4all(
     min_item_plays: float = 1,
     min_user_plays: float = 1,
 ) -> Bunch:
-    r"""Load who listened to which clip, with the clips that are there.
+    r"""Load listens of clips, with the paths of the clips.
 
     Parameters
     ----------
     folder : str or PathLike
         The folder of the data set, with ``userid_trackid_timestamp.tsv`` (plain or
-        compressed) and, as far as they are there, ``id_information.csv`` and ``audio``
-        with ``{track_id}.mp3``.
+        compressed) and, if they exist, ``id_information.csv`` and ``audio`` with
+        ``{track_id}.mp3``.
     since, until : datetime-like or str, default=None
         Keep events with ``since <= timestamp < until``.
     min_item_plays, min_user_plays : float, default=1
@@ -50,17 +50,17 @@ def load_music4all(
             ``id_information.csv`` in item order; the id is ``track_id`` and the name of
             the song is ``title``.
         first_play : ndarray of shape (n_items,)
-            Time of the first event of each track, NaT where there is none.
+            Time of the first event of each track, NaT if there is none.
         n_events : int
-            Events in the file.
+            Number of events in the file.
         n_dropped : dict
-            Events that were dropped, by reason.
+            Number of dropped events, by reason.
 
     Raises
     ------
     ValueError
-        If a file is damaged, a column is missing (the file is named), or no event is
-        left.
+        If a file is damaged, a column is missing (the error names the file), or no
+        event is left.
     ImportError
         If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
     OSError
@@ -73,15 +73,15 @@ def load_music4all(
 
     See Also
     --------
-    load_catalog : The same for your own files.
-    plays_from_events : The same for any log.
+    load_catalog : Loads your own files.
+    plays_from_events : Loads any log of events.
 
     Notes
     -----
-    The table has events and no counts: a row is one listen. Both tables are separated
-    by tabs, whatever their suffix; quotation marks in titles are letters. Audio is
-    given out on request by the authors. The format was taken from its public
-    description, and the loader was tested on files that were written in that form.
+    The table has events and no counts: a row is one listen. Both tables are
+    tab-separated, whatever their suffix; quotation marks in titles are ordinary
+    characters. The authors provide the audio on request. The loader was written from
+    the public description of the format and tested on files written in this format.
 
     .. versionadded:: 0.2
 

@@ -1,4 +1,4 @@
-"""SQLite databases of unknown origin, read and never written."""
+"""Read SQLite databases of unknown origin without writing to them."""
 
 import math
 import os
@@ -13,12 +13,12 @@ from skcoldstart.datasets._files import begins_with, check_regular_file
 
 __all__ = ["SQLITE", "Database", "open_database"]
 
-SQLITE = b"SQLite format 3\0"  # what its files begin with
+SQLITE = b"SQLite format 3\0"  # first bytes of its files
 ROWS = 1 << 15
 
 
 class Database:
-    """A database that is open for reading."""
+    """A database opened for reading."""
 
     def __init__(
         self, connection: sqlite3.Connection, path: str | os.PathLike[str]
@@ -53,11 +53,11 @@ class Database:
             )
 
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Return the rows that a fixed statement selects."""
+        """Return the rows selected by a fixed statement."""
         return iter(self._connection.execute(statement))
 
     def numbers(self, statement: str, n_columns: int) -> np.ndarray:
-        """Return columns of numbers, block by block.
+        """Yield columns of numbers, block by block.
 
         Shapes: -> (n_rows, n_columns).
         """
@@ -74,7 +74,7 @@ class Database:
 
 @contextmanager
 def open_database(path: str | os.PathLike[str]) -> Iterator[Database]:
-    """Open a database so that it cannot be written, nor anything beside it."""
+    """Open a database read-only, without writing files next to it."""
     if not begins_with(path, SQLITE):
         raise ValueError(f"{path} is not a SQLite database.")
     uri = check_regular_file(path).resolve().as_uri() + "?mode=ro"

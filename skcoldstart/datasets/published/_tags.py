@@ -1,4 +1,4 @@
-"""Tables of tags: which item bears which word, and how strongly."""
+"""Tables of tags of items, with strengths."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +17,7 @@ def tag_table(
     names: np.ndarray,
     n_tags: int | None,
 ) -> tuple[sp.csr_array, np.ndarray]:
-    """Build a table whose columns are tags that something bears.
+    """Build a table whose columns are the tags that occur.
 
     Shapes: `rows, tags, values` (n_pairs,), `names` (n_names,) -> `X` (n_rows, n_kept),
     `names` (n_kept,).
@@ -47,7 +47,7 @@ def tag_table(
 
 
 def rows_by_name(names: np.ndarray, wanted: Iterable[str], what: str) -> np.ndarray:
-    """Return the row of each wanted name, -1 where there is none.
+    """Return the row of each given name, -1 if there is none.
 
     Shapes: `names` (n_names,) -> (n_wanted,).
     """

@@ -1,4 +1,4 @@
-"""The Echo Nest Taste Profile: who played which song how often."""
+"""Load play counts of the Echo Nest Taste Profile."""
 
 import os
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ def load_taste_profile(
     songs: Iterable[str] | None = None,
     verbose: int | bool = 0,
 ) -> Bunch:
-    r"""Load play counts from lines of user, song and count, 48 million or more.
+    r"""Load play counts from lines of user, song and count.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ def load_taste_profile(
         archive of one file.
     mismatches : str, PathLike or iterable of str, default=None
         The list ``sid_mismatches.txt``, or ids of songs: plays of these songs are
-        dropped, since they may belong to another recording.
+        dropped, because they may belong to another recording.
     songs : iterable of str, default=None
-        Ids of the only songs to keep, such as those whose audio is at hand. Songs
-        that nobody played get no row.
+        Ids of the songs to keep, such as those with audio. Songs without plays get no
+        row.
     verbose : int or bool, default=0
         Whether to show a progress bar on standard error.
 
@@ -43,42 +43,42 @@ def load_taste_profile(
         With the attributes:
 
         plays : csr_array of shape (n_songs, n_users)
-            Play counts, float32; exact up to 2 ** 24. Pairs that come twice add up.
+            Play counts, float32; exact up to 2 ** 24. Repeated pairs are added up.
         item_ids : ndarray of shape (n_songs,)
             Songs, sorted; each has plays.
         user_ids : ndarray of shape (n_users,)
             Users, sorted; each has plays.
         n_lines : int
-            Triplets in the file.
+            Number of triplets in the file.
         n_dropped : int
-            Those of songs that were not wanted.
+            Number of triplets of unwanted songs.
         n_duplicates : int
-            Those that were added to another of the same pair.
+            Number of triplets added to another of the same pair.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a line is not a user, a song and a whole number from 1 to 999,999,999 (file
-        and line are named); if the file is empty, damaged or not UTF-8; if no triplet
-        is left.
+        If a line is not a user, a song and a whole number from 1 to 999,999,999 (the
+        error names file and line); if the file is empty, damaged or not UTF-8; if no
+        triplet is left.
     OSError
         If a file cannot be opened.
 
     See Also
     --------
     load_sid_mismatches : The songs to leave out.
-    make_subset : The most popular songs and the most active users of it.
-    load_catalog : Tables that name their columns.
+    make_subset : Selects the most popular songs and the most active users.
+    load_catalog : Loads tables with column names.
 
     Notes
     -----
     The file is read in chunks of 4 MiB while the last one is parsed in compiled code;
-    a name is stored once, in a hash table that compares its bytes. Memory at the peak
-    is some 20 bytes a triplet and 400 bytes a name of 40 letters: 1.5 GB for the 48
-    million triplets and 1.4 million names of the whole Taste Profile. Time grows
-    linearly: 2 s for 5 million from a plain file, hence some 20 s for as many.
+    each name is stored once, in a hash table of bytes. The peak memory is about 20
+    bytes per triplet and 400 bytes per name of 40 letters: 1.5 GB for the 48 million
+    triplets and 1.4 million names of the whole Taste Profile. Time grows linearly: 2 s
+    for 5 million from a plain file, and by extrapolation 20 s for 48 million.
 
     .. versionadded:: 0.1
 
@@ -147,7 +147,7 @@ def _as_bytes(songs: Iterable[str], name: str) -> np.ndarray:
 
 
 def _ranks(names: np.ndarray, is_kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rank of each name among those kept, -1 for others, and these."""
+    """Return the ranks of names among the kept ones, -1 for others, and kept names."""
     kept = np.flatnonzero(is_kept)
     order = kept[np.argsort(names[kept])]
     ranks = np.full(len(names), -1, np.int32)

@@ -1,4 +1,4 @@
-"""Yambda: listens of Yandex Music, and embeddings of its tracks."""
+"""Load Yambda: listens of Yandex Music, and embeddings of its tracks."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -41,22 +41,22 @@ def load_yambda(
     min_ratio: float | None = 50,
     items: Iterable[int] | None = None,
 ) -> Bunch:
-    """Load who listened to which track, from the files of Yambda.
+    """Load listens of tracks from the files of Yambda.
 
     Parameters
     ----------
     folder : str or PathLike
-        The folder of the data set, with ``flat/{size}/{event}.parquet`` and, as far as
-        it is there, ``artist_item_mapping.parquet``.
+        The folder of the data set, with ``flat/{size}/{event}.parquet`` and, if it
+        exists, ``artist_item_mapping.parquet``.
     size : {"50m", "500m", "5b"}, default="50m"
-        Which of the three sizes.
+        Size of the data set.
     event : {"listens", "likes", "dislikes", "unlikes", "undislikes"}, default="listens"
-        Which events count.
+        Kind of events.
     min_ratio : float, default=50
-        Keep listens of which more was played, in **per cent** of the track: 50 is half
-        of it. ``None`` keeps all. Other events have no ratio.
+        Keep listens with a larger played ratio, in **per cent** of the track: 50 is
+        half of it. ``None`` keeps all. Other kinds of events have no ratio.
     items : iterable of int, default=None
-        The tracks to keep, one row each, in this order. ``None`` takes those with
+        The tracks to keep, one row each, in this order. ``None`` keeps those with
         events, sorted.
 
     Returns
@@ -69,22 +69,22 @@ def load_yambda(
         item_ids, user_ids : ndarray of shape (n_items,) and (n_users,)
             Numbers of the data set.
         first_play : ndarray of shape (n_items,)
-            Time of the first event, in seconds since an origin that is not disclosed;
-            NaN where there is none.
+            Time of the first event, in seconds since an undisclosed origin; NaN if
+            there is none.
         artists : csr_array of shape (n_items, n_artists), or None
             1 where an artist made a track; some tracks have several.
         artist_ids : ndarray of shape (n_artists,), or None
             Numbers of the columns of `artists`.
         groups : ndarray of shape (n_items,), or None
-            For each track, that of its artists with most tracks; a negative number of
-            its own where no artist is known. A track that is shared may have another of
-            its artists in training.
+            For each track, the one of its artists with the most tracks, or a unique
+            negative number if no artist is known. For a track of several artists,
+            another artist may be in the training set.
         n_events : int
-            Events in the file.
+            Number of events in the file.
         n_dropped : dict
-            Events that were dropped, by reason.
+            Number of dropped events, by reason.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
@@ -99,13 +99,13 @@ def load_yambda(
     See Also
     --------
     load_yambda_embeddings : Content of the tracks.
-    plays_from_events : The same for any log.
+    plays_from_events : Loads any log of events.
 
     Notes
     -----
-    Events are read in blocks of a million; memory follows the pairs of item and user.
-    The format was taken from its public description, and the loader was tested on files
-    that were written in that form.
+    Events are read in blocks of a million. The memory depends on the number of pairs of
+    item and user. The loader was written from the public description of the format and
+    tested on files written in this format.
 
     .. versionadded:: 0.2
 
@@ -134,7 +134,7 @@ def load_yambda(
     """
     if min_ratio is not None and 0 < min_ratio <= 1:
         raise ValueError(
-            f"min_ratio={min_ratio} is in per cent of a track; for a share of it pass "
+            f"min_ratio={min_ratio} is in per cent of a track; for this fraction pass "
             f"min_ratio={100 * min_ratio:g}."
         )
     place = check_path(folder, "folder")
@@ -156,7 +156,7 @@ def load_yambda(
 
 
 def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterator[Any]:
-    """Yield tables of events; count those of which too little was played."""
+    """Yield tables of events; count listens below the ratio."""
     columns = ["uid", "item_id", "timestamp"]
     with parquet(path) as pq:
         import pyarrow as pa
@@ -180,7 +180,7 @@ def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterato
 
 
 def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
-    """Return which artists made which tracks, and one artist for each track."""
+    """Return the artists of tracks, and one artist for each track."""
     if not path.exists():
         return dict.fromkeys(("artists", "artist_ids", "groups"))
     with parquet(check_regular_file(path)) as pq:
@@ -200,14 +200,14 @@ def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     n_tracks = np.bincount(made.indices, minlength=len(artist_ids))
     groups = -1 - np.arange(len(item_ids))
     row = np.repeat(np.arange(len(item_ids)), np.diff(made.indptr))
-    # The last entry of a row is that of the artist with most tracks.
+    # The last entry of a row is the artist with the most tracks.
     order = np.lexsort((-made.indices, n_tracks[made.indices], row))
     groups[row[order]] = artist_ids[made.indices[order]]
     return {"artists": made, "artist_ids": artist_ids, "groups": groups}
 
 
 def _places(ids: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where ids are among those wanted, and which of them are.
+    """Return positions of ids among the wanted ones, and a mask of those found.
 
     Shapes: `ids` (n_ids,), `wanted` (n_wanted,) -> (n_ids,), (n_ids,).
     """
@@ -231,17 +231,17 @@ def load_yambda_embeddings(
     items: Iterable[int] | None = None,
     normalized: bool = False,
 ) -> Bunch:
-    """Load embeddings of tracks of Yambda, a row for each item.
+    """Load embeddings of tracks of Yambda, one row per item.
 
     Parameters
     ----------
     folder : str or PathLike
         The folder of the data set, with ``embeddings.parquet``.
     items : iterable of int, default=None
-        Track of each item, such as ``load_yambda(...).item_ids``. ``None`` gives all
+        Track of each item, such as ``load_yambda(...).item_ids``. ``None`` returns all
         tracks of the file in its order.
     normalized : bool, default=False
-        Whether to take the embeddings of unit length.
+        Whether to use the embeddings of unit length.
 
     Returns
     -------
@@ -249,13 +249,13 @@ def load_yambda_embeddings(
         With the attributes:
 
         X : ndarray of shape (n_items, n_features)
-            Embeddings, float32; zeros where a track has none.
+            Embeddings, float32; zeros if a track has none.
         item_ids : ndarray of shape (n_items,)
             Track of each row.
         is_known : ndarray of shape (n_items,), bool
             Whether the track has an embedding.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
@@ -269,12 +269,12 @@ def load_yambda_embeddings(
 
     See Also
     --------
-    load_yambda : Who listened to the tracks.
+    load_yambda : Listens of the tracks.
 
     Notes
     -----
-    The file of 13.8 GB is read by row group: memory is ``4 * n_items * n_features``
-    bytes and a block. Some 18 % of the tracks have no embedding.
+    The file of 13.8 GB is read by row group: the memory is ``4 * n_items * n_features``
+    bytes and one block. About 18 % of the tracks have no embedding.
 
     .. versionadded:: 0.2
 
@@ -341,7 +341,7 @@ def load_yambda_embeddings(
 def _embeddings(
     file: Any, column: str, path: Path
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield numbers of tracks and their embeddings, those that are there.
+    """Yield numbers of tracks and their existing embeddings.
 
     Shapes: -> (n_rows,), (n_rows, n_features).
     """

@@ -1,1 +1,1 @@
-"""Synthetic music worlds: songs to hear, and listeners who play them."""
+"""Synthetic music catalogues: songs and the plays of listeners."""

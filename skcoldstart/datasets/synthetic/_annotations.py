@@ -1,4 +1,4 @@
-"""What is written about synthetic songs: their tags and the day of their release."""
+"""Metadata of synthetic songs: tags and release dates."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,15 @@ SCENE_TAGS = (
     ("day", "night"),
     ("summer", "winter"),
 )
-SLOPE, OFFSET = 3.0, 0.7  # a word is even odds at 0.7 standard deviations
+SLOPE, OFFSET = 3.0, 0.7  # a tag has probability 1/2 at 0.7 standard deviations
 
 
 @dataclass(frozen=True)
 class Tags:
-    """Words, how likely a song bears each, and those that it bears."""
+    """Tags, their probabilities for each song, and the drawn tags."""
 
     names: np.ndarray  # (n_tags,)
-    is_audible: np.ndarray  # (n_tags,), whether the audio decides
+    is_audible: np.ndarray  # (n_tags,), whether they depend on the audio
     probabilities: np.ndarray  # (n_songs, n_tags)
     borne: np.ndarray  # (n_songs, n_tags), bool
 
@@ -35,7 +35,7 @@ def draw_tags(
     popularity: np.ndarray,
     rng: np.random.Generator,
 ) -> Tags:
-    """Tag songs by what they are, by where they belong, and by their fame.
+    """Draw tags of songs by sound, scene and popularity.
 
     Shapes: `style` (n_songs, 3), `scene` (n_songs, 4), `popularity` (n_songs,).
     """
@@ -73,7 +73,7 @@ def draw_release_dates(
     n_genres: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw careers around the heyday of a genre, and songs along careers.
+    """Draw release dates along careers of artists around the peak of a genre.
 
     Shapes: `artists` (n_songs,), `genre_of_artist` (n_artists,) -> (n_songs,).
     """

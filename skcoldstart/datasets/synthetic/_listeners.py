@@ -1,4 +1,4 @@
-"""Synthetic listeners: who plays which song, and how often."""
+"""Synthetic listeners and their play counts."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Tastes:
-    """What users like: the mixture of genres it starts from, and all of it."""
+    """Tastes of users: mixtures of genres, and latent vectors."""
 
     genre_mixture: np.ndarray  # (n_users, n_genres), rows sum to 1
     latent: np.ndarray  # (n_users, n_genres + n_style + n_scene), unit variance
@@ -27,7 +27,7 @@ def draw_user_tastes(
     *,
     concentration: float = 0.3,
 ) -> Tastes:
-    """Draw users who like a few genres and have opinions on everything else."""
+    """Draw users who like a few genres, and have a taste in style and scene."""
     mixture = rng.dirichlet(np.full(n_genres, concentration), n_users)
     mean = 1.0 / n_genres
     variance = mean * (1.0 - mean) / (n_genres * concentration + 1.0)
@@ -38,7 +38,7 @@ def draw_user_tastes(
 def draw_popularity(
     artists: np.ndarray, rng: np.random.Generator, *, exponent: float = 0.8
 ) -> np.ndarray:
-    """Draw the fame of songs: a power law of a rank that the artist decides in part.
+    """Draw the popularity of songs: a power law of a rank that depends on the artist.
 
     Shapes: `artists` (n_songs,) -> (n_songs,).
     """
@@ -66,14 +66,14 @@ def draw_plays(
     n_songs_per_user: float,
     rng: np.random.Generator,
 ) -> sp.csr_array:
-    """Let users choose songs by fame and taste, then play them.
+    """Draw the songs of users by popularity and taste, and the play counts.
 
     Shapes: `item_latent` (n_songs, k), `user_latent` (n_users, k), `popularity`
     (n_songs,) -> (n_songs, n_users).
 
-    A user's songs are drawn one after the other without replacement (Plackett-Luce,
-    by Gumbel's trick). The counts are drawn apart and the largest goes to the song
-    chosen first, so the power law of the counts holds exactly.
+    A user's songs are drawn one after the other without replacement (Plackett-Luce, by
+    Gumbel's trick). The counts are drawn separately, and the largest belongs to the
+    song chosen first, so the power law of the counts holds exactly.
     """
     n_songs, n_users = len(item_latent), len(user_latent)
     spread = 0.7
@@ -97,7 +97,7 @@ def draw_plays(
 
 
 def _largest(keys: np.ndarray, n: int) -> np.ndarray:
-    """Return where the n largest keys of each row are, the largest first."""
+    """Return the positions of the n largest keys of each row, largest first."""
     some = np.argpartition(-keys, n - 1, axis=1)[:, :n]
     order = np.argsort(-np.take_along_axis(keys, some, axis=1), axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)

@@ -1,4 +1,4 @@
-"""A whole synthetic music world: songs to hear, and listeners who play them."""
+"""A synthetic music catalogue: songs and the plays of listeners."""
 
 import functools
 import hashlib
@@ -36,7 +36,7 @@ from skcoldstart.datasets.synthetic._wav import holds_song, write_wav
 __all__ = ["make_music_catalog"]
 
 N_STYLE, N_SCENE = 3, 4
-MUSIC_VERSION = 1  # raise it when the same seed no longer gives the same sound
+MUSIC_VERSION = 1  # increase it when the same seed no longer gives the same sound
 TASTE_STRENGTH = 2.0
 SYLLABLES = "ba do fe gi ka lo mu na pe ri sa to vu we xi yo za lin mar tel".split()
 KEYS = "C Db D Eb E F Gb G Ab A Bb B".split()
@@ -76,48 +76,48 @@ def make_music_catalog(
     n_jobs: int | None = None,
     verbose: int | bool = 0,
 ) -> Bunch:
-    """Make songs that can be heard and listeners who play them.
+    """Synthesize songs, and simulate listeners who play them.
 
     The songs are short pieces played by FM synthesis. Genres come in pairs: "rising
     bells" and "falling bells" play the same notes on the same instruments and differ
-    only in their order, so a bag of frames cannot tell them apart, and a model that
-    hears a few seconds at once can. Part of what listeners want leaves no trace in
-    the audio: fame, and the scene an artist belongs to.
+    only in their order, so a bag of frames cannot distinguish them, but a model of a
+    few seconds of sound can. Part of the listeners' taste does not depend on the audio:
+    the popularity of a song, and the scene of its artist.
 
     Parameters
     ----------
     folder : str or PathLike, default=None
-        Where to write one mono 16-bit WAV file a song; made if it is missing. A file
-        is written whole or not at all, and one that an earlier call wrote for the
-        same song is kept, so that a call that was stopped goes on where it was.
-        ``None`` keeps the waveforms in memory.
+        Folder for one mono 16-bit WAV file per song; created if it does not exist. A
+        file is written completely or not at all, and a file of the same song from an
+        earlier call is kept, so an interrupted call can be continued. ``None`` keeps
+        the waveforms in memory.
     n_songs : int, default=400
         Number of songs, the items.
     n_artists : int, default=80
-        Number of artists, at most `n_songs`. Each has at least one song, all of one
-        genre.
+        Number of artists, at most `n_songs`. Each has at least one song, and all songs
+        of an artist have one genre.
     n_genres : int, default=8
         Number of genres, 2 to 16 and at most `n_artists`.
     n_users : int, default=600
         Number of listeners.
     n_songs_per_user : float, default=20
-        Mean number of different songs a listener plays (log-normal; held between 2
-        and half of the catalogue).
+        Mean number of different songs a listener plays (log-normal, between 2 and half
+        of the catalogue).
     audible : float, default=0.7
         Share of the variance of taste that the audio explains, in [0, 1]: three
-        quarters of it by genre, the rest by the artist's style. What is left goes to
-        the artist's scene, which cannot be heard.
+        quarters of it by genre, the rest by the artist's style. The remainder is
+        explained by the artist's scene, which is not audible.
     duration_s : float, default=10.0
         Length of a song, in seconds.
     sr : int, default=22050
         Sampling rate, in Hz.
     lazy : bool, default=False
-        Whether to play a song whenever it is read and to keep none: a world of any
-        size then takes no memory for audio. Only without a `folder`.
+        Whether to synthesize a song on each access and store none. Audio then needs no
+        memory for any number of songs. Only without a `folder`.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything; the result does not depend on `n_jobs`.
+        Seed of all random numbers. The result does not depend on `n_jobs`.
     n_jobs : int, default=None
-        Threads that play the songs, as in joblib; ``None`` means 1.
+        Number of threads that synthesize songs, as in joblib; ``None`` means 1.
     verbose : int or bool, default=0
         Whether to show a progress bar on standard error.
 
@@ -129,8 +129,7 @@ def make_music_catalog(
         paths : list of n_songs str, or None
             Files, in item order; absolute. ``None`` without a `folder`.
         waveforms : sequence of n_songs ndarray of shape (duration_s * sr,)
-            The audio in float32, a list or what plays the songs. Only without a
-            `folder`.
+            The audio in float32: a list, or a lazy sequence. Only without a `folder`.
         plays : csr_array of shape (n_songs, n_users)
             Play counts.
         artists, genres, titles : ndarray of shape (n_songs,)
@@ -143,39 +142,40 @@ def make_music_catalog(
             Title, artist, genre and day of release; of pandas, polars or pyarrow,
             whichever is installed.
         item_ids, user_ids : ndarray of shape (n_songs,) and (n_users,)
-            Names of the rows and columns of `plays`; a song's is its file's.
+            Names of the rows and columns of `plays`. The name of a song is that of its
+            file.
         release_dates : ndarray of shape (n_songs,), datetime64[D]
             Day of release.
         item_tags : ndarray of shape (n_songs, n_tags), bool
-            Which words a song bears.
+            Tags of each song.
         tag_names : ndarray of shape (n_tags,)
-            The words.
+            Names of the tags.
         tag_is_audible : ndarray of shape (n_tags,), bool
-            Whether the audio decides which songs bear it.
+            Whether the tag depends on the audio.
         tag_probabilities : ndarray of shape (n_songs, n_tags)
-            How likely each song was to bear each word.
+            Probability of each tag for each song.
         item_latent : ndarray of shape (n_songs, k)
-            What each song truly offers: genres, then style, then scene.
+            True latent vector of each song: genres, then style, then scene.
         user_latent : ndarray of shape (n_users, k)
-            What each listener truly wants, in the same order.
+            True latent vector of each listener, in the same order.
         user_tastes : ndarray of shape (n_users, n_genres)
-            Mixture of genres each listener likes; rows sum to 1.
+            Mixture of genres of each listener; rows sum to 1.
         popularity : ndarray of shape (n_songs,)
-            Share of attention a song gets where taste does not matter.
+            Popularity of each song, as a share of plays without taste.
         true_item_factors : ndarray of shape (n_songs, k + 1)
             `item_latent` and the logarithm of `popularity`.
         true_user_factors : ndarray of shape (n_users, k + 1)
-            `user_latent` and 1. ``true_item_factors @ true_user_factors.T`` are the
-            log weights by which listeners choose: no scores rank better.
+            `user_latent` and 1. ``true_item_factors @ true_user_factors.T`` are the log
+            weights by which listeners choose; no other scores rank better.
         factor_is_audible : ndarray of shape (k + 1,), bool
-            Which of these leave a trace in the audio: no scores from audio alone
+            Which of these factors affect the audio. No scores computed only from audio
             rank better than those of these columns.
         genre_names : ndarray of shape (n_genres,)
             Names of the columns of `user_tastes`.
         sr : int
             Sampling rate, in Hz.
         DESCR : str
-            What was made.
+            Summary in words.
 
     Raises
     ------
@@ -185,34 +185,34 @@ def make_music_catalog(
 
     See Also
     --------
-    load_catalog : The same form, from your own files.
+    load_catalog : Loads your own files with the same attributes.
 
     Notes
     -----
     *Music.* A family of instruments (FM ratio, index, envelope), a key, a tempo, four
-    chords and a drum kit make two genres. Every chord lasts eight beats in which each
+    chords and a drum kit define two genres. Every chord lasts eight beats in which each
     of four notes meets the kick once and the snare once; a beat is damped before the
-    next. "Rising" plays the notes upwards, its chords forwards and the drums kick
-    snare kick snare, snare kick snare kick; "falling" plays the notes downwards, its
-    chords backwards and the drums kick kick snare snare, snare snare kick kick. Hence
-    both have the same beats equally often, and frames or short windows of either
-    genre follow the same distribution. An artist's style (brightness, pace, weight of
-    the drums) varies the family and matters to listeners; register, sustain, colour,
-    equalisation and hiss vary too and matter to nobody.
+    next. "Rising" plays the notes upwards, its chords forwards and the drums kick snare
+    kick snare, snare kick snare kick; "falling" plays the notes downwards, its chords
+    backwards and the drums kick kick snare snare, snare snare kick kick. So both have
+    the same beats equally often, and frames or short windows of either genre follow the
+    same distribution. An artist's style (brightness, pace, weight of the drums) varies
+    the family and affects the listeners. Register, sustain, colour, equalization and
+    hiss also vary, but do not affect the listeners.
 
-    *Listeners.* With z the song's and t the listener's latent vector, a listener
-    draws songs one after the other without replacement with weights
-    ``popularity * exp(z @ t)``, where ``z @ t`` has a standard deviation of 2 over
-    listeners. Popularity falls as rank ** -0.8. Play counts follow
-    ``P(count >= k) = k ** -1.5``; the largest goes to the song drawn first.
+    *Listeners.* With z the song's and t the listener's latent vector, a listener draws
+    songs one after the other without replacement with weights ``popularity * exp(z @
+    t)``, where ``z @ t`` has a standard deviation of 2 over listeners. Popularity
+    decreases as rank ** -0.8. Play counts follow ``P(count >= k) = k ** -1.5``; the
+    largest belongs to the song drawn first.
 
-    *What is written about them.* A song bears the word of its family with probability
-    0.9 and others with 0.02, of its structure with 0.7 and 0.05. Words of style
-    ("bright", "slow", ...) and of the scene ("north", "night", ...) have probability
-    ``1 / (1 + exp(-3 (v - 0.7)))`` where v is that trait in standard deviations, or
-    its negative for the opposite word. "favourite" follows fame, "seen live" nothing.
-    Nobody's plays enter. Every genre has its heyday; artists begin around it (standard
-    deviation 6 years), and songs follow after an exponential time of mean 6 years.
+    **Metadata.* A song has the tag of its family with probability 0.9 and others with
+    0.02, of its structure with 0.7 and 0.05. Words of style ("bright", "slow", ...) and
+    of the scene ("north", "night", ...) have probability ``1 / (1 + exp(-3 (v -
+    0.7)))`` where v is that trait in standard deviations, or its negative for the
+    opposite tag. "favourite" depends on popularity, "seen live" on nothing. Plays are
+    not used. Every genre has a peak; artists begin around it (standard deviation 6
+    years), and songs follow after an exponential time of mean 6 years.
 
     The paper's first experiment has 9,330 songs of 29 s and 20,000 users: pass these
     numbers, some 2,000 artists, and a `folder` or ``lazy=True``. A song of 29 s takes
@@ -242,8 +242,8 @@ def make_music_catalog(
     _check_sizes(n_songs, n_artists, n_genres)
     if lazy and folder is not None:
         raise ValueError(
-            f"lazy=True plays songs when they are read, but folder={folder!r} asks for "
-            "files; use one of them."
+            f"lazy=True synthesizes songs on access, but folder={folder!r} writes "
+            f"files; use one of them."
         )
     seed = check_random_state(random_state).randint(2**31 - 1)
     (
@@ -329,14 +329,14 @@ def _check_sizes(n_songs: int, n_artists: int, n_genres: int) -> None:
         if n_few > n_many:
             raise ValueError(
                 f"{few}={n_few} is more than {many}={n_many}; every genre needs an "
-                f"artist and every artist a song. Lower {few} or raise {many}."
+                f"artist and every artist a song. Decrease {few} or increase {many}."
             )
 
 
 def _songs_of_artists(
     n_songs: int, n_artists: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Give every artist one song and the rest at random, to some more than others."""
+    """Assign one song to every artist and the others at random, unevenly."""
     share = rng.dirichlet(np.full(n_artists, 3.0))
     sizes = 1 + rng.multinomial(n_songs - n_artists, share)
     return np.repeat(np.arange(n_artists), sizes)
@@ -354,7 +354,7 @@ def _artist_names(n_artists: int, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Song:
-    """All that a song is made of; the sources of randomness are never used up."""
+    """The parameters of a song; its random generators are copied before use."""
 
     genre: Genre
     style: np.ndarray
@@ -362,20 +362,20 @@ class _Song:
     song_seed: np.random.SeedSequence
 
     def voice(self, rng: np.random.Generator) -> Voice:
-        """Return the voice; `rng` is the song's own and goes on to its score."""
+        """Return the voice; `rng` is the song's own and is used for its score next."""
         artist_rng = np.random.default_rng(self.artist_seed)
         return draw_voice(self.genre.voice, self.style, artist_rng, rng)
 
     @property
     def title(self) -> str:
-        """What to call it: its key."""
+        """Return the title of the song: its key."""
         voice = self.voice(np.random.default_rng(self.song_seed))
         third = voice.scale[2]
         key = KEYS[round(voice.tonic) % 12]
         return f"in {key} {'major' if third == 4 else 'minor'}"
 
     def fingerprint(self, duration_s: float, sr: int) -> str:
-        """Return what tells this waveform from all others."""
+        """Return an identifier of the waveform."""
         parts = (
             MUSIC_VERSION,
             self.genre,
@@ -395,7 +395,7 @@ def _play_song(song: _Song, duration_s: float, sr: int) -> np.ndarray:
 
 
 def _write_song(song: _Song, duration_s: float, sr: int, path: str) -> None:
-    """Write a song unless it is there."""
+    """Write a song unless its file exists."""
     fingerprint = song.fingerprint(duration_s, sr)
     if not holds_song(path, max(1, round(duration_s * sr)), fingerprint):
         write_wav(path, _play_song(song, duration_s, sr), sr, fingerprint)
@@ -446,7 +446,7 @@ def _metadata(
     genres: list[str],
     release_dates: np.ndarray,
 ) -> Any:
-    """Return what is written about songs as a frame, None where there is no library."""
+    """Return metadata of songs as a frame, or None if no library is installed."""
     columns = {
         "song": item_ids.tolist(),
         "title": titles.tolist(),
@@ -469,6 +469,6 @@ def _describe(
         f"{n_artists} artists in {n_genres} genres, played {int(plays.sum())} times "
         f"by {n_users} listeners ({plays.nnz} pairs, {plays.nnz / n_users:.1f} songs a "
         "listener). Genres of one instrument family differ only in the order of "
-        f"their notes. {audible:.0%} of the variance of taste can be heard; the "
-        "artists' scene and the fame of songs cannot."
+        f"their notes. {audible:.0%} of the variance of taste is audible; the "
+        f"artists' scene and the popularity of songs are not."
     )

@@ -14,7 +14,7 @@ MINOR = (0, 2, 3, 5, 7, 8, 10)
 
 @dataclass(frozen=True)
 class Voice:
-    """What a band sounds like in a single frame, and how fast it plays.
+    """The sound of a band in a single frame, and its tempo.
 
     Chowning's FM: ``sin(2 pi f t + I(t) sin(2 pi ratio f t))`` with the index
     ``I(t) = index exp(-t / index_decay_s)`` under the envelope
@@ -28,7 +28,7 @@ class Voice:
     decay_s: float
     tonic: float  # MIDI number
     scale: tuple[int, ...]
-    progression: tuple[int, ...]  # scale degrees, a chord each 8 beats
+    progression: tuple[int, ...]  # scale degrees, one chord per 8 beats
     beats_per_minute: float
     drums: float  # amplitude, relative to the melody
     hats: float
@@ -38,11 +38,11 @@ class Voice:
 
 @dataclass(frozen=True)
 class Structure:
-    """The order in which the same beats and the same chords come.
+    """The order of the beats and chords.
 
     A beat is a degree of the chord and a drum; all of it is damped before the next
-    beat. In the eight beats of a chord each of the four degrees meets each of the two
-    drums once, hence every structure has the same beats and only their order differs.
+    beat. In the eight beats of a chord, each of the four degrees meets each of the two
+    drums once, so all structures have the same beats in a different order.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class Genre:
-    """A family of voices and the order it plays in."""
+    """A family of voices and its order of beats."""
 
     name: str
     voice: Voice
@@ -103,7 +103,7 @@ def draw_voice(
     artist_rng: np.random.Generator,
     song_rng: np.random.Generator,
 ) -> Voice:
-    """Vary a genre's voice as an artist, then as a song does.
+    """Vary a genre's voice by artist and by song.
 
     Shapes: `style` (3,).
     """
@@ -127,10 +127,10 @@ def draw_voice(
 
 @dataclass(frozen=True)
 class Events:
-    """Things that sound: arrays of one length.
+    """Sounding events: arrays of equal length.
 
-    `onset_s` and `length_s` are in seconds, an onset below 0 has begun before the
-    clip; `pitch` is a MIDI number, `velocity` an amplitude.
+    `onset_s` and `length_s` are in seconds, an onset below 0 is before the clip;
+    `pitch` is a MIDI number, `velocity` an amplitude.
     """
 
     onset_s: np.ndarray
@@ -151,7 +151,7 @@ class Score:
 def draw_score(
     voice: Voice, structure: Structure, duration_s: float, rng: np.random.Generator
 ) -> Score:
-    """Write a piece that starts anywhere in the cycle of chords."""
+    """Compose a piece that starts at a random place in the cycle of chords."""
     beat_s = 60.0 / voice.beats_per_minute
     n_beats = 2 + int(duration_s / beat_s)
     per_chord = len(structure.degrees)
@@ -169,7 +169,7 @@ def draw_score(
     kick, snare, every = drum == "K", drum == "S", np.ones(n_beats, dtype=bool)
 
     def events(chosen: np.ndarray, begin: float, end: float, pitch: Any) -> Events:
-        """Draw one event in each chosen beat; begin and end are parts of a beat."""
+        """Draw one event in each chosen beat; begin and end are fractions of a beat."""
         n = int(chosen.sum())
         return Events(
             onset_s[chosen] + begin * beat_s + rng.normal(0.0, 0.004, n),
@@ -204,7 +204,7 @@ def _together(parts: list[Events]) -> Events:
 def play(
     score: Score, voice: Voice, duration_s: float, sr: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Play a score.
+    """Synthesize a score.
 
     Shapes: -> (round(duration_s * sr),).
     """
@@ -226,12 +226,12 @@ def play(
 
 
 def _notes(voice: Voice, pitches: np.ndarray, length_s: float, sr: int) -> np.ndarray:
-    """Return one float32 note a pitch, of shape (n_pitches, n_samples)."""
+    """Return one float32 note per pitch, of shape (n_pitches, n_samples)."""
     t = np.arange(int(length_s * sr)) / sr
     hertz = 440.0 * 2.0 ** ((pitches[:, None] - 69.0) / 12.0)
     cycles = hertz * t
     modulator = np.sin((2 * np.pi * (voice.ratio * cycles % 1.0)).astype(np.float32))
-    # Sidebands reach f (1 + ratio (I + 1)): hold them below the Nyquist frequency.
+    # Sidebands reach f (1 + ratio (I + 1)): keep them below the Nyquist frequency.
     ceiling = np.maximum((0.5 * sr / hertz - 1.0) / voice.ratio - 1.0, 0.0)
     index = np.minimum(voice.index, ceiling).astype(np.float32)
     phase = (2 * np.pi * (cycles % 1.0)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Sound files that say of what they were made, so that they need not be made again."""
+"""WAV files with an identifier of their content, to avoid writing them again."""
 
 import os
 
@@ -10,7 +10,7 @@ __all__ = ["holds_song", "write_wav"]
 
 
 def write_wav(path: str, waveform: np.ndarray, sr: int, fingerprint: str) -> None:
-    """Write 16-bit mono with a comment, whole or not at all.
+    """Write 16-bit mono with a comment, completely or not at all.
 
     Shapes: `waveform` (n_samples,).
     """
@@ -26,7 +26,7 @@ def write_wav(path: str, waveform: np.ndarray, sr: int, fingerprint: str) -> Non
 
 
 def holds_song(path: str, n_samples: int, fingerprint: str) -> bool:
-    """Whether a file is one that `write_wav` wrote for this waveform."""
+    """Return whether `write_wav` wrote this file for this waveform."""
     from soundfile import LibsndfileError, SoundFile
 
     if not os.path.isfile(path):

@@ -118,7 +118,7 @@ def test_songs_come_in_the_order_asked_for_and_the_first_track_counts(tmp_path):
         ("song_id\ttempo\n\t1\n", r"line 2: song_id is empty"),
         ("song_id\ttempo\nSO1\n", r"line 2 has 1 fields; expected 2"),
         ("", r"songs.tsv is empty"),
-        ("song_id\n", r"names its columns but has no rows"),
+        ("song_id\n", r"has a line of column names but no rows"),
     ],
 )
 def test_faulty_tables_of_songs_are_named_with_their_line(tmp_path, text, message):

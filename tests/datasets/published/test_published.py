@@ -185,8 +185,12 @@ def test_official_split_is_a_fold_from_0(tmp_path):
         ("test.csv", "1,0,1\n", r"line 1: '1,0,1'; expected 3 numbers, 1 to 3, 1 to 4"),
         ("test.csv", "1,5,1\n", r"line 1: '1,5,1'"),
         ("test.csv", "1,2\n", r"line 1: '1,2'; expected 3 numbers"),
-        ("test.csv", "3,2,1\n", r"test\.csv is not what users keep of the test"),
-        ("train.csv", "1,1,1\n2,3,1\n", r"train\.csv is not what users keep"),
+        (
+            "test.csv",
+            "3,2,1\n",
+            r"test\.csv does not have the users' pairs of the test",
+        ),
+        ("train.csv", "1,1,1\n2,3,1\n", r"train\.csv does not have the users' pairs"),
         ("test_item_ids.csv", "x\n", r"line 1: 'x'; expected 1 numbers, 1 to 4"),
     ],
 )

@@ -210,7 +210,7 @@ def test_only_wanted_songs_are_kept(write):
         (LINES + "u\tS", r"line 4: 'u\\tS' has 2 fields"),
         ("u" * 300 + "\tS\t1\n", r"line 1: a name has more than 255 bytes"),
         ("u" * 9000, r"line 1: a name has more than 255 bytes"),
-        (LINES.encode("utf-16"), r"line 1: .* control characters; it is no UTF-8"),
+        (LINES.encode("utf-16"), r"line 1: .* control characters; it is not UTF-8"),
         (b"u\xff\tS\t1\n", r"not UTF-8 text .*: b'u\\xff'"),
     ],
 )

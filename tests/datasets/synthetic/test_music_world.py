@@ -169,7 +169,7 @@ def test_lazy_songs_are_the_same_and_cross_processes(global_random_seed):
 
 
 def test_lazy_files_make_no_sense(tmp_path):
-    with pytest.raises(ValueError, match=r"lazy=True .* but folder=.* asks for files"):
+    with pytest.raises(ValueError, match=r"lazy=True .* but folder=.* writes files"):
         make_music_catalog(tmp_path / "new", lazy=True, **SMALL)
     assert not (tmp_path / "new").exists()
 
