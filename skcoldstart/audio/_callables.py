@@ -1,4 +1,4 @@
-"""What a function computes, as a text that stays the same from run to run."""
+"""Describe functions by a text that is the same in every run."""
 
 import hashlib
 from functools import partial
@@ -9,7 +9,7 @@ __all__ = ["fingerprint"]
 
 
 def fingerprint(value: Any) -> str:
-    """Describe a function by name, code and what it holds; others by their content."""
+    """Describe a function by name, code and closure; other objects by content."""
     import joblib
 
     if isinstance(value, MethodType):
@@ -33,7 +33,7 @@ def fingerprint(value: Any) -> str:
 
 
 def _text(code: Any) -> str:
-    """Return what a code object does, whatever line of a file it stands on."""
+    """Describe a code object independently of its line numbers."""
     constants = [
         _text(part) if hasattr(part, "co_code") else repr(part)
         for part in code.co_consts

@@ -1,4 +1,4 @@
-"""Weights from a TensorFlow checkpoint, read without TensorFlow."""
+"""Read weights from a TensorFlow checkpoint without TensorFlow."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,24 +8,24 @@ import numpy as np
 
 __all__ = ["CheckpointError", "read_checkpoint"]
 
-# The last bytes of a table: two block handles, padding, and a number that marks it.
+# The last bytes of a table: two block handles, padding, and a magic number.
 _FOOTER_SIZE = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 
-# Bytes behind each block: how it is compressed, and a sum.
+# Bytes after each block: the compression type, and a checksum.
 _BLOCK_TRAILER = 5
 
 _DTYPES = {1: "<f4", 3: "<i4", 9: "<i8"}
 
 
 class CheckpointError(ValueError):
-    """A file that is not a checkpoint, or a damaged one."""
+    """The file is not a checkpoint, or it is damaged."""
 
 
 def read_checkpoint(
     index: bytes, data: bytes, wanted: Callable[[str], bool]
 ) -> dict[str, np.ndarray]:
-    """Return the tensors whose names are wanted, of a checkpoint with one data file.
+    """Return the tensors with the given names from a checkpoint with one data file.
 
     `index` is a LevelDB table from names to entries in protocol buffers; an entry
     holds type, shape, offset and size of a tensor in `data`.
@@ -48,7 +48,7 @@ def read_checkpoint(
 
 
 def _varint(buffer: bytes, at: int) -> tuple[int, int]:
-    """Decode an integer of seven bits a byte; return it and the place behind it."""
+    """Decode an integer of seven bits per byte; return it and the next position."""
     value = shift = 0
     while True:
         byte = buffer[at]
@@ -62,7 +62,7 @@ def _varint(buffer: bytes, at: int) -> tuple[int, int]:
 
 
 def _handle(buffer: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Decode where a block starts and how long it is."""
+    """Decode the start and length of a block."""
     start, at = _varint(buffer, at)
     size, at = _varint(buffer, at)
     return (start, size), at
@@ -72,9 +72,9 @@ def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
     """Yield keys and values of a block; a key shares a prefix with the last."""
     block = table[start : start + size]
     if len(table) < start + size + _BLOCK_TRAILER or size < 4:
-        raise CheckpointError("the index is cut short")
+        raise CheckpointError("the index is truncated")
     if table[start + size] != 0:
-        raise CheckpointError("the index is compressed; only plain ones can be read")
+        raise CheckpointError("the index is compressed; expected an uncompressed one")
     n_restarts = int.from_bytes(block[-4:], "little")
     stop = size - 4 * (n_restarts + 1)
     at, key = 0, b""
@@ -130,5 +130,5 @@ def _tensor(entry: bytes, data: bytes) -> np.ndarray:
     offset, size = _value(fields, 4, int, 0), _value(fields, 5, int, 0)
     n_values = math.prod(shape)
     if size != n_values * np.dtype(dtype).itemsize or offset + size > len(data):
-        raise CheckpointError("the data file is cut short, or belongs to another index")
+        raise CheckpointError("the data file is truncated, or belongs to another index")
     return np.frombuffer(data, dtype, n_values, offset).reshape(shape)

@@ -1,4 +1,4 @@
-"""What every decoder is asked for and returns, and the bounds on it."""
+"""Input and output of all decoders, and limits on both."""
 
 import math
 import threading
@@ -10,39 +10,39 @@ from skcoldstart.audio._errors import AudioReadError
 
 __all__ = ["SCRATCH", "Decoded", "Request"]
 
-# Outside these bounds a header is damaged or forged: a rate of 1 Hz keeps the
-# resampler busy for minutes, a claimed length of years exhausts the memory.
+# Outside these limits a header is damaged or forged: resampling from a rate of 1 Hz
+# takes minutes, and a declared length of years exhausts the memory.
 _MIN_RATE, _MAX_RATE = 4_000, 768_000
 _MAX_CHANNELS = 8
 _MAX_SAMPLES = 1 << 30
 
-# Samples of longer clips than these bytes get memory of their own.
+# Clips with more bytes than this get new memory.
 _SCRATCH_BYTES = 1 << 24
 
 
 class Decoded(NamedTuple):
-    """The samples of a file; good until the next file, unless they are final."""
+    """The samples of a file; valid until the next file is read, unless final."""
 
     samples: np.ndarray  # (n_samples, n_channels), float32 or int16
     rate: float
-    notice: str | None  # what makes the file look truncated, if anything does
+    notice: str | None  # why the file seems truncated, if it does
 
 
 class Request(NamedTuple):
-    """What is wanted of a file."""
+    """The requested part of a file."""
 
-    rates: tuple[float, ...]  # sampling rates that the waveform is needed at
+    rates: tuple[float, ...]  # sampling rates of the results
     max_duration: float | None
     salvage: bool
 
     def n_wanted(self, rate: float, n_samples: int) -> int:
-        """Return how many of a file's samples are to be decoded."""
+        """Return the number of samples to decode."""
         if self.max_duration is None:
             return n_samples
         return min(n_samples, int(self.max_duration * rate))
 
     def check_header(self, rate: float, n_channels: int) -> None:
-        """Refuse rates and channels that no song has."""
+        """Reject rates and numbers of channels outside the limits."""
         if not _MIN_RATE <= rate <= _MAX_RATE:
             raise AudioReadError(
                 None,
@@ -56,7 +56,7 @@ class Request(NamedTuple):
             )
 
     def check_length(self, rate: float, n_channels: int, n_samples: int) -> None:
-        """Refuse more samples than memory should hold, before or after resampling."""
+        """Reject more samples than the limit, before or after resampling."""
         n_resampled = math.ceil(n_samples * max(self.rates) / rate)
         if max(n_samples * n_channels, n_resampled) > _MAX_SAMPLES:
             hours = n_samples / rate / 3600
@@ -64,23 +64,23 @@ class Request(NamedTuple):
                 None,
                 f"its {n_samples} samples in {n_channels} channels ({hours:.3g} "
                 f"hours) are {n_resampled} at {max(self.rates):.10g} Hz, more than "
-                f"the limit of {_MAX_SAMPLES} in all; set max_duration to read its "
-                "beginning",
+                f"the limit of {_MAX_SAMPLES} in all; set max_duration to read only "
+                f"its beginning",
             )
 
 
 class _Scratch(threading.local):
-    """Memory of a thread for the samples of clip after clip.
+    """Memory of a thread that is reused for the samples of each clip.
 
-    Memory of megabytes that is given back after every clip comes back as pages to be
-    cleared, which takes a third of the time of a WAV file.
+    Megabytes that are released after every clip must be cleared when they are allocated
+    again, which takes a third of the time of a WAV file.
     """
 
     def __init__(self) -> None:
         self._blocks: dict[str, np.ndarray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        """Return an array that is good until the same name is asked for again."""
+        """Return an array that is valid until the next call with the same name."""
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         if n_bytes > _SCRATCH_BYTES:
             return np.empty(shape, dtype)

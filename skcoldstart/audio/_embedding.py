@@ -1,4 +1,4 @@
-"""AudioEmbedding: what a pretrained network hears in a file."""
+"""AudioEmbedding: features of a pretrained network."""
 
 import copy
 import os
@@ -29,74 +29,75 @@ _WINDOW_S = 3.0
 
 
 class AudioEmbedding(PooledExtractor):
-    """Describe audio files or waveforms by what a pretrained network hears in them.
+    """Describe audio files or waveforms by the output of a pretrained network.
 
-    A network that has learnt to listen elsewhere turns windows of a few seconds into
-    vectors, and an item's vectors are pooled to one row. It is the way to start where
-    a catalogue is too small to learn listening from.
+    A network trained on other music maps windows of a few seconds to vectors, and the
+    vectors of an item are pooled to one row. Use it for catalogues that are too small
+    to train a network.
 
     Parameters
     ----------
     model : str, PathLike, torch module or callable, default="musicnn"
-        What listens. "musicnn" and "musicnn-mtt" are the networks of [1]_, trained on
+        The network. "musicnn" and "musicnn-mtt" are the networks of [1]_, trained on
         tags of the Million Song Dataset and of MagnaTagATune. A `torch.nn.Module`, the
         path of an ONNX file (``pip install skcoldstart[onnx]``) and any other callable
-        take windows of samples, (n_windows, n_samples) float32, and return vectors,
-        (n_windows, n_features).
+        map windows of samples, (n_windows, n_samples) float32, to vectors, (n_windows,
+        n_features).
     weights : str or PathLike, default=None
-        Where musicnn's weights are: the wheel that ``pip download --no-deps
-        musicnn==0.1.0`` brings, or a folder that it was unpacked to. ``None`` looks
-        for the package where it is installed (``pip install --no-deps``); it is not
-        imported and does not need TensorFlow.
+        Path of musicnn's weights: the wheel downloaded by ``pip download --no-deps
+        musicnn==0.1.0``, or the folder it was unpacked to. ``None`` uses the installed
+        package (``pip install --no-deps``). The package is not imported, and TensorFlow
+        is not needed.
     layer : str, default="penultimate"
-        What to take. Of musicnn: "penultimate" (200 features), "mean_pool" or
-        "max_pool" (753 each), or "tags" (50 probabilities). Of a torch module: the
-        name of a submodule whose output is wanted, of an ONNX file: the name of an
-        output; "penultimate" is what the model returns.
+        Output to use. For musicnn: "penultimate" (200 features), "mean_pool" or
+        "max_pool" (753 each), or "tags" (50 probabilities). For a torch module: the
+        name of a submodule. For an ONNX file: the name of an output. For both,
+        "penultimate" is the output of the model.
     pooling : tuple of str, default=("mean", "max")
-        Statistics over the windows of an item that make its row, as those of
-        `FramePooling`; ``None`` returns the vectors of the windows as frames.
+        Statistics over the windows of an item, as in `FramePooling`; ``None`` returns
+        the vectors of the windows as frames.
     window : float, default=None
-        Length of a window, in seconds; ``None`` means 3, on which musicnn was trained.
+        Length of a window, in seconds; ``None`` means 3, the length used to train
+        musicnn.
     hop : float, default=None
-        Seconds from one window to the next; ``None`` means `window`.
+        Time from one window to the next, in seconds; ``None`` means `window`.
     sr : float, default=None
-        Sampling rate that the model expects, in Hz. ``None`` is right for musicnn
-        only, which expects 16000.
+        Sampling rate that the model expects, in Hz. ``None`` is allowed only for
+        musicnn, which expects 16000.
     batch_size : int, default=16
-        Windows that go through the model at once.
+        Number of windows in a call of the model.
     device : str, default="auto"
-        "auto" is the first GPU, or else the CPU; or a device that torch knows.
+        "auto" is the first GPU, or the CPU if there is none; or any device of torch.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Type in which torch computes. "auto" is bfloat16 on a GPU that has it.
+        Floating-point type in torch. "auto" is bfloat16 on a GPU that supports it.
     <dtype>
     <reading>
 
     See Also
     --------
-    MelSpectrogram : The input of a network that is trained on the catalogue itself.
+    MelSpectrogram : Input of a network trained on your catalogue.
     FramePooling : Pools any frames in the same way.
 
     Notes
     -----
-    Windows follow each other from the start of an item; what is left at the end and
-    shorter than a window is not heard. An item shorter than one window is filled up
-    with silence, for musicnn with zeros in its spectrogram. An item that could not be
-    read has a row of zeros.
+    Windows are consecutive from the start of an item. A remainder at the end that is
+    shorter than a window is not used. An item shorter than one window is padded with
+    silence (with zeros in the spectrogram for musicnn). An item that could not be read
+    has a row of zeros.
 
-    musicnn sees 96 mel bands of sound at 16 kHz, ``log10(1 + 10000 S)``, in windows of
-    187 frames. Its weights are read from the checkpoint of the package, which is
-    compared with known sums first. Network and spectrogram together give the numbers
-    of the original under TensorFlow 2.15 to 1e-5 (tags and penultimate layer, two
-    clips), less its rounding of the spectrogram to half precision, which changes
-    the tags by up to 2e-5. It was trained on tags of songs that the Million Song
-    Dataset holds: keep that in mind where such songs are evaluated.
+    The input of musicnn is 96 mel bands of sound at 16 kHz, ``log10(1 + 10000 S)``, in
+    windows of 187 frames. Its weights are read from the checkpoint of the package,
+    which is compared with known sums first. Network and spectrogram together give the
+    numbers of the original under TensorFlow 2.15 to 1e-5 (tags and penultimate layer,
+    two clips), except for its rounding of the spectrogram to half precision, which
+    changes the tags by up to 2e-5. It was trained on tags of songs in the Million Song
+    Dataset: take this into account if you evaluate on these songs.
 
-    Models that download their weights at run time fit in as callables or modules; load
-    them first.
+    Models that download their weights at run time can be passed as callables or
+    modules; load them first.
 
-    With `store`, vectors of windows are kept on disk. This needs a model that can be
-    recognised: musicnn or an ONNX file.
+    With `store`, vectors of windows are kept on disk. This requires a model that can be
+    identified: musicnn or an ONNX file.
 
     .. versionadded:: 0.2
 
@@ -187,19 +188,19 @@ class AudioEmbedding(PooledExtractor):
         if isinstance(self.model, str) and self.model in TRAINING_SETS:
             if self.sr not in (None, MUSICNN_SR):
                 raise ValueError(
-                    f"sr={self.sr:g}, but musicnn has learnt from sound at "
+                    f"sr={self.sr:g}, but musicnn was trained on sound at "
                     f"{MUSICNN_SR} Hz. Leave sr out; files are resampled."
                 )
             return float(MUSICNN_SR)
         if self.sr is None:
             raise ValueError(
                 "sr is None; pass the sampling rate, in Hz, of the sound that the "
-                "model has learnt from."
+                "model was trained on."
             )
         return float(self.sr)
 
     def _frame_function(self) -> FrameFunction:
-        """Check the parameters against each other and return what makes vectors."""
+        """Check the parameters against each other and return the model's function."""
         sr = self._rate()
         window_s = _WINDOW_S if self.window is None else float(self.window)
         hop_s = window_s if self.hop is None else float(self.hop)
@@ -246,9 +247,9 @@ class AudioEmbedding(PooledExtractor):
     def _refuse_store(self) -> None:
         if self.store is not None:
             raise ValueError(
-                f"store={str(self.store)!r} would not know the vectors of this "
+                f"store={str(self.store)!r} cannot distinguish the vectors of this "
                 f"{type(self.model).__name__} from those of another. Use store with "
-                "musicnn or an ONNX file, or keep the result of transform yourself."
+                "musicnn or an ONNX file, or save the result of transform yourself."
             )
 
 

@@ -1,4 +1,4 @@
-"""Why an item of audio cannot be used."""
+"""The error for audio items that cannot be used."""
 
 import os
 from typing import Any
@@ -9,25 +9,25 @@ __all__ = ["AudioReadError", "describe_bad_sample"]
 
 
 class AudioReadError(ValueError):
-    """An item of audio that cannot become frames.
+    """An audio item cannot be converted to frames.
 
     Parameters
     ----------
     path : str, bytes, PathLike or None
-        The file, or ``None`` for a waveform handed over in memory.
+        Path of the file, or ``None`` for a waveform.
     reason : str
-        Why it cannot be used.
+        Reason why it cannot be used.
     index : int, default=None
         Position of the item in X.
 
     Attributes
     ----------
     path : str, bytes, PathLike or None
-        The file, or ``None`` for a waveform handed over in memory.
+        Path of the file, or ``None`` for a waveform.
     reason : str
-        Why it cannot be used.
+        Reason why it cannot be used.
     index : int or None
-        Position of the item in X, where known.
+        Position of the item in X, if known.
 
     See Also
     --------
@@ -63,7 +63,7 @@ class AudioReadError(ValueError):
 
 
 def describe_bad_sample(samples: np.ndarray) -> str:
-    """Name the first sample that is not finite, or the peak where all are."""
+    """Name the first sample that is not finite, or the peak if all are finite."""
     bad = ~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
     if bad.any():
         first = int(np.argmax(bad))

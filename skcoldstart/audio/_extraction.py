@@ -1,4 +1,4 @@
-"""One item of audio to frames, of one kind or of several kinds at once."""
+"""Convert one audio item to frames of one or several kinds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ __all__ = ["Analysis", "ClipExtractor", "ClipFrames", "FrameFunction"]
 
 
 class FrameFunction(Protocol):
-    """Turns a mono float32 waveform into float32 frames; picklable.
+    """Maps a mono float32 waveform to float32 frames; picklable.
 
-    Its repr tells what it computes: a store knows the frames by it. It raises
-    OverflowError where features are not finite, AudioReadError where it has none.
+    Its repr describes the frames completely and identifies them in a store. It raises
+    OverflowError if features are not finite, AudioReadError if it has none.
     """
 
     @property
@@ -33,7 +33,7 @@ class FrameFunction(Protocol):
 
 @dataclass(frozen=True)
 class Analysis:
-    """One kind of frames: what computes them, at which sampling rate, of which type."""
+    """One kind of frames: their function, sampling rate and type."""
 
     compute: FrameFunction
     sr: float
@@ -52,7 +52,7 @@ class Analysis:
         if not (np.isfinite(cast.max()) and np.isfinite(cast.min())):
             raise AudioReadError(
                 None,
-                f"features as large as {np.abs(frames).max():.3g} do not fit into "
+                f"features as large as {np.abs(frames).max():.3g} exceed the range of "
                 f"{self.dtype}; use dtype='float32'",
             )
         return cast
@@ -63,25 +63,25 @@ class Analysis:
 
 
 class ClipFrames(NamedTuple):
-    """What became of one item."""
+    """The result for one item."""
 
-    frames: tuple[np.ndarray, ...]  # of each analysis; empty where there is an error
+    frames: tuple[np.ndarray, ...]  # of each analysis; empty if there is an error
     error: AudioReadError | None
-    notice: str | None  # what makes its file look truncated, if anything does
-    decoder: str | None  # what decoded it, where that is not libsndfile
-    content: str | None  # a checksum of its file, where that is wanted
+    notice: str | None  # why its file seems truncated, if it does
+    decoder: str | None  # the decoder, if it is not libsndfile
+    content: str | None  # a checksum of its file, if requested
 
 
 @dataclass(frozen=True)
 class ClipExtractor:
-    """Turn one item, a path or a waveform, into frames; never raise on its content.
+    """Convert a path or waveform to frames; errors in its content are returned.
 
-    Holds parameters only, so that it travels cheaply to worker processes.
+    Holds only parameters, so it is cheap to send to worker processes.
     """
 
     analyses: tuple[Analysis, ...]
     reading: Reading
-    identifies: bool = False  # whether a checksum of each file is wanted
+    identifies: bool = False  # whether to compute a checksum of each file
 
     def __call__(
         self, index: int, item: Any, wanted: Sequence[int] | None = None

@@ -1,4 +1,4 @@
-"""What all extractors share: reading options, transform, the policy for bad items."""
+"""Base of all extractors: reading options, transform, and errors of items."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class AudioReader(
     BaseEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
-    """Base of what reads audio: the options, and how items are extracted with them."""
+    """Base of all estimators that read audio, with their options."""
 
     _parameter_constraints: dict = {
         "reader": [StrOptions({"auto", "soundfile", "av"}), callable],
@@ -61,12 +61,12 @@ class AudioReader(
         )
 
     def set_output(self, *, transform: Any = None) -> Self:
-        """Set the container of rows; frames have no columns and stay as they are.
+        """Set the container of rows; frames have no columns and are not changed.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            Container of the rows; ``None`` leaves it.
+            Container of the rows; ``None`` does not change it.
 
         Returns
         -------
@@ -79,11 +79,11 @@ class AudioReader(
 
     @property
     def _gives_rows(self) -> bool:
-        """Whether the result is one row an item, which has columns."""
+        """Return whether the result is one row per item, with columns."""
         return False
 
     def _run(self, analyses: tuple[Analysis, ...], X: Any) -> Run:
-        """Check the items and return how they will be extracted."""
+        """Check the items and return the extraction to run."""
         reading = Reading(
             self.reader,
             None if self.max_duration is None else float(self.max_duration),
@@ -102,7 +102,7 @@ class AudioReader(
         )
 
     def _waveform(self, item: Any) -> tuple[np.ndarray, float]:
-        """Return one item as it is heard, (n_samples,), and its sampling rate in Hz."""
+        """Return the samples of one item, (n_samples,), and the sampling rate in Hz."""
         run = self._run((self._analysis(),), [item])
         rate = run.extract.analyses[0].sr
         clip = run.extract.reading.clip(0, run.items[0], [rate])
@@ -119,7 +119,7 @@ class AudioReader(
 
 
 class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
-    """Base of extractors: paths or waveforms in, frames of each item out.
+    """Base of extractors from paths or waveforms to frames.
 
     A subclass has `sr` and `dtype` and defines `_frame_function`.
     """
@@ -138,12 +138,12 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; there is nothing to learn.
+        """Check the parameters. Nothing is learned from the data.
 
         Parameters
         ----------
         X : sequence of n_items paths or waveforms
-            Not read.
+            Not used.
         y : Ignored
             Present for API consistency.
 
@@ -170,9 +170,9 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
         Returns
         -------
         RaggedArray or LazySequence of n_items
-            Item i is (n_frames_i, n_features), frame-major; it has no frames where
-            the item could not be used. With ``lazy=True`` it is computed when it is
-            read, with `store` it is read from disk.
+            Item i is (n_frames_i, n_features), frame-major; An item that could not be
+            used has no frames. With ``lazy=True`` an item is computed on access, with
+            `store` it is read from disk.
 
         Raises
         ------
@@ -197,9 +197,9 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
         return frames
 
     def _frame_function(self) -> FrameFunction:
-        """Check the parameters against each other and return what computes frames."""
+        """Check the parameters against each other and return the frame function."""
         raise NotImplementedError
 
     def _analysis(self) -> Analysis:
-        """Return what is computed of an item."""
+        """Return the analyses of an item."""
         return Analysis(self._frame_function(), float(self.sr), np.dtype(self.dtype))

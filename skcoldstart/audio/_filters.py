@@ -1,4 +1,4 @@
-"""Mel bands of Slaney's scale, as arrays."""
+"""Mel bands of Slaney's scale."""
 
 import numpy as np
 

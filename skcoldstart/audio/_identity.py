@@ -1,4 +1,4 @@
-"""Whether an item is the one whose frames were stored."""
+"""Identify items, to find their stored frames."""
 
 import hashlib
 import os
@@ -18,9 +18,9 @@ _CHUNK_BYTES = 1 << 20
 class ItemIdentity:
     """Name, state and content of an item.
 
-    The name of a file is its path and size, its state what the file system changes
-    with every write: inode and times. A file of another state has to be compared by
-    content: it may have been replaced, or only been copied or touched.
+    The name of a file is its path and size. Its state is its inode and times, which
+    change with every write. A file with another state is compared by content: it may
+    have been replaced, or only copied or touched.
     """
 
     def __init__(self, name: str, path: str | bytes | None) -> None:
@@ -34,7 +34,7 @@ class ItemIdentity:
         return "" if self._path is None else file_content(self._path)
 
     def is_current(self) -> bool:
-        """Tell whether the file is still what it was when it was identified."""
+        """Return whether the file has not changed since it was identified."""
         try:
             return self._path is None or self.state == _state(os.stat(self._path))
         except OSError:
@@ -42,7 +42,7 @@ class ItemIdentity:
 
 
 def identify(index: int, item: Any, reading: Reading) -> ItemIdentity | None:
-    """Identify a file by its name, a waveform by its samples; None where neither is."""
+    """Identify a file by its name and a waveform by its samples; None for others."""
     if is_missing(item):
         return None
     if is_path(item):
@@ -50,7 +50,8 @@ def identify(index: int, item: Any, reading: Reading) -> ItemIdentity | None:
             path = os.path.abspath(reading.absolute(item))
             return ItemIdentity(f"{os.stat(path).st_size}:{os.fsdecode(path)}", path)
         except (OSError, ValueError):
-            # A function may read what is no file: that is known by its name alone.
+            # A function may read items that are not files; they are identified by name
+            # only.
             name = os.fsdecode(item)
             return ItemIdentity(f"::{name}", None) if callable(reading.reader) else None
     samples = np.ascontiguousarray(check_waveform(index, item))
@@ -59,7 +60,7 @@ def identify(index: int, item: Any, reading: Reading) -> ItemIdentity | None:
 
 
 def file_content(path: str | bytes) -> str:
-    """Return a checksum of the content of a file; empty where it cannot be read."""
+    """Return a checksum of the content of a file, or "" if it cannot be read."""
     from skcoldstart._kernels.checksum import block_sums
 
     digest = hashlib.blake2b(digest_size=16)

@@ -1,4 +1,4 @@
-"""What an item of audio may be: a path, a waveform, or nothing."""
+"""Check audio items: paths, waveforms, or missing values."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["check_audio_items", "check_waveform", "is_missing", "is_path"]
 
 
 def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
-    """Accept a sequence of paths or of mono waveforms; name the first odd item."""
+    """Check a sequence of paths or mono waveforms; name the first invalid item."""
     items = check_item_sequence(X)
     if isinstance(items, LazySequence):
         return items
@@ -34,15 +34,15 @@ def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
         if items.shape[1] != 1:
             raise ValueError(
                 f"X is a table with {items.shape[1]} columns; expected one path or "
-                "waveform per item. Pass one column of paths, or X.to_numpy() where "
-                "rows are waveforms."
+                "waveform per item. Pass one column of paths, or X.to_numpy() if rows "
+                "are waveforms."
             )
         items = list(items.iloc[:, 0])
     for index, item in enumerate(items):
         if is_missing(item) and not allow_missing:
             raise ValueError(
-                f"Item {index} of X is {item!r}, no path or waveform. Drop it, or keep "
-                "its row without frames: on_error='warn' or 'ignore'."
+                f"Item {index} of X is {item!r}; expected a path or a waveform. Drop "
+                f"it, or keep its row without frames with on_error='warn' or 'ignore'."
             )
         if not is_path(item) and not is_missing(item):
             check_waveform(index, item)
@@ -50,28 +50,29 @@ def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
 
 
 def is_path(item: Any) -> bool:
-    """Tell whether an item is a path and not a waveform."""
+    """Return whether an item is a path."""
     return isinstance(item, (str, bytes, os.PathLike))
 
 
 def is_missing(item: Any) -> bool:
-    """Tell whether an item is what tables hold where there is no audio."""
+    """Return whether an item is a missing value."""
     if isinstance(item, (float, np.floating)):
         return bool(np.isnan(item))
     return item is None or type(item).__name__ in {"NAType", "NaTType"}
 
 
 def check_waveform(index: int, item: Any) -> np.ndarray:
-    """Return an item as a 1-D floating array, or refuse its type or shape."""
+    """Return an item as a 1-D floating array, or reject its type or shape."""
     _refuse_pair(index, item)
     try:
         waveform = np.asarray(item)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Item {index} of X is a {type(item).__name__} that is no array: {error}"
+            f"Item {index} of X is a {type(item).__name__} that is not an array: "
+            f"{error}"
         ) from error
     if waveform.dtype == object and waveform.ndim == 1:
-        # A row of equal-length waveforms that numpy joined to a 2-D object array.
+        # A row of equal-length waveforms that numpy made a 2-D object array.
         waveform = np.asarray(waveform.tolist())
     if waveform.dtype.kind not in "fiub":
         raise ValueError(
@@ -93,14 +94,14 @@ def check_waveform(index: int, item: Any) -> np.ndarray:
 
 
 def _refuse_pair(index: int, item: Any) -> None:
-    """Refuse what librosa.load and its like return: samples and their rate."""
+    """Reject pairs of samples and rate, as returned by librosa.load."""
     if isinstance(item, (tuple, list)) and len(item) == 2:
         n_axes = sorted(np.ndim(part) for part in item if hasattr(part, "__len__"))
         scalars = [part for part in item if not hasattr(part, "__len__")]
         if n_axes and scalars:
             raise ValueError(
                 f"Item {index} of X is a pair of samples and a number ({scalars[0]}), "
-                "as librosa.load returns it; expected the samples alone, at the "
+                "as librosa.load returns it; expected only the samples, at the "
                 "extractor's sr. Pass librosa.load(path, sr=extractor.sr)[0], or the "
                 "path itself."
             )

@@ -25,9 +25,9 @@ class LibrosaFeatures(PooledExtractor):
     """Turn audio files or waveforms into frames of librosa's features.
 
     Harmony, rhythm and loudness, where `MFCCExtractor` and `MelSpectrogram` describe
-    timbre: any function of ``librosa.feature`` by name, and any function of yours.
-    Frames lie where those of the other extractors do, so that they can be joined.
-    Needs librosa: ``pip install skcoldstart[librosa]``.
+    timbre: any function of ``librosa.feature`` by name, and any function of your own.
+    Frames have the same positions as those of the other extractors, so they can be
+    joined. Needs librosa: ``pip install skcoldstart[librosa]``.
 
     Parameters
     ----------
@@ -37,20 +37,19 @@ class LibrosaFeatures(PooledExtractor):
         ``y=`` samples and ``sr=`` and return (n_values, n_frames).
     params : dict, default=None
         Parameters of features, by name: ``{"chroma_cqt": {"n_chroma": 24}}``. The name
-        of a function of yours is its ``__name__``.
+        of your own function is its ``__name__``.
     preprocess : {"harmonic", "percussive", "trim"}, callable or sequence of these, \
 default=None
-        What happens to the sound first: its harmonic or percussive part, or what is
-        left between silence at its start and end; or a function from samples to
-        samples.
+        Processing before the analysis: the harmonic or percussive part, the sound
+        without silence at its start and end, or a function from samples to samples.
     pooling : tuple of str, default=None
-        Statistics over frames that make one row an item, as those of `FramePooling`;
-        ``None`` returns the frames.
+        Statistics over frames for one row per item, as in `FramePooling`; ``None``
+        returns the frames.
     sr : float, default=22050
-        Sampling rate of the analysis, in Hz. Files are resampled to it; waveforms are
-        taken to have it.
+        Sampling rate of the analysis, in Hz. Files are resampled to it; waveforms must
+        have it.
     n_fft : int, default=2048
-        Samples in a frame, where a function has ``n_fft`` or ``frame_length``.
+        Samples in a frame, for functions with ``n_fft`` or ``frame_length``.
     hop_length : int, default=512
         Samples from one frame to the next.
     <dtype>
@@ -66,18 +65,18 @@ default=None
     -----
     The values are those of librosa's functions with their defaults, ``sr``,
     ``hop_length`` and ``n_fft``, in single precision. L samples have ``1 + L //
-    hop_length`` frames; what a function returns beyond that is cut off, and one number
-    for the whole clip ("tempo") is repeated.
+    hop_length`` frames; further frames that a function returns are cut off, and a
+    single number for the whole clip ("tempo") is repeated.
 
-    The default features are 12 + 7 + 6 + 384 + 1 + 1 = 411 numbers a frame, 384 of
-    them the tempogram.
+    The default features are 12 + 7 + 6 + 384 + 1 + 1 = 411 numbers per frame, 384 of
+    them from the tempogram.
 
-    Time is librosa's: some tenths of a second for the chroma of a 29-second clip. It
-    holds Python's lock for a part of it, so processes (``joblib.parallel_config("loky",
-    n_jobs=-1)``) use a machine better than threads.
+    The time is that of librosa: a few tenths of a second for the chroma of a 29-second
+    clip. It holds Python's global lock for a part of it, so processes
+    (``joblib.parallel_config("loky", n_jobs=-1)``) use a machine better than threads.
 
-    With `store`, functions of yours are known by name and code, but not by what they
-    call; use another folder after a change there.
+    With `store`, your own functions are identified by name and code, but not by the
+    functions they call; use another folder after a change in those.
 
     .. versionadded:: 0.2
 

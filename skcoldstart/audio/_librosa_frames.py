@@ -1,4 +1,4 @@
-"""Frames of librosa's features, each on the grid of the other extractors."""
+"""Frames of librosa's features, at the positions of the other extractors' frames."""
 
 import inspect
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Step = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Feature:
-    """A function of a waveform, with its parameters; known by its description."""
+    """A function of a waveform with its parameters, identified by its description."""
 
     name: str
     description: str
@@ -48,14 +48,15 @@ class Feature:
             raise AudioReadError(
                 None,
                 f"{self.name} returned {values.dtype} of shape {values.shape}, not "
-                f"real numbers of shape (n_values, {n_frames}), a column a frame",
+                f"real numbers of shape (n_values, {n_frames}), with one column per "
+                f"frame",
             )
         return values[:, :n_frames]
 
 
 @dataclass(frozen=True)
 class LibrosaFrames:
-    """Compute features of a waveform one below the other, frame-major."""
+    """Compute features of a waveform and concatenate them, frame-major."""
 
     features: tuple[Feature, ...]
     steps: tuple[Step, ...] = field(repr=False, compare=False)
@@ -70,12 +71,12 @@ class LibrosaFrames:
         return sum(self.counts())
 
     def counts(self) -> tuple[int, ...]:
-        """Return how many values each feature has, as seen on a second of noise."""
+        """Return the number of values of each feature, found with a second of noise."""
         return _counts(self)
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Return float32 frames of shape (n_frames, n_features)."""
-        # Results must not depend on the number of threads of BLAS.
+        # Results must not depend on the number of BLAS threads.
         with one_blas_thread():
             frames = np.vstack(self.parts(waveform)).T
         frames = np.ascontiguousarray(frames, np.float32)
@@ -90,7 +91,7 @@ class LibrosaFrames:
         for step in self.steps:
             waveform = step(waveform)
         if len(waveform) == 0:
-            raise AudioReadError(None, "preprocessing leaves no samples of it")
+            raise AudioReadError(None, "preprocessing leaves no samples")
         n_frames = 1 + len(waveform) // self.hop_length
         return [
             feature.frames(waveform, self.sr, n_frames) for feature in self.features
@@ -104,14 +105,14 @@ def _counts(compute: LibrosaFrames) -> tuple[int, ...]:
         return tuple(len(part) for part in compute.parts(noise.astype(np.float32)))
     except AudioReadError as error:
         raise ValueError(
-            f"Features cannot be computed, as a second of noise shows: {error.reason}."
+            f"Features cannot be computed from a second of noise: {error.reason}."
         ) from error
 
 
 def librosa_feature(
     feature: str | Callable[..., Any], common: dict[str, Any], params: dict[str, Any]
 ) -> Feature:
-    """Look up a feature; `common` parameters are set where its function has them."""
+    """Look up a feature; `common` parameters are set if its function has them."""
     if callable(feature):
         description = f"{fingerprint(feature)} {_described(params)}"
         return Feature(feature_name(feature), description, feature, params, False)
@@ -132,7 +133,7 @@ def librosa_feature(
 
 
 def feature_name(feature: str | Callable[..., Any]) -> str:
-    """Return the name of a feature, which `params` has it under."""
+    """Return the name of a feature, as used in `params`."""
     if isinstance(feature, str):
         return feature
     return getattr(feature, "__name__", type(feature).__name__)

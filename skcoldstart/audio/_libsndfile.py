@@ -1,4 +1,4 @@
-"""Decode a file with libsndfile, or say exactly why it cannot be decoded."""
+"""Decode a file with libsndfile, with exact reasons for errors."""
 
 import os
 import re
@@ -13,16 +13,16 @@ __all__ = ["UNKNOWN_FORMAT", "decode"]
 
 UNKNOWN_FORMAT = "its content is not a known audio format"
 
-# MP3 lengths are estimates where the encoder wrote none; two MPEG frames of slack.
+# MP3 lengths are estimates if the encoder wrote none; allow two MPEG frames.
 _LENGTH_SLACK = 2 * 1152
 
-# Up to so many samples before damage are given up with it: an MPEG frame, 26 ms.
+# At most this many samples before damage are lost with it: an MPEG frame, 26 ms.
 _SALVAGE_BLOCK = 1152
 
 _CHUNK_LENGTH = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.M)
 _OGG_HOLE = "libogg reports a hole"
 
-# The last page of an Ogg stream says that it is the last. No page is longer.
+# The last page of an Ogg stream is marked as the last. No page is longer.
 _OGG_PAGE_BYTES = 27 + 255 + 255 * 255
 _OGG_END_OF_STREAM = 4
 
@@ -34,7 +34,7 @@ def decode(path: Any, request: Request) -> Decoded:
     """
     import soundfile
 
-    # Bytes spare soundfile from encoding names that are not valid Unicode.
+    # As bytes, names that are not valid Unicode need no encoding by soundfile.
     name = os.fsencode(path) if os.name == "posix" else os.fsdecode(path)
     try:
         with soundfile.SoundFile(name) as file:
@@ -66,7 +66,7 @@ def decode(path: Any, request: Request) -> Decoded:
 def _read_to_damage(name: bytes | str, n_samples: int) -> np.ndarray:
     """Read block by block until the decoder gives up; (n_read, n_channels), float32.
 
-    Unlike a read in one go, this tells how far the decoder came.
+    Unlike a read in one go, this shows how far the decoder got.
     """
     import soundfile
 
@@ -83,7 +83,7 @@ def _read_to_damage(name: bytes | str, n_samples: int) -> np.ndarray:
 
 
 def _reason(error: Exception) -> str:
-    """Say in our words what libsndfile says, and correct what it says wrongly."""
+    """Return the reason of a libsndfile error, corrected if it is wrong."""
     text = getattr(error, "error_string", str(error)).strip().rstrip(".")
     if "does not exist" in text or "not recognised" in text:
         return UNKNOWN_FORMAT
@@ -93,13 +93,13 @@ def _reason(error: Exception) -> str:
 
 
 def _notice(name: bytes | str, file: Any, n_read: int, n_wanted: int) -> str | None:
-    """Return what makes a file look cut short, although it could be decoded."""
+    """Return why a decoded file seems truncated, or None."""
     if n_read < n_wanted - _LENGTH_SLACK:
         return f"{n_read} of {n_wanted} declared samples could be decoded"
     log = file.extra_info
     found = _CHUNK_LENGTH.search(log)
     if found and int(found[1]) > int(found[2]):
-        return f"it declares {found[1]} bytes of samples and holds {found[2]}"
+        return f"it declares {found[1]} bytes of samples but has {found[2]}"
     if _OGG_HOLE in log:
         return "a part of its stream is damaged"
     if file.format == "OGG" and not _ogg_has_end(name):
@@ -108,9 +108,9 @@ def _notice(name: bytes | str, file: Any, n_read: int, n_wanted: int) -> str | N
 
 
 def _ogg_has_end(name: bytes | str) -> bool:
-    """Tell whether the last whole page of an Ogg file ends its stream.
+    """Return whether the last complete page of an Ogg file ends its stream.
 
-    The decoder's log names a missing end too, but not where it lies inside a page.
+    The decoder's log also reports a missing end, but not inside a page.
     """
     with open(name, "rb") as file:
         n_bytes = file.seek(0, os.SEEK_END)
@@ -129,6 +129,6 @@ def _ogg_has_end(name: bytes | str) -> bool:
 
 
 def _is_pcm16(file: Any) -> bool:
-    """Tell whether integers are faster to read and average to the same samples."""
+    """Return whether reading integers is faster and gives the same mono samples."""
     is_lossless = file.format in {"WAV", "WAVEX", "FLAC"}
     return is_lossless and file.subtype == "PCM_16" and file.channels <= 2

@@ -1,4 +1,4 @@
-"""Windows of sound to vectors, by a model that somebody has trained."""
+"""Map windows of sound to vectors with a pretrained model."""
 
 import hashlib
 import os
@@ -29,14 +29,14 @@ _LOG_SCALE = 10_000.0
 
 
 def musicnn_frames(seconds: float) -> int:
-    """Return the frames of a window, counted as the network's authors do."""
+    """Return the number of frames of a window, as counted by the network's authors."""
     n_samples, n_fft, hop = int(seconds * MUSICNN_SR), 512, 256
     return (n_samples - n_fft // 2) // hop + 1
 
 
 @dataclass(frozen=True)
 class MusicNNVectors:
-    """Log-mel windows through musicnn; holds no weights, so that it travels cheaply."""
+    """Log-mel windows through musicnn; holds no weights, so it is cheap to send."""
 
     training_set: str
     layer: str
@@ -71,7 +71,7 @@ class TorchVectors:
     """Windows of samples through a torch module."""
 
     module: Any
-    layer: str | None  # a submodule whose output is taken
+    layer: str | None  # a submodule whose output is used
     window: int  # samples
     hop: int
     precision: str
@@ -99,7 +99,7 @@ class ONNXVectors:
     """Windows of samples through a network in an ONNX file."""
 
     digest: str
-    output: str | None  # its first output where None
+    output: str | None  # the first output if None
     window: int  # samples
     hop: int
     path: str = field(repr=False)
@@ -144,13 +144,13 @@ class CallableVectors:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file, by which stored vectors know their network."""
+    """Return the SHA-256 of a file, which identifies the network of stored vectors."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _windows(values: np.ndarray, length: int, hop: int) -> np.ndarray:
-    """Return whole windows of rows; zeros fill up what is shorter than one."""
+    """Return complete windows of rows; shorter input is padded with zeros."""
     if len(values) < length:
         padding = [(0, length - len(values))] + [(0, 0)] * (values.ndim - 1)
         values = np.pad(values, padding)
@@ -161,7 +161,7 @@ def _windows(values: np.ndarray, length: int, hop: int) -> np.ndarray:
 def _in_batches(
     function: Callable[[np.ndarray], Any], windows: np.ndarray, batch_size: int
 ) -> np.ndarray:
-    """Apply a function to blocks of windows, and check what comes back."""
+    """Apply a function to blocks of windows, and check its results."""
     parts = []
     for start in range(0, len(windows), batch_size):
         batch = windows[start : start + batch_size].copy()
@@ -169,7 +169,7 @@ def _in_batches(
         if vectors.ndim != 2 or len(vectors) != len(batch):
             raise TypeError(
                 f"model returned an array of shape {vectors.shape} for {len(batch)} "
-                f"windows of shape {batch.shape[1:]}; expected one vector a window, "
+                f"windows of shape {batch.shape[1:]}; expected one vector per window, "
                 f"shape ({len(batch)}, n_features)."
             )
         if not np.isfinite(vectors).all():
@@ -179,7 +179,7 @@ def _in_batches(
 
 
 def _features_of_silence(vectors: Any) -> int:
-    """Run a silent window to see how long the vectors of a model are."""
+    """Run a silent window to find the length of the vectors of a model."""
     return vectors(np.zeros(vectors.window, np.float32)).shape[1]
 
 

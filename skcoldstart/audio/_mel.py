@@ -16,7 +16,7 @@ __all__ = ["MelSpectrogram"]
 
 
 class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
-    """Turn audio files or waveforms into mel spectrogram frames.
+    """Convert audio files or waveforms to mel spectrogram frames.
 
     Every item becomes a sequence of frames: power in `n_mels` bands, `hop_length`
     samples apart, with the numbers of ``librosa.feature.melspectrogram``.
@@ -28,9 +28,9 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
         Mel bands, the features of a frame.
     <band edges>
     compression : {"log", "db"} or None, default="log"
-        What is done to mel power S: "log" is ``log1p(log_scale * S)``, "db" is
-        ``10 * log10(max(S, 1e-10))`` cut off 80 dB below the maximum of the clip, and
-        ``None`` leaves power as it is.
+        Compression of mel power S: "log" is ``log1p(log_scale * S)``, "db" is ``10 *
+        log10(max(S, 1e-10))`` cut off 80 dB below the maximum of the clip, and ``None``
+        returns the power.
     log_scale : float, default=10000.0
         Factor inside the logarithm of ``compression="log"``.
     <dtype>
@@ -39,29 +39,30 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
     See Also
     --------
     MFCCExtractor : Cepstral coefficients of the same spectrogram.
-    VectorQuantizer : Turns frames into codewords.
+    VectorQuantizer : Maps frames to codewords.
 
     Notes
     -----
-    Frame t is centred on sample ``t * hop_length``; zeros stand outside the clip, so
-    that L samples give ``1 + L // hop_length`` frames (``1 + (L - 1) // hop_length``
-    for odd `n_fft`). Its power spectrum under a periodic Hann window is summed by
-    triangles that are evenly spaced on Slaney's mel scale and have unit area. All of
-    it is single precision: decibels agree with librosa's to 2e-3.
+    Frame t is centred on sample ``t * hop_length``; samples outside the clip are 0, so
+    L samples give ``1 + L // hop_length`` frames (``1 + (L - 1) // hop_length`` for odd
+    `n_fft`). Its power spectrum under a periodic Hann window is summed with triangular
+    weights that are evenly spaced on Slaney's mel scale and have unit area. All
+    computations are in single precision: decibels agree with librosa's to 2e-3.
 
-    ``compression="db"`` ties every frame to the loudest moment of its clip, so a clip
-    cut short has other frames than a cut of the clip's frames; "log" does not.
+    With ``compression="db"`` every frame depends on the loudest moment of its clip. The
+    frames of a shortened clip then differ from the first frames of the clip. This is
+    not so with "log".
 
-    Files are decoded by libsndfile (WAV, FLAC, OGG, OPUS, MP3 and more), their
-    channels averaged and resampled by soxr, to the very samples of
-    ``librosa.load(path, sr=sr)``. A file whose rate is below `sr` has empty upper
-    bands. What a truncated file still holds is used, with a warning; a FLAC file cut
-    short is bad for its decoder, unless ``salvage=True``.
+    Files are decoded by libsndfile (WAV, FLAC, OGG, OPUS, MP3 and more), their channels
+    averaged and resampled by soxr, to exactly the samples of ``librosa.load(path,
+    sr=sr)``. A file whose rate is below `sr` has empty upper bands. The remaining part
+    of a truncated file is used, with a warning. A truncated FLAC file cannot be decoded
+    unless ``salvage=True``.
 
-    Time is linear in the length of the audio. Memory is the result, the decoded
-    samples of one item per worker and, with several workers, the frames of 40 items
-    per worker. With `store` the result stays on disk and 64 MB of frames wait in
-    memory to be written: what a killed run has to compute again.
+    Time is linear in the length of the audio. Memory is the result, the decoded samples
+    of one item per worker and, with several workers, the frames of 40 items per worker.
+    With `store` the result stays on disk, and up to 64 MB of frames are buffered in
+    memory. A killed run loses this buffer.
 
     .. versionadded:: 0.1
 
@@ -151,7 +152,7 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
         return np.array([f"mel{band}" for band in range(self.n_mels)], dtype=object)
 
     def band_frequencies(self) -> np.ndarray:
-        """Return the frequency at which each band is most sensitive.
+        """Return the frequency of the maximum of each band.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What the extractors of mel bands share: framing, bands and the warning about them."""
+"""Base of extractors of mel bands: framing, bands and warnings about them."""
 
 from numbers import Integral, Real
 from typing import Any, Self
@@ -12,7 +12,7 @@ __all__ = ["MelExtractor"]
 
 
 class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
-    """Base of extractors of mel bands and of what is made of them."""
+    """Base of extractors of mel bands and of features computed from them."""
 
     _parameter_constraints: dict = {
         **AudioExtractor._parameter_constraints,
@@ -30,12 +30,12 @@ class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
     fmax: float | None
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; there is nothing to learn.
+        """Check the parameters. Nothing is learned from the data.
 
         Parameters
         ----------
         X : sequence of n_items paths or waveforms
-            Not read.
+            Not used.
         y : Ignored
             Present for API consistency.
 
@@ -49,8 +49,8 @@ class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
         if len(empty):
             warn(
                 f"{len(empty)} of {self.n_mels} mel bands hold no frequency bin (band "
-                f"{empty[0]} is the first) and will be constant. Lower n_mels, raise "
-                "fmin or use a longer n_fft."
+                f"{empty[0]} is the first) and will be constant. Decrease n_mels, "
+                f"increase fmin or use a longer n_fft."
             )
         return self
 

@@ -15,7 +15,7 @@ __all__ = ["MFCCExtractor"]
 
 
 class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
-    """Turn audio files or waveforms into MFCC frames with their deltas.
+    """Convert audio files or waveforms to MFCC frames with deltas.
 
     Every item becomes a sequence of frames: `n_mfcc` coefficients, then their first
     and second differences in time, with the numbers of ``librosa.feature.mfcc`` and
@@ -25,13 +25,13 @@ class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
     ----------
     <framing>
     n_mfcc : int, default=13
-        Coefficients, the first (loudness) included; at most `n_mels`.
+        Number of coefficients, including the first (loudness); at most `n_mels`.
     n_mels : int, default=128
-        Mel bands that the coefficients summarise.
+        Number of mel bands of the spectrogram.
     n_deltas : {0, 1, 2}, default=2
-        How many orders of differences follow the coefficients.
+        Number of orders of differences after the coefficients.
     delta_width : int, default=9
-        Frames that a difference is fitted to; odd, at least 3.
+        Number of frames that a difference is fitted to; odd, at least 3.
     <band edges>
     <dtype>
     <reading>
@@ -39,19 +39,19 @@ class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
     See Also
     --------
     MelSpectrogram : The spectrogram itself, with notes on framing, files and memory.
-    VectorQuantizer : Turns frames into codewords.
+    VectorQuantizer : Maps frames to codewords.
 
     Notes
     -----
     The coefficients are the first `n_mfcc` of an orthonormal cosine transform of the
-    mel spectrogram in decibels, which is cut off 80 dB below the maximum of the clip:
-    a clip cut short has other coefficients than a cut of the clip's coefficients.
-    They agree with librosa's to 2e-3.
+    mel spectrogram in decibels, which is cut off 80 dB below the maximum of the clip.
+    The coefficients of a shortened clip therefore differ from the first coefficients of
+    the clip. They agree with librosa's to 2e-3.
 
     Deltas are derivatives of Savitzky and Golay [2]_: of the line (first) and of the
-    parabola (second) that fit `delta_width` frames best. The half window at either
-    end of the clip repeats the nearest whole fit. A clip of fewer than `delta_width`
-    frames, which librosa refuses, is continued with its first and last frame instead.
+    parabola (second) that fit `delta_width` frames best. In the half window at each end
+    of the clip, the nearest complete fit is used. A clip of fewer than `delta_width`
+    frames, which librosa rejects, is extended with its first and last frame.
 
     .. versionadded:: 0.1
 

@@ -1,4 +1,4 @@
-"""The trained weights of musicnn: where they are, and whether they are whole."""
+"""Find the trained weights of musicnn, and check them."""
 
 import hashlib
 import zipfile
@@ -57,14 +57,14 @@ _SUMS = {
 _LARGEST_FILE = 1 << 25
 
 _REMEDY = (
-    "Run 'pip download --no-deps musicnn==0.1.0' and pass weights= the path of the "
-    "wheel, or of a folder that it was unpacked to."
+    "Run 'pip download --no-deps musicnn==0.1.0' and pass as weights= the path of the "
+    "wheel, or of the folder it was unpacked to."
 )
 
 
 @lru_cache(maxsize=4)
 def load_musicnn(weights: str | None, training_set: str) -> dict[str, np.ndarray]:
-    """Return the weights of the network by name, without the optimiser's state."""
+    """Return the weights of the network by name, without the optimizer's state."""
     place = _installed_folder() if weights is None else Path(weights).expanduser()
     if place is None:
         raise FileNotFoundError(f"No weights of musicnn were given. {_REMEDY}")
@@ -74,7 +74,7 @@ def load_musicnn(weights: str | None, training_set: str) -> dict[str, np.ndarray
         if hashlib.sha256(content).hexdigest() != expected:
             raise ValueError(
                 f"{name!r} of {str(place)!r} is not that of musicnn 0.1.0 "
-                f"({training_set}): its SHA-256 differs, so it is damaged or of "
+                f"({training_set}): its SHA-256 differs, so it is damaged or has "
                 f"another version. {_REMEDY}"
             )
         contents.append(content)
@@ -89,7 +89,7 @@ def _is_weight(name: str) -> bool:
 
 
 def _installed_folder() -> Path | None:
-    """Return the folder of the package where it is installed; it is not imported."""
+    """Return the folder of the installed package, without importing it."""
     spec: Any = find_spec("musicnn")
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
@@ -97,7 +97,7 @@ def _installed_folder() -> Path | None:
 def _read(place: Path, folder: str, name: str) -> bytes:
     """Return a file of the wheel, of the unpacked wheel, or of the model's folder."""
     missing = FileNotFoundError(
-        f"{str(place)!r} holds no musicnn weights ({folder}/{name}). {_REMEDY}"
+        f"{str(place)!r} has no musicnn weights ({folder}/{name}). {_REMEDY}"
     )
     if place.is_dir():
         for parent in (place / "musicnn" / folder, place / folder, place):
@@ -116,5 +116,5 @@ def _read(place: Path, folder: str, name: str) -> bytes:
         raise missing from None
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{str(place)!r} is no wheel, or a damaged one ({error}). {_REMEDY}"
+            f"{str(place)!r} is not a wheel, or it is damaged ({error}). {_REMEDY}"
         ) from None

@@ -1,4 +1,4 @@
-"""Documentation of the parameters that extractors share, written once."""
+"""Documentation of parameters shared by extractors."""
 
 __all__ = ["TEXTS"]
 

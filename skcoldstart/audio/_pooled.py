@@ -1,4 +1,4 @@
-"""What extractors share that may pool the frames of an item to one row."""
+"""Base of extractors that can pool the frames of an item to one row."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +23,7 @@ class PooledExtractor(AudioExtractor):
     pooling: Iterable[str] | None
 
     def transform(self, X: Any) -> Any:
-        """Describe every item.
+        """Compute the row or frames of every item.
 
         Parameters
         ----------
@@ -34,8 +34,8 @@ class PooledExtractor(AudioExtractor):
         Returns
         -------
         ndarray of shape (n_items, n_features), or frames of n_items
-            A row for each item, zeros where it could not be used. With
-            ``pooling=None`` its frames, (n_frames_i, n_features).
+            One row per item, zeros if it could not be used. With ``pooling=None`` its
+            frames, (n_frames_i, n_features).
 
         Raises
         ------
@@ -59,7 +59,7 @@ class PooledExtractor(AudioExtractor):
         Returns
         -------
         ndarray of str
-            Statistic and feature, such as "mean_rms0"; the feature alone where
+            Statistic and feature, such as "mean_rms0"; only the feature if
             ``pooling=None``.
         """
         names = self._frame_names()
@@ -73,7 +73,7 @@ class PooledExtractor(AudioExtractor):
         return self.pooling is not None
 
     def _pooled(self, frames: Any, X: Any) -> Any:
-        """Return the rows of items, or their frames where they are not pooled."""
+        """Return the rows of items, or their frames if they are not pooled."""
         if self.pooling is None:
             return frames
         pooling = FramePooling(self.pooling).set_output(transform="default")

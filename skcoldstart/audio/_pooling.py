@@ -1,4 +1,4 @@
-"""FramePooling: the frames of an item to one row."""
+"""FramePooling: one row of statistics per item."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -27,24 +27,24 @@ _STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class FramePooling(TransformerMixin, BaseEstimator):
     """Describe each item by statistics of its frames.
 
-    The classic alternative to a codebook: one row an item, from any frames.
+    An alternative to a codebook: one row per item, from any frames.
 
     Parameters
     ----------
     statistics : tuple of str, default=("mean", "std", "max", "quantiles")
-        What to take of each feature over an item's frames: "mean", "std", "min",
+        Statistics of each feature over the frames of an item: "mean", "std", "min",
         "max", "median" and "quantiles", in the order of the columns.
     quantiles : tuple of float, default=(0.1, 0.5, 0.9)
-        Quantiles between 0 and 1 that "quantiles" stands for.
+        Quantiles between 0 and 1, used for "quantiles".
     delta : bool, default=False
-        If True, also take the statistics of differences between consecutive frames.
+        If True, add the statistics of differences between consecutive frames.
 
     Attributes
     ----------
     n_features_in_ : int
         Features of a frame.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` was a data frame.
+        Names of features, if `X` was a data frame.
 
     See Also
     --------
@@ -53,12 +53,12 @@ class FramePooling(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    An item of zero frames is a row of zeros, as in `BagOfWords`. "std" is that of the
-    frames themselves (divided by their number), and is 0 for an item of one frame, as
-    are all statistics of its differences. Statistics are computed in double precision.
+    An item of zero frames has a row of zeros, as in `BagOfWords`. "std" divides by the
+    number of frames. For an item of one frame, "std" and all statistics of differences
+    are 0. Statistics are computed in double precision.
 
-    Frames are read one item at a time, so lazy or stored frames never have to fit
-    into memory.
+    Frames are read one item at a time, so lazy or stored frames need not fit into
+    memory.
 
     .. versionadded:: 0.2
 
@@ -112,7 +112,8 @@ class FramePooling(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a statistic is unknown, none is given, or quantiles are not in [0, 1].
+            If a statistic is unknown, there are no statistics, or quantiles are not in
+            [0, 1].
         """
         self._column_groups()
         self._check_frames(X, reset=True)
@@ -129,7 +130,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_items, n_features_out)
-            One row an item; float64 where frames are, else float32.
+            One row per item; float64 if the frames are, otherwise float32.
         """
         check_is_fitted(self)
         frames, example = self._check_frames(X, reset=False)
@@ -156,7 +157,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         ----------
         input_features : array-like of str, default=None
             Names of the features of a frame; ``None`` means those of a data frame in
-            `fit`, or else "x0", "x1", ...
+            `fit`, or "x0", "x1", ...
 
         Returns
         -------
@@ -180,7 +181,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
     def _check_frames(
         self, X: Any, *, reset: bool
     ) -> tuple[RaggedArray | LazySequence, np.ndarray]:
-        """Return valid frames, and some of them to tell their features and type."""
+        """Return valid frames, and a sample that shows their features and type."""
         frames = check_frames(X)
         example = frames.values if isinstance(frames, RaggedArray) else frames[0]
         table = X if hasattr(X, "columns") else example

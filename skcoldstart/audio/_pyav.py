@@ -1,4 +1,4 @@
-"""Decode a file with PyAV, which reads what libsndfile does not."""
+"""Decode a file with PyAV, which reads formats that libsndfile does not."""
 
 import io
 import os
@@ -11,8 +11,8 @@ from skcoldstart.audio._errors import AudioReadError
 
 __all__ = ["decode", "version"]
 
-# Formats that hold sound themselves. FFmpeg knows others that name further files or
-# addresses, which a file from a stranger must not make it open.
+# Formats that contain sound. FFmpeg supports others that refer to other files or
+# addresses, which an untrusted file must not open.
 _FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,loas,m4v,"
     "matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,tta,w64,wav,webm,wv,xwma"
@@ -20,7 +20,7 @@ _FORMATS = (
 
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
-# Lengths of containers are rounded, and end with whole packets: up to 0.2 s of them.
+# Lengths of containers are rounded, and end with complete packets of up to 0.2 s.
 _LENGTH_SLACK_S = 0.25
 
 
@@ -38,7 +38,7 @@ def decode(path: Any, request: Request) -> Decoded:
     import av
 
     blocks = _Blocks(request)
-    # A file object, so that FFmpeg sees no name that it could take for an address.
+    # A file object, so that FFmpeg gets no name that could be an address.
     with _File(path) as file:
         n_missing = _n_missing_of_riff(file)
         try:
@@ -46,7 +46,7 @@ def decode(path: Any, request: Request) -> Decoded:
             with av.open(file, options=options, metadata_errors="replace") as container:
                 notice = _decode_stream(container, blocks)
             if notice is None and n_missing > 0:
-                notice = f"it declares {n_missing} bytes more than it holds"
+                notice = f"it declares {n_missing} bytes more than it has"
             return blocks.decoded(notice)
         except AudioReadError:
             raise
@@ -58,13 +58,13 @@ def decode(path: Any, request: Request) -> Decoded:
 
 
 class _File(io.FileIO):
-    """A file whose seeks before its beginning fail as FFmpeg expects it.
+    """A file whose seeks before its beginning fail in the way FFmpeg expects.
 
-    PyAV keeps exceptions of a file for a later call, which may be about another one.
+    PyAV keeps exceptions of a file for a later call, which may use another file.
     """
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place of the file; return it, or -1 where there is none."""
+        """Seek in the file; return the position, or -1 if it is invalid."""
         try:
             return super().seek(offset, whence)
         except (OSError, OverflowError):
@@ -72,7 +72,7 @@ class _File(io.FileIO):
 
 
 class _Blocks:
-    """Samples of frame after frame, until there are enough or too many of them."""
+    """Collects samples of frames until there are enough or too many."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -81,7 +81,7 @@ class _Blocks:
         self.rate, self._n_channels = 0, 0
 
     def add(self, frame: Any) -> bool:
-        """Take up the samples of a frame; return whether more are wanted."""
+        """Add the samples of a frame; return whether more are needed."""
         rate, n_channels = frame.sample_rate, frame.layout.nb_channels
         if not self._blocks:
             self._request.check_header(rate, n_channels)
@@ -107,9 +107,9 @@ class _Blocks:
 
 
 def _decode_stream(container: Any, blocks: _Blocks) -> str | None:
-    """Decode the first audio stream; return what makes it look cut short."""
+    """Decode the first audio stream; return why it seems truncated, or None."""
     if not container.streams.audio:
-        raise AudioReadError(None, "it holds no sound")
+        raise AudioReadError(None, "it contains no sound")
     stream = container.streams.audio[0]
     for frame in container.decode(stream):
         if not blocks.add(frame):
@@ -124,7 +124,7 @@ def _decode_stream(container: Any, blocks: _Blocks) -> str | None:
 
 
 def _n_missing_of_riff(file: Any) -> int:
-    """Return how many bytes an AVI or WAV file is shorter than it declares."""
+    """Return the number of bytes that an AVI or WAV file lacks."""
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(8)
@@ -135,7 +135,7 @@ def _n_missing_of_riff(file: Any) -> int:
 
 
 def _duration(container: Any, stream: Any) -> float:
-    """Return the seconds that a file declares, 0 where it declares none."""
+    """Return the declared length in seconds, or 0 if there is none."""
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     return 0.0 if container.duration is None else container.duration / 1e6

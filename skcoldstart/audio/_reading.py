@@ -1,4 +1,4 @@
-"""Turn an item, a path or a waveform, into mono at the sampling rates wanted."""
+"""Convert a path or waveform to mono at the given sampling rates."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ from skcoldstart.audio._items import check_waveform, is_missing, is_path
 
 __all__ = ["Clip", "Reading", "here"]
 
-# What starts with these bytes is foreign to libsndfile, at times or always.
+# Files that start with these bytes are sometimes or never read by libsndfile.
 _SIGNATURES = (
     (4, b"ftyp", "an MPEG-4 file (m4a, mp4, mov)"),
     (4, b"moov", "a QuickTime file"),
@@ -47,21 +47,21 @@ class Clip(NamedTuple):
     """An item as mono sound."""
 
     waveforms: dict[float, np.ndarray]  # float32 (n_samples,), by sampling rate
-    notice: str | None  # what makes the file look truncated, if anything does
-    decoder: str | None  # what decoded the file, where that is not libsndfile
+    notice: str | None  # why the file seems truncated, if it does
+    decoder: str | None  # the decoder, if it is not libsndfile
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How items are read: the options that all extractors share; picklable."""
+    """The reading options shared by all extractors; picklable."""
 
     reader: str | Callable[[Any], tuple[Any, float]] = "auto"
     max_duration: float | None = None
     salvage: bool = False
-    folder: str = ""  # what relative paths start from, wherever a worker runs
+    folder: str = ""  # base of relative paths, also in workers
 
     def check(self) -> None:
-        """Raise an error where the reader is not installed."""
+        """Raise an error if the reader is not installed."""
         from skcoldstart.audio import _pyav
 
         if self.reader == "av" and not _pyav.version():
@@ -71,7 +71,7 @@ class Reading:
             )
 
     def description(self) -> str:
-        """Say what determines the samples of a file, beside its content."""
+        """Describe all that determines the samples of a file, except its content."""
         from skcoldstart.audio import _pyav
 
         text = f"max_duration={self.max_duration}, salvage={self.salvage}"
@@ -80,7 +80,7 @@ class Reading:
         return f"{text}, {fingerprint(self.reader)}" if callable(self.reader) else text
 
     def absolute(self, path: Any) -> str | bytes:
-        """Return the file that a path means, whatever the folder of a process is."""
+        """Return the absolute path of an item, independent of the current folder."""
         name = os.path.expanduser(os.fspath(path))
         if not name or self.folder == here():
             return name
@@ -93,7 +93,7 @@ class Reading:
         if is_path(item):
             return self._read(item, rates)
         if is_missing(item):
-            raise AudioReadError(None, f"it is {item!r}, no path or waveform")
+            raise AudioReadError(None, f"it is {item!r}; expected a path or waveform")
         waveform = check_waveform(index, item)
         if len(set(rates)) > 1:
             raise ValueError(
@@ -122,7 +122,7 @@ class Reading:
             decoded, decoder = self._decode(path, request)
             if len(decoded.samples) == 0:
                 raise AudioReadError(None, "it holds no samples")
-            # Samples that are not finite are found and named below.
+            # Samples that are not finite are reported below.
             with np.errstate(over="ignore", invalid="ignore"):
                 mono = _mix_down(decoded.samples, decoded.rate in rates)
                 waveforms = {sr: _resample(mono, decoded.rate, sr) for sr in rates}
@@ -134,7 +134,7 @@ class Reading:
         return Clip(waveforms, decoded.notice, decoder)
 
     def _decode(self, path: Any, request: Request) -> tuple[Decoded, str | None]:
-        """Return the samples of a file, and what decoded them unless libsndfile."""
+        """Return the samples of a file, and the decoder if it is not libsndfile."""
         from skcoldstart.audio import _libsndfile, _pyav
 
         if callable(self.reader):
@@ -162,7 +162,7 @@ class Reading:
 
 
 def here() -> str:
-    """Return the current folder, or nothing where it was removed."""
+    """Return the current folder, or "" if it was removed."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -170,7 +170,7 @@ def here() -> str:
 
 
 def _check_readable(path: str | bytes) -> None:
-    """Refuse FIFOs (opening one blocks), directories, and what cannot be opened."""
+    """Reject FIFOs (opening one blocks), directories, and unreadable files."""
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
@@ -190,7 +190,7 @@ def _check_readable(path: str | bytes) -> None:
 
 
 def _foreign_kind(path: str | bytes) -> str | None:
-    """Name the format of a file that libsndfile may not know, by its first bytes."""
+    """Name the format of a file by its first bytes if libsndfile may not read it."""
     with open(path, "rb") as file:
         start = file.read(64)
         if start[:3] == b"ID3" and len(start) >= 10:
@@ -206,7 +206,7 @@ def _foreign_kind(path: str | bytes) -> str | None:
 
 
 def _call(reader: Callable[[Any], Any], path: Any, request: Request) -> Decoded:
-    """Read an item with a function of the user's."""
+    """Read an item with the user's function."""
     _check_blocks_nobody(path)
     try:
         samples, rate = reader(path)
@@ -234,7 +234,7 @@ def _call(reader: Callable[[Any], Any], path: Any, request: Request) -> Decoded:
 
 
 def _check_blocks_nobody(path: Any) -> None:
-    """Refuse pipes and devices; what is no file, such as an address, may be read."""
+    """Reject pipes and devices; items that are not files, such as addresses, pass."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -251,9 +251,9 @@ def _check_finite(waveform: np.ndarray, samples: np.ndarray) -> None:
 
 
 def _mix_down(samples: np.ndarray, is_final: bool) -> np.ndarray:
-    """Average channels; each way rounds exactly as librosa's mean does.
+    """Average channels; all branches round exactly like librosa's mean.
 
-    The result is good until the next clip, unless it is final.
+    The result is valid until the next clip, unless it is final.
     """
     from skcoldstart._kernels.waveform import average_channels, average_pairs
 

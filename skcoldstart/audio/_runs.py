@@ -1,4 +1,4 @@
-"""Frames of a catalogue: held in memory, kept in a store, or computed when read."""
+"""Frames of a catalogue: in memory, in a store, or computed on access."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -17,30 +17,30 @@ from skcoldstart.audio._identity import identify
 
 __all__ = ["ItemError", "LazyFrames", "Run", "join_frames"]
 
-# Items that each worker is given at a time: enough to keep workers busy, few enough for
-# their frames to be a small part of the result.
+# Items given to a worker at a time: enough to keep workers busy, but few enough that
+# their frames are a small part of the result.
 _ITEMS_PER_WORKER = 32
 
-# Frames of lazy items wait in memory until they are read.
+# Frames of lazy items are in memory until they are accessed.
 _LAZY_ITEMS_PER_WORKER = 4
 
-# Items that a warning names before it says how many more there are.
+# Items that a warning names; it counts the others.
 _N_NAMED = 5
 
 
 class ItemError(NamedTuple):
-    """An item that has no frames, and why: what ``errors_`` of extractors holds.
+    """An item without frames, and the reason; an entry of ``errors_`` of extractors.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     index : int
-        Which item of X.
+        Position of the item in X.
     path : str, PathLike or None
-        Its audio file; ``None`` for a waveform.
+        Path of its audio file; ``None`` for a waveform.
     reason : str
-        Why it could not be read.
+        Reason why it could not be read.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class ItemError(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """One call of transform: what is extracted of which items, and how."""
+    """One call of transform: the items, the analyses and the options."""
 
     extract: ClipExtractor
     items: Any
@@ -84,7 +84,7 @@ class Run:
     def in_stores(
         self, folders: Sequence[Any]
     ) -> tuple[Sequence[LazySequence], list[ItemError]]:
-        """Compute what the stores of the analyses lack, and read all from there."""
+        """Compute the frames missing in the stores, and read all frames from them."""
         from skcoldstart.audio._store import FrameStore
 
         reading = self.extract.reading
@@ -116,7 +116,7 @@ class Run:
                     for s, frames in zip(task.wanted or (), result.frames, strict=True):
                         stores[s].add(item, frames, result)
         finally:
-            # Also on Ctrl-C and on a bad file: what is done need not be done again.
+            # Also on Ctrl-C and on a bad file, so that finished frames are kept.
             for store in stores:
                 store.flush()
         places = [[store.find(item) for item in items] for store in stores]
@@ -133,7 +133,7 @@ class Run:
         return replace(self, extract=replace(self.extract, analyses=chosen))
 
     def when_read(self) -> "LazyFrames":
-        """Return a sequence that computes an item whenever it is read."""
+        """Return a sequence that computes an item on each access."""
         return LazyFrames(self, range(len(self.items)))
 
     def frames(self, index: int) -> np.ndarray:
@@ -141,7 +141,7 @@ class Run:
         return self.checked(index, self.extract(index, self.items[index]))
 
     def checked(self, index: int, result: ClipFrames) -> np.ndarray:
-        """Return the frames of an item; raise or warn where there is reason to."""
+        """Return the frames of an item; raise or warn on an error."""
         if result.error is not None:
             if self.on_error == "raise":
                 raise result.error
@@ -168,12 +168,12 @@ class Run:
     ) -> Generator[tuple["_Task", ClipFrames], None, None]:
         """Yield tasks and their results in order, computed by workers in blocks.
 
-        joblib's own generator works ahead without a bound where its results are used
-        more slowly than they are made, and some backends do not have it.
+        joblib's own generator works ahead without a limit if its results are used more
+        slowly than they are computed, and some backends do not have it.
         """
         from joblib import Parallel, delayed, effective_n_jobs
 
-        # One worker needs no look-ahead; an item at a time keeps memory lowest.
+        # One worker needs no look-ahead; one item at a time needs the least memory.
         n_workers = effective_n_jobs(self.n_jobs)
         n_block = 1 if n_workers == 1 else n_workers * items_per_worker
         # Threads are a hint: decoding, resampling and the kernels release the GIL, but
@@ -193,14 +193,14 @@ class Run:
 def join_frames(
     parts: Sequence[np.ndarray], names: Sequence[str], index: int
 ) -> np.ndarray:
-    """Put frames of an item side by side, (n_frames, sum of n_features)."""
+    """Concatenate the features of an item's frames, (n_frames, sum of n_features)."""
     if len(parts) == 1:
         return parts[0]
     lengths = dict(zip(names, map(len, parts), strict=True))
     if len(set(lengths.values())) > 1:
         raise ValueError(
             f"Item {index} has different numbers of frames, {lengths}, which cannot be "
-            "joined. Give the extractors the same sr and hop_length, or take each kind "
+            "joined. Give the extractors the same sr and hop_length, or use each kind "
             "by its name."
         )
     return np.hstack(parts)
@@ -214,11 +214,11 @@ class _Task(NamedTuple):
 
 
 class LazyFrames(LazySequence):
-    """Frames of items, computed whenever they are read and never kept.
+    """Frames of items, computed on each access and not stored.
 
-    Read in turn, some items are computed at once, ahead of the reader. Indexing works
-    as on a `RaggedArray`: an integer computes the frames of an item, a slice, an
-    integer array or a mask gives another `LazyFrames`.
+    When items are accessed in order, several are computed ahead. Indexing works as on a
+    `RaggedArray`: an integer computes the frames of an item, a slice, an integer array
+    or a mask gives another `LazyFrames`.
     """
 
     def __init__(self, run: Run, indices: Sequence[int]) -> None:
@@ -235,7 +235,7 @@ class LazyFrames(LazySequence):
 
 
 class _Report:
-    """Gather what went wrong, and say it once."""
+    """Collect errors, and report them once."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -243,7 +243,7 @@ class _Report:
         self._notices: list[ItemError] = []
 
     def note(self, index: int, error: Any, notice: str | None) -> None:
-        """Take down an item that failed, or raise; and one that seems cut short."""
+        """Record an item that failed, or raise; also record a truncated one."""
         if error is not None:
             if self._run.on_error == "raise":
                 raise error
@@ -252,7 +252,7 @@ class _Report:
             self._notices.append(ItemError(index, self._run.items[index], notice))
 
     def finish(self) -> list[ItemError]:
-        """Warn where warnings are due, and return the errors."""
+        """Issue warnings if enabled, and return the errors."""
         if self._notices:
             self._warn("may be truncated", self._notices)
         if self._errors and self._run.on_error == "warn":

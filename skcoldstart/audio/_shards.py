@@ -1,8 +1,8 @@
 """Shards: files that hold the frames of many items, with a checksum of every page.
 
 A shard is a NumPy file whose header fills one page, so that frames begin on a page,
-followed by a checksum of each page of frames. Pages are read, never mapped: a file that
-is cut short while it is open is an error and not a crash.
+followed by a checksum of each page of frames. Pages are read and not mapped, so a file
+that is truncated while it is open raises an error instead of a crash.
 """
 
 import errno
@@ -29,11 +29,11 @@ _CHECK_BYTES = 1 << 20
 # Shards kept open; each holds a file descriptor.
 _MAX_OPEN = 128
 
-_SEEKING = threading.Lock()  # on systems without preadv, which have no fork either
+_SEEKING = threading.Lock()  # on systems without preadv, which also have no fork
 
 
 def write_shard(path: Any, values: np.ndarray) -> str:
-    """Write frames as a file that appears whole or not at all; return its digest."""
+    """Write frames to a file completely or not at all; return its digest."""
     from skcoldstart._kernels.checksum import block_sums
 
     header = io.BytesIO()
@@ -51,7 +51,7 @@ def write_shard(path: Any, values: np.ndarray) -> str:
 
 
 def shard_bytes(n_bytes: int) -> int:
-    """Return the size of the file that holds so many bytes of frames."""
+    """Return the size of a file with this many bytes of frames."""
     return _PAGE + n_bytes + 8 * -(-n_bytes // _PAGE)
 
 
@@ -80,10 +80,10 @@ class ShardReader:
             opened = _open(path, n_frames * row_bytes, digest)
             content = opened.read(start * row_bytes, stop * row_bytes)
         except _DamageError as error:
-            # Its frames are computed anew where no index names it.
+            # Its frames are computed again if no index names it.
             try:
                 os.unlink(f"{self.folder}/{shard}.json")
-                after = "Call transform again: it computes these frames anew."
+                after = "Call transform again to compute these frames again."
             except OSError:
                 after = "Remove it, and call transform again."
             raise OSError(
@@ -92,7 +92,7 @@ class ShardReader:
         return content.view(self.dtype).reshape(shape)
 
     def check(self, shard: str) -> None:
-        """Read all frames of a shard; raise where one of them has changed."""
+        """Read all frames of a shard; raise if any of them has changed."""
         n_frames = self.shards[shard][0]
         n_rows = max(1, _CHECK_BYTES // (self.n_features * self.dtype.itemsize))
         for first in range(0, n_frames, n_rows):
@@ -100,7 +100,7 @@ class ShardReader:
 
 
 class _DamageError(Exception):
-    """What is wrong with a shard."""
+    """A shard is damaged."""
 
 
 class _OpenShard:
@@ -134,7 +134,7 @@ class _OpenShard:
             self._fill(_PAGE + start, content)
             return content
         begin = first * _PAGE
-        # Whole pages; what lies past the frames counts as zeros.
+        # Whole pages; bytes after the frames count as zeros.
         content = np.empty((last - first) * _PAGE, np.uint8)
         n_bytes = min(len(content), self._n_bytes - begin)
         self._fill(_PAGE + begin, content[:n_bytes])
@@ -155,12 +155,12 @@ class _OpenShard:
             view, at = view[n_read:], at + n_read
 
 
-# No lock guards the open shards: a child of fork could find it taken for ever.
+# Open shards have no lock, because a forked child could find it locked forever.
 _opened: OrderedDict[str, _OpenShard] = OrderedDict()
 
 
 def _open(path: str, n_bytes: int, digest: str) -> _OpenShard:
-    """Return an open shard, opened anew where its file has changed since."""
+    """Return an open shard, opened again if its file has changed."""
     shard = _opened.pop(path, None)
     if shard is None or shard.state != _state(os.stat(path)):
         shard = _OpenShard(path, n_bytes, digest)
@@ -171,7 +171,7 @@ def _open(path: str, n_bytes: int, digest: str) -> _OpenShard:
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:
-    """Return what changes with the content of a file."""
+    """Return the attributes that change with the content of a file."""
     return (
         *(status.st_dev, status.st_ino, status.st_size),
         *(status.st_mtime_ns, status.st_ctime_ns),
@@ -179,7 +179,7 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _read_at(descriptor: int, out: memoryview, at: int) -> int:
-    """Read bytes at a place, by several threads at once; return how many."""
+    """Read bytes at a position, thread-safe; return their number."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [out], at)
     with _SEEKING:
@@ -194,11 +194,11 @@ def _digest(sums: bytes) -> str:
 
 
 def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Take room on the disk, so that a full one is an error before it is written to."""
+    """Reserve space, so that a full disk raises an error before writing."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(descriptor, 0, n_bytes)
         except OSError as error:
-            # Some file systems cannot; writing tells whether there is room.
+            # Not supported by some file systems; writing then fails on a full disk.
             if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
                 raise

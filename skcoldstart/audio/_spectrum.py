@@ -1,4 +1,4 @@
-"""Waveform to mel frames and cepstral coefficients."""
+"""Compute mel frames and cepstral coefficients of a waveform."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ from skcoldstart.audio._filters import mel_filterbank
 
 __all__ = ["MFCCFrames", "MelBands", "MelFrames"]
 
-# The compiled FFT takes powers of two from here on.
+# The compiled FFT supports powers of two from here on.
 _SHORTEST_KERNEL = 16
 
 # Frames of one round of other FFTs: spectra of this many frames stay in the cache.
@@ -22,7 +22,7 @@ _DYNAMIC_RANGE_DB = np.float32(80.0)
 
 @dataclass(frozen=True)
 class MelBands:
-    """Power in mel bands of overlapping frames: the part both extractors share.
+    """Power in mel bands of overlapping frames, shared by both extractors.
 
     Frames are centred: frame t covers samples ``t * hop_length - n_fft // 2`` to
     ``t * hop_length + n_fft - n_fft // 2``, with zeros outside the clip.
@@ -36,7 +36,7 @@ class MelBands:
     fmax: float
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames a clip of `n_samples` has."""
+        """Return the number of frames of a clip of `n_samples`."""
         return 1 + (n_samples - self.n_fft % 2) // self.hop_length
 
     def weights(self) -> np.ndarray:
@@ -44,7 +44,7 @@ class MelBands:
         return mel_filterbank(self.sr, self.n_fft, self.n_mels, self.fmin, self.fmax)
 
     def empty_bands(self) -> np.ndarray:
-        """Return the bands that are too narrow to hold a frequency bin."""
+        """Return the bands that are too narrow to contain a frequency bin."""
         return np.flatnonzero(~self.weights().any(axis=1))
 
     def frames(
@@ -131,7 +131,7 @@ def _has_kernel(n_fft: int) -> bool:
 def _kernel_frames(
     waveform: np.ndarray, bands: MelBands, compression: str | None, scale: float
 ) -> np.ndarray | None:
-    """Compute mel frames with the compiled kernel; None where power overflows."""
+    """Compute mel frames with the compiled kernel; None if power overflows."""
     from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames
 
     frames = np.empty((bands.n_frames(len(waveform)), bands.n_mels), np.float32)
@@ -149,7 +149,7 @@ def _kernel_frames(
 def _general_frames(
     waveform: np.ndarray, bands: MelBands, compression: str | None, scale: float
 ) -> np.ndarray | None:
-    """Compute mel frames of any length with scipy; None where power overflows."""
+    """Compute mel frames of any length with scipy; None if power overflows."""
     import scipy.fft
 
     n_fft, hop = bands.n_fft, bands.hop_length
@@ -206,7 +206,7 @@ def _basis(n_mfcc: int, n_mels: int) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _weights(width: int, order: int) -> np.ndarray:
-    """Return what gives the derivative of the polynomial that fits frames best."""
+    """Return the filter for the derivative of the polynomial that fits frames best."""
     from scipy.signal import savgol_coeffs
 
     return savgol_coeffs(width, order, deriv=order, use="dot").astype(np.float32)

@@ -1,11 +1,11 @@
-"""Frames on disk: computed once, resumed where they stopped, shared between runs.
+"""Frames on disk: computed once, resumable, shared between runs.
 
 A store is a folder with one folder per analysis, that is, per set of parameters and
-versions. Frames lie in shards: ``<name>.npy`` holds the frames of some items, one
-after the other, and ``<name>.json`` says whose they are. Shards are never changed.
-Both files appear whole or not at all, the frames first, so a shard counts from the
-moment its JSON is there; names are random, so writers never meet. A writer that is
-killed loses the shard in progress and nothing else.
+versions. Frames are in shards: ``<name>.npy`` holds the frames of some items, one after
+the other, and ``<name>.json`` names these items. Shards are never changed. Both files
+are written completely or not at all, frames first, so a shard is valid once its JSON
+exists. Names are random, so writers do not collide. A killed writer loses only the
+shard in progress.
 """
 
 import hashlib
@@ -34,21 +34,21 @@ from skcoldstart.audio._shards import ShardReader, shard_bytes, write_shard
 
 __all__ = ["FrameStore", "StoredFrames"]
 
-# Frames wait in memory until there are so many bytes of them. A shard in progress is
-# what a killed run loses: a few hundred clips.
+# Frames are buffered until they have this many bytes. A killed run loses the shard in
+# progress: a few hundred clips.
 _SHARD_BYTES = 1 << 26
 
-# Files that a killed writer left are swept when they are this old, in seconds.
+# Files of killed writers are removed at this age, in seconds.
 _STALE_S = 24 * 3600
 
 
 class Location(NamedTuple):
-    """Where the frames of an item lie."""
+    """Place of the frames of an item."""
 
     shard: str  # name without suffix; empty for an item without frames
     start: int
     stop: int
-    notice: str | None  # what made its file look truncated
+    notice: str | None  # why its file seemed truncated
 
 
 class _Entry(NamedTuple):
@@ -64,7 +64,7 @@ _NOWHERE = Location("", 0, 0, None)
 
 
 class StoredFrames(LazySequence):
-    """Frames of a store, an item read when it is asked for.
+    """Frames of a store; an item is read on access.
 
     Indexing works as on a `RaggedArray`: an integer reads the frames of an item, a
     slice, an integer array or a mask gives another `StoredFrames`. Pages of the disk
@@ -102,8 +102,8 @@ class StoredFrames(LazySequence):
         Shapes: `items` (n_windows,), `starts` (n_windows,), `out` (n_windows, n_rows,
         n_features) -> (n_windows, n_rows, n_features).
 
-        Nothing but the windows is read, to whole pages of the file, in the order in
-        which they lie there. Several threads may read at once.
+        Only the pages that contain the windows are read, in the order of the file.
+        Several threads may read at once.
         """
         items, starts, stops = window_bounds(items, starts, n_rows, self.lengths)
         out = window_array(
@@ -127,7 +127,7 @@ class StoredFrames(LazySequence):
 
 
 class FrameStore:
-    """The shards of one analysis: what is there, and a way to add to it."""
+    """The shards of one analysis, with methods to read and add frames."""
 
     def __init__(self, folder: Any, analysis: Analysis, reading: Reading) -> None:
         description = _describe(analysis, reading)
@@ -146,11 +146,12 @@ class FrameStore:
         self._start_shard()
 
     def find(self, item: ItemIdentity | None) -> Location | None:
-        """Return where the frames of an item lie, or None if they have to be made."""
+        """Return the place of the frames of an item, or None if there are none."""
         if item is None:
             return None
         for entry in self._entries.get(item.name, ()):
-            # Frames of PyAV count for its version, and where it is not installed.
+            # Frames decoded by PyAV are valid for its version, or if it is not
+            # installed.
             if entry.decoder in {"", self._pyav or entry.decoder} and (
                 entry.state == item.state or entry.content == item.content != ""
             ):
@@ -167,7 +168,7 @@ class FrameStore:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits in memory as a shard."""
+        """Write the buffered frames as a shard."""
         if not self._items:
             return
         name = uuid.uuid4().hex
@@ -180,7 +181,7 @@ class FrameStore:
         self._register(name, items, digest)
 
     def frames(self, places: Sequence[Location | None]) -> StoredFrames:
-        """Return the frames at these places; none where there is no place."""
+        """Return the frames at these places; empty if there is no place."""
         reader = self._reader(self._shards)
         return StoredFrames(reader, [place or _NOWHERE for place in places])
 
@@ -193,7 +194,7 @@ class FrameStore:
         self._n_bytes = 0
 
     def _open_folder(self) -> None:
-        """Take up all whole shards; remove what writers left that were killed."""
+        """Load all complete shards; remove files of killed writers."""
         with os.scandir(self._folder) as entries:
             files = {entry.name: entry.stat() for entry in _settled(entries)}
         oldest = time.time() - _STALE_S
@@ -201,7 +202,7 @@ class FrameStore:
             stem, suffix = os.path.splitext(name)
             is_orphan = suffix == ".npy" and f"{stem}.json" not in files
             if (name.startswith(".") or is_orphan) and status.st_mtime < oldest:
-                # Another writer may have swept it, and a store may be read-only.
+                # Another writer may have removed it, and a store may be read-only.
                 with suppress(OSError):
                     os.unlink(self._folder / name)
             elif suffix == ".json" and f"{stem}.npy" in files:
@@ -211,7 +212,7 @@ class FrameStore:
                 self._read_index(stem, shard.st_size, is_suspect)
 
     def _read_index(self, name: str, n_bytes: int, is_suspect: bool) -> None:
-        """Take up the items of a shard, unless one of its files is damaged."""
+        """Load the items of a shard, unless one of its files is damaged."""
         index = self._folder / f"{name}.json"
         try:
             *rows, (_, _, digests) = json.loads(index.read_text("utf-8"))
@@ -246,7 +247,7 @@ class FrameStore:
 
 
 def _settled(entries: Any) -> Any:
-    """Yield the regular files of a folder, but those that vanish meanwhile."""
+    """Yield the regular files of a folder that still exist."""
     for entry in entries:
         with suppress(OSError):
             if stat.S_ISREG(entry.stat().st_mode):
@@ -259,7 +260,7 @@ def _digest(items: Sequence[tuple[str, int, str | None]]) -> str:
 
 
 def _describe(analysis: Analysis, reading: Reading) -> str:
-    """Say what determines the frames, down to the versions of the decoders."""
+    """Describe all that determines the frames, including versions of the decoders."""
     import soundfile
     import soxr
 

@@ -1,4 +1,4 @@
-"""AudioUnion: each file read once for several extractors."""
+"""AudioUnion: read each file once for several extractors."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,16 +18,16 @@ from skcoldstart.audio._runs import ItemError, join_frames
 
 __all__ = ["AudioUnion", "UnionFrames"]
 
-# What belongs to reading, which the union does for all.
+# Reading options, which the union sets for all extractors.
 _READING = ("reader", "max_duration", "on_error", "salvage", "lazy")
 
 
 class UnionFrames(LazySequence):
-    """Frames of several extractors: side by side, and each kind by its name.
+    """Frames of several extractors: joined by position, or of one kind by name.
 
-    A sequence of n_items whose item i is (n_frames_i, n_features), the features of all
-    extractors one after the other; a slice, an integer array or a mask gives another
-    `UnionFrames`. A name gives the frames of that extractor alone.
+    A sequence of n_items whose item i is (n_frames_i, n_features), the concatenated
+    features of all extractors; a slice, an integer array or a mask gives another
+    `UnionFrames`. Indexing by a name returns the frames of that extractor.
 
     .. versionadded:: 0.2
     """
@@ -52,7 +52,7 @@ class UnionFrames(LazySequence):
         if not isinstance(key, str):
             return super().__getitem__(key)
         if key not in self._parts:
-            raise KeyError(f"{key!r} is none of {self.keys()}")
+            raise KeyError(f"{key!r} is not one of {self.keys()}")
         return self._parts[key]
 
     def _select(self, sources: Sequence[int]) -> "UnionFrames":
@@ -68,17 +68,17 @@ class UnionFrames(LazySequence):
 class AudioUnion(AudioReader, _BaseComposition):
     """Read each file once, and compute the frames of several extractors.
 
-    Decoding takes most of the time of compressed files. A catalogue that needs several
-    kinds of frames, for a codebook and for a network or for a codebook of timbre,
-    harmony and rhythm, gets all of them from one pass.
+    Decoding takes most of the time of compressed files. One pass computes several kinds
+    of frames, for example for a codebook and a network, or for a codebook of timbre,
+    harmony and rhythm.
 
     Parameters
     ----------
     extractors : list of (str, extractor)
         Names, and extractors of this package: `MFCCExtractor`, `MelSpectrogram`,
         `LibrosaFeatures`, `AudioEmbedding`. Their options of reading (`reader`,
-        `max_duration`, `on_error`, `salvage`, `lazy`) are left out: those of the union
-        hold for all. An extractor may have a `store` of its own.
+        `max_duration`, `on_error`, `salvage`, `lazy`) must not be set: those of the
+        union are used. An extractor may have a `store` of its own.
     <reading>
 
     See Also
@@ -88,18 +88,18 @@ class AudioUnion(AudioReader, _BaseComposition):
 
     Notes
     -----
-    The frames are the same bits as those of each extractor alone. An item that one of
-    them cannot use has no frames in any.
+    The frames are bit for bit the same as those of each extractor alone. An item that
+    one extractor cannot use has no frames of any kind.
 
-    Frames can be joined where extractors have the same ``sr`` and ``hop_length``; each
-    kind can be taken by its name in any case. Extractors with `pooling` have a row for
-    each item: if all of them do, `transform` returns their rows side by side.
+    Frames can be joined if extractors have the same ``sr`` and ``hop_length``. Each
+    kind can always be used by its name. Extractors with `pooling` have a row for each
+    item: if all of them do, `transform` returns their joined rows.
 
-    ``extractors`` that differ in ``sr`` share the decoding, and need paths: a waveform
-    has one sampling rate.
+    Extractors with different ``sr`` share the decoding. They require paths, because a
+    waveform has one sampling rate.
 
-    Time is that of decoding once and of the features. Memory is the sum of that of the
-    extractors.
+    The time is that of one decoding and of the features. The memory is the sum of that
+    of the extractors.
 
     .. versionadded:: 0.2
 
@@ -145,7 +145,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         self.verbose = verbose
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, those of the extractors as "name__parameter".
+        """Return the parameters, with those of extractors as "name__parameter".
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         return self._get_params("extractors", deep=deep)
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of extractors as "name__parameter".
+        """Set parameters, with those of extractors as "name__parameter".
 
         Parameters
         ----------
@@ -178,12 +178,12 @@ class AudioUnion(AudioReader, _BaseComposition):
     # Extractors check their own parameters.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; there is nothing to learn.
+        """Check the parameters. Nothing is learned from the data.
 
         Parameters
         ----------
         X : sequence of n_items paths or waveforms
-            Not read.
+            Not used.
         y : Ignored
             Present for API consistency.
 
@@ -211,7 +211,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         -------
         UnionFrames of n_items, or ndarray of shape (n_items, n_features)
             Item i is (n_frames_i, n_features), the features of all extractors; a name
-            gives the frames of one: ``frames["mel"]``. An array of rows if all
+            selects the frames of one: ``frames["mel"]``. An array of rows if all
             extractors have `pooling`.
 
         Raises
@@ -219,7 +219,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         AudioReadError
             If an item cannot be used and ``on_error="raise"``.
         ValueError
-            If names or parameters contradict each other. When an item is read: if its
+            If names or parameters contradict each other, or on access of an item whose
             frames cannot be joined.
         """
         self._validate_params()
@@ -252,7 +252,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         return union
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each feature, with that of its extractor before it.
+        """Return a name for each feature, prefixed with the name of its extractor.
 
         Parameters
         ----------
@@ -281,7 +281,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         )
 
     def _checked(self) -> list[tuple[str, Any]]:
-        """Return the extractors, if names and extractors are such as can be used."""
+        """Return the extractors after checking names and types."""
         if not self.extractors:
             raise ValueError(
                 "extractors is empty; pass at least one (name, extractor)."
@@ -305,7 +305,7 @@ class AudioUnion(AudioReader, _BaseComposition):
         return self.extractors
 
     def _folders(self, extractors: list[tuple[str, Any]]) -> list[Any]:
-        """Return the store of each extractor, or nothing where there are none."""
+        """Return the store of each extractor, or None if there are none."""
         folders = [
             self.store if extractor.store is None else extractor.store
             for _, extractor in extractors
@@ -315,7 +315,7 @@ class AudioUnion(AudioReader, _BaseComposition):
             if kept:
                 raise ValueError(
                     f"{kept} have a store and the other extractors have none. Set "
-                    "store of the AudioUnion, which is for all."
+                    f"store of the AudioUnion, which applies to all."
                 )
             return []
         return folders
@@ -323,7 +323,7 @@ class AudioUnion(AudioReader, _BaseComposition):
 
 @dataclass(frozen=True)
 class _Joined:
-    """Frames of an item side by side."""
+    """Joined frames of an item."""
 
     parts: dict[str, Any]
 
@@ -334,7 +334,7 @@ class _Joined:
         if rows:
             raise ValueError(
                 f"{rows} have a row for each item, which cannot be joined to frames. "
-                "Take each kind by its name."
+                "Use each kind by its name."
             )
         frames = [part[index] for part in self.parts.values()]
         return join_frames(frames, list(self.parts), index)

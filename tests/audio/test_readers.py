@@ -172,7 +172,7 @@ def test_a_video_is_its_sound_and_one_without_sound_is_a_bad_file(sound, encode)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert reason_of(silent) == "it holds no sound"
+    assert reason_of(silent) == "it contains no sound"
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "m4a", "aac", "webm", "wv", "wma"])

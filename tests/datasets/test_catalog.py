@@ -168,7 +168,11 @@ def test_missing_table_is_a_missing_file(tmp_path):
             ("c.wav", "d/e.ogg"),
             r"None of the 2 songs .*'a', 'b'; .*'c.wav', 'd/e",
         ),
-        ("a", ("a.txt",), r"no audio files \(.*\); it has 1 other files.* such as 'a.txt'"),
+        (
+            "a",
+            ("a.txt",),
+            r"no audio files \(.*\); it has 1 other files.* such as 'a.txt'",
+        ),
         ("a", ("x/a.wav", "y/a.wav"), r"'a' matches 2 .*'x/a.wav', 'y/a.wav'"),
         ("a", ("a.wav", "a.mp3"), r"'a' matches 2 files"),
         (("a", "a.wav"), ("a.wav",), r"'a' and 'a.wav' .* are the same file, 'a.wav'"),

@@ -1,1 +1,1 @@
-"""Networks that listen; torch is imported here, and this folder only when used."""
+"""Networks on sound. Imports torch, and is imported only when used."""

@@ -1,4 +1,4 @@
-"""A torch module applied to windows, whatever torch's global settings are."""
+"""Apply a torch module to windows, independent of torch's global settings."""
 
 import threading
 from typing import Any
@@ -15,7 +15,7 @@ one_torch_thread_in_children()
 
 
 def choose_device(name: str) -> str:
-    """Return the first GPU for "auto", or else the CPU; check other names."""
+    """Return the first GPU or the CPU for "auto"; check other names."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return str(torch.device(name))
