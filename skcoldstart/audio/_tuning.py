@@ -1,4 +1,4 @@
-"""MusicNNArchitecture: a pretrained network to go on from."""
+"""MusicNNArchitecture: fine-tune a pretrained network."""
 
 import os
 from typing import Any, Literal
@@ -9,22 +9,22 @@ __all__ = ["MusicNNArchitecture"]
 
 
 class MusicNNArchitecture:
-    """Make a network of musicnn with a new output layer.
+    """Build musicnn with a new output layer.
 
     An `architecture` for `CNNFactorRegressor` that starts from trained weights, for
-    catalogues too small to learn listening from. Needs torch.
+    catalogues that are too small to train a network from scratch. Requires torch.
 
     Parameters
     ----------
     model : {"musicnn", "musicnn-mtt"}, default="musicnn"
         Trained on tags of the Million Song Dataset, or of MagnaTagATune.
     weights : str or PathLike, default=None
-        Where the weights are, as in `AudioEmbedding`.
+        Path of the weights, as in `AudioEmbedding`.
     frozen : bool or "convolutions", default=True
-        What does not learn. True: all weights of musicnn, so that only the new layer
-        learns; "convolutions": the last layers learn, which are the dense layer of 200
-        units and the new one; False: all weights learn, from where they are. The means
-        and variances of batch normalization stay as they are.
+        Weights that are not trained. True: all weights of musicnn, so only the new
+        layer is trained. "convolutions": all except the dense layer of 200 units and
+        the new layer. False: none, so all weights are trained from their pretrained
+        values. The means and variances of batch normalization never change.
 
     See Also
     --------
@@ -33,9 +33,9 @@ class MusicNNArchitecture:
 
     Notes
     -----
-    The frames must be those that musicnn has learnt from:
-    ``MelSpectrogram(sr=16000, n_fft=512, hop_length=256, n_mels=96)``. Its windows are
-    187 frames, 3 s; set ``window=187`` and ``standardize=False`` in the regressor.
+    The frames must be like those musicnn was trained on: ``MelSpectrogram(sr=16000,
+    n_fft=512, hop_length=256, n_mels=96)``. Its windows are 187 frames, 3 s; set
+    ``window=187`` and ``standardize=False`` in the regressor.
 
     .. versionadded:: 0.2
 
@@ -89,14 +89,14 @@ class MusicNNArchitecture:
         Raises
         ------
         ValueError
-            If frames have another number of features, or the weights are damaged.
+            If the frames do not have 96 features, or the weights are damaged.
         """
         from skcoldstart.audio._torch.musicnn import TunedMusicNN
 
         if n_features != 96:
             raise ValueError(
-                f"Frames have {n_features} features, but musicnn has learnt from 96 "
-                "mel bands. Use MelSpectrogram(sr=16000, n_fft=512, hop_length=256, "
+                f"Frames have {n_features} features, but musicnn was trained on 96 "
+                f"mel bands. Use MelSpectrogram(sr=16000, n_fft=512, hop_length=256, "
                 "n_mels=96)."
             )
         weights = None if self.weights is None else os.fspath(self.weights)

@@ -74,39 +74,39 @@ class ColdStartRecommender(
     Parameters
     ----------
     regressor : estimator, default=None
-        Any scikit-learn regressor, or a Pipeline that ends in one; predicts item
+        Any scikit-learn regressor, or a Pipeline that ends in one. It predicts item
         factors of shape (n_items, k) from `X`. ``None`` means ``Ridge(10.0)``. A
-        regressor of one output is fitted once per factor.
+        regressor with a single output is fitted once per factor.
     factorizer : estimator, default=None
         Has ``fit_transform(Y)`` and ``inverse_transform(Z)``: `WMF`,
         `sklearn.decomposition.NMF`, `sklearn.decomposition.TruncatedSVD`. ``None``
         means `WMF()`.
     norm_compression : float, default=0.0
-        How far the lengths of items' factors are drawn together before the regressor
-        learns them, so that popular items do not dominate: 0 leaves them as they
-        are, ``inf`` gives every item unit length.
+        How strongly the lengths of item factors are made similar before the regressor
+        is fitted, so that popular items do not dominate: 0 leaves them unchanged,
+        ``inf`` scales all to unit length.
     play_weight : float, default=0.0
-        Weight of the plays, 0 or 1, among the targets, beside the products of factors:
-        smoothed plays. They sharpen the first places of a list; 1 to 3 is worth a
-        search with 0, and for new artists 0 is often best. Above 0, the regressor must
-        be linear in its targets: `sklearn.linear_model.Ridge`, ``RidgeCV``,
-        ``LinearRegression`` or `sklearn.kernel_ridge.KernelRidge`, or a Pipeline that
-        ends in one.
+        Weight of the plays as 0 and 1 in the targets, in addition to products of
+        factors ("smoothed plays"). They improve the first places of a list. Search over
+        0 and values from 1 to 3; for new artists 0 is often best. Above 0, the
+        regressor must be linear in its targets: `sklearn.linear_model.Ridge`,
+        ``RidgeCV``, ``LinearRegression`` or `sklearn.kernel_ridge.KernelRidge`, or a
+        Pipeline that ends in one.
     item_weight : {"uniform", "inverse"} or float, default="uniform"
-        Weight of an item in the regression, by the number n of its users: all alike,
-        ``1 / n``, or n to this power, such as -0.5, scaled to mean 1. Weighs down
-        popular items.
+        Weight of an item in the regression, by its number of users n: equal weights,
+        ``1 / n``, or n to the given power, such as -0.5, scaled to mean 1. Reduces the
+        weight of popular items.
     group_level : bool, default=False
-        Learn from groups in place of items: plays are added up and content is averaged
-        over the items of a group, such as the songs of an artist, given as `groups` to
-        `fit`. For items of new groups; at prediction an item counts by its own
-        content.
+        Learn from groups instead of items, for new items of new groups: plays are
+        summed and content is averaged over the items of a group, such as the songs of
+        an artist. Pass `groups` to `fit`. A prediction uses the content of the item
+        itself.
     popularity_weight : float, default=0.0
         Weight of the popularity predicted from content by a regressor of the same
         kind, in standard deviations of the user's scores.
     prior_strength : float, default=4.0
-        Weight of the content against an item's own plays in `refine_factors`,
-        above 0.
+        Weight of the content relative to an item's own plays in `refine_factors`, above
+        0.
 
     Attributes
     ----------
@@ -115,18 +115,19 @@ class ColdStartRecommender(
     factorizer_ : estimator
         The fitted factorizer.
     popularity_regressor_ : estimator
-        Predicts log(1 + users) of an item, where `popularity_weight` is above 0.
+        Predicts log(1 + users) of an item. Exists if `popularity_weight` is above 0.
     user_factors_ : ndarray of shape (n_users, k)
-        User factors, where the factorizer decodes linearly; with `play_weight` or
+        User factors, if the factorizer decodes linearly. With `play_weight` or
         `popularity_weight` above 0, columns for these follow.
     n_users_ : int
         Number of users, the columns of y.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
     n_features_in_ : int
-        Number of features seen during fit, where the regressor counts them.
+        Number of features seen during fit, if the regressor has it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where the regressor has them.
+        Names of features, if the regressor has them.
 
     See Also
     --------
@@ -136,24 +137,24 @@ class ColdStartRecommender(
 
     Notes
     -----
-    `X` goes to the regressor as it is: a feature table, sparse or dense, or paths of
-    audio files where the regressor is a Pipeline that reads them. Feature steps may
-    stand before this estimator in a Pipeline or inside its regressor; predictions are
-    the same. Inside, a search can reach their parameters together with the
-    factorizer's.
+    `X` is passed to the regressor unchanged: a sparse or dense table of features, or
+    paths of audio files if the regressor is a Pipeline that reads them. Feature steps
+    can be inside the regressor, or precede this estimator in a Pipeline; the
+    predictions are the same. In both cases a search can tune their parameters together
+    with those of the factorizer.
 
-    The default parts were chosen on inner splits of five real sets, see the Notes of
-    `WMF`. There, their mean AUC is at least that of a content profile on all sets.
-    Where the first places of a list matter, a `BlendRecommender` with neighbours ranks
+    The default parts were chosen on inner splits of five real data sets, see the Notes
+    of `WMF`. On these splits their mean AUC is at least that of a content profile on
+    all sets. A `BlendRecommender` with neighbours ranks the first places of a list
     better.
 
     Both steps are fitted in `fit`, on the same rows. In cross-validation the
     factorizer therefore never sees held-out items: y has one row per item, and a fold
     holds out rows.
 
-    Items of the training set without a single play have no factors to learn from; the
-    regressor is not fitted on them. A user without a play in `fit` has factors of zero
-    from `WMF`: all items score 0 and tie, so that the user's AUC is 1/2.
+    Training items without plays have no factors, so the regressor is not fitted on
+    them. A user without plays in `fit` has `WMF` factors of zero: all items have score
+    0, and the AUC of this user is 1/2.
 
     With a compression a > 0, factors v of an item become
     ``v (|v| + a m) / ((a + 1) |v|)`` with m the mean length of all items' factors [2]_;
@@ -161,29 +162,30 @@ class ColdStartRecommender(
 
     With a `play_weight` :math:`\rho` above 0, the targets of the regression are
     :math:`T = Y X^T + \rho P`, with factors Y of items and X of users and the plays P
-    as 0 and 1. As the regressor is linear in its targets, T is never formed: P is
-    solved for in blocks of users, which takes n_users times the number of features of
-    its last step in memory (of training items, for a kernel ridge), and n_items times.
+    as 0 and 1. The regressor is linear in its targets, so T is not formed: P is solved
+    for in blocks of users. The memory is n_users times the number of features of the
+    last step (of training items, for a kernel ridge), and the time n_items times that.
 
-    A popularity has mean 0 and standard deviation 1 over the training items and is
-    added in units of the standard deviation of a user's scores over the same items;
-    users without plays get the mean of these, and so see what is popular.
+    The predicted popularity has mean 0 and standard deviation 1 over the training
+    items. It is added in units of the standard deviation of a user's scores over the
+    same items. Users without plays get the mean of these units, so their items are
+    ranked by popularity.
 
-    `fold_in_users` solves for new users as the last half sweep does for known ones,
-    with the items' factors as they are; smoothed plays and popularity are added in the
-    same way as in `fit`.
+    `fold_in_users` solves for new users like the last half sweep does for known users,
+    with fixed item factors. Smoothed plays and popularity are added in the same way as
+    in `fit`.
 
-    Once new items are played, `refine_factors` joins their plays with their content;
-    refit to teach both models from them.
+    When new items have plays, `refine_factors` combines their plays with their content.
+    Fit again to train both models on them.
 
     `predict` costs O(n_items n_users k) time and n_items n_users memory; `recommend`
     and the scorers read the same scores in blocks of users.
 
-    With metadata routing off, parameters of `fit` go to the regressor; with routing
-    on they go where they were requested. A regressor whose `fit` has the parameters
-    ``user_factors`` and ``usage``, such as `CNNFactorRegressor`, is given the factors
-    of all users and the confidences of the plays, also at the end of a Pipeline or
-    inside a search.
+    Without metadata routing, parameters of `fit` are passed to the regressor; with
+    routing, they are passed to the steps that request them. A regressor whose `fit` has
+    the parameters ``user_factors`` and ``usage``, such as `CNNFactorRegressor`,
+    receives the factors of all users and the confidences of the plays, also at the end
+    of a Pipeline or inside a search.
 
     References
     ----------
@@ -205,7 +207,7 @@ class ColdStartRecommender(
     ((30, 3), True)
     """
 
-    # Where metadata is routed, these come unasked.
+    # With metadata routing, these are requested by default.
     __metadata_request__fit = {"user_ids": True, "item_ids": True, "groups": True}
     __metadata_request__partial_fit = __metadata_request__fit
 
@@ -259,22 +261,22 @@ class ColdStartRecommender(
         groups: Any = None,
         **params: Any,
     ) -> "ColdStartRecommender":
-        """Factorize the plays and learn to predict item factors from content.
+        """Factorize the plays, and fit the regressor to the item factors.
 
         Parameters
         ----------
         X : sequence of n_items items
-            Content; whatever the regressor takes.
+            Content, in any form that the regressor accepts.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+            Names of users, if `y` is not a DataFrame with named columns.
         item_ids : array-like of shape (n_items,), default=None
-            Names of items, for `partial_fit`, where neither `y` nor `X` is a DataFrame
-            whose index has them.
+            Names of items, for `partial_fit`, if neither `y` nor `X` is a DataFrame
+            with named rows.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, such as its artist, for `group_level`; handed on to a
-            regressor whose `fit` takes it.
+            Group of each item, such as its artist, for `group_level`. Also passed to a
+            regressor whose `fit` accepts groups.
         **params : dict
             Parameters for the regressor's `fit`; with metadata routing on, for every
             step that requested them.
@@ -314,20 +316,21 @@ class ColdStartRecommender(
         groups: Any = None,
         **params: Any,
     ) -> "ColdStartRecommender":
-        """Go on from the last fit, with more items, more users and more plays.
+        """Continue from the last fit with more items, more users and more plays.
 
-        Factors of known items and users are the start of the factorization, new ones
-        begin with what their plays with known ones say; the regressor is fitted anew.
+        The factorization starts from the factors of known items and users; new ones
+        start from factors folded in from their plays with known ones. The regressor is
+        fitted again.
 
         Parameters
         ----------
         X : sequence of n_items items
             Content of all items, known and new.
         y : {array-like, sparse} of shape (n_items, n_users)
-            All their plays, those of earlier calls included.
+            All their plays, including those of earlier calls.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them. Users are found
-            again by name; without names, the known ones come first, in their old
+            Names of users, if `y` is not a DataFrame with named columns. Users are
+            matched by name. Without names, the known users come first, in their old
             order.
         item_ids : array-like of shape (n_items,), default=None
             Names of items, likewise.
@@ -339,16 +342,16 @@ class ColdStartRecommender(
         Returns
         -------
         self
-            The recommender, fitted to all items and users of `y`.
+            The recommender, fitted on all items and users of `y`.
 
         Raises
         ------
         ValueError
-            If names were passed in one call and not in the other, or there are no
-            names and fewer items or users than are known.
+            If only one of two calls passed names, or if there are no names and fewer
+            items or users than before.
         TypeError
-            If the factorizer has no ``partial_fit`` that takes more rows and columns,
-            as `WMF` does.
+            If the factorizer has no ``partial_fit`` that accepts more rows and columns,
+            like that of `WMF`.
         """
         if not hasattr(self, "factorizer_"):
             named = {"user_ids": user_ids, "item_ids": item_ids, "groups": groups}
@@ -361,8 +364,8 @@ class ColdStartRecommender(
             )
         if not hasattr(self.factorizer_, "transform_users"):
             raise TypeError(
-                "partial_fit needs a factorizer that goes on with more items and "
-                f"users, as WMF does, not {type(self.factorizer_).__name__}; use fit."
+                "partial_fit needs a factorizer that accepts more items and users, "
+                f"such as WMF, not {type(self.factorizer_).__name__}; use fit."
             )
         known = getattr(self, "user_names_in_", None), self.n_users_
         plays = check_training_plays(self, X, y, user_ids=user_ids)
@@ -387,7 +390,7 @@ class ColdStartRecommender(
         params: dict[str, Any],
         factorize: Callable[[Any, Any, dict[str, Any]], np.ndarray],
     ) -> "ColdStartRecommender":
-        """Fit both steps, given validated plays and how to factorize them."""
+        """Fit both steps to validated plays."""
         given = self._given_regressor()
         check_predicts(given)
         if self.play_weight:
@@ -399,7 +402,7 @@ class ColdStartRecommender(
             if checked is None:
                 raise ValueError(
                     "group_level=True needs groups, one entry per item; pass groups= "
-                    "to fit. A search passes them on where metadata routing is enabled."
+                    "to fit. A search passes them on if metadata routing is enabled."
                 )
             X, plays, names, self._members = by_group(X, plays, checked)
             groups = names  # a row for each
@@ -410,7 +413,7 @@ class ColdStartRecommender(
         self._joined_user_factors: np.ndarray | None = None
         self._record_decoder(factors.shape[1], plays.shape[1])
 
-        # The regressor learns from items that somebody played.
+        # The regressor is fitted on items with plays.
         played = np.flatnonzero(np.diff(plays.indptr))
         if len(played) < len(factors):
             fit_params = _check_method_params(X, fit_params, indices=played)
@@ -443,8 +446,8 @@ class ColdStartRecommender(
     def _fold_in(self, plays: sp.csr_array) -> np.ndarray:
         if not hasattr(self.factorizer_, "transform_users"):
             raise TypeError(
-                "fold_in_users needs a factorizer that folds users in, as "
-                "WMF.transform_users does, and "
+                "fold_in_users needs a factorizer with transform_users, such as WMF, "
+                "but "
                 f"{type(self.factorizer_).__name__} has none; use factorizer=WMF()."
             )
         if self._members is not None:
@@ -464,40 +467,41 @@ class ColdStartRecommender(
         X : sequence of n_items items
             Items, in the form given to `fit`.
         return_cov : bool, default=False
-            Whether to return how sure the factors are, too.
+            Whether to return the covariances of the factors as well.
 
             .. versionadded:: 0.2
 
         Returns
         -------
         factors : ndarray of shape (n_items, k)
-            Predicted item factors; with `play_weight` or `popularity_weight`, the
-            features that carry smoothed plays and the popularity follow them.
+            Predicted item factors; with `play_weight` or `popularity_weight`, features
+            for smoothed plays and popularity follow them.
         cov : FactorCovariance of shape (n_items, k, k)
             With `return_cov`: ``cov[i]`` is the covariance of the factors of item i,
-            ``cov.std(user_factors_)`` the deviations of scores. What follows the
-            latent factors is taken as known.
+            ``cov.std(user_factors_)`` the standard deviations of scores. Features after
+            the latent factors have variance 0.
 
         Raises
         ------
         TypeError
-            If `return_cov` is set and the regressor has no posterior: it ends neither
-            in a ridge, nor in a linear regression or a kernel ridge.
+            If `return_cov` is set and the regressor has no posterior: it does not end
+            in a ridge, a linear regression or a kernel ridge.
 
         Notes
         -----
-        With content f and the training items' content F (centred where there is an
-        intercept) the covariance of an item is :math:`(1 + h) \Sigma`, with the
+        With content f of the item and content F of the training items (centred if there
+        is an intercept) the covariance of an item is :math:`(1 + h) \Sigma`, with the
         leverage :math:`h = f^T (F^T F + \alpha I)^{-1} f` (:math:`1/n` more with an
         intercept): the posterior of a regression whose coefficients and errors are
-        matrix normal, plus the part of an item that content does not tell. A kernel
-        ridge has :math:`(k(f, f) - k^T (K + \alpha I)^{-1} k) / \alpha` in its place.
-        :math:`\Sigma` is taken from leave-one-out residuals, in closed form, and
-        scaled so that 90 % of the scores of held-out items lie within 1.645
-        deviations: a fifth of the items is folded in by users who are folded in
-        without them. This takes about half as long as `fit`, once: in the first call,
-        or when the recommender is saved. Until then the recommender keeps the training
-        items. With `group_level` all this is of groups, and too sure of items.
+        matrix normal, plus the part of an item that content does not predict. For a
+        kernel ridge, h is :math:`(k(f, f) - k^T (K + \alpha I)^{-1} k) / \alpha`.
+        :math:`\Sigma` is taken from leave-one-out residuals, in closed form, and scaled
+        so that 90 % of the scores of held-out items lie within 1.645 deviations: a
+        fifth of the items is folded in by users who are folded in without them. This
+        takes about half as long as `fit`, once: in the first call, or when the
+        recommender is saved. Until then the recommender keeps the training items. With
+        `group_level` all of this describes groups, and understates the uncertainty of
+        items.
         """
         if return_cov:
             factors = self.predict_factors(X)
@@ -512,12 +516,12 @@ class ColdStartRecommender(
         return factors.reshape(len(factors), self._n_components)
 
     def training_factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the regressor learnt: training items and their factors.
+        """Return the training items of the regressor and their target factors.
 
         Returns
         -------
         items : ndarray of shape (n_played_items,)
-            Rows of the training items that somebody played.
+            Rows of the training items with plays.
         factors : ndarray of shape (n_played_items, k)
             Their factors, after `norm_compression`.
         """
@@ -525,20 +529,20 @@ class ColdStartRecommender(
         return self._taught
 
     def refine_factors(self, X: Any, y_so_far: Any, return_cov: bool = False) -> Any:
-        """Return factors of items from their content and the plays they have so far.
+        """Return factors of items from their content and their plays so far.
 
-        For the first days of an item: with no plays this is `predict_factors`, and
-        every play moves the factors towards its listener. The recommender itself is
-        not changed.
+        For the first days of an item. Without plays the result equals
+        `predict_factors`; each play moves the factors towards its listener. The
+        recommender is not changed.
 
         Parameters
         ----------
         X : sequence of n_items items
             Items, in the form given to `fit`.
         y_so_far : {array-like, sparse} of shape (n_items, n_users)
-            Their play counts so far, by the users of `fit`.
+            Their play counts so far, one column per user of `fit`.
         return_cov : bool, default=False
-            Whether to return how sure the factors are, too.
+            Whether to return the covariances of the factors as well.
 
             .. versionadded:: 0.2
 
@@ -548,7 +552,8 @@ class ColdStartRecommender(
             Item factors, for scores ``refine_factors(X, y_so_far) @ user_factors_.T``.
         cov : FactorCovariance of shape (n_items, k, k)
             With `return_cov`: that of `predict_factors` for items without plays,
-            smaller for others. Takes k numbers for each play, of k plays at most.
+            smaller for others. Stores k numbers for each play, for at most k plays per
+            item.
 
         Raises
         ------
@@ -556,7 +561,7 @@ class ColdStartRecommender(
             If `y_so_far` does not have one row per item and one column per user of
             `fit`, or holds NaN, infinite or negative counts.
         TypeError
-            If the factorizer has no ``transform_with_prior``, as `WMF` does, or
+            If the factorizer has no ``transform_with_prior``, unlike `WMF`, or
             `return_cov` is set and the regressor has no posterior.
 
         Notes
@@ -567,9 +572,9 @@ class ColdStartRecommender(
         check_is_fitted(self)
         if not hasattr(self.factorizer_, "transform_with_prior"):
             raise TypeError(
-                "refine_factors needs a factorizer that weighs plays against a prior, "
-                f"but {type(self.factorizer_).__name__} has no transform_with_prior; "
-                "use factorizer=WMF()."
+                "refine_factors needs a factorizer with transform_with_prior, but "
+                f"{type(self.factorizer_).__name__} does not have it; use "
+                "factorizer=WMF()."
             )
         check_same_items(X, y_so_far, input_name="y_so_far")
         check_user_names(self, y_so_far, input_name="y_so_far")
@@ -578,8 +583,8 @@ class ColdStartRecommender(
         )
         if plays.shape[1] != self.n_users_:
             raise ValueError(
-                f"y_so_far has {plays.shape[1]} columns but fit saw {self.n_users_} "
-                "users; pass one column per user, in the same order."
+                f"y_so_far has {plays.shape[1]} columns but fit received "
+                f"{self.n_users_} users; pass one column per user, in the same order."
             )
         factors = self.predict_factors(X)
         latent = factors[:, : self._n_components]
@@ -638,7 +643,7 @@ class ColdStartRecommender(
         return self.regressor_.n_features_in_
 
     def __sklearn_tags__(self) -> Tags:
-        """Take what the regressor says of its input."""
+        """Copy the input tags of the regressor."""
         tags = super().__sklearn_tags__()
         regressor = self._given_regressor()
         regressor_tags = get_tags(regressor)

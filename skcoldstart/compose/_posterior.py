@@ -36,8 +36,8 @@ NORMAL_90 = 1.6448536269514722  # 90 % of a normal variable lie within
 class PosteriorMixin(FactorScoresMixin):
     """Covariances of predicted factors, and deviations of scores.
 
-    They take a third of the time of a fit, so they are learnt when first asked for.
-    Whoever gets a copy of the recommender does not need its training items for them.
+    They take a third of the time of a fit, so they are computed on first use. Copies of
+    the recommender then contain them instead of its training items.
     """
 
     regressor_: Any
@@ -45,13 +45,13 @@ class PosteriorMixin(FactorScoresMixin):
     prior_strength: float
 
     def _record_training(self, *seen: Any) -> None:
-        """Keep what `_learn_posterior` takes, unless there are no covariances."""
+        """Store the input of `_learn_posterior`, unless there are no covariances."""
         reason = _why_none(self)
         self._posterior = reason and {"reason": reason}
         self._training = None if reason else seen
 
     def _learnt_posterior(self) -> dict[str, Any]:
-        """Return what covariances are made of, or the reason why there are none."""
+        """Return the state for covariances, or the reason why there are none."""
         training = getattr(self, "_training", None)
         if training is not None:
             self._posterior = _learn_posterior(self, *training)
@@ -59,7 +59,7 @@ class PosteriorMixin(FactorScoresMixin):
         return getattr(self, "_posterior", {"reason": "it was fitted before 0.2"})
 
     def __getstate__(self) -> Any:
-        """Leave the training items behind."""
+        """Pickle without the training items."""
         self._learnt_posterior()
         return super().__getstate__()
 

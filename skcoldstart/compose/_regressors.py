@@ -1,4 +1,4 @@
-"""The regressor inside a recommender: any one that scikit-learn knows."""
+"""The regressor inside a recommender: any regressor of scikit-learn."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class RegressorPerFactor(MultiOutputRegressor):
-    """Repeat a regressor that gets its `predict` in `fit`, such as a stack."""
+    """Repeat a regressor whose `predict` exists only after `fit`, such as a stack."""
 
     _parameter_constraints: dict = MultiOutputRegressor._parameter_constraints | {
         "estimator": [HasMethods(["fit"])]
@@ -40,7 +40,7 @@ class RegressorPerFactor(MultiOutputRegressor):
 
 
 def check_predicts(regressor: Any) -> None:
-    """Refuse what is no regressor; some have `predict` only once they are fitted."""
+    """Reject what is not a regressor; some regressors get `predict` in `fit`."""
     last = last_step(regressor)
     if not (hasattr(regressor, "predict") or is_regressor(last)):
         raise TypeError(
@@ -50,7 +50,7 @@ def check_predicts(regressor: Any) -> None:
 
 
 def for_all_factors(regressor: Any) -> Any:
-    """Clone a regressor, repeated per factor where it predicts one output."""
+    """Clone a regressor, repeated per factor if it predicts one output."""
     regressor = clone(regressor)
     if _fits_several_outputs(regressor):
         return regressor
@@ -67,12 +67,12 @@ def _repeated(regressor: Any) -> MultiOutputRegressor:
 
 
 def _fits_several_outputs(regressor: Any) -> bool:
-    """Whether a regressor takes y of several columns; a wrapper takes what it wraps."""
+    """Return whether a regressor or the one it wraps accepts y of several columns."""
     from sklearn.neural_network import MLPRegressor
 
-    # TODO(sklearn 1.11): MLPRegressor takes several outputs but its tags deny it, and
-    # so do its wrappers'. One network a factor would cost k times as much and share
-    # nothing between factors.
+    # TODO(sklearn 1.11): MLPRegressor supports several outputs, but its tags and those
+    # of its wrappers do not. One network per factor would cost k times as much and
+    # share nothing between factors.
     if isinstance(regressor, Pipeline):
         return _fits_several_outputs(regressor.steps[-1][1])
     if isinstance(regressor, TransformedTargetRegressor):
@@ -88,7 +88,7 @@ def _is_search(regressor: Any) -> bool:
 
 
 def _continued(given: Any, fitted: Any) -> Any:
-    """Return the fitted step, set anew, where the given one wants a warm start."""
+    """Return the fitted step with new parameters if it has a warm start."""
     params = given.get_params()
     warm = [name for name in params if name.endswith("warm_start") and params[name]]
     if not warm:
@@ -98,8 +98,9 @@ def _continued(given: Any, fitted: Any) -> Any:
     if searches or isinstance(last, MultiOutputRegressor):
         raise ValueError(
             f"{warm[0]}=True of {type(given).__name__} cannot be continued: a search, "
-            "or a regressor of one output that is repeated per factor, starts anew in "
-            f"each fit. Set {warm[0]}=False, or use a regressor of several outputs."
+            "or a regressor of one output that is repeated per factor, starts from "
+            f"scratch in each fit. Set {warm[0]}=False, or use a regressor with "
+            "several outputs."
         )
     if type(given) is not type(fitted):
         return None
@@ -112,7 +113,7 @@ def _continued(given: Any, fitted: Any) -> Any:
 
 
 def kept_or_new(given: Any, fitted: Any, new: Callable[[Any], Any]) -> Any:
-    """Return the fitted step to go on with, or a new one."""
+    """Return the fitted step to continue, or a new one."""
     kept = None if fitted is None else _continued(given, fitted)
     return new(given) if kept is None else kept
 
@@ -174,7 +175,7 @@ def usage_parameters(
 
 
 def features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
-    """Return what the last step of a fitted regressor sees of X, and that step."""
+    """Return the input of the last step of a fitted regressor for X, and that step."""
     if isinstance(regressor, Pipeline) and len(regressor) > 1:
         X = regressor[:-1].transform(X)
     return X, last_step(regressor)
@@ -187,9 +188,9 @@ def last_step(regressor: Any) -> Any:
 
 @contextmanager
 def features_of_fit(regressor: Any, X: Any) -> Iterator[list[Any]]:
-    """Yield a list whose last entry is, after a fit, what the last step saw of X.
+    """Yield a list whose last entry is, after a fit, the input of the last step.
 
-    So that steps which read sound or text need not read it again.
+    Steps that read sound or text then need not read it again.
     """
     seen = [X]
     head = regressor[-1] if isinstance(regressor, Pipeline) else None
@@ -211,10 +212,10 @@ def features_of_fit(regressor: Any, X: Any) -> Iterator[list[Any]]:
 
 
 def _named_for_fit(regressor: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return parameters of `fit` by the names under which they reach who has them.
+    """Return parameters of `fit` under the names by which a step receives them.
 
-    All of `names` or nothing: the last step of a Pipeline and the estimator of a search
-    are asked. With metadata routing on, they are made to request them.
+    Returns all of `names` or nothing, depending on the last step of a Pipeline or the
+    estimator of a search. With metadata routing, these are set to request them.
     """
     prefix, asking = _who_asks(regressor, names)
     if asking is None:
@@ -226,7 +227,7 @@ def _named_for_fit(regressor: Any, names: Iterable[str]) -> dict[str, str]:
 
 
 def _who_asks(regressor: Any, names: Iterable[str]) -> tuple[str, Any]:
-    """Return the estimator that asks, and what leads its parameters to it."""
+    """Return the estimator that has the parameters, and the prefix of their names."""
     if isinstance(regressor, Pipeline):
         name, last = regressor.steps[-1]
         prefix, asking = _who_asks(last, names)
@@ -240,7 +241,7 @@ def _who_asks(regressor: Any, names: Iterable[str]) -> tuple[str, Any]:
 
 
 def _leave_out(steps: Pipeline, names: Iterable[str]) -> None:
-    """Let steps that do not say whether they want metadata go without them."""
+    """Set unset requests of metadata to False."""
     for _, step in steps.steps:
         if not hasattr(step, "set_fit_request"):
             continue

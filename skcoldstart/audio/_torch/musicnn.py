@@ -11,7 +11,7 @@ from torch.nn import functional
 
 __all__ = ["MusicNN", "TunedMusicNN"]
 
-_EPSILON = 1e-3  # of batch normalisation, in the network that was trained
+_EPSILON = 1e-3  # of batch normalization, in the trained network
 
 
 class _ConvReluNorm(nn.Module):
@@ -27,8 +27,8 @@ class _ConvReluNorm(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, time, bands) to the maximum over bands, (n, filters, time).
 
-        "same" padding of time is done by hand, since an even filter has one row less
-        before it than behind. What follows the convolution keeps the order of a
+        "same" padding of time is explicit, because an even filter has one row less
+        before it than after it. What follows the convolution keeps the order of a
         filter's values or reverses it, so it can be done after the maximum: the same
         numbers in two thirds of the time.
         """
@@ -65,7 +65,7 @@ class MusicNN(nn.Module):
         x = self.input_norm(windows.unsqueeze(1))
         features = [torch.cat([block(x) for block in self.frontend], dim=1)]
         for i, block in enumerate(self.midend):
-            # Channels of the last layer stand where bands stood in the spectrogram.
+            # Channels of the last layer take the place of bands of the spectrogram.
             image = features[-1].transpose(1, 2).unsqueeze(1)
             out = block(image)
             features.append(out if i == 0 else out + features[-1])
@@ -107,7 +107,7 @@ def _linear(weights: Mapping[str, np.ndarray], name: str) -> nn.Linear:
 
 
 class TunedMusicNN(nn.Module):
-    """A new output layer on musicnn, whose own weights may stay as they are."""
+    """A new output layer on musicnn, whose weights may be frozen."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class TunedMusicNN(nn.Module):
                 layer.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "TunedMusicNN":
-        """Switch the mode of the head; statistics of the body stay as they are."""
+        """Set the mode of the head; statistics of the body do not change."""
         super().train(mode)
         self.body.eval()
         return self
