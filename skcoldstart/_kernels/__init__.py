@@ -1,1 +1,1 @@
-"""Numba kernels: arrays in, arrays out, and nothing else."""
+"""Numba kernels: functions of arrays and numbers."""

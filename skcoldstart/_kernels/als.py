@@ -1,8 +1,8 @@
 """Alternating least squares: the rows of one side, with the other side fixed.
 
-Every kernel releases the GIL and works on rows ``begin:end``, so that Python threads
-run chunks of rows side by side. Row factors are ``a``, fixed factors are rows of
-``Z``, and row i minimises
+Every kernel releases the GIL and works on rows ``begin:end``, so Python threads can run
+chunks of rows in parallel. Row factors are ``a``, fixed factors are rows of ``Z``, and
+row i minimizes
 
     a'diag(m)a + sum_n [(1 + w_n)(1 - z_n'a)^2 - (z_n'a)^2],   m = spectrum + penalty_i,
 
@@ -25,7 +25,7 @@ else:
 
 __all__ = ["observed_objective", "solve_rows", "solve_rows_exactly", "width_of"]
 
-NEAR_CACHE_BYTES = 1 << 18  # what stays in a core's own cache from pass to pass
+NEAR_CACHE_BYTES = 1 << 18  # data that stay in the core's cache between passes
 
 
 @jit
@@ -50,11 +50,11 @@ def solve_rows(
     Shapes: `Z` (n_columns, n_dims), `spectrum` (n_dims,), `work` (5, n_dims), `A` (end
     - begin, n_dims).
 
-    Row i solves ``(diag(m) + Z_i'W Z_i) a = Z_i'(1 + w)`` (eq. 4 of Hu et al., 2008,
-    in coordinates that make its dense part diagonal), from where A stands, with
-    diag(m) as preconditioner, and moves `omega` times the step found. The step d of
-    conjugate gradients minimises the objective along d, so that no omega between 0
-    and 2 can raise it.
+    Row i solves ``(diag(m) + Z_i'W Z_i) a = Z_i'(1 + w)`` (eq. 4 of Hu et al., 2008, in
+    coordinates that make its dense part diagonal), starting from A, with diag(m) as
+    preconditioner, and moves by `omega` times the step. The step d of conjugate
+    gradients minimizes the objective along d, so no omega between 0 and 2 can increase
+    it.
     """
     zero, one = Z.dtype.type(0), Z.dtype.type(1)
     n_dims = Z.shape[1]
@@ -128,7 +128,7 @@ def solve_rows(
 
 @jit
 def observed_objective(A, B, indptr, indices, weights, begin, end):
-    """Return the part of the objective that stored entries add, in float64.
+    """Return the part of stored entries in the objective, in float64.
 
     Shapes: `A` (n_rows, n_components).
     """

@@ -1,4 +1,4 @@
-"""Alternating least squares by one dense system a row, without vectors."""
+"""Alternating least squares by one dense system per row, without vectors."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ BLOCK = 4096  # entries of a long row at a time
 def solve_rows_exactly(
     Z, indptr, indices, weights, spectrum, penalties, begin, end, omega, work, A, width
 ):
-    """Do as `als.solve_rows`, with the exact step."""
+    """Solve rows like `als.solve_rows`, with the exact step."""
     one = Z.dtype.type(1)
     objective = 0.0
     for i in range(begin, end):

@@ -6,7 +6,7 @@ from skcoldstart._kernels.compilation import njit
 
 __all__ = ["delta_frames", "mfcc_frames"]
 
-# Lets sums be split over vector lanes; NaN and infinity keep their meaning.
+# Allows sums to be split over vector lanes; NaN and infinity keep their meaning.
 _REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
 
 
@@ -17,9 +17,9 @@ def mfcc_frames(log_mel, floor, basis, out):
     Shapes: `log_mel` (n_frames, n_mels), `basis` (n_mfcc, n_mels), `out` (n_frames,
     n_mfcc).
 
-    The floor is left out of the sums, where it would cost digits: it only moves c_0,
-    the other rows of the basis add up to zero. c_0 is large and summed in double
-    precision.
+    The floor is left out of the sums, because it would cost precision: it only affects
+    c_0, because the other rows of the basis sum to zero. c_0 is large and summed in
+    double precision.
     """
     n_frames, n_mels = log_mel.shape
     n_mfcc = basis.shape[0]
@@ -44,9 +44,9 @@ def delta_frames(frames, weights, out):
     Shapes: `frames` (n_frames, n_features), `weights` (width,), `out` (n_frames,
     n_features).
 
-    The first and last ``len(weights) // 2`` frames repeat the nearest whole fit, whose
-    top derivative is constant. Clips shorter than the weights repeat their edge
-    frames instead.
+    The first and last ``len(weights) // 2`` frames use the nearest complete fit, whose
+    highest derivative is constant. Clips shorter than the weights are extended with
+    their first and last frame.
     """
     n_frames, n_features = frames.shape
     width = len(weights)

@@ -12,7 +12,7 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 def _keys():
-    """Return fixed numbers without a pattern: SplitMix64 of 1, 2, ..."""
+    """Return constant pseudo-random numbers: SplitMix64 of 1, 2, ..."""
     z = np.arange(1, BLOCK_BYTES // 8 + 1, dtype=np.uint64) * np.uint64(
         0x9E3779B97F4A7C15
     )
@@ -25,7 +25,7 @@ _KEYS = _keys()
 
 
 def block_sums(content):
-    """Return a sum of each block of bytes, the last one filled with zeros.
+    """Return a checksum of each block of bytes; the last block is padded with zeros.
 
     Shapes: `content` (n_bytes,), uint8 -> (ceil(n_bytes / 4096),), uint64.
     """
@@ -41,7 +41,7 @@ def block_sums(content):
 
 
 def first_changed(blocks, sums):
-    """Return the first of these whole blocks that has another sum, or -1.
+    """Return the first of these complete blocks with a different checksum, or -1.
 
     Shapes: `blocks` (n_blocks * 4096,), uint8; `sums` (n_blocks,), uint64.
     """
@@ -52,8 +52,8 @@ def first_changed(blocks, sums):
 def _sum(words, keys, start):
     """Sum halves multiplied with each other, plus the words, each with its key.
 
-    A change within one half h of a word changes the sum: it adds that change times
-    h' + 1 or h' + 2**32 for the other half h', which is no multiple of 2**64.
+    A change within one half h of a word changes the sum: it adds that change times h' +
+    1 or h' + 2**32 for the other half h', which is not a multiple of 2**64.
     """
     total = np.uint64(0)
     for i in range(len(keys)):

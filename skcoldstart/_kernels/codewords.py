@@ -1,12 +1,12 @@
-"""Choose codewords and add up the frames of each: exact in float64."""
+"""Choose codewords and add up their frames, exactly in float64."""
 
 import numpy as np
 
 from skcoldstart._kernels.compilation import njit
 
-# Scores whose smallest is kept, so that few are looked at twice.
+# Scores in a group whose smallest is kept, so that few are compared twice.
 _STRIP = np.uint64(128)
-# Unsigned indices spare the compiler the case of negative ones.
+# With unsigned indices the compiler needs no branch for negative ones.
 _0, _1, _2 = np.uint64(0), np.uint64(1), np.uint64(2)
 
 
@@ -14,8 +14,8 @@ _0, _1, _2 = np.uint64(0), np.uint64(1), np.uint64(2)
 def squared_distance(frames, i, codebook, k):
     """Return the float64 squared distance of one frame and one codeword.
 
-    Equal rows give equal bits wherever it is called: the order of the sum is fixed,
-    and the fastmath of callers, which numba hands down by default, is refused.
+    Equal rows give equal bits in every caller: the order of the sum is fixed, and the
+    fastmath of callers, which numba inherits by default, is disabled.
     """
     n_features = np.uint64(codebook.shape[1])
     even = 0.0
@@ -58,7 +58,7 @@ def pick_nearest(scores, errors, frames, codebook, labels, distances):
             lowest[strip] = smallest
             low = min(low, lowest_scores[strip])
             strip += _1
-        # 3 and not 2: the limit is rounded too.
+        # 3 instead of 2, because the limit is also rounded.
         limit = low + np.float32(3) * errors[i]
         label = np.int64(0)
         best = np.inf

@@ -1,7 +1,7 @@
-"""The one door to numba: how kernels are compiled, and kept on disk.
+"""The only module that imports numba: compilation and caching of kernels.
 
-A cache of compiled code is a convenience. Where the folder cannot be written, or a
-file in it is damaged, kernels are compiled anew, with one warning a process.
+The cache of compiled code is optional. If its folder is not writable, or a file in it
+is damaged, kernels are compiled again, with one warning per process.
 """
 
 import functools
@@ -21,21 +21,21 @@ from numba.core.serialize import dumps
 __all__ = ["COMPILES", "N_THREADS", "njit"]
 
 COMPILES = not numba.config.DISABLE_JIT
-N_THREADS = numba.config.NUMBA_NUM_THREADS  # that numba was started with
+N_THREADS = numba.config.NUMBA_NUM_THREADS  # at the start of numba
 
 _KERNELS = __name__.rpartition(".")[0]
 _warned: list[bool] = []
 
 
 def njit(function=None, *, cache=False, **options):
-    """Compile as `numba.njit` does, with a cache that never stands in the way."""
+    """Compile like `numba.njit`, with a cache whose errors are not fatal."""
     if function is None:
         return functools.partial(njit, cache=cache, **options)
     compiled = numba.njit(**options)(function)
     if cache and COMPILES:
         try:
             compiled._cache = _CheckedCache(function)
-        except (RuntimeError, OSError) as error:  # no folder that can be written
+        except (RuntimeError, OSError) as error:  # no writeable folder
             _warn_of_cache(error)
     return compiled
 
@@ -52,7 +52,7 @@ class _CheckedCache(FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # damaged pickles raise anything
+        except Exception as error:  # damaged pickles raise any exception
             _warn_of_cache(error)
             self._try(self.flush)
         return None
@@ -90,9 +90,9 @@ def _checksum(key, reduced):
 
 @functools.cache
 def _stamp(name):
-    """Return a checksum of a kernel file and of those that it is compiled with.
+    """Return a checksum of a kernel file and of the files it imports.
 
-    Numba looks at the file alone: code from a file that has changed would stay.
+    Numba checks only the file itself: code inlined from a changed file would remain.
     """
     names, text = [name], ""
     for module in names:
@@ -110,20 +110,21 @@ def _source(module):
 
 
 def _warn_of_cache(error):
-    """Say why kernels are compiled anew, once in a process."""
+    """Warn that kernels are compiled again, once per process."""
     if not _warned:
         _warned.append(True)
         warnings.warn(
-            "Compiled code could not be kept or read again "
-            f"({type(error).__name__}: {error}); it is compiled anew, which takes some "
-            "seconds in each process. Set NUMBA_CACHE_DIR to a folder that can be "
+            f"Compiled code could not be written to or read from the cache "
+            f"({type(error).__name__}: {error}); it is compiled again, which takes "
+            f"some seconds in each process. Set NUMBA_CACHE_DIR to a folder that can "
+            f"be "
             "written, or delete the damaged files in the one in use.",
             UserWarning,
             stacklevel=3,
         )
 
 
-# A child that is forked while another thread compiles would wait for it for ever.
+# A child forked while another thread compiles would wait forever.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=global_compiler_lock.acquire,

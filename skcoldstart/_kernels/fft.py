@@ -1,11 +1,11 @@
-"""Power spectra of eight real frames at a time, one frame to each vector lane.
+"""Power spectra of eight real frames at a time, one frame per vector lane.
 
-Arrays are flat: row r holds one number of each of the eight frames and starts at 8 r.
-A complex transform of length h has its real parts in rows 0 to h - 1 and its imaginary
+Arrays are flat: row r holds one number of each of the eight frames and starts at 8 r. A
+complex transform of length h has its real parts in rows 0 to h - 1 and its imaginary
 parts in rows h to 2 h - 1 of one buffer.
 
-Kept because mel bands are computed 8 times as fast as by librosa with it, and with the
-transform of scipy only 2.3 times.
+With this code mel bands are computed 8 times as fast as by librosa, with the transform
+of scipy only 2.3 times.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def pass_strides(h: int) -> list[int]:
 
 
 def bin_rows(h: int) -> np.ndarray:
-    """Return the row where the power of each frequency ends, of shape (h + 1,).
+    """Return the row of the power of each frequency, of shape (h + 1,).
 
     Decimation in frequency leaves frequencies in the order of reversed digits;
     frequency h takes the imaginary row of frequency 0.
@@ -118,8 +118,8 @@ def _pass8(z, roots, h, q):
             _turn(z, i7, imag, qr - sr, qi - si, roots, 14 * j + 12)
 
 
-# Compiled with its caller: a cache entry of its own would name the vector type, and
-# could not be read once that moves.
+# Compiled with its caller: a separate cache entry would contain the vector type, and
+# could not be read after that type is moved.
 @njit(nogil=True)
 def _turn(z, start, imag, real, imaginary, roots, k):
     """Store a complex row times one root of unity."""
@@ -165,9 +165,9 @@ def power_rows(z, roots, rows, h):
 
     Shapes: `z` (2 * h * 8,), `rows` (h + 1,).
 
-    With E and O the transforms of even and odd samples, X_k = E + u_k O and
-    conj X_(h-k) = E - u_k O, where 2 E = Z_k + conj Z_(h-k), 2i O = Z_k - conj
-    Z_(h-k) and u_k = e^(-pi i k / h). The factor 2 is expected in the window.
+    With E and O the transforms of even and odd samples, X_k = E + u_k O and conj
+    X_(h-k) = E - u_k O, where 2 E = Z_k + conj Z_(h-k), 2i O = Z_k - conj Z_(h-k) and
+    u_k = e^(-pi i k / h). The window must include the factor 2.
     """
     imag = h * LANES
     half = h // 2

@@ -1,9 +1,9 @@
-"""Find nearest codewords by visiting only the leaves that can hold them.
+"""Find nearest codewords by visiting only the leaves that can contain them.
 
-Sixteen codewords make a leaf and sixteen leaves a branch, so that a few wide vector
-operations handle a leaf, or the boxes of a branch. Sums of squares are compared by
-their bits, as integers: numbers >= 0 have the same order either way, and LLVM turns
-the smallest of integers into vector code, but not the smallest of floats.
+A leaf has sixteen codewords and a branch sixteen leaves, so a few wide vector
+operations process a leaf, or the boxes of a branch. Sums of squares are compared by
+their bits, as integers: numbers >= 0 have the same order in both forms, and LLVM
+vectorizes the minimum of integers, but not of floats.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from skcoldstart._kernels.compilation import njit
 
 LANES = 16
 BOX_FEATURES = 6
-# Features added before a leaf is given up or gone on with.
+# Features added before deciding whether to continue with a leaf.
 STEP = 8
 
 # Unsigned indices spare the compiler the case of negative ones.
@@ -89,7 +89,7 @@ def smallest_of(bits, n):
 
 @njit(inline="always")
 def position_of_smallest(bits, n):
-    """Return where the smallest of the first n integers comes first."""
+    """Return the first position of the smallest of the first n integers."""
     smallest = smallest_of(bits, n)
     position = _0
     while bits[position] > smallest:
@@ -99,9 +99,9 @@ def position_of_smallest(bits, n):
 
 @njit(inline="always")
 def reaches(leaves, leaf, n_padded, z, at, sums, sum_bits, limit_bits):
-    """Sum a leaf's squared distances; return if any is in the limit, and the steps.
+    """Sum a leaf's squared distances; return whether any is in the limit, and steps.
 
-    Partial sums only grow, so a leaf is given up as soon as all are beyond.
+    Partial sums only increase, so a leaf is abandoned when all are beyond the limit.
     """
     sums[:] = _ZERO
     start = leaf * n_padded * _LANES
@@ -158,13 +158,13 @@ def search_leaves(
     16,), `starts` (n_frames,), `labels` (n_frames,), `distances` (n_frames,). Writes
     `labels`, `distances`.
 
-    In rotated coordinates z, a leaf is visited unless its box lies beyond the limit
+    In rotated coordinates z, a leaf is visited unless its box is beyond the limit
 
         limit = growth (sqrt(smallest squared distance so far) + slack)^2,
 
     which allows for every rounding error of float32: the codeword nearest in exact
-    arithmetic is never beyond it. Where one codeword is left within the limit it is
-    the nearest; where several are, they are compared in float64.
+    arithmetic is never beyond it. If one codeword is within the limit it is the
+    nearest; several are compared in float64.
     """
     n_branches = np.uint64(ids.size) // (_LANES * _LANES)
     n_padded = np.uint64(leaves.size) // np.uint64(ids.size)

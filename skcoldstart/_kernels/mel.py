@@ -20,8 +20,8 @@ _DB_PER_NEPER = np.float32(10.0 / np.log(10.0))
 _ROOT_HALF_BITS = np.int32(0x3F3504F3)
 _INFINITY_BITS = np.int32(0x7F800000)
 
-# Lets sums be reordered and contracted; NaN and infinity keep their meaning. A test
-# for division by zero would keep the logarithm from being vectorised.
+# Allows sums to be reordered and contracted; NaN and infinity keep their meaning. A
+# check for division by zero would prevent vectorization of the logarithm.
 _FAST = {
     "cache": True,
     "nogil": True,
@@ -31,18 +31,18 @@ _FAST = {
 
 
 class MelPlan(NamedTuple):
-    """Tables of one analysis; they depend on parameters only."""
+    """Tables of one analysis, which depend only on parameters."""
 
     window: np.ndarray  # (n_fft,), float32, half the window
     roots: np.ndarray  # of `twiddles`
     rows: np.ndarray  # of `bin_rows`
-    weights: np.ndarray  # the bands' nonzero weights, one after the other, float32
-    sources: np.ndarray  # where the power that each weight is for starts, int64
+    weights: np.ndarray  # concatenated nonzero weights of the bands, float32
+    sources: np.ndarray  # start of the power for each weight, int64
     bounds: np.ndarray  # (n_mels + 1,): band m has weights bounds[m]:bounds[m + 1]
 
 
 def mel_plan(window: np.ndarray, filterbank: np.ndarray) -> MelPlan:
-    """Lay out the tables of the kernel.
+    """Build the tables of the kernel.
 
     Shapes: `window` (n_fft,), `filterbank` (n_mels, 1 + n_fft // 2).
     """
@@ -96,7 +96,7 @@ def mel_frames(waveform, hop_length, plan, compression, scale, out):
 
 @njit(cache=True, nogil=True)
 def _cut(waveform, start, hop_length, frames):
-    """Copy the frames of a block that reaches beyond the clip, filled with zeros."""
+    """Copy the frames of a block that extends beyond the clip, padded with zeros."""
     n_fft = len(frames) // LANES
     frames[:] = np.float32(0.0)
     for lane in range(LANES):

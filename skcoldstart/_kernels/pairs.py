@@ -1,4 +1,4 @@
-"""Pairs of user and song, by number, into the rows of a compressed matrix."""
+"""Write numbered pairs of user and song to the rows of a compressed matrix."""
 
 from skcoldstart._kernels.compilation import njit
 
@@ -21,7 +21,7 @@ def count_pairs(users, songs, rank_of_user, rank_of_song, lengths):
 def scatter_pairs(
     users, songs, counts, rank_of_user, rank_of_song, cursors, indices, data
 ):
-    """Put pairs where their user's entries go in a compressed matrix.
+    """Write pairs to the entries of their users in a compressed matrix.
 
     Shapes: `users, songs, counts` (n,), `cursors` (n_ranks,), `indices, data`
     (n_entries,).

@@ -1,12 +1,12 @@
-"""Ranks of the items a user played, by counting instead of sorting."""
+"""Ranks of the items that a user played, by counting instead of sorting."""
 
 import numpy as np
 
 from skcoldstart._kernels.compilation import njit
 
 RANKED, NAN_SCORE, HIDDEN_POSITIVE = 0, 1, 2
-# Counting costs a pass over the items per positive, sorting about as much as this
-# many passes, whatever the positives.
+# Counting needs one pass over the items per positive; sorting costs as much as this
+# many passes for any number of positives.
 SORT_ABOVE = 1024
 
 
@@ -14,9 +14,9 @@ SORT_ABOVE = 1024
 def _count_from_above(row, threshold):
     """Count scores above a threshold, and scores at or above it.
 
-    Counters stay int32 by explicit casts: numba's own promotion to int64 halves the
-    scores compared per instruction. The loop counts positions: one over the array
-    itself is not vectorised at all.
+    Counters are kept int32 by explicit casts: numba's promotion to int64 would halve
+    the scores compared per instruction. The loop runs over positions, because a loop
+    over the array is not vectorized.
     """
     above = np.int32(0)
     reached = np.int32(0)
@@ -44,7 +44,7 @@ def _count_equal(row, threshold, stop):
 
 @njit(cache=True, nogil=True)
 def _rank_by_sorting(row, positives, hidden, ranks):
-    """Write the ranks of positives, rising; return twice the sum of their midranks."""
+    """Write the sorted ranks of positives; return twice the sum of their midranks."""
     kind = np.zeros(len(row), np.int8)
     kind[positives] = 1
     kind[hidden] = 2
@@ -120,7 +120,7 @@ def rank_positives(
 
 @njit(cache=True, nogil=True)
 def count_between(scores, thresholds, between, equal):
-    """Add scores to the histogram that sorted thresholds cut.
+    """Add scores to the histogram between sorted thresholds.
 
     Shapes: `scores` (n_scores,), `thresholds` (n,), `between` (n + 1,), `equal` (n,).
     """

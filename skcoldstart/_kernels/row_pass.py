@@ -1,32 +1,32 @@
-"""The pass over the entries of one row that every solver of ALS is made of."""
+"""The pass over the entries of one row, used by every ALS solver."""
 
 from skcoldstart._kernels.compilation import njit
 
-# No "nnan" and no "ninf": NaN must stay visible. Sums may be reordered, at compile
-# time only, so the same machine gives the same bits.
+# Without "nnan" and "ninf", so that NaN is preserved. Sums may be reordered only at
+# compile time, so the same machine gives the same bits.
 FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 
-# No "nrt": these kernels make no arrays, and to count the references of those they are
-# given, in each pass over a row, cost as much as the pass where rows are short.
+# Without "nrt": these kernels create no arrays, and counting references in each pass
+# over a row would cost as much as the pass itself for short rows.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FAST, "_nrt": False}
 jit = njit(cache=True, **_OPTIONS)
 inlined = njit(forceinline=True, **_OPTIONS)
 
 
 def width_of(Z):
-    """Return what kernels in vectors are told of a row of Z."""
+    """Return the width of a row of Z for kernels in vectors."""
 
 
 @inlined
 def accumulate(
     Z, indices, weights, begin, end, vector, base, slope, out, prefetch, n_stored, width
 ):
-    """Add the entries of one row to `out`; return their share of a quadratic form.
+    """Add the entries of one row to `out`; return their part of a quadratic form.
 
-    With ``t_n = z_n'vector``, ``out += sum_n (base (1 + w_n) + slope w_n t_n) z_n``
-    and the result is ``sum_n t_n (w_n t_n - 2 base (1 + w_n))``. With `prefetch`, for
-    rows of Z that are not in a near cache, kernels in vectors ask for those of later
-    entries, up to `n_stored`; `width` is from `width_of`.
+    With ``t_n = z_n'vector``, ``out += sum_n (base (1 + w_n) + slope w_n t_n) z_n`` and
+    the result is ``sum_n t_n (w_n t_n - 2 base (1 + w_n))``. With `prefetch`, for rows
+    of Z outside the near caches, kernels in vectors prefetch the rows of later entries,
+    up to `n_stored`; `width` is from `width_of`.
     """
     n_dims = Z.shape[1]
     value = 0.0
@@ -44,7 +44,7 @@ def accumulate(
 
 @inlined
 def weigh(t, w, base, slope):
-    """Return coefficient and share of entries, side by side or of one."""
+    """Return the coefficient and the part of one entry or of a vector of entries."""
     weighted = w * t
     if base == 0:
         return weighted * slope, weighted * t

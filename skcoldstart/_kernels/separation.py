@@ -46,7 +46,7 @@ def prefix_sums(rising):
 
 @njit(cache=True, nogil=True)
 def count_below(rising, threshold):
-    """Count scores below a threshold among rising ones."""
+    """Count scores below a threshold in an increasing array."""
     n = len(rising)
     if n <= LINEAR_SEARCH:
         below = 0
@@ -80,7 +80,7 @@ def _sink(heap, row, place, size):
 
 @njit(cache=True, nogil=True)
 def heap_of_irrelevant(row, marks, n_irrelevant):
-    """Return a heap of the marked items, the one of highest score on top."""
+    """Return a heap of the marked items, with the highest score on top."""
     heap = np.empty(n_irrelevant, np.int32)
     size = 0
     for j in range(len(row)):
@@ -94,7 +94,7 @@ def heap_of_irrelevant(row, marks, n_irrelevant):
 
 @njit(cache=True, nogil=True)
 def pop_best(heap, row, size):
-    """Take the item of highest score off a heap of some size and return it."""
+    """Remove and return the item with the highest score of a heap."""
     best = heap[0]
     heap[0] = heap[size - 1]
     _sink(heap, row, 0, size - 1)
@@ -121,7 +121,7 @@ def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
     Shapes: `scores` (n_queries, n_items), `queries` (n_queries,), `groups` (n_items,),
     `gradients` (n_queries, n_items), `hinges` (n_queries,).
 
-    Pairs are independent of each other: j is put above i iff t_j + 1/2 > s_i.
+    Pairs are independent: j is ranked above i iff t_j + 1/2 > s_i.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
@@ -148,9 +148,10 @@ def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
 def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
     """Find the most violated rankings under 1 - 1 / (rank of the first relevant item).
 
-    With x irrelevant items above everything, the others cost nothing but their
-    violations of all relevant items but the best. The best x irrelevant items go up,
-    and each gains less than the one before: stop at the first that gains nothing.
+    With x irrelevant items at the top, the other irrelevant items only cost their
+    violations of the relevant items except the best. The best x irrelevant items move
+    to the top, and each gains less than the previous one: stop at the first without a
+    gain.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
@@ -194,10 +195,10 @@ def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
 def separate_map(scores, queries, groups, indptr, items, gradients, hinges):
     """Find the most violated rankings under 1 - average precision.
 
-    Irrelevant items are placed from the best to the worst. The j-th, put above the
-    K-th best relevant item, changes the cost by K / ((K + j - 1)(K + j)) / P -
-    w (s_K - t_j); it goes above the k-th for the k of the largest sum over K >= k, or
-    stays last. No later one goes higher than an earlier one.
+    Irrelevant items are placed from the best to the worst. The j-th, put above the K-th
+    best relevant item, changes the cost by K / ((K + j - 1)(K + j)) / P - w (s_K -
+    t_j); it is placed above the k-th for the k with the largest sum over K >= k, or
+    stays last. A later item is never placed above an earlier one.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
@@ -212,7 +213,7 @@ def separate_map(scores, queries, groups, indptr, items, gradients, hinges):
             gradient[j] = 0.0
         inverted_by = np.zeros(n_relevant + 1, np.int64)
         hinge = 0.0
-        most = n_relevant  # relevant items that the next one may stand above
+        most = n_relevant  # relevant items that the next one may be placed above
         for j in range(1, n_irrelevant + 1):
             best = pop_best(heap, row, n_irrelevant - j + 1)
             t = row[best]

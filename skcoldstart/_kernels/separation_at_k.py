@@ -1,4 +1,4 @@
-"""Most violated rankings of losses that look at the first k ranks only."""
+"""Most violated rankings of losses that depend only on the first k ranks."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def _fill_table(falling, best, gains, w, tail, values, last_is_relevant):
     values[0, 0] = 1.0
     best_a, best_value = -1, -np.inf
     for a in range(min(depth, n_relevant) + 1):
-        # Violations, in score order, of pairs that the first ranks take out.
+        # Violations, in score order, of pairs removed by the first ranks.
         taken = 0.0
         for b in range(min(depth - a, len(best)) + 1):
             if a > 0:
@@ -61,10 +61,10 @@ def separate_at_k(scores, queries, groups, indptr, items, gradients, hinges, dis
 
     Shapes: `discounts` (k,).
 
-    A relevant item at rank p <= k takes discounts[p] / (the most that the discounts of
-    relevant items can add up to) off the loss. The first k ranks hold the best items
+    A relevant item at rank p <= k subtracts discounts[p] / (the largest possible sum of
+    discounts of relevant items) from the loss. The first k ranks contain the best items
     of both kinds, each kind in score order, and are found by dynamic programming; the
-    others stand in score order.
+    others are in score order.
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
@@ -82,8 +82,8 @@ def separate_at_k(scores, queries, groups, indptr, items, gradients, hinges, dis
         for b in range(len(best)):
             best[b] = pop_best(heap, row, n_irrelevant - b)
 
-        # In score order: which relevant items each irrelevant one stands above, and
-        # how much each relevant item is violated.
+        # In score order: the relevant items below each irrelevant one, and the
+        # violation of each relevant item.
         counts = np.zeros(n_relevant + 1, np.int64)
         sums = np.zeros(n_relevant + 1)
         for j in range(len(row)):
@@ -110,8 +110,8 @@ def separate_at_k(scores, queries, groups, indptr, items, gradients, hinges, dis
         )
         b = depth - a
 
-        # Irrelevant items of the tail stand above the relevant ones of lower score
-        # that are in the tail too.
+        # Irrelevant items of the tail are above relevant items of the tail with lower
+        # scores.
         n_low = n_relevant - a
         for c in range(n_low + 1, n_relevant + 1):
             counts[n_low] += counts[c]

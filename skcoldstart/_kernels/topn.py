@@ -31,7 +31,7 @@ def _sift_down(values, items, root, size):
 
 @njit(cache=True, nogil=True)
 def _offer(row, begin, end, values, items, size):
-    """Put entries begin..end of a row into the heap of its best; return its size."""
+    """Add entries begin..end of a row to the heap of its best; return its size."""
     capacity = len(values)
     j = begin
     while j < end and size < capacity:
@@ -46,11 +46,13 @@ def _offer(row, begin, end, values, items, size):
         stop = min(j + BLOCK, end)
         worst_kept = values[0]
         n_better = 0
-        for t in range(j, stop):  # counting without branches is vectorised
+        for t in range(j, stop):  # counting without branches is vectorized
             n_better += row[t] > worst_kept
         if n_better:
             for t in range(j, stop):
-                if row[t] > values[0]:  # a tie loses: its item comes later
+                if (
+                    row[t] > values[0]
+                ):  # a tie is not added, because its item comes later
                     values[0] = row[t]
                     items[0] = t
                     _sift_down(values, items, 0, capacity)

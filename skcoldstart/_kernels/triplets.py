@@ -1,4 +1,4 @@
-"""Lines of user, song and count: names become numbers while the bytes go by."""
+"""Parse lines of user, song and count, and number the names."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _HALF = np.uint64(32)
 
 @njit(inline="always")
 def _field_end(buffer, start, stop):
-    """Return where the next control character is, tab and newline among them."""
+    """Return the position of the next control character, including tab and newline."""
     i = start
     while i < stop:
         word = word_at(buffer, i)
@@ -45,7 +45,7 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
     Shapes: `buffer` (>= stop + PADDING of names,), `n_users, n_songs` (1,), `out` (n,).
 
     A line ends with a newline, or a carriage return and a newline; an empty line is
-    passed over. What a line that is no such line lacks is for the caller to say.
+    skipped. The caller describes the error in an invalid line.
     """
     of_user, of_song, counts = out
     # Reading a tuple in the loop would count references to its arrays.
@@ -57,7 +57,7 @@ def read_triplets(buffer, start, stop, users, n_users, songs, n_songs, out, n_ou
         if n_out == len(counts):
             return OUT_OF_ROOM, position, n_out, n_lines
 
-        # Lines of one user mostly follow each other.
+        # Lines of one user are mostly consecutive.
         known = False
         if user >= 0:
             place = user_starts[user]

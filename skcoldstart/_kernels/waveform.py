@@ -1,7 +1,7 @@
-"""Samples of waveforms: whether they are finite, and their mean over channels.
+"""Samples of waveforms: finiteness, and the mean over channels.
 
-Indices are unsigned, which spares the compiler the case of negative ones: without it
-there is no vector code.
+Indices are unsigned: with signed ones, which may be negative, the compiler generates no
+vector code.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 @njit(cache=True, nogil=True)
 def all_finite(samples):
-    """Tell whether all samples are finite, in one pass.
+    """Return whether all samples are finite, in one pass.
 
     Shapes: `samples` (n_samples,).
     """
@@ -33,7 +33,7 @@ def average_channels(samples, out):
 
     Shapes: `samples` (n_samples, n_channels), `out` (n_samples,).
 
-    The result is exact: sums of two fit into the 24 digits of single precision.
+    The result is exact: sums of two fit into the 24 bits of single precision.
     """
     n_channels = samples.shape[1]
     n_samples = np.uint64(len(samples))

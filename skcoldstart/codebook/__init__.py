@@ -1,4 +1,4 @@
-"""Frames to counts: vector quantisation and bags of words."""
+"""Frames to counts: vector quantization and bags of words."""
 
 from skcoldstart.codebook._bow import BagOfWords
 from skcoldstart.codebook._quantizer import VectorQuantizer

@@ -32,14 +32,14 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     Parameters
     ----------
     n_codewords : int or None, default=None
-        Number of codewords, >= 1: the columns of the result. ``None`` takes the
-        largest code seen in `fit` plus one. Give the quantizer's number, so that a new
-        item with a higher code is counted too.
+        Number of codewords, >= 1: the columns of the result. ``None`` means the largest
+        code in `fit` plus one. Pass the quantizer's number, so that higher codes of new
+        items are also counted.
     weighting : {"count", "frequency", "sqrt", "tfidf"}, default="count"
-        What stands for a codeword that occurs :math:`n` times in an item: the count
-        :math:`n`; its share of the item's frames (all zero where there are none);
-        :math:`\sqrt{n}`; or :math:`n` times the inverse document frequency learnt in
-        `fit`, each row then scaled to length one.
+        Value of a codeword that occurs :math:`n` times in an item: the count :math:`n`;
+        its share of the item's frames (zero if there are no frames);
+        :math:`\sqrt{n}`; or :math:`n` times the inverse document frequency from `fit`,
+        with each row scaled to unit length.
     sparse_output : bool, default=False
         ``True`` returns CSR. Most codewords are absent from most items: above some
         20,000 items of 4,000 codewords CSR saves gigabytes.
@@ -60,7 +60,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     See Also
     --------
     VectorQuantizer : Turns frames into codes.
-    sklearn.feature_extraction.text.TfidfTransformer : The same weighting of a table.
+    sklearn.feature_extraction.text.TfidfTransformer : The same weighting for tables.
 
     Notes
     -----
@@ -75,8 +75,8 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     and rows are scaled to unit Euclidean length: scikit-learn's ``TfidfTransformer``
     with its defaults.
 
-    *Cost*: a few microseconds an item (some tens in CSR), and one megabyte of
-    counters beside the result.
+    **Cost*: a few microseconds per item (tens of microseconds in CSR), and one megabyte
+    of counters in addition to the result.
 
     .. versionadded:: 0.1
 
@@ -110,7 +110,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "BagOfWords":
-        """Learn the number of codewords and, for tf-idf, how common each one is.
+        """Learn the number of codewords and, for tf-idf, their document frequencies.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return self
 
     def transform(self, X: Any) -> np.ndarray | sp.csr_matrix:
-        """Count the codewords of each item and weigh the counts.
+        """Count the codewords of each item and weight the counts.
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ def _count_blocks(X: Any, n_codewords: int) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _to_csr(blocks: Iterable[np.ndarray], n_codewords: int) -> sp.csr_matrix:
-    """Join blocks of rows, keeping what is not zero."""
+    """Join blocks of rows as CSR."""
     indices, weights = [], []
     n_stored = [np.zeros(1, np.int64)]
     for block in blocks:

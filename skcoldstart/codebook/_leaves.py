@@ -1,4 +1,4 @@
-"""Codewords in a tree of boxes: fast where frames spread along few directions."""
+"""Codewords in a tree of boxes: fast if frames vary in few directions."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _SPLIT_FEATURES = 8
 
 
 class CodewordLeaves:
-    """Search codewords leaf by leaf, leaving out leaves that are too far away.
+    """Search codewords by leaves, skipping leaves that are too far away.
 
     Shapes: `codebook` (n_codewords, n_features).
 
@@ -21,10 +21,10 @@ class CodewordLeaves:
     most leaves if the variance lies in few axes, as that of MFCC frames does.
 
     With codewords scaled to norms of at most 1, rounding to float32 moves a codeword
-    and a frame at distance d by at most u (2 + d) against each other (u is the unit
+    and a frame at distance d relative to each other by at most u (2 + d) (u is the unit
     roundoff), and the sum of n squares has a relative error of at most (n + 3) u.
-    `_slack` and `_growth` allow for both, twice: for the nearest codeword found and
-    for the one that is nearest in exact arithmetic.
+    `_slack` and `_growth` allow for both, twice: for the nearest codeword found and for
+    the one that is nearest in exact arithmetic.
     """
 
     def __init__(self, codebook: np.ndarray) -> None:
@@ -69,7 +69,7 @@ class CodewordLeaves:
         from skcoldstart._kernels.leaf_search import search_leaves
 
         rotated = (frames - self._mean) @ self._rotation
-        # Farther out all codewords are equally far in float32, wherever exactly.
+        # Beyond this all codewords are equally far in float32.
         np.clip(rotated, -_FAR, _FAR, out=rotated)
         return search_leaves(
             frames,
@@ -88,9 +88,9 @@ class CodewordLeaves:
 
 
 def _split(codewords: np.ndarray, n_lanes: int) -> list[np.ndarray]:
-    """Cut codewords at medians into full leaves, the last leaf of a branch excepted.
+    """Split codewords at medians into full leaves, except the last leaf of a branch.
 
-    Cuts fall on whole branches first, so that a branch is compact too.
+    Splits are at whole branches first, so branches are also compact.
     """
     leaves: list[np.ndarray] = []
     parts = [np.arange(len(codewords))]
@@ -110,7 +110,7 @@ def _split(codewords: np.ndarray, n_lanes: int) -> list[np.ndarray]:
 def _boxes(
     leaves: np.ndarray, ids: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Return the boxes of leaves and of branches, as the kernel reads them."""
+    """Return the boxes of leaves and branches in the layout of the kernel."""
     from skcoldstart._kernels.leaf_search import BOX_FEATURES, LANES
 
     corners = leaves[:, :BOX_FEATURES]

@@ -1,4 +1,4 @@
-"""k-means on frames held in memory: start, Lloyd steps, mini-batch steps."""
+"""k-means on frames in memory: initialization, Lloyd steps, mini-batch steps."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def distinct_frames(
     seen: set[bytes] = set()
     chosen = np.full(n_codewords, order[0])
     for i in order:
-        row = (frames[i] + 0.0).tobytes()  # -0.0 and 0.0 are one frame
+        row = (frames[i] + 0.0).tobytes()  # -0.0 and 0.0 are the same frame
         if row not in seen:
             chosen[len(seen)] = i
             seen.add(row)
@@ -54,9 +54,9 @@ def nested_start(
     Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
     (n_codewords, n_features).
 
-    Up to six steps on a ninth of the frames, then on a third: cheaper than as many
-    steps on all frames, and a better start. A part with fewer than ten frames per
-    codeword is left out.
+    Up to six steps on a ninth of the frames, then on a third: this is cheaper than as
+    many steps on all frames, and gives a better start. Parts with fewer than ten frames
+    per codeword are skipped.
     """
     for divisor in _STAGE_DIVISORS:
         part = frames[: len(frames) // divisor]
@@ -80,7 +80,7 @@ def lloyd(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> tuple[np.ndarray, int]:
-    """Alternate nearest codewords and means until little changes.
+    """Alternate nearest codewords and means until convergence.
 
     Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
     `codebook` (n_codewords, n_features).
@@ -111,9 +111,9 @@ def _means(
 ) -> np.ndarray:
     """Return the mean frame of each codeword.
 
-    A codeword without frames takes the frame farthest from its own codeword, each
-    such frame once and equal frames once; where every frame lies on its codeword it
-    stays. scikit-learn's KMeans refills in the same way.
+    A codeword without frames takes the frame farthest from its own codeword, each such
+    frame once and equal frames once. If every frame equals its codeword, it is
+    unchanged. scikit-learn's KMeans refills in the same way.
     """
     from skcoldstart._kernels.codewords import add_frames
 
@@ -134,7 +134,7 @@ def _means(
 
 
 def _farthest(frames: np.ndarray, distances: np.ndarray, n: int) -> list[int]:
-    """Return up to n distinct frames by falling distance > 0, ties by index."""
+    """Return up to n distinct frames by decreasing distance > 0, ties by index."""
     chosen: list[int] = []
     seen: set[bytes] = set()
     for i in np.argsort(-distances, kind="stable"):
@@ -190,7 +190,7 @@ def mini_batch_step(
     """
     from skcoldstart._kernels.codewords import add_frames
 
-    # An index with leaves takes about as long as the search of so many frames.
+    # Building an index with leaves takes as long as searching this many frames.
     worth_leaves = len(frames) >= _FRAMES_PER_LEAF_INDEX * len(codebook)
     index = CodewordIndex(codebook, frames if worth_leaves else None)
     labels, distances = index.nearest(frames, n_jobs=n_jobs)

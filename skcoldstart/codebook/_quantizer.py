@@ -1,4 +1,4 @@
-"""Vector quantisation of frames: k-means codewords, exact nearest codes."""
+"""Vector quantization of frames: k-means codewords, exact nearest codes."""
 
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -24,7 +24,7 @@ from skcoldstart.codebook._search import CodewordIndex
 
 __all__ = ["VectorQuantizer"]
 
-# Squared error of a codeword in float32, in shares of the variance of the frames.
+# Squared error of a codeword in float32, relative to the variance of the frames.
 _LARGEST_ROUNDING = 1e-6
 
 
@@ -33,7 +33,7 @@ class VectorQuantizer(
     BaseEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
-    r"""Replace each frame by the number of its nearest codeword.
+    r"""Replace each frame by the index of its nearest codeword.
 
     The codewords are the k-means centres of a sample of frames. An item of
     ``n_frames_i`` frames becomes ``n_frames_i`` codes, which `BagOfWords` counts.
@@ -43,8 +43,8 @@ class VectorQuantizer(
     n_codewords : int, default=4000
         Number of codewords, >= 1.
     max_frames : int or None, default=500_000
-        Frames to learn from, drawn evenly from all items; ``None`` uses every frame.
-        More than some 50 frames per codeword hardly improve the codebook.
+        Size of the training sample, drawn uniformly from all items; ``None`` uses every
+        frame. More than about 50 frames per codeword hardly improve the codebook.
     n_init : int, default=1
         Number of runs from different first codewords; the run with the lowest
         inertia is kept.
@@ -54,31 +54,32 @@ class VectorQuantizer(
         Stop when the squared distances that the codewords moved in one pass sum to
         at most ``tol`` times the mean variance of the features.
     batch_size : int or None, default=None
-        Frames per move of the codewords. ``None`` moves them once a pass (Lloyd's
-        algorithm), a number after every batch of so many frames (mini-batch k-means):
-        better codewords after the first pass, worse ones after many.
+        Number of frames per update of the codewords. ``None`` updates them once per
+        pass (Lloyd's algorithm), a number after every batch of this size (mini-batch
+        k-means). Mini-batches give better codewords after the first pass and worse ones
+        after many passes.
     random_state : int, RandomState instance or None, default=None
-        Draws the sample and the first codewords. An int gives the same codebook on
+        Selects the sample and the first codewords. An int gives the same codebook in
         every call, for any `n_jobs`.
     n_jobs : int or None, default=None
-        Threads of the search; ``None`` means all that are available.
+        Number of threads of the search; ``None`` means all.
     verbose : int, default=0
         1 or more shows a progress bar in `fit`.
 
     Attributes
     ----------
     codebook_ : ndarray of shape (n_codewords, n_features)
-        The codewords, in float32; in float64 where the frames differ by so little
-        against their distance from 0 that float32 would lose what tells them apart.
+        The codewords, in float32. In float64 if the differences between frames are too
+        small for float32 relative to their distance from 0.
     inertia_ : float
-        Sum of squared distances of the sampled frames to their codewords, in
-        float64. After `partial_fit`, of its frames to the codewords before the call.
+        Sum of squared distances of the sampled frames to their codewords, in float64.
+        After `partial_fit`, the sum for its frames and the codewords before the call.
     n_iter_ : int
         Passes over the sampled frames; set by `fit`.
     n_features_in_ : int
-        Features per frame, whatever the container of the frames.
+        Number of features per frame.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features; only where `fit` got a data frame.
+        Names of the features, if `fit` received a data frame.
 
     Raises
     ------
@@ -96,32 +97,32 @@ class VectorQuantizer(
     -----
     Frames are a `RaggedArray`, a list or object array of ``(n_frames_i, n_features)``
     arrays, a 3-D array (items of equal length), a 2-D array (items of one frame) or a
-    lazy or stored sequence, which is read block by block and never held. Items without
-    frames are left out of `fit` and get no codes.
+    lazy or stored sequence, which is read block by block. Items without frames are not
+    used in `fit` and have no codes.
 
     *Codes are exact*: the code of a frame is the lowest index among the codewords at
-    the smallest float64 distance. It depends on the frame and the codebook alone.
+    the smallest float64 distance. It depends only on the frame and the codebook.
 
-    *Fit* minimises :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sampled
-    frames. Every frame has the same chance to be drawn, and items in memory, stored
-    and lazy give the same sample. Of stored items nothing but the sample is read. Lazy
-    items are computed to learn how many frames they have; of more than 20,000 a random
-    20,000 are, or as many as it takes to see `max_frames` frames.
+    **Fit* minimizes :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sampled
+    frames. Every frame has the same probability to be in the sample, and items in
+    memory, stored and lazy items give the same sample. For stored items, only the
+    sample is read. Lazy items are computed to find their numbers of frames; of more
+    than 20,000 a random 20,000 are, or as many as it takes to see `max_frames` frames.
 
     The first codewords are distinct frames drawn at random; with Lloyd's algorithm up
-    to six steps on a ninth and on a third of the sample go before the passes that
-    `max_iter` counts, unless that leaves fewer than ten frames per codeword. A codeword
+    to six steps on a ninth and on a third of the sample precede the passes of
+    `max_iter`, unless these parts have fewer than ten frames per codeword. A codeword
     without frames is moved to the frame farthest from its own codeword, as in
     scikit-learn.
 
-    *Cost*: one pass searches every frame once. Where frames spread along few
-    directions, as those of MFCC do, codewords are kept in a tree of boxes and most are
-    never looked at; other frames are compared with all codewords by matrix products.
-    Scaling each feature to unit variance costs that advantage.
+    *Cost*: one pass searches every frame once. If the variance of frames lies in few
+    directions, as for MFCC, codewords are stored in a tree of boxes and most are
+    skipped. Other frames are compared with all codewords by matrix products. If each
+    feature is scaled to unit variance, this advantage is lost.
 
     *Memory*: the sample (78 MB for 500,000 frames of 39 float32 features; twice that
     while it is drawn), 32 items of a lazy or stored sequence, and a few MB per thread.
-    `transform` adds the codes, 4 bytes a frame.
+    `transform` adds the codes, 4 bytes per frame.
 
     References
     ----------
@@ -210,24 +211,25 @@ class VectorQuantizer(
         if n_distinct < self.n_codewords:
             warn(
                 f"Only {n_distinct} of n_codewords={self.n_codewords} codewords are "
-                "distinct, because the frames hold too few distinct ones; the surplus "
-                "codewords are copies that no frame is given. Lower n_codewords.",
+                "distinct, because there are too few distinct frames; the other "
+                "codewords are unused copies. Decrease n_codewords.",
                 ConvergenceWarning,
             )
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> "VectorQuantizer":
-        """Move the codewords towards new frames: one step of mini-batch k-means.
+        """Update the codewords with new frames: one step of mini-batch k-means.
 
         Each codeword becomes the mean of all frames it was ever nearest to. The first
-        call draws distinct frames of `X` as codewords; after `fit`, learning goes on
-        from its codebook, each codeword weighing as much as its frames in the sample.
+        call selects distinct frames of `X` as codewords. After `fit`, learning
+        continues from its codebook, and the weight of a codeword is the number of its
+        frames in the sample.
 
         Parameters
         ----------
         X : RaggedArray, LazySequence, sequence of 2-D arrays, or ndarray
-            Frames as in `fit`; all of them are used, and held in memory.
+            Frames as in `fit`. All of them are used and must fit into memory.
         y : None
             Ignored.
 
@@ -257,7 +259,7 @@ class VectorQuantizer(
         return self
 
     def transform(self, X: Any) -> RaggedArray:
-        """Give each frame the number of its nearest codeword.
+        """Return the index of the nearest codeword of each frame.
 
         Parameters
         ----------
@@ -267,8 +269,8 @@ class VectorQuantizer(
         Returns
         -------
         RaggedArray of n_items
-            Item i is (n_frames_i,) int32, in [0, n_codewords); ties went to the
-            lowest number.
+            Item i is (n_frames_i,) int32, in [0, n_codewords); ties go to the lowest
+            index.
         """
         check_is_fitted(self)
         codes = ItemCollector((), np.dtype(np.int32))
@@ -303,14 +305,14 @@ class VectorQuantizer(
                 codes,
                 n_codewords=len(self.codebook_),
                 first_item=start,
-                remedy="Pass codes that this quantizer gave.",
+                remedy="Pass codes returned by this quantizer.",
             )
             frames.append(self.codebook_[codes.values])
             lengths.append(codes.lengths)
         return RaggedArray(np.concatenate(frames), np.cumsum(np.concatenate(lengths)))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the negative inertia of frames, as scikit-learn's KMeans does.
+        """Return the negative inertia of frames, like scikit-learn's KMeans.
 
         Parameters
         ----------
@@ -328,7 +330,7 @@ class VectorQuantizer(
         return -sum(float(distances.sum()) for _, _, distances in self._nearest(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the name of the one number that a frame becomes.
+        """Return the name of the code of a frame.
 
         Parameters
         ----------
@@ -343,7 +345,7 @@ class VectorQuantizer(
         return np.array(["vectorquantizer0"], dtype=object)
 
     def set_output(self, *, transform: Any = None) -> "VectorQuantizer":
-        """Do nothing: codes are no table, so they stay a `RaggedArray`.
+        """Do nothing: codes are not a table, so they remain a `RaggedArray`.
 
         Parameters
         ----------
@@ -358,7 +360,7 @@ class VectorQuantizer(
         return self
 
     def _check_features(self, X: Any, frames: np.ndarray, *, reset: bool) -> None:
-        """Keep or compare the number of features, and names where X is a table."""
+        """Store or compare the number of features, and names if X is a table."""
         table = X if hasattr(X, "columns") else frames
         validate_data(self, table, skip_check_array=True, reset=reset)
 
@@ -367,8 +369,8 @@ class VectorQuantizer(
             raise ValueError(
                 f"Got n_samples={len(frames)} frames to learn "
                 f"n_codewords={self.n_codewords} codewords from; at least one frame "
-                f"per codeword is needed (max_frames={self.max_frames}). Lower "
-                "n_codewords or pass more frames."
+                f"per codeword is required (max_frames={self.max_frames}). Decrease "
+                f"n_codewords or pass more frames."
             )
 
     def _learn(
@@ -409,14 +411,14 @@ class VectorQuantizer(
             yield block, *index.nearest(block.values, n_jobs=self.n_jobs)
 
     def _keep(self, index: CodewordIndex, counts: np.ndarray) -> None:
-        """Store a codebook, its index and the frames that each codeword is made of."""
+        """Store a codebook, its index and the numbers of frames of the codewords."""
         single = index.codebook.astype(np.float32)
         self.codebook_ = single if (single == index.codebook).all() else index.codebook
         self._counts = counts.astype(np.float64)
         self._index = index
 
     def _search_index(self, frames: np.ndarray) -> CodewordIndex:
-        """Return the index of codebook_, built anew where codebook_ was replaced."""
+        """Return the index of codebook_, rebuilt if codebook_ was replaced."""
         index = getattr(self, "_index", None)
         if index is None or not np.array_equal(index.codebook, self.codebook_):
             index = CodewordIndex(self.codebook_, frames)
@@ -437,14 +439,14 @@ class VectorQuantizer(
 
 
 def _kept_index(codebook: np.ndarray, frames: np.ndarray) -> CodewordIndex:
-    """Index the codewords as codebook_ will hold them."""
+    """Index the codewords as stored in codebook_."""
     with np.errstate(over="ignore"):
         rounded = codebook.astype(np.float32)
     if not np.isfinite(rounded).all():
         raise ValueError(
             "Codewords exceed the range of float32 (3.4e38). Scale the frames down."
         )
-    # Far from 0 float32 has wide steps: codewords that differ would become one.
+    # Far from 0, float32 is coarse: different codewords would become equal.
     moved = ((rounded - codebook) ** 2).sum(axis=1).max()
     if moved > _LARGEST_ROUNDING * _mean_variance(frames) * frames.shape[1]:
         return CodewordIndex(codebook, frames)

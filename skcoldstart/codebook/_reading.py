@@ -1,4 +1,4 @@
-"""Frames and codes read in blocks, checked as they arrive."""
+"""Read frames and codes in blocks, with checks."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -19,7 +19,7 @@ def read_frames(
     n_features: int | None = None,
     positions: np.ndarray | None = None,
 ) -> Iterator[RaggedArray]:
-    """Read frames block by block; frames in memory come as one block."""
+    """Read frames block by block; frames in memory are one block."""
     if isinstance(X, RaggedArray):
         yield X
         return
@@ -52,16 +52,16 @@ def read_codes(
 def check_codes(
     block: RaggedArray, *, n_codewords: int, first_item: int, remedy: str
 ) -> None:
-    """Refuse codes outside [0, n_codewords)."""
+    """Reject codes outside [0, n_codewords)."""
     wrong = (block.values < 0) | (block.values >= n_codewords)
     if wrong.any():
         position = int(np.argmax(wrong))
         code = block.values[position]
         item = int(np.searchsorted(block.offsets, position, side="right")) - 1
         if code < 0:
-            remedy = "Codes count from 0: leave out frames that have no code."
+            remedy = "Codes start at 0: leave out frames without a code."
         raise ValueError(
-            f"Item {first_item + item} of X holds code {code}; expected codes in "
+            f"Item {first_item + item} of X has code {code}; expected codes in "
             f"[0, {n_codewords}). {remedy}"
         )
 
@@ -82,5 +82,5 @@ def _refuse_other_than_codes(codes: np.ndarray, item: int) -> None:
         raise ValueError(
             f"Item {item} of X has shape {codes.shape} and dtype {codes.dtype}; "
             "expected 1-D integer codes, as VectorQuantizer.transform returns them. "
-            "Wrap the codes of a single item in a list; quantise frames first."
+            "Put the codes of a single item in a list; quantize frames first."
         )

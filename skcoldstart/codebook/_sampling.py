@@ -1,4 +1,4 @@
-"""A uniform sample of frames, drawn without reading more than is needed."""
+"""Draw a uniform sample of frames with little reading."""
 
 import itertools
 from typing import Any
@@ -12,11 +12,11 @@ __all__ = ["sample_frames"]
 
 _POSITIONS_AT_ONCE = 1 << 20
 
-# Items read where the number of frames is not known beforehand. So many give every
-# codeword frames of many items; more take longer and improve little.
+# Items read if the number of frames is not known in advance. With this many, every
+# codeword has frames of many items; more items improve little.
 _ENOUGH_ITEMS = 20_000
 
-# A frame on disk is read with the page around it.
+# A frame on disk is read with its page.
 _PAGE_BYTES = 4096
 _WINDOWS_AT_ONCE = 1 << 14
 
@@ -24,14 +24,14 @@ _WINDOWS_AT_ONCE = 1 << 14
 def sample_frames(
     X: Any, max_frames: int | None, random_state: np.random.RandomState
 ) -> np.ndarray:
-    """Draw frames evenly from all items, in random order.
+    """Draw frames uniformly from all items, in random order.
 
     Shapes: -> (min(max_frames, n_frames_total), n_features).
 
-    Every frame gets a random key; the frames with the smallest keys are kept, sorted
-    by key. Keys are drawn in the order of the items, so items in memory, on disk and
-    computed when read give the same sample if their frames are the same, and a smaller
-    `max_frames` gives the beginning of a larger one.
+    Every frame gets a random key; the frames with the smallest keys are kept, sorted by
+    key. Keys are drawn in the order of the items, so items in memory, on disk and lazy
+    items give the same sample if their frames are the same, and a smaller `max_frames`
+    gives the beginning of a larger one.
     """
     reservoir = _SmallestKeys(max_frames, random_state)
     if hasattr(X, "lengths"):
@@ -66,7 +66,7 @@ class _SmallestKeys:
         self._n_kept = 0
 
     def offer(self, rows: np.ndarray) -> None:
-        """Draw a key for every row and keep the rows that are still in."""
+        """Draw a key for every row and keep the rows with the smallest keys."""
         keys = self._random_state.random_sample(len(rows))
         wanted = keys < self._limit
         self._keys.append(keys[wanted])
@@ -76,7 +76,7 @@ class _SmallestKeys:
             self._prune()
 
     def rows(self) -> np.ndarray:
-        """Return the rows kept, in the order of their keys."""
+        """Return the kept rows, in the order of their keys."""
         if not self._rows:
             return np.empty((0, 0), np.float32)
         self._prune()
@@ -92,7 +92,7 @@ class _SmallestKeys:
 
 
 def _gather(X: Any, positions: np.ndarray) -> np.ndarray:
-    """Read rows in the order of the file and return them in the order asked for."""
+    """Read rows in the order of the file and return them in the given order."""
     if not len(positions):
         return np.empty((0, 0), np.float32)
     in_file_order = np.argsort(positions)
@@ -107,10 +107,10 @@ def _gather(X: Any, positions: np.ndarray) -> np.ndarray:
 
 
 def _read_rows(X: Any, rows: np.ndarray) -> np.ndarray:
-    """Read rows of stored items, counted over all items, in rising order.
+    """Read rows of stored items, counted over all items, in increasing order.
 
-    Where an item gives so many rows that all its pages are likely to be touched, it is
-    read whole.
+    If an item has so many rows in the sample that most of its pages are needed, it is
+    read completely.
     """
     offsets = np.concatenate([[0], np.cumsum(X.lengths)])
     items = np.searchsorted(offsets, rows, side="right") - 1
@@ -140,5 +140,5 @@ def _read_rows(X: Any, rows: np.ndarray) -> np.ndarray:
 
 
 def _widen(values: np.ndarray) -> np.ndarray:
-    """Return float32 for float16; leave float32 and float64 as they are."""
+    """Convert float16 to float32; return float32 and float64 unchanged."""
     return values.astype(np.result_type(values.dtype, np.float32), copy=False)

@@ -1,4 +1,4 @@
-"""Find each frame's nearest codeword, exactly, in the way that is faster."""
+"""Find each frame's nearest codeword exactly, with the faster of two methods."""
 
 import numpy as np
 
@@ -10,24 +10,24 @@ __all__ = ["CodewordIndex"]
 
 # Frames per piece of work. Fixed, so that the pieces do not depend on n_jobs.
 _CHUNK = 4096
-# Frames by whose steps the way to search a chunk, and a codebook, is chosen.
+# Frames whose steps decide the method for a chunk, and for a codebook.
 _CHUNK_PROBE = 128
 _PROBE = 2048
-# What a frame costs, in nanoseconds of the machine on which frames of music, scaled
-# frames and noise were measured; only ratios matter.
+# Cost of a frame in nanoseconds, measured with frames of music, scaled frames and
+# noise; only ratios matter.
 _LEAVES_AT_ALL, _LEAVES_PER_STEP = 450.0, 17.0
 _TILES_PER_CODEWORD, _TILES_PER_NUMBER = 0.4, 0.02
 
 
 class CodewordIndex:
-    """Answers which codeword is nearest to a frame.
+    """Finds the codeword nearest to a frame.
 
     Shapes: `codebook` (n_codewords, n_features), `frames` (n_frames, n_features).
 
-    Both ways compute distances in float32 first, and compare in float64 all codewords
-    that rounding leaves in doubt. So labels and distances are functions of frame and
-    codebook alone: not of the way of search, of BLAS, of the number of threads or of
-    the other frames. The way is chosen by counting steps, never by timing.
+    Both methods compute distances in float32 first, and compare in float64 all
+    codewords that may be nearest within rounding errors. So labels and distances depend
+    only on frame and codebook, not on the method, BLAS, the number of threads or other
+    frames. The method is chosen by counting steps, not by time.
     """
 
     def __init__(self, codebook: np.ndarray, frames: np.ndarray | None = None) -> None:
@@ -87,7 +87,7 @@ class CodewordIndex:
         distances: np.ndarray,
         start: np.ndarray,
     ) -> None:
-        """Search by leaves if there are any and the first frames take few steps."""
+        """Search by leaves if they exist and the first frames take few steps."""
         if self._leaves is None:
             self._tiles.search(frames, labels, distances)
             return
@@ -103,18 +103,18 @@ class CodewordIndex:
             self._tiles.search(frames[tail], labels[tail], distances[tail])
 
     def _leaves_pay(self, n_steps: int, n_frames: int) -> bool:
-        """Return whether leaves cost less than tiles at so many steps for frames."""
+        """Return whether leaves are cheaper than tiles with this many steps."""
         cost = _LEAVES_AT_ALL + _LEAVES_PER_STEP * n_steps / n_frames
         return cost < self._cost_of_tiles
 
 
 def _unknown_starts(n_frames: int) -> np.ndarray:
-    """Return no codeword to start from for each frame, (n_frames,)."""
+    """Return -1 for each frame: no codeword to start from, (n_frames,)."""
     return np.full(n_frames, -1, np.int32)
 
 
 def _distinct_rows(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each distinct row comes first, and which of those each row is."""
+    """Return first positions of distinct rows, and the distinct row of each row."""
     row_type = np.dtype((np.void, codebook.itemsize * codebook.shape[1]))
     rows = codebook.view(row_type).ravel()
     _, first, copy_of = np.unique(rows, return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Codewords in one matrix: every distance by matrix products, for any data."""
+"""Codewords in one matrix: all distances by matrix products, for any data."""
 
 import numpy as np
 
@@ -18,8 +18,8 @@ class CodewordTiles:
 
     With codewords c scaled to norms of at most 1, the squared distance of a frame z is
     the product of (z, 1, zz) and (-2c, cc, 1). Its terms sum to at most (1 + |z|)^2 in
-    magnitude, so its error in float32 is at most (n_features + 8) u times that, where
-    u is the unit roundoff. The product carries this error on top, and never is
+    magnitude, so its error in float32 is at most (n_features + 8) u times that, where u
+    is the unit roundoff. The error is added to the product, which therefore is never
     negative.
     """
 
@@ -75,7 +75,7 @@ class CodewordTiles:
 
 
 def centre_and_scale(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Centre codewords and scale them to norms of at most 1 by a power of two.
+    """Center codewords and scale them to norms of at most 1 by a power of two.
 
     Shapes: `codebook` (n_codewords, n_features) -> `mean` (n_features,), `centred`
     (n_codewords, n_features).

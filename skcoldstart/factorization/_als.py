@@ -1,4 +1,4 @@
-"""Alternating least squares over both sides of a table of plays."""
+"""Alternating least squares over items and users."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -8,22 +8,22 @@ from sklearn.utils import check_random_state
 
 from skcoldstart.factorization._rows import row_blocks
 
-START_SCALE = 0.1  # standard deviation of a starting row of factors
+START_SCALE = 0.1  # standard deviation of initial factors
 
 
 class Solver(Protocol):
-    """Solves one side while the other is fixed; factors live where it works.
+    """Solves one side while the other is fixed, with factors in the solver's memory.
 
-    What `put` returns and `half` takes is the solver's own form of factors, padded or
-    on a device; `get` brings them back.
+    `put` converts factors to the solver's form, padded or on a device, which `half`
+    uses; `get` converts them back.
     """
 
     def put(self, factors: np.ndarray) -> Any:
-        """Copy factors of shape (n_rows, n_components) to where the solver works."""
+        """Copy factors of shape (n_rows, n_components) to the solver's form."""
         ...
 
     def get(self, factors: Any) -> np.ndarray:
-        """Bring them back; the solver is not to move them afterwards."""
+        """Return factors as an array; the solver must not change them afterwards."""
         ...
 
     def half(
@@ -56,7 +56,7 @@ class Solver(Protocol):
 def draw_factors(
     n_rows: int, n_components: int, dtype: Any, random_state: Any
 ) -> np.ndarray:
-    """Return random factors to start from, the same draws for both dtypes."""
+    """Return random initial factors, with the same random numbers for both dtypes."""
     seeds = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
     rng = np.random.default_rng(seeds)
     factors = np.empty((n_rows, n_components), dtype)
@@ -67,7 +67,7 @@ def draw_factors(
 
 
 def relaxation(sweep: int) -> float:
-    """Return how far beyond its step a sweep goes: 1, then 1.4 rising to 1.8."""
+    """Return the over-relaxation of a sweep: 1, then from 1.4 to 1.8."""
     return 1.0 if sweep == 0 else 1.4 + 0.4 * min(1.0, (sweep - 1) / 6)
 
 
@@ -83,7 +83,7 @@ def sweeps(
 
 
 def fold_in(rows: Any, fixed: np.ndarray, solver: Solver) -> np.ndarray:
-    """Solve rows from nothing, to the precision of the dtype.
+    """Solve rows from zero, to the precision of the dtype.
 
     Shapes: `fixed` (n_columns, n_components) -> (n_rows, n_components).
     """

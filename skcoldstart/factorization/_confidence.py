@@ -1,4 +1,4 @@
-"""How sure a number of plays makes us that somebody likes an item."""
+"""Confidence in a preference, by the number of plays."""
 
 from typing import Any
 
@@ -37,12 +37,12 @@ def confidence_weights(
             exact -= 1.0
         largest = max(largest, float(exact.max()))
         smallest = min(smallest, float(exact.min()))
-        with np.errstate(over="ignore"):  # refused below
+        with np.errstate(over="ignore"):  # rejected below
             weights[block] = exact
     if smallest < 0:
         raise ValueError(
-            "confidence='precomputed' takes stored entries as confidences, which "
-            f"are at least 1 as that of an unplayed pair; got {smallest + 1:g}."
+            "confidence='precomputed' uses stored entries as confidences, which must "
+            f"be at least 1, the confidence of an unplayed pair; got {smallest + 1:g}."
             " Add 1 if the entries are weights (confidence minus one)."
         )
     if largest > float(np.finfo(dtype).max):
@@ -56,7 +56,7 @@ def confidence_weights(
 
 
 def warn_if_rounded(largest: float, dtype: Any) -> None:
-    """Warn of confidences that leave ordinary plays too few digits."""
+    """Warn about confidences so large that ordinary plays lose precision."""
     if dtype == np.float32 and largest > LARGEST_FLOAT32_CONFIDENCE:
         warn(
             f"The largest confidence is {largest:g}; above "

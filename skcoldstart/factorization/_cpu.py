@@ -1,4 +1,4 @@
-"""Alternating least squares in threads of the processor."""
+"""Alternating least squares in CPU threads."""
 
 import threading
 from collections.abc import Callable
@@ -13,9 +13,11 @@ from skcoldstart.factorization._rows import Rows, SideCounts, row_blocks
 
 CACHE_LINE = 64
 LANES = 16  # dimensions are padded to whole vectors of this many numbers
-N_STEPS = 3  # of conjugate gradients in a sweep; the last one goes on to SOLVE_TOL
+N_STEPS = 3  # of conjugate gradients in a sweep; the last sweep continues to SOLVE_TOL
 TRIANGLE_COLUMNS = 128  # of a block of a triangular product
-MOST_GRAMS = 32  # parts of a Gram matrix held at a time; fixed, as its sum must be
+MOST_GRAMS = (
+    32  # parts of a Gram matrix in memory; constant, so that sums are reproducible
+)
 SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
 
 
@@ -23,10 +25,10 @@ SOLVE_TOL = {"float32": 1e-6, "float64": 1e-12}
 class Basis:
     """Coordinates in which the dense part of every row's system is diagonal.
 
-    A row of factors a becomes ``a @ into`` and comes back by ``@ outof.T``; a fixed row
-    b becomes ``b @ outof``, so that products stay what they were. The dense part
-    ``B'B + penalty_i I`` is then ``diag(spectrum + penalties[i])``. Where `triangular`,
-    `into` is a lower and `outof` an upper triangle. Padding of rows is not touched.
+    A row of factors a is transformed by ``a @ into`` and back by ``@ outof.T``; a fixed
+    row b by ``b @ outof``, so products do not change. The dense part ``B'B + penalty_i
+    I`` is then ``diag(spectrum + penalties[i])``. Where `triangular`, `into` is a lower
+    and `outof` an upper triangle. Padding of rows is not changed.
     """
 
     into: np.ndarray
@@ -35,19 +37,19 @@ class Basis:
     triangular: bool
 
     def enter(self, factors: np.ndarray, out: np.ndarray) -> None:
-        """Write rows to solve for in these coordinates."""
+        """Transform rows of the solved side to these coordinates."""
         self._multiply(factors, self.into, out, lower=True)
 
     def leave(self, factors: np.ndarray, out: np.ndarray) -> None:
-        """Write solved rows in the old coordinates."""
+        """Transform solved rows back."""
         self._multiply(factors, self.outof.T, out, lower=True)
 
     def fix(self, factors: np.ndarray, out: np.ndarray) -> None:
-        """Write fixed rows in these coordinates."""
+        """Transform fixed rows to these coordinates."""
         self._multiply(factors, self.outof, out, lower=False)
 
     def penalties(self, rows: SideCounts) -> np.ndarray:
-        """Return what the dense part of each row has beside the spectrum."""
+        """Return the penalty of each row in the dense part, without the spectrum."""
         same = np.ones(rows.n_rows) if self.triangular else rows.penalties
         return same.astype(self.into.dtype)
 
@@ -81,7 +83,7 @@ class CPUSolver:
         return pad(factors)
 
     def get(self, factors: np.ndarray) -> np.ndarray:
-        """Return factors without padding: themselves, where there is none."""
+        """Return factors without padding, without a copy if there is none."""
         return np.ascontiguousarray(factors[:, : self._n_components])
 
     def half(
@@ -143,7 +145,7 @@ class CPUSolver:
         return self._run(solve_chunk, chunks)
 
     def _scratch(self, name: str, n_rows: int, like: np.ndarray) -> np.ndarray:
-        """Return rows of a thread's own that it keeps from chunk to chunk."""
+        """Return work rows of a thread, reused for each chunk."""
         kept = getattr(self._of_thread, name, None)
         if kept is None or len(kept) < n_rows:
             kept = aligned(n_rows, like.shape[1], like.dtype)
@@ -242,7 +244,7 @@ class CPUSolver:
         B: np.ndarray,
         chunks: list[tuple[int, int]],
     ) -> list[float]:
-        """Return what the stored entries of each chunk add to the exact objective."""
+        """Return the part of stored entries in the exact objective, for each chunk."""
         from skcoldstart._kernels.als import observed_objective
 
         entries = rows.indptr, rows.indices, rows.weights
@@ -253,8 +255,8 @@ class CPUSolver:
     def _everywhere(
         self, by_item: SideCounts, by_user: SideCounts, V: np.ndarray, U: np.ndarray
     ) -> float:
-        """Return the exact objective as if nothing had been played."""
-        # Blocks summed in float32 would cost the sum its last digits.
+        """Return the exact objective for a table without plays."""
+        # Summing blocks in float32 would lose the last digits.
         everywhere = np.vdot(
             gram_matrix(V, self._run, np.float64), gram_matrix(U, self._run, np.float64)
         )
@@ -293,7 +295,7 @@ def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
 
 
 def padded_width(n_components: int) -> int:
-    """Return the numbers of a row that is made of whole vectors."""
+    """Return the length of a row padded to whole vectors."""
     return LANES * -(-n_components // LANES)
 
 

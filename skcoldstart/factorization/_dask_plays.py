@@ -1,8 +1,8 @@
-"""Plays in blocks on the workers of a Dask cluster, a row for each item or user.
+"""Plays in blocks of rows (items or users) on the workers of a Dask cluster.
 
-Workers hold plays and nothing else that could be lost: factors live with the caller.
-Every table is a Dask array of CSR blocks that are whole rows, so that Dask's own
-scheduler computes a block again where its worker died.
+Workers hold only plays; the caller holds the factors. Every table is a Dask array of
+CSR blocks of complete rows, so Dask's scheduler computes a block again if its worker
+died.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from skcoldstart.factorization._rows import Rows, SideCounts, owned
 
 __all__ = ["DaskPlays", "DaskRows", "gather_plays", "is_dask"]
 
-FAN_IN = 8  # counts of columns that are added up at a time
+FAN_IN = 8  # counts of columns added up at a time
 
 
 def is_dask(Y: Any) -> bool:
-    """Whether Y is a Dask array, or a list of delayed blocks or futures."""
+    """Return whether Y is a Dask array, or a list of delayed blocks or futures."""
     if isinstance(Y, list | tuple):
         return len(Y) > 0 and all(map(_is_of_dask, Y))
     return _is_of_dask(Y) and hasattr(Y, "numblocks")
@@ -33,9 +33,9 @@ def _is_of_dask(block: Any) -> bool:
 
 
 class Block(sp.csr_array):
-    """CSR whose size Dask sees, so that it does not take moving it for free."""
+    """CSR whose size is visible to Dask, which otherwise assumes free transfers."""
 
-    # TODO(dask): drop it once dask.sizeof knows sparse arrays, as it does matrices.
+    # TODO(dask): remove when dask.sizeof supports sparse arrays like matrices.
 
     def __sizeof__(self) -> int:
         return self.data.nbytes + self.indices.nbytes + self.indptr.nbytes
@@ -61,7 +61,7 @@ class DaskPlays:
 
     @property
     def T(self) -> "DaskPlays":
-        """The same plays, a row for each user."""
+        """The transposed plays, one row per user."""
         table = self.table.rechunk(
             {0: -1, 1: _equal_parts(self.shape[1], self.table.numblocks[0])},
             method="tasks",
@@ -72,12 +72,12 @@ class DaskPlays:
         return DaskPlays(self.table[key], self.client)
 
     def tocsr(self) -> "DaskPlays":
-        """Return the plays, whose blocks are CSR."""
+        """Return the plays with CSR blocks."""
         return self
 
 
 def gather_plays(Y: Any) -> Any:
-    """Return plays where they are, or here as CSR where there is no Dask client.
+    """Return plays in their blocks, or as local CSR without a Dask client.
 
     Shapes: -> (n_items, n_users).
     """
@@ -127,9 +127,9 @@ def _whole_rows(table: Any) -> Any:
 class DaskRows(SideCounts):
     """Weighted plays of one side in parts of rows, each held by a worker.
 
-    No chunk of rows lies in two parts: the rows of a chunk are multiplied together,
-    and must be the same ones for any partition to give the same bits. Part i has the
-    rows from ``edges[i]`` to ``edges[i + 1]``.
+    A chunk of rows is never split: its rows are multiplied together, so the chunks must
+    be the same for any partition to give the same bits. Part i has the rows from
+    ``edges[i]`` to ``edges[i + 1]``.
     """
 
     client: Any
@@ -143,14 +143,14 @@ class DaskRows(SideCounts):
     def take_over(
         cls, plays: DaskPlays, *, n_dims: int, confidence: dict[str, Any], **reg: float
     ) -> "DaskRows":
-        """Turn counts into weights, which the workers then hold in their place."""
+        """Convert counts to weights, which replace them on the workers."""
         client = plays.client
         weights = client.persist(_mapped(_weighed, plays.table, how=confidence))
         plays.table = None
         seen = client.gather(client.compute(_blocks(weights, _summary)))
         warn_if_rounded(max(largest for _, largest in seen), confidence["dtype"])
         side = SideCounts(_pointers([counts for counts, _ in seen]), **reg)
-        # A boundary moves to the nearest edge of a chunk; all else stays where it is.
+        # A boundary is moved to the nearest edge of a chunk; other data are not moved.
         cuts = side.cuts(n_dims)
         wanted = np.cumsum(weights.chunks[0])[:-1]
         after = np.minimum(np.searchsorted(cuts, wanted), len(cuts) - 1)
@@ -163,7 +163,7 @@ class DaskRows(SideCounts):
     def _held(
         cls, client: Any, table: Any, side: SideCounts, edges: Any, n_dims: int
     ) -> "DaskRows":
-        """Let workers hold the parts between edges."""
+        """Store the parts between edges on the workers."""
         edges = np.unique(np.concatenate([[0], edges, [side.n_rows]]))
         sizes = tuple(np.diff(edges).tolist()) or (0,)
         table = _mapped(_csr, table.rechunk({0: sizes}, method="tasks"))
@@ -178,7 +178,7 @@ class DaskRows(SideCounts):
         )  # fmt: skip
 
     def transposed(self, n_columns: int) -> "DaskRows":
-        """Return the same plays, a row for each column: they are shuffled once."""
+        """Return the transposed plays, after one shuffle."""
         counts = self.client.compute(_blocks(self.table, _column_counts))
         while len(counts) > 1:
             counts = [
@@ -234,7 +234,7 @@ def _blocks(table: Any, function: Any, **params: Any) -> list[Any]:
     return [call(block, **params) for block in table.to_delayed().ravel()]
 
 
-# What workers run.
+# Functions that run on workers.
 
 
 def _csr(block: Any) -> Block:
@@ -280,7 +280,7 @@ def _confidence_sums(part: Rows) -> np.ndarray:
 
 
 def local_rows(part: Rows) -> Rows:
-    """Return a part in arrays that can be written to, which kernels expect."""
+    """Return a part in writeable arrays, which kernels expect."""
     return replace(
         part,
         indptr=owned(part.indptr, np.int64),

@@ -1,8 +1,8 @@
 """Alternating least squares on the workers of a Dask cluster.
 
-The caller holds the factors of both sides. In a half sweep the fixed side goes to every
-worker, each part of plays comes back as solved rows, and whatever a lost worker held
-beside its plays is sent again.
+The caller holds the factors of both sides. In a half sweep the fixed side is sent to
+every worker, and each part of plays returns its solved rows. After the loss of a
+worker, factors are sent again.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ from skcoldstart.factorization._rows import Rows
 
 __all__ = ["DaskSolver"]
 
-MOST_ROUNDS = 10  # that bring no part home before a half sweep is given up
+MOST_ROUNDS = 10  # without any finished part before a half sweep fails
 
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What every worker needs to know of the side that stays as it is.
+    """The data of the fixed side, needed by every worker.
 
     Shapes: `factors` (n_columns, n_dims).
     """
@@ -37,7 +37,7 @@ class _Fixed:
 
 
 class DaskSolver(CPUSolver):
-    """Solves the parts of one side where they are; all else is done by the caller."""
+    """Solves the parts of one side on the workers; the caller does everything else."""
 
     def half(
         self,
@@ -76,7 +76,7 @@ class DaskSolver(CPUSolver):
 
 
 def _in_order(values: dict[int, list[float]]) -> float:
-    """Add up as one machine does, chunk after chunk."""
+    """Add up chunk by chunk, as on one machine."""
     return sum((value for part in sorted(values) for value in values[part]), 0.0)
 
 
@@ -87,10 +87,10 @@ def _on_parts(
     A: np.ndarray | None,
     **params: Any,
 ) -> Iterator[tuple[int, Any]]:
-    """Yield results of ``function(part, rows of A, fixed, chunks)`` as they come.
+    """Yield results of ``function(part, rows of A, fixed, chunks)`` as completed.
 
-    Dask computes lost plays again. Factors that were lost with a worker cancel the
-    tasks that need them, which are then handed out anew.
+    Dask computes lost plays again. If factors are lost with a worker, the tasks that
+    need them are cancelled and submitted again.
     """
     from distributed import as_completed
 
@@ -127,7 +127,7 @@ def _on_parts(
                 missing.remove(part)
                 n_idle = -1
                 yield part, result
-        except (OSError, TimeoutError):  # a worker that was just being sent to
+        except (OSError, TimeoutError):  # a worker that was receiving data
             pass
         finally:
             client.cancel([future for future, _ in futures.values()])
@@ -135,12 +135,12 @@ def _on_parts(
         if missing and n_idle > MOST_ROUNDS:
             raise RuntimeError(
                 f"{len(missing)} of {len(rows.parts)} blocks of plays were lost with "
-                "their workers. See the log of the scheduler: workers die of memory "
-                "first. Use more workers, smaller blocks, or fewer components."
+                "their workers. See the log of the scheduler: workers often die from "
+                "lack of memory. Use more workers, smaller blocks, or fewer components."
             )
 
 
-# What workers run: one thread for each task, of which a worker has as many as threads.
+# Functions that run on workers: one thread per task, and as many tasks as threads.
 
 
 def _solve(
@@ -155,7 +155,7 @@ def _solve(
 ) -> tuple[np.ndarray, list[float]]:
     """Return the rows of a part after a half sweep, and the objective of its chunks."""
     Z, basis = fixed.factors, fixed.basis
-    # A task may run twice, so that its inputs stay what they are.
+    # A task may run twice, so it must not change its inputs.
     solved = np.zeros((part.n_rows, Z.shape[1]), Z.dtype) if A is None else A.copy()
     with worker_threads(1) as run:
         solver = CPUSolver(run, method, n_components)
@@ -166,12 +166,12 @@ def _solve(
 def _observe(
     part: Rows, A: np.ndarray, B: np.ndarray, chunks: list[tuple[int, int]]
 ) -> list[float]:
-    """Return what the entries of each chunk add to the objective."""
+    """Return the part of the objective from the entries of each chunk."""
     with worker_threads(1) as run:
         solver = CPUSolver(run, "cg", A.shape[1])
         return solver.observed(local_rows(part), _ours(A), _ours(B), chunks)
 
 
 def _ours(factors: np.ndarray) -> np.ndarray:
-    """Return factors that can be written to, which kernels expect."""
+    """Return writeable factors, which kernels expect."""
     return factors if factors.flags.writeable else factors.copy()

@@ -1,4 +1,4 @@
-"""Factors of items with a few plays, around the factors that their content predicts."""
+"""Factors of items with few plays, with predicted factors as prior."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def fold_in_around(
     strength: float,
     run: ThreadMap,
 ) -> np.ndarray:
-    """Solve rows exactly, each pulled towards the factors expected of it.
+    """Solve rows exactly, each with its expected factors as prior.
 
     Shapes: `fixed` (n_columns, n_components), `expected` (n_rows, n_components) ->
     (n_rows, n_components).

@@ -1,4 +1,4 @@
-"""What fitted factors answer: scores, recommendations, similar and new items."""
+"""Methods of fitted factors: scores, recommendations, similar and new items."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ __all__ = ["FactorQueriesMixin"]
 
 
 class FactorQueriesMixin:
-    """Answers from ``item_factors_`` and ``user_factors_``.
+    """Methods that use ``item_factors_`` and ``user_factors_``.
 
     The estimator also has the parameters ``n_jobs`` and ``verbose``.
     """
@@ -36,7 +36,7 @@ class FactorQueriesMixin:
     dtype: Any
 
     def confidences(self, Y: Any) -> sp.csr_array:
-        """Return how much each play counts in the objective.
+        """Return the confidence of each play.
 
         Parameters
         ----------
@@ -46,8 +46,8 @@ class FactorQueriesMixin:
         Returns
         -------
         csr_array of shape (n_items, n_users)
-            Confidence of each pair that was played, at least 1. Pairs that are not
-            stored have confidence 1.
+            Confidence of each played pair, at least 1. Pairs that are not stored have
+            confidence 1.
         """
         plays = check_play_counts(Y, input_name="Y")
         weights = confidence_weights(
@@ -86,10 +86,10 @@ class FactorQueriesMixin:
     def transform_with_prior(
         self, Y: Any, prior: Any, *, strength: float = 4.0
     ) -> np.ndarray:
-        r"""Fold items in around the factors that they are expected to have.
+        r"""Compute factors of items from plays, with expected factors as prior.
 
-        Between `transform`, which knows an item by its plays alone, and a prediction
-        from content, which knows none: for items that have just begun to be played.
+        For items with few plays: it combines `transform`, which uses only the plays of
+        an item, with a prediction from content, which uses none.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class FactorQueriesMixin:
         prior : array-like of shape (n_items, n_components)
             Expected factors, such as those predicted from content.
         strength : float, default=4.0
-            Weight of the expectation against a play, above 0.
+            Weight of the expected factors relative to a play, above 0.
 
         Returns
         -------
@@ -113,21 +113,20 @@ class FactorQueriesMixin:
 
         Notes
         -----
-        For the expected factors :math:`\mu_i` of item i the result minimises
+        For the expected factors :math:`\mu_i` of item i the result minimizes
 
         .. math:: s\, (y - \mu_i)^T A_i (y - \mu_i)
                   + \sum_{u: r_{ui} > 0}
                   \big[ c_{ui} (1 - x_u^T y)^2 - (x_u^T y)^2 \big],
                   \qquad A_i = X^T X + \lambda_i I
 
-        with s the strength: differences from the expectation are measured by the
-        scores that all users would give, and each play turns a pair's 0 of
-        confidence 1 into a 1 of confidence c, as in the objective of `fit`. The
-        pairs without a play are not counted again: the factors that content was
-        fitted to have seen them. With ``prior=0`` and ``strength=1`` this is
-        `transform`.
+        with s the strength: differences from the prior are measured in the scores of
+        all users. Each play changes the target of its pair from 0 with confidence 1 to
+        1 with confidence c, as in the objective of `fit`. Pairs without a play are not
+        counted again, because the expected factors already take them into account. With
+        ``prior=0`` and ``strength=1`` this is `transform`.
 
-        Takes one dense system of n_components unknowns an item, in float64.
+        This solves one dense system of n_components unknowns per item, in float64.
         """
         check_is_fitted(self)
         if not (np.isfinite(strength) and strength > 0):
@@ -155,17 +154,17 @@ class FactorQueriesMixin:
     def recommend(
         self, n: int = 10, *, users: Any = None, exclude: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the training items of highest score for each user.
+        """Return the training items with the highest scores for each user.
 
         Parameters
         ----------
         n : int, default=10
-            Items per user.
+            Number of items per user.
         users : array-like, default=None
-            Users by their names in ``user_names_in_`` or, where Y had none, by index;
-            or a mask of shape (n_users,). ``None`` means all.
+            Names of users in ``user_names_in_``, indices if Y had no names, or a mask
+            of shape (n_users,). ``None`` means all.
         exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-            Pairs that are not zero are never recommended, the plays of `fit` say.
+            Nonzero pairs are never recommended. Pass for example the plays of `fit`.
 
         Returns
         -------
@@ -189,17 +188,17 @@ class FactorQueriesMixin:
     def similar_items(
         self, items: Any = None, n: int = 10, *, metric: str = "usage"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the training items most similar to some of them.
+        """Return the most similar training items of some training items.
 
         Parameters
         ----------
         items : array-like of int or of bool, default=None
             Indices of items or a mask of shape (n_items,); ``None`` means all.
         n : int, default=10
-            Similar items per item; the item itself is not among them.
+            Number of similar items per item, without the item itself.
         metric : {"usage", "factors"}, default="usage"
-            Cosine of the predicted usage patterns over all users, or of the
-            factors. Patterns do not depend on the basis that the factors are in.
+            Cosine of the predicted usage patterns over all users, or of the factors.
+            Patterns do not depend on the basis of the factors.
 
         Returns
         -------

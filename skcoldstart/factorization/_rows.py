@@ -1,4 +1,4 @@
-"""Weighted plays of one side, and the blocks that work on them is cut into."""
+"""Weighted plays of one side, split into blocks of work."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,14 +9,14 @@ import scipy.sparse as sp
 
 from skcoldstart._utils.cached import cached_property
 
-CHUNK_COST = 2_000_000  # multiplications an entry pass over a chunk makes, about
+CHUNK_COST = 2_000_000  # approximate multiplications in a pass over a chunk
 SUMMED_ENTRIES = 1 << 16  # that are converted at a time
-BLOCK_ROWS = 2048  # of a dense product; fixed, so that sums do not depend on threads
+BLOCK_ROWS = 2048  # of a dense product; constant, so that sums do not depend on threads
 
 
 @dataclass(frozen=True)
 class SideCounts:
-    """How many entries the rows of one side have, and how they are regularized.
+    """Numbers of entries of the rows of one side, and their regularization.
 
     Shapes: `indptr` (n_rows + 1,), int64.
     """
@@ -27,7 +27,7 @@ class SideCounts:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, empty ones included."""
+        """Number of rows, including empty ones."""
         return len(self.indptr) - 1
 
     @cached_property
@@ -37,12 +37,12 @@ class SideCounts:
         return np.where(counts > 0, self.reg * counts**self.reg_exponent, 0.0)
 
     def chunks(self, n_dims: int) -> list[tuple[int, int]]:
-        """Cut the rows into chunks of about equal cost."""
+        """Split the rows into chunks of about equal cost."""
         edges = np.unique(self.cuts(n_dims))
         return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
     def cuts(self, n_dims: int, n_chunks: int | None = None) -> np.ndarray:
-        """Return where chunks of about equal cost begin and end."""
+        """Return the boundaries of chunks of about equal cost."""
         cost = (self.indptr + 8 * np.arange(self.n_rows + 1)) * n_dims
         if n_chunks is None:
             n_chunks = max(1, round(cost[-1] / (CHUNK_COST * max(1, n_dims / 64))))
@@ -52,7 +52,7 @@ class SideCounts:
 
 @dataclass(frozen=True)
 class Rows(SideCounts):
-    """Weighted plays of one side, a row for each item (or each user).
+    """Weighted plays of one side, one row per item (or per user).
 
     Shapes: `indices` (nnz,), `weights` (nnz,).
     """
@@ -67,7 +67,7 @@ class Rows(SideCounts):
     def from_csr(
         cls, weights: sp.csr_array, *, reg: float, reg_exponent: float
     ) -> "Rows":
-        """Take over canonical CSR; int64 pointers serve any number of entries."""
+        """Convert canonical CSR; int64 pointers support any number of entries."""
         return cls(
             indptr=owned(weights.indptr, np.int64),
             indices=owned(weights.indices, np.int32),
@@ -77,7 +77,7 @@ class Rows(SideCounts):
         )
 
     def transposed(self, n_columns: int) -> "Rows":
-        """Return the same plays, a row for each column."""
+        """Return the transposed plays."""
         shape = (self.n_rows, n_columns)
         # SciPy would widen the indices to the type of the pointers.
         fits = len(self.indices) <= np.iinfo(self.indices.dtype).max
@@ -89,7 +89,7 @@ class Rows(SideCounts):
 
     @cached_property
     def confidence_sums(self) -> np.ndarray:
-        """Confidences of each row, added up to the same bits in any part of rows."""
+        """Sums of confidences of each row, with the same bits in any part of rows."""
         counts = np.diff(self.indptr)
         sums = counts.astype(np.float64)
         edges = np.unique(self.cuts(1, 1 + len(self.weights) // SUMMED_ENTRIES))
@@ -103,16 +103,16 @@ class Rows(SideCounts):
 
     @cached_property
     def confidence_sum(self) -> float:
-        """Objective of this side's plays where all factors are 0."""
+        """Objective of this side's plays if all factors are 0."""
         return float(self.confidence_sums.sum())
 
 
 def row_blocks(n_rows: int) -> list[slice]:
-    """Cut rows into the blocks of dense products."""
+    """Split rows into the blocks of dense products."""
     return [slice(b, b + BLOCK_ROWS) for b in range(0, n_rows, BLOCK_ROWS)]
 
 
 def owned(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """Return a writeable array of a dtype: kernels are compiled for that alone."""
+    """Return a writeable array of a dtype, the only kind that kernels accept."""
     array = np.asarray(array, dtype=dtype)
     return array if array.flags.writeable else array.copy()

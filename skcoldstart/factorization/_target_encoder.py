@@ -1,4 +1,4 @@
-"""FactorTargetEncoder: artists and labels as the factors of their items."""
+"""FactorTargetEncoder: encode artists and labels by the factors of their items."""
 
 from numbers import Integral, Real
 from typing import Any, Self
@@ -24,7 +24,7 @@ from skcoldstart.factorization._wmf import WMF
 
 __all__ = ["FactorTargetEncoder"]
 
-_UNKNOWN = -1  # code of a category that fit has not seen, and of a missing value
+_UNKNOWN = -1  # code of an unknown category and of a missing value
 
 
 class FactorTargetEncoder(TransformerMixin, BaseEstimator):
@@ -32,44 +32,44 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
 
     A new song of a known artist has no plays, but the artist's other songs have. This
     transformer replaces an artist, a label or an album by the mean of the factors of
-    its items, pulled towards the mean of all items where there are few of them.
+    its items. The mean of few items is shrunk towards the mean of all items.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     factorizer : estimator, default=None
-        Has ``fit_transform(Y)`` and turns plays into item factors, such as `WMF` or
-        `sklearn.decomposition.TruncatedSVD`. ``None`` means `WMF()` where y is sparse;
-        a dense y then holds factors already, as it does inside the regressor of
+        Estimator with ``fit_transform(Y)`` from plays to item factors, such as `WMF` or
+        `sklearn.decomposition.TruncatedSVD`. ``None`` means `WMF()` for a sparse y. A
+        dense y is then used as factors, as inside the regressor of
         `ColdStartRecommender`.
     shrinkage : float, default=2.0
-        How many items the mean of all items counts for, >= 0.
+        Weight of the mean of all items, as a number of items, >= 0.
     cv : int, cross-validation splitter or iterable, default=5
-        Folds of `fit_transform`. A number, at least 2, deals the items of each
-        category to so many folds in turn, whatever their order is.
+        Folds of `fit_transform`. An int, at least 2, distributes the items of each
+        category over this many folds in turn, for any order of items.
 
     Attributes
     ----------
     categories_ : list of ndarray of shape (n_categories,)
         Categories of each column of X, in the order in which they first occur.
     counts_ : list of ndarray of shape (n_categories,)
-        Items of each category whose factors are known.
+        Number of items with factors, for each category.
     encodings_ : list of ndarray of shape (n_categories, k)
         Shrunken mean factors of each category.
     target_mean_ : ndarray of shape (k,)
-        Mean factors of all items: the encoding of what `fit` has not seen.
+        Mean factors of all items: the encoding of unknown categories.
     factorizer_ : estimator
-        The fitted factorizer, where y was plays.
+        The fitted factorizer, if y was plays.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X is a data frame whose columns are all strings.
+        Names of the columns, if X is a data frame whose column names are strings.
 
     See Also
     --------
     ColdStartRecommender : Learns factors from these columns and others.
-    sklearn.preprocessing.TargetEncoder : The same idea for one number an item.
+    sklearn.preprocessing.TargetEncoder : The same idea for one number per item.
 
     Notes
     -----
@@ -79,15 +79,15 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
     .. math:: e_c = \frac{\sum_{i \in c} y_i + m \bar y}{n_c + m} .
 
     `fit_transform` is not ``fit(X, y).transform(X)``: the items of a fold are encoded
-    from those of the other folds, so that a regressor on top does not read an item's
-    own factors from its artist. `transform` uses all items of `fit`.
+    from those of the other folds, so the encoding of an item does not contain its own
+    factors. `transform` uses all items of `fit`.
 
-    A missing value (None, NaN, NaT, pandas' NA) is no category: like a category that
-    `fit` has not seen, it is encoded as the mean of all items. Values may be of any
-    type that can be compared with ``==`` and hashed. Items without plays have no
-    factors to learn from and are left out of the means.
+    A missing value (None, NaN, NaT, pandas' NA) is not a category. Like an unknown
+    category, it is encoded as the mean of all items. Values may be of any type that can
+    be compared with ``==`` and hashed. Items without plays have no factors and are left
+    out of the means.
 
-    Factors are those of one factorization of all items of `fit`; the folds are made
+    The factors are from one factorization of all items of `fit`; the folds are split
     afterwards. Time and memory are O(n_items n_columns k).
 
     References
@@ -166,7 +166,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_items, n_columns * k)
-            Encodings, those of a column side by side.
+            Encodings, grouped by column.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         return np.hstack(encoded)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Encode items by what was learnt from all items of `fit`.
+        """Encode items with the means of all items of `fit`.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_items, n_columns * k)
-            Encodings, those of a column side by side.
+            Encodings, grouped by column.
         """
         check_is_fitted(self)
         table, missing = self._check_categories(X, reset=False)
@@ -231,7 +231,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         return np.array(names, dtype=object)
 
     def _learn(self, X: Any, y: Any) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Learn everything; return what `fit_transform` goes on with.
+        """Fit the encoder; return codes and factors for `fit_transform`.
 
         Shapes: -> codes (n_items,) of each column, factors (n_items, k), whether an
         item's factors are known (n_items,).
@@ -255,7 +255,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         return codes, factors, is_known
 
     def _factors(self, y: Any, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return factors (n_items, k), and for which items they are known."""
+        """Return factors (n_items, k), and a mask of items with factors."""
         if y is None:
             raise ValueError(
                 "FactorTargetEncoder requires y to be passed, but the target y is "
@@ -273,8 +273,8 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         plays = check_play_counts(y, n_items=n_items)
         if not plays.nnz:
             raise ValueError(
-                f"y of shape {plays.shape} holds no plays; FactorTargetEncoder learns "
-                "from at least one."
+                f"y of shape {plays.shape} has no plays; FactorTargetEncoder requires "
+                f"at least one."
             )
         self.factorizer_: Any = clone(
             WMF() if self.factorizer is None else self.factorizer
@@ -285,9 +285,9 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
     def _check_categories(
         self, X: Any, *, reset: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return categories as they are, and which of them are missing."""
+        """Return categories unchanged, and a mask of missing ones."""
         refuse_masked(X, "X")
-        # NumPy would turn numbers and NaN beside text into text.
+        # NumPy would convert numbers and NaN next to text to text.
         dtype = None if hasattr(X, "dtype") else object
         table = validate_data(
             self, X, dtype=dtype, ensure_all_finite=False, reset=reset
@@ -299,7 +299,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         if not isinstance(self.cv, Integral):
             yield from check_cv(self.cv).split(np.empty((len(codes), 1)))
             return
-        # Items of a category have numbers 0, 1, 2 and so on, in the order of rows.
+        # Items of a category are numbered from 0 in the order of rows.
         order = np.argsort(codes, kind="stable")
         _, first, sizes = np.unique(codes[order], return_index=True, return_counts=True)
         number = np.empty(len(codes), dtype=np.int64)
@@ -310,7 +310,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
                 yield np.flatnonzero(number % self.cv != fold), test
 
     def __sklearn_tags__(self) -> Tags:
-        """Take categories of any type, missing ones too, and factors or counts."""
+        """Accept categories of any type, also missing ones, and factors or counts."""
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         tags.input_tags.string = True
@@ -323,7 +323,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
 def _code(
     values: np.ndarray, missing: np.ndarray, known: dict[Any, int], learn: bool = False
 ) -> np.ndarray:
-    """Return the number of each category, -1 for those that are not known."""
+    """Return the code of each category, -1 for unknown ones."""
     codes = np.full(len(values), _UNKNOWN, dtype=np.int64)
     for row in np.flatnonzero(~missing):
         value = values[row]
@@ -361,7 +361,7 @@ def _means(
 
 
 def _look_up(codes: np.ndarray, encodings: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return the encoding of each code; the mean, which is last, for unknown ones."""
+    """Return the encoding of each code; unknown ones get the mean, the last row."""
     return np.vstack([encodings, mean])[codes]
 
 

@@ -1,6 +1,6 @@
-"""Alternating least squares in batches of rows of like length, on a GPU.
+"""Alternating least squares in batches of rows of similar length, on a GPU.
 
-The algorithm is that of the kernels, step by step, so that both agree to rounding.
+The algorithm has the same steps as the kernels, so both agree up to rounding.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from skcoldstart.factorization._cpu import N_STEPS, SOLVE_TOL
 from skcoldstart.factorization._rows import Rows
 
 BATCH_BYTES = 1 << 30  # gathered factors of one batch
-MOST_PADDING = 1.25  # longest row of a batch, in lengths of its shortest
-STEPS_BETWEEN_CHECKS = 4  # asking a GPU whether all rows are solved stops it
+MOST_PADDING = 1.25  # longest row of a batch, relative to its shortest
+STEPS_BETWEEN_CHECKS = 4  # checking on a GPU whether all rows are solved stalls it
 
 
 class TorchSolver:
@@ -29,7 +29,7 @@ class TorchSolver:
     @classmethod
     @contextmanager
     def on_cuda(cls, method: str, n_components: int) -> Iterator["TorchSolver"]:
-        """Open a solver on the first CUDA device, with products of full precision."""
+        """Open a solver on the first CUDA device, with full-precision products."""
         try:
             import torch
         except ImportError as error:
@@ -46,7 +46,7 @@ class TorchSolver:
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
         try:
-            # Nor does a caller's autocast.
+            # The same holds for a caller's autocast.
             with torch.inference_mode(), torch.autocast("cuda", enabled=False):
                 yield cls("cuda", method, n_components)
         finally:
@@ -141,7 +141,7 @@ class TorchSolver:
     def _cg_step(
         self, near: Any, w: Any, m: Any, residual: Any, accurate: bool
     ) -> tuple[Any, Any]:
-        """Return the step of conjugate gradients and what it lowers the form by."""
+        """Return the step of conjugate gradients and the decrease of the objective."""
         import torch
 
         n_steps, tol = N_STEPS, 0.0
@@ -171,7 +171,7 @@ class TorchSolver:
     def _exact_step(
         self, near: Any, w: Any, m: Any, residual: Any, accurate: bool
     ) -> tuple[Any, Any]:
-        """Return the exact step and what it lowers the form by."""
+        """Return the exact step and the decrease of the objective."""
         import torch
 
         system = near.transpose(1, 2) @ (w[:, :, None] * near)
@@ -181,7 +181,7 @@ class TorchSolver:
         return move, (residual * move).sum(1).double()
 
     def _entries_of_batch(self, B: Any) -> Callable[[int], int]:
-        """Return how many rows of a length make a batch."""
+        """Return the number of rows of a length in a batch."""
         columns = self._n_components * B.element_size()
 
         def n_rows(length: int) -> int:
@@ -218,7 +218,7 @@ class _Table:
         self._weights = as_tensor(rows.weights)
 
     def batches(self, n_rows: Callable[[int], int]) -> Iterator[tuple[Any, int]]:
-        """Yield rows of like length, and the length of the longest."""
+        """Yield rows of similar length, and the length of the longest."""
         begin, n = 0, len(self._lengths)
         while begin < n:
             longest = max(self._lengths[begin] * MOST_PADDING, self._lengths[begin] + 4)

@@ -46,56 +46,59 @@ class WMF(
 ):
     r"""Factorize play counts by weighted least squares over all pairs.
 
-    A pair that was played is a 1 of high confidence, any other pair a 0 of confidence
-    1. Items and users get factors whose products fit all of these, by alternating
-    least squares (ALS). Items are rows, so that the estimator has the shape of
-    `sklearn.decomposition.NMF` and a held-out row is an item that nobody has played.
+    A played pair has target 1 with high confidence, any other pair target 0 with
+    confidence
+    1. Items and users get factors whose products fit all of these, by alternating least
+    squares (ALS). Items are rows, so the estimator has the methods of
+    `sklearn.decomposition.NMF`, and a held-out row is an item without plays.
 
     Parameters
     ----------
     n_components : int, default=200
         Number of factors; no more than there are items or users.
     alpha : float, default=2.0
-        Growth of the confidence with the play count; 0 trusts all pairs alike.
+        Growth of the confidence with the play count; 0 gives all pairs the same
+        confidence.
     epsilon : float, default=1e-6
-        Play count at which the logarithmic confidence sets in.
+        Scale of play counts in the logarithmic confidence.
     confidence : {"log", "linear", "precomputed"}, default="log"
         Confidence of a pair with r > 0 plays: ``1 + alpha log(1 + r / epsilon)`` [1]_,
         ``1 + alpha r`` [2]_, or the stored entry itself, which must be at least 1.
     reg : float or "auto", default="auto"
-        Weight of the squared factors, above 0. Factors are all 0, with a warning, once
-        it reaches the largest singular value of the table of played confidences; 10
-        to 300 is worth a search. "auto" goes with the number of played pairs: 10
-        up to 1,000 of them, 100 from 22,000 on.
+        Weight of the squared factors, above 0. If it exceeds the largest singular value
+        of the table of played confidences, all factors are 0, with a warning. Search
+        over 10 to 300. "auto" depends on the number of played pairs: 10 up to 1,000
+        pairs, 100 from 22,000 pairs on.
     max_iter : int, default=15
-        Sweeps at most; a sweep solves for all users and then for all items. It is a
-        budget: reaching it is not an error and raises no warning.
+        Maximum number of sweeps; a sweep solves for all users and then for all items.
+        Reaching the maximum is not an error and raises no warning.
     tol : float, default=1e-4
-        Finish when a sweep lowers the objective by less than this share.
+        Stop when a sweep reduces the objective by less than this fraction.
     solver : {"auto", "cg", "cholesky"}, default="auto"
-        How the normal equations of a row are solved in a sweep: three preconditioned
-        steps of conjugate gradients from the last sweep's factors [3]_, or exactly.
-        The last sweep and `transform` solve to the precision of the dtype either way.
-        "auto" is "cg", the faster one for any number of factors.
+        Solver of the normal equations of a row in a sweep: three preconditioned steps
+        of conjugate gradients from the last sweep's factors [3]_, or exact. The last
+        sweep and `transform` always solve to the precision of the dtype. "auto" is
+        "cg", which is faster for any number of factors.
     dtype : {"float32", "float64"}, default="float32"
         Precision of factors and computation.
     random_state : int, RandomState instance or None, default=None
-        Draws the starting item factors. Pass an int for reproducible factors.
+        Initializes the item factors. Pass an int for reproducible factors.
     n_jobs : int, default=None
-        Threads; ``None`` means all that are available. Any number gives the same bits.
+        Number of threads; ``None`` means all. The result is the same for any number.
     verbose : int, default=0
-        Show a progress bar with the objective.
+        Whether to show a progress bar with the objective.
     reg_exponent : float, default=0.0
         A row with n stored entries is regularized by ``reg * n ** reg_exponent``: 0
-        treats all rows alike, 1 scales with the number of plays as Spark does. Choose
-        `reg` anew when this changes.
+        regularizes all rows equally, 1 scales with the number of plays as in Spark.
+        Tune `reg` again after a change.
     warm_start : bool, default=False
-        Start `fit` from the factors of the last fit, which must have been to plays of
-        the same shape. An interrupted fit then keeps the factors it has reached.
+        Whether `fit` starts from the factors of the last fit, to plays of the same
+        shape. An interrupted fit then keeps its current factors.
     device : {"cpu", "cuda"}, default="cpu"
-        Where to solve. "cuda" needs torch (``pip install skcoldstart[neural]``) and a
-        GPU with room for plays and factors; factors agree with those of "cpu" to the
-        precision of the dtype. Fitted attributes are ordinary arrays either way.
+        Device of the solver. "cuda" requires torch (``pip install
+        skcoldstart[neural]``) and a GPU with memory for plays and factors. Factors
+        agree with those of "cpu" to the precision of the dtype. Fitted attributes are
+        always NumPy arrays.
 
     Attributes
     ----------
@@ -106,19 +109,20 @@ class WMF(
     components_ : ndarray of shape (n_components, n_users)
         ``user_factors_.T``.
     loss_ : float
-        Objective at the end.
+        Final objective.
     loss_history_ : ndarray of shape (`n_iter_`,)
         Objective after each sweep.
     n_iter_ : int
-        Sweeps made.
+        Number of sweeps.
     reg_ : float
-        Weight of the squared factors, where `reg` is "auto" as chosen in `fit`.
+        Weight of the squared factors; if `reg` is "auto", the value chosen in `fit`.
     n_features_in_ : int
         Number of users.
     feature_names_in_ : ndarray of shape (n_users,)
-        Names of users, where ``Y`` had column names that are all strings.
+        Names of users, if all column names of ``Y`` are strings.
     user_names_in_ : ndarray of shape (n_users,)
-        Names of users of any type: labels of the columns of ``Y``; missing without.
+        Names of users of any type: labels of the columns of ``Y``. Exists only if users
+        have names.
 
     Raises
     ------
@@ -129,7 +133,7 @@ class WMF(
     --------
     skcoldstart.ColdStartRecommender : Predicts these factors from content.
     sklearn.decomposition.NMF : Factorizes with one weight for all pairs.
-    sklearn.decomposition.TruncatedSVD : The same, without the sign constraint.
+    sklearn.decomposition.TruncatedSVD : Like NMF, without the sign constraint.
 
     Notes
     -----
@@ -140,33 +144,35 @@ class WMF(
               + \lambda \Big(\sum_u \|x_u\|^2 + \sum_i \|y_i\|^2\Big)
 
     A half sweep works in coordinates in which the part that all rows share,
-    :math:`X^T X + \lambda I`, is the identity; a row then costs its own plays only.
-    From the second sweep on, steps are lengthened by a factor that rises from 1.4 to
-    1.8, which cannot raise the objective and needs a fraction of the sweeps. The last
-    sweep is a plain one; its item half starts from zero and is solved to the
-    precision of the dtype by what `transform` calls, so that
+    :math:`X^T X + \lambda I`, is the identity; the cost of a row then depends only on
+    its own plays. From the second sweep on, steps are multiplied by a factor that
+    increases from 1.4 to 1.8, which cannot raise the objective and needs a fraction of
+    the sweeps. The last sweep is a plain one; its item half starts from zero and is
+    solved to the precision of the dtype with the code of `transform`, so
     ``fit_transform(Y)`` equals ``fit(Y).transform(Y)``.
 
-    The defaults of `n_components` and `reg` were chosen by how well factors predicted
-    from content by a ridge rank held-out items, on inner splits of five real sets
-    (CiteULike a and t, HetRec Last.fm, Taste Profile by song and by artist). A `reg`
-    of 30 ranks the first places of articles better, 100 ranks new artists and the
+    The defaults of `n_components` and `reg` were chosen by the ranking of held-out
+    items by factors that a ridge predicts from content, on inner splits of five real
+    sets (CiteULike a and t, HetRec Last.fm, Taste Profile by song and by artist). A
+    `reg` of 30 ranks the first places of articles better, 100 ranks new artists and the
     depth of the lists better. In samples of 100 to 3,000 items of these sets 10 to 30
     was best; "auto" is ``n ** 0.75 / 18`` for n played pairs, from 10 to 100.
 
-    A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. Beside `Y`
-    and the fitted factors, float32 takes at most 12 bytes a played pair, a copy of the
-    longer side's factors, and one of all factors where k is not a multiple of 16.
+    A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. In addition
+    to `Y` and the fitted factors, float32 needs at most 12 bytes per played pair, a
+    copy of the longer side's factors, and a copy of all factors if k is not a multiple
+    of 16.
 
     A Dask array of CSR blocks, or a list of delayed blocks of rows, is factorized on
-    the current `dask.distributed` client (``pip install skcoldstart[dask]``), to the
-    bits of one machine of the same kind. Plays stay in their blocks and are shuffled
-    once into blocks of users; a half sweep sends the factors of the other side to every
-    worker and brings the solved rows back. Dask computes plays of a lost worker again;
-    factors are not lost, as this process holds them. A worker holds 24 bytes for each
-    of its pairs, the factors of one side, and rows in work; this process holds all
-    factors, a copy of the longer side's, and 50 bytes for each item and user. Every
-    method that takes plays takes such blocks. Without a client they are gathered here.
+    the current `dask.distributed` client (``pip install skcoldstart[dask]``), with the
+    same bits as on one machine of the same kind. Plays stay in their blocks and are
+    shuffled once into blocks of users; a half sweep sends the factors of the other side
+    to every worker and collects the solved rows. Dask computes plays of a lost worker
+    again; factors are not lost, because this process holds them. A worker holds 24
+    bytes for each of its pairs, the factors of one side, and rows in work; this process
+    holds all factors, a copy of the longer side's, and 50 bytes for each item and user.
+    Every method that accepts plays accepts such blocks. Without a client, they are
+    collected in this process.
 
     References
     ----------
@@ -261,7 +267,7 @@ class WMF(
         Y : {array-like, sparse, Dask array} of shape (n_items, n_users)
             Play counts, >= 0 and finite. Duplicates of a sparse format are added up,
             stored zeros are pairs without plays. A Dask array, or a list of delayed
-            blocks of rows, is factorized where its blocks are, see Notes.
+            blocks of rows, is factorized on its workers, see Notes.
         y : None
             Ignored.
 
@@ -275,7 +281,7 @@ class WMF(
             start = self._last_factors(plays.shape)
         else:
             start = self._starting_factors(plays.shape)
-            self.__dict__.pop("item_factors_", None)  # what fails is not fitted
+            self.__dict__.pop("item_factors_", None)  # a failed fit is unfitted
         self._alternate(plays, start, max_iter=self.max_iter)
         return self
 
@@ -300,26 +306,27 @@ class WMF(
     def partial_fit(self, Y: Any, y: Any = None) -> "WMF":
         """Make one sweep over plays that may have new items and new users.
 
-        Known items and users start from their factors, new ones from what their plays
-        with known ones say. The sweep is a plain one, as the last of `fit`.
+        Known items and users start from their factors, new ones from factors folded in
+        from their plays with known ones. The sweep has no over-relaxation, like the
+        last sweep of `fit`.
 
         Parameters
         ----------
         Y : {array-like, sparse} of shape (n_items, n_users)
-            All play counts, those of earlier calls included. Known items are the
-            first rows and known users the first columns, in their old order.
+            All play counts, including those of earlier calls. Known items are the first
+            rows and known users the first columns, in their old order.
         y : None
             Ignored.
 
         Returns
         -------
         WMF
-            The estimator, fitted to all items and users of `Y`.
+            The estimator, fitted on all items and users of `Y`.
 
         Raises
         ------
         ValueError
-            If `Y` has fewer rows or columns than are known.
+            If `Y` has fewer rows or columns than before.
         """
         if not hasattr(self, "item_factors_"):
             plays = self._check_plays(Y, reset=True)
@@ -351,7 +358,7 @@ class WMF(
         return self
 
     def transform(self, Y: Any) -> np.ndarray:
-        """Fold items in: return the factors that fit their plays best.
+        """Fold items in: return the factors that best fit their plays.
 
         Parameters
         ----------
@@ -367,7 +374,7 @@ class WMF(
         return self._fold_in(self._check_plays(Y, reset=False), self.user_factors_)
 
     def transform_users(self, Y: Any) -> np.ndarray:
-        """Fold users in: return the factors that fit their plays best.
+        """Fold users in: return the factors that best fit their plays.
 
         Parameters
         ----------
@@ -382,20 +389,20 @@ class WMF(
         Raises
         ------
         ValueError
-            If `Y` has not one row per item of `fit`.
+            If `Y` does not have one row per item of `fit`.
         """
         check_is_fitted(self)
         plays = _checked(Y)
         if plays.shape[0] != len(self.item_factors_):
             raise ValueError(
-                f"Y has {plays.shape[0]} rows but WMF was fitted to "
+                f"Y has {plays.shape[0]} rows but WMF was fitted on "
                 f"{len(self.item_factors_)} items; expected one row per item and one "
                 "column per new user."
             )
         return self._fold_in(plays.T, self.item_factors_)
 
     def loss(self, Y: Any) -> float:
-        """Return the exact objective of the factors for plays.
+        """Return the exact objective of the factors for given plays.
 
         Parameters
         ----------
@@ -405,14 +412,14 @@ class WMF(
         Returns
         -------
         float
-            Summed in float64 over all pairs, at the cost of the played ones.
+            Objective over all pairs in float64; the cost depends only on played pairs.
         """
         check_is_fitted(self)
         plays = self._check_plays(Y, reset=False)
         if plays.shape[0] != len(self.item_factors_):
             raise ValueError(
-                f"Y has {plays.shape[0]} rows but WMF was fitted to "
-                f"{len(self.item_factors_)} items; the objective is that of these."
+                f"Y has {plays.shape[0]} rows but WMF was fitted on "
+                f"{len(self.item_factors_)} items; expected the plays of these items."
             )
         V, U = self.item_factors_, self.user_factors_
         by_item = self._weigh(plays, V.dtype, V.shape[1])
@@ -425,7 +432,7 @@ class WMF(
     ) -> None:
         """Sweep from item and user factors, and set the fitted attributes.
 
-        `start` is emptied, so that the solver's copies are the only ones.
+        `start` is emptied to release its memory.
         """
         self._choose_reg(plays)
         by_item = self._weigh(plays, start[0].dtype, start[0].shape[1])
@@ -459,7 +466,7 @@ class WMF(
         if n_pairs and self.loss_ > (1 - 1e-3) * by_item.confidence_sum:
             warn(
                 f"The factors are about 0 and explain nothing: reg={self.reg_:g} "
-                f"outweighs the {n_pairs} plays. Use a smaller reg."
+                f"is too large for {n_pairs} plays. Use a smaller reg."
             )
 
     def _keep(self, V: np.ndarray, U: np.ndarray, history: list[float]) -> None:
@@ -469,7 +476,7 @@ class WMF(
         self.n_iter_ = len(history)
 
     def _starting_factors(self, shape: tuple[int, int]) -> list[np.ndarray]:
-        """Draw item factors; users are solved for first, so that theirs are 0."""
+        """Draw item factors; user factors are 0, because they are solved for first."""
         rank = self._rank(shape)
         V = draw_factors(shape[0], rank, self.dtype, self.random_state)
         return [V, np.zeros((shape[1], rank), self.dtype)]
@@ -503,7 +510,7 @@ class WMF(
     def _weigh(
         self, plays: sp.csr_array | DaskPlays, dtype: np.dtype, n_components: int
     ) -> Rows | DaskRows:
-        """Return weighted plays where they are, for factors of some width."""
+        """Return weighted plays, local or in blocks, for factors of some width."""
         if not isinstance(plays, DaskPlays):
             return self._rows(plays, dtype)
         n_dims, how = padded_width(n_components), self._confidence(dtype)
@@ -550,7 +557,7 @@ class WMF(
         return plays
 
     def _check_users(self, plays: Any, Y: Any, *, reset: bool) -> None:
-        """Compare the number of users, and names of columns where there are some."""
+        """Compare the number of users, and names of columns if there are any."""
         table = plays if is_dask(Y) else Y
         validate_data(self, table, reset=reset, skip_check_array=True)
 
@@ -563,7 +570,7 @@ class WMF(
 
 
 def _checked(Y: Any) -> sp.csr_array | DaskPlays:
-    """Return validated plays, in blocks where they are in Dask's hands."""
+    """Return validated plays, in blocks if they are in Dask."""
     return gather_plays(Y) if is_dask(Y) else check_play_counts(Y, input_name="Y")
 
 

@@ -177,7 +177,7 @@ def test_what_are_no_codes_is_refused_by_item(X):
 
 def test_frames_and_single_items_are_refused():
     for X in (np.zeros((3, 4)), np.arange(4), RaggedArray(np.zeros((4, 2)), [0, 4])):
-        with pytest.raises(ValueError, match="quantise frames first"):
+        with pytest.raises(ValueError, match="quantize frames first"):
             BagOfWords(3).fit(X)
     with pytest.raises(ValueError, match="no items"):
         BagOfWords(3).fit([])

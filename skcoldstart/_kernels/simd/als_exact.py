@@ -1,7 +1,7 @@
-"""Alternating least squares by one Cholesky factorization a row.
+"""Alternating least squares by one Cholesky factorization per row.
 
-Matrices are given by their upper half, in whole vectors: what lies below the diagonal
-within one of them is written too and never counts.
+Matrices are stored as their upper half, in whole vectors: entries of such a vector
+below the diagonal are written but not used.
 """
 
 import numpy as np
@@ -80,7 +80,7 @@ def _factorize(H, inverse):
 
 @inlined
 def _solve(U, inverse, y, x):
-    """Solve ``U'U x = y``; y is used up."""
+    """Solve ``U'U x = y``; y is overwritten."""
     lanes = lanes_of(U)
     n_dims = len(U)
     zero = splat(U.dtype.type(0))
@@ -103,7 +103,7 @@ def _solve(U, inverse, y, x):
 def solve_rows_exactly(
     Z, indptr, indices, weights, spectrum, penalties, begin, end, omega, work, A, width
 ):
-    """Do as `als.solve_rows`, with the exact step.
+    """Solve rows like `als.solve_rows`, with the exact step.
 
     Shapes: `work` (n_dims + 5, n_dims).
     """

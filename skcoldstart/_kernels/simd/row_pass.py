@@ -1,4 +1,4 @@
-"""The pass over the entries of one row, as many at a time as a vector has numbers."""
+"""The pass over the entries of one row, a vector of entries at a time."""
 
 import numpy as np
 from llvmlite import binding
@@ -15,17 +15,17 @@ from skcoldstart._kernels.simd.rows import (
 )
 from skcoldstart._kernels.simd.vectors import lanes_of, load, splat, total
 
-LOOKAHEAD = 16  # entries between the one at work and the one that is prefetched
-# Vectors of a row that stays in registers, twice, over the whole pass; measured with
-# AVX-512, whose registers are twice as many and twice as wide, and with AVX2. Shorter
-# passes of 16 to 128 numbers gain 10 to 50 percent by it.
+LOOKAHEAD = 16  # entries between the current one and the prefetched one
+# Vectors of a row that stay in registers during the pass, in two copies; measured with
+# AVX-512, which has twice as many and twice as wide registers, and with AVX2. Passes
+# over 16 to 128 numbers gain 10 to 50 percent.
 MOST_VECTORS = 8 if binding.get_host_cpu_features().get("avx512f") else 5
-PART = (0,) * 4  # of a longer row: so many vectors at a time, measured
+PART = (0,) * 4  # of a longer row: vectors at a time, measured
 _ONE = (0,)
 
 
 def width_of(Z):
-    """Return a tuple of as many elements as kernels take vectors of a row at a time."""
+    """Return a tuple whose length is the number of vectors of a row at a time."""
     n_vectors = Z.shape[1] // lanes_of(Z)
     return (0,) * n_vectors if n_vectors <= MOST_VECTORS else PART
 
@@ -34,7 +34,7 @@ def width_of(Z):
 def accumulate(
     Z, indices, weights, begin, end, vector, base, slope, out, prefetch, n_stored, width
 ):
-    """Do as `accumulate` of the plain pass."""
+    """Accumulate like `accumulate` of the plain pass."""
     if len(width) == len(PART) and Z.shape[1] > len(PART) * lanes_of(Z):
         return _accumulate_in_parts(
             *(Z, indices, weights, begin, end),
@@ -78,7 +78,7 @@ def _accumulate_in_registers(
 def _accumulate_in_parts(
     Z, indices, weights, begin, end, vector, base, slope, out, prefetch, n_stored
 ):
-    """Read `vector` and `out` part by part for each vector of entries."""
+    """Read `vector` and `out` in parts for each vector of entries."""
     lanes = lanes_of(Z)
     zero = splat(Z.dtype.type(0))
     n_dims = Z.shape[1]

@@ -1,10 +1,9 @@
 """Rows of a few vectors, and their products with rows of a matrix.
 
-A row is a tuple of whole vectors, all in registers. How many is known when the code is
-compiled, from a tuple `width` that kernels are called with: it has as many elements.
-Rows of the matrix begin at a column j and are named by entries of an index array, as
-many at a time as a vector has numbers, so that their sums are taken together at less
-than a third of what each alone would cost.
+A row is a tuple of whole vectors in registers. Their number is known at compile time:
+it is the length of the tuple `width` passed to kernels. Rows of the matrix begin at a
+column j and are selected by entries of an index array, one vector of entries at a time,
+so their sums are computed together at less than a third of the separate cost.
 """
 
 from llvmlite import ir
@@ -29,7 +28,7 @@ _INTP = ir.IntType(types.intp.bitwidth)
 
 
 def read_row(array, j, width):
-    """Return array[j:] as a row: a vector for each element of `width`."""
+    """Return array[j:] as a row: one vector for each element of `width`."""
 
 
 def write_row(array, j, row):
@@ -41,13 +40,13 @@ def prefetch_row(Z, i, j, width):
 
 
 def dot(Z, i, j, x):
-    """Return the vector whose sum is the product of Z[i, j:] and the row x."""
+    """Return a vector whose sum is the product of Z[i, j:] and the row x."""
 
 
 def dots(Z, indices, n, j, x, ahead):
     """Return the products of a vector of rows ``Z[indices[n + k], j:]`` and the row x.
 
-    Rows that stand `ahead` entries later are prefetched; 0 prefetches none.
+    Rows of entries `ahead` positions later are prefetched; 0 prefetches none.
     """
 
 
@@ -115,7 +114,7 @@ def _entries(context, builder, array_type, array, n):
 
 
 def _places(context, builder, array_type, array, j, row_type):
-    """Return where the vectors of a row stand in an array, and their alignment."""
+    """Return the positions of the vectors of a row in an array, and their alignment."""
     data = context.make_array(array_type)(context, builder, array).data
     kind = context.get_value_type(row_type.dtype)
     first = builder.bitcast(builder.gep(data, [j]), kind.as_pointer())
@@ -216,7 +215,7 @@ def _lower_dots(context, builder, signature, args):
     even, odd = range(0, 2 * lanes, 2), range(1, 2 * lanes, 2)
 
     def products(first, count, *, prefetching):
-        """Generate the sums of some products, neighbours side by side."""
+        """Generate the sums of products, adjacent ones together."""
         if count == 1:
             if prefetching:
                 later = entry(builder.add(ahead, _INTP(first)))
@@ -263,10 +262,10 @@ def _lower_add_rows(context, builder, signature, args):
     matrix = _Matrix(context, builder, signature.args[2], args[2], j)
     entry = _entries(context, builder, signature.args[3], args[3], n)
     lanes = signature.args[1].lanes
-    # `dots` has just read these rows. There are more than registers: LLVM would not
-    # read them again but keep what it read, in memory of its own.
+    # `dots` has just read these rows. They exceed the registers: instead of reading
+    # them again, LLVM would spill them to the stack.
     builder.fence("acq_rel", "singlethread")
-    # Two sums side by side, since each has to wait for the one before.
+    # Two interleaved sums, because each addition waits for the previous one.
     sums = cgutils.unpack_tuple(builder, args[0])
     others = [ir.Constant(matrix.kind, [0.0] * lanes) for _ in sums]
     for k in range(lanes):

@@ -1,4 +1,4 @@
-"""A kernel that uses the operations on vectors, to see whether they work."""
+"""A kernel that tests the operations on vectors."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def _calculate(Z, indices, width, out):
 
 
 def try_vectors():
-    """Raise where operations on vectors cannot be compiled, or are wrong."""
+    """Raise an error if operations on vectors cannot be compiled, or are wrong."""
     Z = np.random.default_rng(0).standard_normal((20, 32)).astype(np.float32)
     indices = np.arange(19, 2, -1).astype(np.int32)
     found, expected = np.zeros((2, 5, 32), np.float32)

@@ -1,4 +1,4 @@
-"""A type of compiled code: some floating-point numbers side by side, in a register."""
+"""A numba type for a vector of floating-point numbers in a register."""
 
 from llvmlite import ir
 from numba import types
@@ -12,7 +12,7 @@ _I32 = ir.IntType(32)
 
 
 class Vector(types.Type):
-    """Some floating-point numbers side by side."""
+    """A vector of floating-point numbers."""
 
     def __init__(self, dtype, lanes):
         self.dtype = dtype
@@ -28,7 +28,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def compile_function(function, result_type, *arguments):
-    """Give a plain function its type, and the decorated code, where it is compiled."""
+    """Register the type of a plain function, and its compiled code."""
     type_callable(function)(lambda context: result_type)
     return lower_builtin(function, *arguments)
 
@@ -39,7 +39,7 @@ def vector_of(dtype, lanes=None):
 
 
 def holds_numbers(array, n_dims):
-    """Say whether a type is that of a C-ordered array of floating-point numbers."""
+    """Return whether a type is a C-ordered array of floating-point numbers."""
     return (
         isinstance(array, types.Array)
         and (array.ndim, array.layout) == (n_dims, "C")
@@ -48,7 +48,7 @@ def holds_numbers(array, n_dims):
 
 
 def shuffle(builder, a, b, lanes):
-    """Generate the vector of some numbers of two, counted through both."""
+    """Generate a shuffle of two vectors by positions in both."""
     mask = ir.Constant(ir.VectorType(_I32, len(lanes)), list(lanes))
     return builder.shuffle_vector(a, b, mask)
 

@@ -1,12 +1,12 @@
-"""Vectors of neighbouring numbers, in registers of any processor.
+"""Vectors of adjacent numbers, in registers of any processor.
 
-Written out, they stay in registers from operation to operation, which LLVM does not
-find by itself where rows of one array might overlap. ``+``, ``-`` and ``*`` act on
-vectors of one type, or on a vector and a number; a product and a sum may be fused, all
-else is rounded as written. A whole vector is 64 bytes, a cache line.
+Explicit vectors stay in registers between operations. LLVM cannot do this by itself if
+rows of one array might overlap. ``+``, ``-`` and ``*`` act on vectors of one type, or
+on a vector and a number; a product and a sum may be fused, other operations are rounded
+as written. A whole vector is 64 bytes, a cache line.
 
-Functions that pass vectors are to be compiled with their caller, without a cache of
-their own: its index would name the type, and could not be read once that moves.
+Functions that pass vectors must be compiled with their caller, without a cache of their
+own: its index would contain the type, and could not be read after that type is moved.
 """
 
 import operator
@@ -32,7 +32,7 @@ _REORDERED = ("contract", "reassoc", "nsz")  # sums over the numbers of one vect
 
 
 def lanes_of(array):
-    """Return how many of an array's numbers make a whole vector."""
+    """Return the number of elements of an array in a whole vector."""
     return VECTOR_BYTES // array.itemsize
 
 
@@ -65,7 +65,7 @@ def total(a):
 
 
 def transpose(a, b, c, d, e, f, g, h):
-    """Return the eight columns of eight rows of eight."""
+    """Return the eight columns of eight rows of eight numbers."""
 
 
 def _type_load(lanes=None):
@@ -98,7 +98,7 @@ def _type_transpose(a, b, c, d, e, f, g, h):
 
 
 def _pointer(context, builder, signature, args, kind):
-    """Return where an array has the element of the indices that follow it."""
+    """Return the address of the element of an array at the given indices."""
     array_type = signature.args[0]
     array = context.make_array(array_type)(context, builder, args[0])
     indices = integers(context, builder, signature, args, *range(1, len(args)))
@@ -108,7 +108,8 @@ def _pointer(context, builder, signature, args, kind):
 
 @compile_function(lanes_of, lambda array: types.intp, types.Array)
 def _lower_lanes_of(context, builder, signature, args):
-    # A constant. The size that an array carries is none, and loops would divide by it.
+    # A constant. The size stored in an array is a variable, and loops would divide by
+    # it.
     lanes = vector_of(signature.args[0].dtype).lanes
     return context.get_constant(types.intp, lanes)
 
@@ -162,7 +163,7 @@ def _lower_transpose(context, builder, signature, args):
 
 
 def _define(symbol, instruction):
-    """Let an operator act on two vectors, or on a vector and a number."""
+    """Define an operator for two vectors, or for a vector and a number."""
 
     def result_type(a, b):
         return a if isinstance(a, Vector) and b in (a, a.dtype) else None
