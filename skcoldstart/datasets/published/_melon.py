@@ -1,4 +1,4 @@
-"""Melon Playlist: playlists as users, and mel spectrograms of their songs."""
+"""Load Melon Playlist: playlists as users, and mel spectrograms of songs."""
 
 import io
 import json
@@ -38,21 +38,21 @@ def load_melon(
     items: Iterable[int] | None = None,
     frames: bool = True,
 ) -> Bunch:
-    """Load which playlist has which song, and the songs' mel spectrograms.
+    """Load the songs of playlists, and the mel spectrograms of the songs.
 
     Parameters
     ----------
     folder : str or PathLike
         The folder of the data set, with ``song_meta.json``, the playlists
-        ``train.json``, ``val.json`` and ``test.json``, and, as far as they are there,
+        ``train.json``, ``val.json`` and ``test.json``, and, if they exist,
         ``arena_mel_0.tar`` to ``arena_mel_39.tar``.
     splits : iterable of {"train", "val", "test"}, default=("train",)
-        Which playlists count. Those of ``val`` and ``test`` are cut.
+        Playlists to load. Those of ``val`` and ``test`` are incomplete.
     items : iterable of int, default=None
-        The songs to keep, one row each, in this order. ``None`` takes those with
+        The songs to keep, one row each, in this order. ``None`` keeps those with
         playlists, sorted.
     frames : bool, default=True
-        Whether to look for spectrograms.
+        Whether to find the spectrograms.
 
     Returns
     -------
@@ -62,31 +62,31 @@ def load_melon(
         plays : csr_array of shape (n_items, n_playlists)
             1 where a playlist has a song, float64.
         item_ids, user_ids : ndarray of shape (n_items,) and (n_playlists,)
-            Numbers of songs and of playlists, which stand for users.
+            Numbers of songs and of playlists. Playlists take the place of users.
         titles : ndarray of shape (n_items,), dtype object
             Names of songs.
         artists : list of n_items lists of int
-            Artists of each song; some have several.
+            Artists of each song; some songs have several.
         groups : ndarray of shape (n_items,)
-            The first artist of each song; a negative number of its own where no artist
-            is known.
+            The first artist of each song; a unique negative number if no artist is
+            known.
         genres : list of n_items lists of str
             Codes of genres.
         release_dates : ndarray of shape (n_items,), datetime64[D]
-            Day of issue, the first of the year or month where the day is not known;
-            NaT where there is none.
+            Day of issue, the first of the year or month if the day is unknown; NaT if
+            there is none.
         frames : LazySequence of n_items, or None
             Mel spectrograms; item i is (n_frames_i, 48), float32, frame-major, read
-            from its archive when it is used. A song without one has zero frames.
+            from its archive on access. A song without a spectrogram has zero frames.
         is_known : ndarray of shape (n_items,), bool, or None
             Whether a song has a spectrogram.
         DESCR : str
-            What was found.
+            Summary in words.
 
     Raises
     ------
     ValueError
-        If a file is damaged or not as expected (the file is named), or no playlist has
+        If a file is damaged or invalid (the error names the file), or no playlist has
         one of the songs.
     OSError
         If a file cannot be opened.
@@ -97,10 +97,10 @@ def load_melon(
 
     Notes
     -----
-    The archives are not unpacked: where each spectrogram lies is found once, and a
-    spectrogram is read when it is used, so memory does not grow with their number. The
-    format was taken from its public description, and the loader was tested on files
-    that were written in that form.
+    The archives are not unpacked. The position of each spectrogram is found once, and a
+    spectrogram is read on access, so memory does not grow with their number. The loader
+    was written from the public description of the format and tested on files written in
+    this format.
 
     .. versionadded:: 0.2
 
@@ -169,7 +169,7 @@ def load_melon(
 
 
 def _entries(path: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Read a list of objects that have some keys."""
+    """Read a list of objects with given keys."""
     text = check_regular_file(path).read_bytes()
     try:
         entries = json.loads(text)
@@ -187,7 +187,7 @@ def _entries(path: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _songs(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
-    """Return what is known of songs, in the order of items."""
+    """Return the metadata of songs, in the order of items."""
     known = {int(song["id"]): song for song in _entries(path, ("id",))}
     songs = [known.get(item, {}) for item in item_ids.tolist()]
     artists = [list(song.get("artist_id_basket") or []) for song in songs]
@@ -205,7 +205,7 @@ def _songs(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
 
 
 def _day(text: Any) -> str:
-    """Return a day of ISO 8601: months and days that are not known are written 00."""
+    """Return a day of ISO 8601; unknown months and days are written 00."""
     digits = str(text or "")
     if len(digits) != 8 or not digits.isdigit() or digits[:4] == "0000":
         return "NaT"
@@ -219,7 +219,7 @@ def _day(text: Any) -> str:
 
 
 def _spectrograms(folder: Path, item_ids: np.ndarray, wanted: bool) -> dict[str, Any]:
-    """Find where the spectrograms of items lie in the archives."""
+    """Find the positions of the spectrograms of items in the archives."""
     archives = sorted(folder.glob("arena_mel_*.tar"))
     if not (wanted and archives):
         return {"frames": None, "is_known": None}
