@@ -1,4 +1,4 @@
-"""Metrics of the first k ranks, items as rows: one factory, one text each."""
+"""Metrics of the first k ranks: a factory, and a docstring for each metric."""
 
 from numbers import Integral
 from typing import Any, Protocol
@@ -40,7 +40,7 @@ class MetricAtK(Protocol):
         per_user: bool = False,
         n_jobs: int | None = None,
     ) -> float | np.ndarray:
-        """Return the mean over users, or the value of each."""
+        """Return the mean over users, or one value per user."""
         ...
 
 
@@ -54,7 +54,7 @@ def mean_of(
     n_jobs: int | None,
     average: str = "user",
 ) -> Any:
-    """Compute one metric of each user, or its mean.
+    """Compute one metric for each user, or its mean.
 
     Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
     (n_items, n_users) -> (n_users,).
@@ -72,7 +72,7 @@ def mean_of(
 def _metric_at_k(
     function_name: str, metric: str, k: int | None, text: str
 ) -> MetricAtK:
-    """Make the public function of a metric; `text` is its docstring."""
+    """Create the public function of a metric with the docstring `text`."""
 
     def function(
         y_true: Any,
@@ -109,7 +109,7 @@ mean_average_precision_at_k = _metric_at_k(
     ----------
     <inputs>
     k : int, default=500
-        Ranks that count, as in the Million Song Dataset challenge; ``None`` means all.
+        Number of ranks, 500 in the Million Song Dataset Challenge; ``None`` means all.
     <options>
 
     <returns>
@@ -117,8 +117,8 @@ mean_average_precision_at_k = _metric_at_k(
     See Also
     --------
     mean_auc : The paper's second metric.
-    ranking_report : Several metrics from one ranking, with what was counted.
-    skcoldstart.recommendation_scorer : The same for an estimator.
+    ranking_report : Several metrics from one ranking, with counts of items and users.
+    skcoldstart.recommendation_scorer : Scorer of estimators.
 
     Notes
     -----
@@ -127,12 +127,12 @@ mean_average_precision_at_k = _metric_at_k(
     .. math:: AP@K(u) = \frac{1}{\min(|P_u|, K)} \sum_{r=1}^{K}
         \mathrm{precision}_r(u) \, [\text{item at rank } r \in P_u] .
 
-    Equal scores are ranked by item index, the lower first. Other conventions: ranx
-    and trec_eval's ``map_cut`` divide by :math:`|P_u|`; implicit divides as here;
+    Equal scores are ranked by item index, the lower first. Other conventions: ranx and
+    trec_eval's ``map_cut`` divide by :math:`|P_u|`; implicit divides as here;
     `sklearn.metrics.label_ranking_average_precision_score` has no cutoff, counts a
     user without positives as 1 and gives ties the worst rank.
 
-    Time is one pass over a user's scores per positive; nothing is sorted or selected.
+    The time is one pass over a user's scores per positive, without sorting.
 
     References
     ----------
@@ -154,7 +154,7 @@ ndcg = _metric_at_k(
     "ndcg",
     "ndcg",
     10,
-    r"""Compute the mean over users of normalised discounted cumulative gain at k.
+    r"""Compute the mean over users of normalized discounted cumulative gain at k.
 
     .. versionadded:: 0.1
 
@@ -162,7 +162,7 @@ ndcg = _metric_at_k(
     ----------
     <inputs>
     k : int, default=10
-        Ranks that count; ``None`` means all.
+        Number of ranks; ``None`` means all.
     <options>
 
     <returns>
@@ -173,13 +173,13 @@ ndcg = _metric_at_k(
 
     Notes
     -----
-    Gains are binary, whatever the play count:
+    Gains are binary and do not depend on the play count:
 
     .. math:: nDCG@K(u) = \sum_{r \le K} \frac{[\text{item at } r \in P_u]}
         {\log_2(1 + r)} \Big/ \sum_{r \le \min(|P_u|, K)} \frac{1}{\log_2(1 + r)} .
 
-    scikit-learn averages tied items and takes graded gains; ranx offers both binary
-    and exponential gains. Ties are stable by item index here.
+    scikit-learn averages tied items and supports graded gains; ranx has binary and
+    exponential gains. Here ties are ordered by item index.
 
     Examples
     --------
@@ -193,7 +193,7 @@ precision = _metric_at_k(
     "precision",
     "precision",
     10,
-    r"""Compute the mean over users of the share of the first k that are positives.
+    r"""Compute the mean over users of the fraction of positives in the first k.
 
     .. versionadded:: 0.1
 
@@ -201,7 +201,7 @@ precision = _metric_at_k(
     ----------
     <inputs>
     k : int, default=10
-        Ranks that count; ``None`` means all of a user's candidates.
+        Number of ranks; ``None`` means all of a user's candidates.
     <options>
 
     <returns>
@@ -228,7 +228,7 @@ hit_rate = _metric_at_k(
     "hit_rate",
     "hit_rate",
     10,
-    r"""Compute the share of users with at least one positive among the first k.
+    r"""Compute the fraction of users with at least one positive in the first k.
 
     .. versionadded:: 0.1
 
@@ -236,20 +236,21 @@ hit_rate = _metric_at_k(
     ----------
     <inputs>
     k : int, default=10
-        Ranks that count; ``None`` means all.
+        Number of ranks; ``None`` means all.
     <options>
 
     <returns>
 
     See Also
     --------
-    mrr : How early the first positive comes.
+    mrr : Uses the rank of the first positive.
 
     Notes
     -----
     The mean of :math:`[h_K(u) \ge 1]` over the users with positives, :math:`h_K(u)`
     being those among the first K. Papers that rank one positive among 100 sampled
-    negatives report another quantity under this name; here every candidate is ranked.
+    negatives report a different quantity with this name; here every candidate is
+    ranked.
 
     Examples
     --------
@@ -271,20 +272,20 @@ mrr = _metric_at_k(
     ----------
     <inputs>
     k : int, default=None
-        Ranks that count, a first positive below them gives 0; ``None`` means all.
+        Number of ranks; a first positive after them gives 0. ``None`` means all.
     <options>
 
     <returns>
 
     See Also
     --------
-    hit_rate : Whether it comes within the first k at all.
+    hit_rate : Whether it is in the first k.
 
     Notes
     -----
     With :math:`r_1(u)` the rank of u's best positive, the mean of
-    :math:`[r_1(u) \le K] / r_1(u)` over the users with positives. torchmetrics counts
-    a user without positives as 0 by default.
+    :math:`[r_1(u) \le K] / r_1(u)` over the users with positives. By default
+    torchmetrics counts a user without positives as 0.
 
     Examples
     --------
@@ -318,9 +319,10 @@ def recall(
     ----------
     <inputs>
     k : int, default=10
-        Ranks that count; ``None`` means all.
+        Number of ranks; ``None`` means all.
     capped : bool, default=False
-        Divide by min(\|P_u\|, K), what a list of K can hold, instead of by \|P_u\|.
+        Whether to divide by min(\|P_u\|, K), the maximum in a list of length K, instead
+        of \|P_u\|.
     <options>
 
     <returns>
@@ -336,10 +338,11 @@ def recall(
     .. math:: recall@K(u) = \frac{h_K(u)}{|P_u|}, \qquad
         capped\ recall@K(u) = \frac{h_K(u)}{\min(|P_u|, K)} .
 
-    Both are called recall in print. Papers on collaborative topic regression and
+    Both are called recall in the literature. Papers on collaborative topic regression
+    and
     DropoutNet, RecBole and ranx divide by :math:`|P_u|`; papers on variational
-    autoencoders and their followers divide by :math:`\min(|P_u|, K)`, and so does what
-    implicit calls ``precision``, summed over users. Capped values are never smaller.
+    autoencoders and later ones divide by :math:`\min(|P_u|, K)`, as does implicit's
+    ``precision``, summed over users. Capped values are never smaller.
     The names for scorers are ``"recall@20"`` and ``"capped_recall@20"``.
 
     Examples

@@ -1,4 +1,4 @@
-"""Every metric as a formula of ranks, and the names of metrics."""
+"""Metrics as formulas of ranks, and their names."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -62,7 +62,7 @@ def _mrr(ranks: PositiveRanks, k: float) -> np.ndarray:
 
 
 def _auc(ranks: PositiveRanks, k: float) -> np.ndarray:
-    # Twice the wins is a whole number, so that only this division rounds.
+    # Twice the wins is an integer, so only this division rounds.
     n_pairs = ranks.n_positives * ranks.n_negatives
     best = ranks.n_positives * (ranks.n_positives + 1)
     return _ratio(2 * n_pairs + best - ranks.midrank_sums, 2 * n_pairs)
@@ -77,7 +77,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     )
 
 
-# Of one user's ranks, and of the lists of all users.
+# Metrics of one user's ranks, and of the lists of all users.
 _FORMULAS: dict[str, Callable[[PositiveRanks, float], np.ndarray]] = {
     "auc": _auc,
     "capped_recall": _capped_recall,
@@ -121,9 +121,7 @@ class Metric:
         if name == "auc" and cutoff is not None:
             raise ValueError(f"{text!r}: auc takes no cutoff; pass 'auc'.")
         if name in _LIST_FORMULAS and cutoff == "all":
-            raise ValueError(
-                f"{text!r}: {name} describes lists of a length; pass '{name}@10'."
-            )
+            raise ValueError(f"{text!r}: {name} needs a list length; pass '{name}@10'.")
         if cutoff is None:
             return cls(name, DEFAULT_K[name])
         return cls(name, None if cutoff == "all" else int(cutoff))
@@ -139,7 +137,7 @@ def parse_metrics(
 ) -> dict[str, Metric]:
     """Read metric names; their keys are these names, and ``map`` for the paper's mAP.
 
-    A key does not depend on which other metrics are named.
+    A key does not depend on the other names.
     """
     if isinstance(metrics, Mapping):
         parsed = {key: Metric.parse(text) for key, text in metrics.items()}
@@ -150,12 +148,12 @@ def parse_metrics(
             if metric not in parsed.values():
                 parsed["map" if text == "map@500" else str(text)] = metric
     if not parsed:
-        raise ValueError("metrics is empty; name at least one, such as 'map@500'.")
+        raise ValueError("metrics is empty; pass at least one, such as 'map@500'.")
     return parsed
 
 
 def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
-    """Refuse metrics that have no value for one user."""
+    """Reject metrics without a value per user."""
     of_lists = [str(m) for m in metrics.values() if m.name in _LIST_FORMULAS]
     if of_lists:
         raise ValueError(
@@ -203,7 +201,7 @@ def evaluate_each(
     block_users: int | None = None,
     n_jobs: int | None = None,
 ) -> dict[str, Any]:
-    """Compute several metrics from one ranking: of each user, or of all together.
+    """Compute several metrics from one ranking, for each user or over all users.
 
     Shapes: -> (n_selected_users,).
     """

@@ -1,4 +1,4 @@
-"""What recommended lists are like, whether or not they are right."""
+"""Metrics that describe recommended lists: coverage, novelty, popularity."""
 
 from numbers import Integral
 from typing import Any
@@ -28,15 +28,15 @@ __all__ = [
     prefer_skip_nested_validation=True,
 )
 def coverage(recommendations: Any, *, n_items: int) -> float:
-    r"""Compute the share of items that are recommended to anybody.
+    r"""Compute the fraction of items that are recommended to at least one user.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     recommendations : Recommendations or array-like of int of shape (n_users, n)
-        Item indices, as ``recommend`` returns them, or its result itself; what is
-        masked or -1 is no recommendation.
+        Item indices as returned by ``recommend``, or its result. Masked entries and -1
+        are not recommendations.
     n_items : int
         Number of items that could be recommended.
 
@@ -52,14 +52,14 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
 
     See Also
     --------
-    novelty : How unpopular recommended items are.
-    popularity_bias : The same beside what users do play.
+    novelty : Measures how unpopular the recommended items are.
+    popularity_bias : Compares them with the played items.
 
     Notes
     -----
-    With :math:`L_u` the list of user u, :math:`|\bigcup_u L_u| / n`, where n counts
-    all candidates. It grows with the number of users, so compare it for the same
-    users. irspack's ``appeared_item`` is the numerator alone.
+    With :math:`L_u` the list of user u, :math:`|\bigcup_u L_u| / n`, where n counts all
+    candidates. It grows with the number of users, so compare it for the same users.
+    irspack's ``appeared_item`` is the numerator.
 
     Examples
     --------
@@ -86,11 +86,11 @@ def novelty(recommendations: Any, y: Any) -> float:
     Parameters
     ----------
     recommendations : Recommendations or array-like of int of shape (n_users, n)
-        Item indices, as ``recommend`` returns them, or its result itself; what is
-        masked or -1 is no recommendation.
+        Item indices as returned by ``recommend``, or its result. Masked entries and -1
+        are not recommendations.
     y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts that say how popular each item is. For items that were new when
-        recommended: the plays they have got since.
+        Play counts that define the popularity of items. For new items: their plays
+        since the recommendation.
 
     Returns
     -------
@@ -105,14 +105,14 @@ def novelty(recommendations: Any, y: Any) -> float:
 
     See Also
     --------
-    coverage : The share of items that are recommended at all.
-    popularity_bias : Popularity beside that of what users do play.
+    coverage : The fraction of items that are recommended.
+    popularity_bias : Popularity relative to the played items.
 
     Notes
     -----
     Mean over all recommendations of :math:`\log_2 ((m + 1) / (m_i + 1))` with
-    :math:`m` users of whom :math:`m_i` play item i. The added one keeps items that
-    nobody plays finite; the reference has none.
+    :math:`m` users of whom :math:`m_i` play item i. Adding 1 makes the value finite for
+    items without plays; the reference does not do this.
 
     References
     ----------
@@ -139,27 +139,27 @@ def novelty(recommendations: Any, y: Any) -> float:
     prefer_skip_nested_validation=True,
 )
 def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float:
-    r"""Compute how much more popular recommended items are than played ones.
+    r"""Compute how much more popular recommended items are than played items.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     recommendations : Recommendations or array-like of shape (n_selected_users, n)
-        Item indices, as ``recommend`` returns them, or its result itself; what is
-        masked or -1 is no recommendation.
+        Item indices as returned by ``recommend``, or its result. Masked entries and -1
+        are not recommendations.
     y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts of the same items. They say how popular each item is, and what
-        each user played of them.
+        Play counts of the same items. They define the popularity of items and the
+        played items of each user.
     users : array-like of int or bool, default=None
         Users of the rows of `recommendations`; ``None`` means all, in order.
 
     Returns
     -------
     float
-        0 where users are recommended items as popular as those they play, 1 where
-        twice as popular, negative where less; at least -1. NaN where no user has both
-        a recommendation and a play.
+        0 where users are recommended items as popular as those they play, 1 where twice
+        as popular, negative if they are less popular; at least -1. NaN if no user has
+        both a recommendation and a play.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
 
     See Also
     --------
-    novelty : A mean over recommended items alone.
+    novelty : A mean over the recommended items only.
 
     Notes
     -----
@@ -179,10 +179,9 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
     .. math:: \frac{\sum_u \frac{1}{|L_u|} \sum_{i \in L_u} \varphi_i}
         {\sum_u \frac{1}{|P_u|} \sum_{i \in P_u} \varphi_i} - 1 .
 
-    The reference takes :math:`P_u` from the training plays. New items have none, so
-    here both sides are about the items that were ranked. Others report the mean
-    popularity of recommended items with no denominator, which cannot be compared
-    between catalogues.
+    The reference uses training plays for :math:`P_u`. New items have none, so here both
+    terms refer to the ranked items. Others report the mean popularity of recommended
+    items without the denominator, which cannot be compared between catalogues.
 
     References
     ----------
@@ -202,7 +201,7 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
     if len(rows) != len(items):
         raise ValueError(
             f"recommendations have {len(items)} rows for {len(rows)} users; expected "
-            "one row per user. Pass the users that they were made for."
+            "one row per user. Pass the users of these lists."
         )
     return popularity_lift(items, plays.T.tocsr()[rows], _popularity(plays))
 
@@ -221,7 +220,7 @@ def mean_information(items: np.ndarray, popularity: np.ndarray, n_users: int) ->
 def popularity_lift(
     items: np.ndarray, played: sp.csr_array, popularity: np.ndarray
 ) -> float:
-    """Return how much more popular listed items are than played ones.
+    """Return how much more popular listed items are than played items.
 
     Shapes: `items` (n_rows, n), `played` (n_rows, n_items), `popularity` (n_items,).
     """

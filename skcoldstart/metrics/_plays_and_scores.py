@@ -1,4 +1,4 @@
-"""What every metric function accepts, and how it reads it."""
+"""Input of all metric functions: documentation and checks."""
 
 from numbers import Integral
 from typing import Any
@@ -22,7 +22,7 @@ INPUT: dict[str, list] = {
     "n_jobs": [Integral, None],
 }
 AVERAGE = [StrOptions({"user", "pooled"})]
-# What docstrings say of parameters that metrics share.
+# Documentation of parameters shared by metrics.
 TEXT = {
     "inputs": """\
 y_true : {array-like, sparse} of shape (n_items, n_users)
@@ -64,7 +64,7 @@ UndefinedMetricWarning
 
 
 def as_source(y_score: Any) -> ScoreSource:
-    """Check a table of scores; take a source of scores as it is.
+    """Check a table of scores; return a source of scores unchanged.
 
     Shapes: `y_score` (n_items, n_users).
     """
@@ -84,7 +84,7 @@ def as_source(y_score: Any) -> ScoreSource:
 def read_inputs(
     y_true: Any, y_score: Any, exclude: Any = None
 ) -> tuple[RankingTask, ScoreSource]:
-    """Check that plays, scores and exclusions are about the same items and users.
+    """Check that plays, scores and exclusions have the same items and users.
 
     Shapes: `y_true` (n_items, n_users), `y_score` (n_items, n_users), `exclude`
     (n_items, n_users).

@@ -1,4 +1,4 @@
-"""AUC of all user-item pairs in one pool."""
+"""AUC over all pairs of users and items."""
 
 import threading
 from typing import Any
@@ -24,10 +24,10 @@ def pooled_auc(
     block_users: int | None = None,
     n_jobs: int | None = None,
 ) -> float:
-    """Return the chance that a played pair outscores an unplayed one of any user.
+    """Return the probability that a played pair outscores an unplayed one.
 
-    Scores are read twice: once for those of positives, which become sorted
-    thresholds, and once to count all scores between them.
+    Scores are read twice: first those of positives, which become sorted thresholds, and
+    then all, to count scores between thresholds.
     """
     from skcoldstart._kernels.ranking import count_between
 

@@ -42,28 +42,27 @@ def mean_auc(
     <inputs>
     average : {"user", "pooled"}, default="user"
         ``"user"``: mean of each user's AUC. ``"pooled"``: one AUC over all pairs of
-        user and item, so that scores of different users are compared and users
-        without positives give negatives; scores are read twice and it takes a binary
-        search per score.
+        user and item, so scores of different users are compared, and users without
+        positives contribute negatives. Scores are read twice, with a binary search per
+        score.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
+        Nonzero pairs are not candidates.
     per_user : bool, default=False
-        Return the value of each user instead of the mean.
+        Whether to return one value per user instead of the mean.
     n_jobs : int, default=None
-        Threads; ``None`` means all that are available. The result does not depend on
-        it.
+        Number of threads; ``None`` means all. The result does not depend on it.
 
     Returns
     -------
     float or ndarray of shape (n_users,)
-        Mean over the users with both positives and negatives; NaN where there is
-        none. With ``per_user=True`` NaN marks the skipped users.
+        Mean over the users with both positives and negatives; NaN if there are none.
+        With ``per_user=True``, skipped users have NaN.
 
     Raises
     ------
     ValueError
         If shapes differ, a score is NaN, a positive is excluded or scored -inf, play
-        counts are negative or not finite, or ``per_user=True`` meets
+        counts are negative or not finite, or ``per_user=True`` is combined with
         ``average="pooled"``.
 
     Warns
@@ -74,7 +73,7 @@ def mean_auc(
     See Also
     --------
     mean_average_precision_at_k : The paper's first metric.
-    sklearn.metrics.roc_auc_score : The same for one user.
+    sklearn.metrics.roc_auc_score : AUC of one user.
 
     Notes
     -----
@@ -84,7 +83,7 @@ def mean_auc(
         {|P_u| |N_u|} .
 
     implicit's ``auc`` is truncated at K and interpolates the rest: the two agree only
-    where K is the number of items.
+    if K is the number of items.
 
     Examples
     --------
@@ -129,7 +128,7 @@ def ranking_report(
     per_user: bool = False,
     n_jobs: int | None = None,
 ) -> dict[str, Any]:
-    """Compute several metrics from one ranking, with what was counted.
+    """Compute several metrics from one ranking, with counts of items and users.
 
     .. versionadded:: 0.1
 
@@ -139,14 +138,14 @@ def ranking_report(
     metrics : str or sequence of str, default=("map@500", "auc")
         Names as in `skcoldstart.make_recommendation_scorer`.
     average : {"user", "pooled"}, default="user"
-        How AUC is averaged, as in `mean_auc`.
+        Average of the AUC, as in `mean_auc`.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates.
+        Nonzero pairs are not candidates.
     per_user : bool, default=False
-        Return the values of each user instead of the means: what
-        `bootstrap_interval` and `compare_paired` take.
+        Whether to return the values of each user instead of the means, for
+        `bootstrap_interval` and `compare_paired`.
     n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
+        Number of threads; ``None`` means all.
 
     Returns
     -------
@@ -160,12 +159,12 @@ def ranking_report(
     ------
     ValueError
         As in `mean_average_precision_at_k`; if a metric is unknown; or if
-        ``per_user=True`` meets a metric that has no value per user.
+        ``per_user=True`` and a metric has no value per user.
 
     See Also
     --------
     mean_average_precision_at_k : One metric, also per user.
-    stratified_report : The same by popularity, activity, cold and warm.
+    stratified_report : Metrics by popularity, activity, cold and warm.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The ranks of what each user played, from which every ranking metric follows."""
+"""Ranks of the items that each user played, the basis of all ranking metrics."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -21,17 +21,17 @@ __all__ = [
     "rank_positives",
 ]
 
-# Scores of a block are read again and again: few users keep them in a near cache. Where
-# not even those fit, products of larger matrices are faster.
+# Scores of a block are read many times, so blocks of few users stay in a near cache. If
+# these do not fit, products of larger matrices are faster.
 _FEWEST_USERS, _MOST_USERS = 256, 1024
 _CACHE_BYTES, _BLOCK_BYTES = 4 << 20, 128 << 20
-# A thread is given several small blocks at a time.
+# A thread gets several small blocks at a time.
 _TASK_SCORES = 1 << 22
 
 
 @dataclass(frozen=True)
 class RankingTask:
-    """Whose plays of which items are to be ranked, and which pairs are no candidates.
+    """The plays to rank, and the pairs that are not candidates.
 
     Shapes: `users` (n_selected_users,), `positives` (n_selected_users, n_items),
     `hidden` (n_selected_users, n_items), `popularity` (n_items,).
@@ -53,7 +53,7 @@ class RankingTask:
         exclude: Any = None,
         users: np.ndarray | None = None,
     ) -> "RankingTask":
-        """Check plays and exclusions against the scores, and turn users into rows.
+        """Check plays and exclusions against the scores, and transpose them to users.
 
         Shapes: `y_true` (n_items, n_users), `exclude` (n_items, n_users), `users`
         (n_selected_users,).
@@ -78,7 +78,8 @@ class RankingTask:
         if both.nnz:
             raise ValueError(
                 f"{both.nnz} pairs are both played and excluded, the first of user "
-                f"{both.row[0]} and item {both.col[0]}; leave them out of one."
+                f"{both.row[0]} and item {both.col[0]}; remove them from one of the "
+                f"two."
             )
         n_items, n_users = source.n_items, source.n_users
         popularity = np.bincount(positives.indices, minlength=n_items) / n_users
@@ -87,11 +88,11 @@ class RankingTask:
 
     @property
     def n_positives(self) -> np.ndarray:
-        """Items that each user played, int64 of shape (n_selected_users,)."""
+        """Number of items played by each user, int64 of shape (n_selected_users,)."""
         return np.diff(self.positives.indptr).astype(np.int64)
 
     def of_users(self, rows: np.ndarray) -> "RankingTask":
-        """Keep some of the users.
+        """Select users.
 
         Shapes: `rows` (n_kept,).
         """
@@ -103,7 +104,7 @@ class RankingTask:
         )
 
     def of_items(self, items: np.ndarray) -> "RankingTask":
-        """Keep some of the items, given by index or mask."""
+        """Select items by index or mask."""
         popularity = self.popularity[items]
         return replace(
             self,
@@ -116,7 +117,7 @@ class RankingTask:
 
 @dataclass(frozen=True)
 class PositiveRanks:
-    """Where the items that each user played stand among that user's candidates.
+    """Ranks of the items that each user played among the user's candidates.
 
     Shapes: `n_positives, n_negatives, midrank_sums` (n_users,), `users, ranks, places`
     (n_positives.sum(),), `lists` (n_users, n_listed). The place of a rank is that among
@@ -148,7 +149,7 @@ def rank_positives(
     block_users: int | None = None,
     n_jobs: int | None = None,
 ) -> PositiveRanks:
-    """Rank what each user played among the user's candidates.
+    """Rank the items that each user played among the user's candidates.
 
     Users without positives are not scored.
     """
@@ -216,12 +217,12 @@ def over_blocks(
     block_users: int | None,
     n_jobs: int | None,
 ) -> Iterator[Any]:
-    """Score users block by block, each thread in one buffer of its own.
+    """Score users block by block, with one buffer per thread.
 
     Shapes: `users` (n_selected_users,).
 
-    Blocks do not depend on the number of threads and BLAS has one thread, so neither
-    does any bit of the scores.
+    Blocks do not depend on the number of threads, and BLAS has one thread, so the
+    scores are always bit for bit the same.
     """
     n_users = len(users)
     if n_users == 0:
@@ -248,7 +249,7 @@ def over_blocks(
             found.append(work(block, source.rows(selected, buffer)))
         return found
 
-    # Tasks are cut so that each thread has some; blocks never are.
+    # Tasks are split so that each thread has some; blocks are never split.
     n_in_task = min(
         _TASK_SCORES // (block_users * source.n_items),
         n_users // (block_users * 4 * n_kernel_threads(n_jobs)),
@@ -260,18 +261,17 @@ def over_blocks(
 
 
 def nan_error(user: int | None = None) -> ValueError:
-    """Say that scores are NaN."""
+    """Raise an error about NaN scores."""
     whose = "" if user is None else f" of user {user}"
     return ValueError(
         f"Scores{whose} contain NaN; expected numbers. Check the predictions, or the "
-        "factors that they come from."
+        f"factors they are computed from."
     )
 
 
 def hidden_positive_error(user: int) -> ValueError:
-    """Say that a positive has the score of an excluded item."""
+    """Raise an error about a positive with the score of an excluded item."""
     return ValueError(
-        f"User {user} played an item whose score is -inf, which marks items that are "
-        "not to be ranked. Give the item a finite score, or take the play out of "
-        "y_true."
+        f"User {user} played an item with score -inf, which marks items that are not "
+        f"ranked. Give the item a finite score, or remove the play from y_true."
     )

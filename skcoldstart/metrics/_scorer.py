@@ -70,8 +70,8 @@ class _RecommendationScorer:
         except NotFittedError:
             raise
         except Exception as error:
-            # scikit-learn sets the error_score for a scorer that gives one number; one
-            # that gives several and raises would end the whole search.
+            # scikit-learn applies error_score to a scorer with one number. A scorer
+            # with several that raises would end the whole search.
             error_score = error_score_of_caller()
             if len(self._by_key) == 1 or error_score == "raise":
                 raise
@@ -85,7 +85,7 @@ class _RecommendationScorer:
     def evaluate(
         self, estimator: Any, X: Any, y: Any, exclude: Any = None, groups: Any = None
     ) -> dict[str, float]:
-        """Return every metric by its key, whatever their number; raise on bad data."""
+        """Return every metric by its key; raise on invalid data."""
         return evaluate(
             self._by_key,
             *self._read(estimator, X, y, exclude, groups),
@@ -138,7 +138,7 @@ class _RecommendationScorer:
     def _read(
         self, estimator: Any, X: Any, y: Any, exclude: Any, groups: Any
     ) -> tuple[RankingTask, ScoreSource]:
-        """Return the users to score and where their scores come from."""
+        """Return the users to score and the source of their scores."""
         for plays, name in ((y, "y"), (exclude, "exclude")):
             if not (
                 plays is None or isinstance(plays, np.ndarray) or sp.issparse(plays)
@@ -193,7 +193,7 @@ def make_recommendation_scorer(
     chunk_size: int | None = None,
     random_state: int = 0,
 ) -> _RecommendationScorer:
-    """Make a scorer of recommenders from the names of ranking metrics.
+    """Make a scorer of recommenders from names of ranking metrics.
 
     .. versionadded:: 0.1
 
@@ -201,23 +201,23 @@ def make_recommendation_scorer(
     ----------
     metrics : str, sequence of str or dict of str to str, default=("map@500", "auc")
         ``"map"``, ``"auc"``, ``"ndcg"``, ``"recall"``, ``"capped_recall"``,
-        ``"precision"``, ``"hit_rate"``, ``"mrr"``, and of the lists of all scored
-        users ``"coverage"``, ``"novelty"``, ``"popularity_bias"``; all but ``"auc"``
-        with a cutoff if wanted: ``"recall@100"``, or, except for lists,
-        ``"recall@all"``. Without one, map counts 500 ranks, mrr all, the others 10. A
-        dict gives each metric a key: ``{"early": "recall@10", "late": "recall@100"}``.
+        ``"precision"``, ``"hit_rate"``, ``"mrr"``, and for the lists of all scored
+        users ``"coverage"``, ``"novelty"``, ``"popularity_bias"``. All except ``"auc"``
+        can have a cutoff: ``"recall@100"``, or, except for lists, ``"recall@all"``.
+        Without a cutoff, map uses 500 ranks, mrr all, the others 10. A dict sets the
+        key of each metric: ``{"early": "recall@10", "late": "recall@100"}``.
     average : {"user", "pooled"}, default="user"
-        How AUC is averaged, as in `skcoldstart.metrics.mean_auc`.
+        Average of the AUC, as in `skcoldstart.metrics.mean_auc`.
     users : int or array-like, default=None
-        Users to score: by their names in ``user_names_in_`` or, where y had none in
-        `fit`, by index; a mask; or a number of users, drawn among those with a
-        positive, the same for every candidate of a search. ``None`` means all.
+        Users to score: names in ``user_names_in_``, indices if y had no names in `fit`,
+        a mask, or a number of users. A number of users is drawn among those with a
+        positive, and is the same for every candidate of a search. ``None`` means all.
     chunk_size : int, default=None
-        Users scored at a time in each thread: memory is ``chunk_size * n_items``
-        scores a thread. ``None`` means 256, or up to 1024 where 256 take more than
-        4 MiB, as 128 MiB hold; with few users fewer.
+        Number of users scored at a time in each thread: the memory is ``chunk_size *
+        n_items`` scores per thread. ``None`` means 256, or up to 1024 if 256 need more
+        than 4 MiB, as 128 MiB hold; with few users fewer.
     random_state : int, default=0
-        Seed of the draw where `users` is a number.
+        Seed of the draw if `users` is a number.
 
     Returns
     -------
@@ -237,9 +237,9 @@ def make_recommendation_scorer(
 
     See Also
     --------
-    skcoldstart.recommendation_scorer : The default, ready made.
-    skcoldstart.metrics.ranking_report : The same for a table of scores.
-    skcoldstart.model_selection.cross_validate : Takes sparse plays.
+    skcoldstart.recommendation_scorer : A scorer with the defaults.
+    skcoldstart.metrics.ranking_report : Metrics of a table of scores.
+    skcoldstart.model_selection.cross_validate : Accepts sparse plays.
 
     Notes
     -----
@@ -257,17 +257,17 @@ def make_recommendation_scorer(
     another name or not at all. Where popularity counts
     (novelty, popularity bias), it is that among the scored items in y.
 
-    A search that takes one number, such as
+    A search that requires one number, such as
     `sklearn.model_selection.HalvingGridSearchCV`, needs a scorer of one metric.
 
-    Where plays are DataFrames with named columns, in `fit` and in the call, their
-    users must be the same in the same order.
+    If plays are DataFrames with named columns in `fit` and in the call, their users
+    must be the same in the same order.
 
-    What cannot be scored (NaN predictions, other users) raises where the scorer has one
-    metric, so that ``error_score`` of a search or cross-validation decides. A scorer
-    of several metrics that raised would end a whole search, whatever its
-    ``error_score``: it gives that score to every metric, with one warning that says
-    why, and raises for ``error_score="raise"``. Called by itself it returns NaN.
+    If a model cannot be scored (NaN predictions, other users), a scorer of one metric
+    raises an error, so the ``error_score`` of a search or cross-validation applies. A
+    scorer of several metrics that raised would end the whole search. It therefore
+    returns ``error_score`` for every metric, with one warning that states the reason,
+    and raises only if ``error_score="raise"``. Outside a search it returns NaN.
 
     Examples
     --------

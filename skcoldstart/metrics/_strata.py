@@ -1,4 +1,4 @@
-"""Metrics by how popular items are, how active users are, and cold against warm."""
+"""Metrics by popularity of items, activity of users, and for cold and warm items."""
 
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -61,27 +61,27 @@ def stratified_report(
         Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
         value per user.
     item_popularity : array-like of shape (n_items,), default=None
-        By what items are cut into strata, >= 0. ``None`` means the number of users
-        who play each item in `y_true`.
+        Values that divide items into strata, >= 0. ``None`` means the number of users
+        of each item in `y_true`.
     user_activity : array-like of shape (n_users,), default=None
-        By what users are cut, >= 0: best their number of items played in training.
-        ``None`` means the number they play in `y_true`, which is the number of
-        positives, and with that moves mAP by itself.
+        Values that divide users into strata, >= 0, preferably their numbers of items
+        played in training. ``None`` means the number in `y_true`. This is the number of
+        positives, which affects mAP directly.
     warm_items : array-like of bool of shape (n_items,), default=None
-        Which items had plays in training. ``None`` leaves these strata out.
+        Mask of items with plays in training. ``None`` leaves these strata out.
     n_strata : int, default=3
-        Strata of items and of users, about equally large, besides those with zero;
-        fewer where values repeat.
+        Number of strata of items and of users, about equally large, in addition to the
+        stratum of zero. Fewer if values repeat.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Pairs that are not zero are no candidates: training plays of warm items.
+        Nonzero pairs are not candidates: the training plays of warm items.
     confidence : float, default=0.95
         Confidence of the intervals, between 0 and 1.
     n_resamples : int, default=1000
-        Samples of users drawn for each interval.
+        Number of bootstrap samples of users for each interval.
     random_state : int, RandomState instance or None, default=0
         Seed of these draws.
     n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
+        Number of threads; ``None`` means all.
 
     Returns
     -------
@@ -101,22 +101,22 @@ def stratified_report(
 
     See Also
     --------
-    ranking_report : The same for all items and users.
-    bootstrap_interval : What the intervals say, and what they do not.
+    ranking_report : Metrics over all items and users.
+    bootstrap_interval : Explains the intervals.
 
     Notes
     -----
-    The items of a stratum are **ranked among themselves**, as benchmarks of cold start
-    do for cold and warm items. Popularity that is common to a stratum then helps
-    nobody, and strata have other numbers of candidates: compare models within a row,
-    not mAP between rows. Users are ranked once, over all candidates, and averaged
-    within their stratum.
+    The items of a stratum are **ranked among themselves**, as in benchmarks of cold
+    start for cold and warm items. Popularity that is common to a stratum then has no
+    effect, and strata have different numbers of candidates: compare models within a
+    row, and do not compare mAP between rows. Users are ranked once, over all
+    candidates, and averaged within their stratum.
 
-    Zero is a stratum of its own: items that nobody plays (no positives, so NaN), and
-    users without a play, for whom a factor model knows nothing.
+    Zero is a stratum of its own: items without plays (no positives, so NaN), and users
+    without plays, whose factors contain no information.
 
-    Cost: scores are computed once for all items and once more for each of the two ways
-    in which items are cut.
+    Scores are computed once for all items, and once more for each of the two divisions
+    of items.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How sure a mean over users is, and the difference of two of them."""
+"""Uncertainty of a mean over users, and of the difference of two means."""
 
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ _OPTIONS: dict[str, list] = {
     "n_resamples": [Interval(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
 }
-# Draws held at a time.
+# Number of draws in memory at a time.
 _BLOCK = 1 << 20
 
 
@@ -58,24 +58,24 @@ def bootstrap_interval(
     Parameters
     ----------
     values : array-like of shape (n_users,)
-        Metric of each user, as metrics return it with ``per_user=True``. NaN marks
-        users that are not counted.
+        Metric of each user, as returned by metrics with ``per_user=True``. Users with
+        NaN are not counted.
     confidence : float, default=0.95
-        Share of intervals that should hold the true mean, between 0 and 1.
+        Confidence level of the interval, between 0 and 1.
     n_resamples : int, default=1000
-        Samples of users drawn with replacement.
+        Number of samples of users, drawn with replacement.
     random_state : int, RandomState instance or None, default=0
         Seed of the draws.
 
     Returns
     -------
     Estimate
-        A named tuple ``(mean, low, high)`` of floats, NaN where no user counts.
+        A named tuple ``(mean, low, high)`` of floats, NaN if no user is counted.
 
     Raises
     ------
     ValueError
-        If `values` are not 1-D, hold infinity, or a parameter is out of range.
+        If `values` are not 1-D or contain infinity, or a parameter is out of range.
 
     See Also
     --------
@@ -84,13 +84,13 @@ def bootstrap_interval(
 
     Notes
     -----
-    The percentile bootstrap: users are drawn with replacement, and `low` and `high`
-    are quantiles of the means. It says how far the mean would move with **other users
-    and the same held-out items**. All users share those items and one model, so it
-    says nothing of other items: their spread shows between folds, and on small
-    catalogues it is the larger one.
+    The percentile bootstrap: users are drawn with replacement, and `low` and `high` are
+    quantiles of the means. It estimates how much the mean varies with **other users and
+    the same held-out items**. All users share these items and one model, so it does not
+    include the variation with other items. That variation is visible between folds, and
+    is larger on small catalogues.
 
-    Time is O(n_resamples n_users), memory one block of a million draws.
+    The time is O(n_resamples n_users), the memory one block of a million draws.
 
     References
     ----------
@@ -130,14 +130,14 @@ def compare_paired(
     Parameters
     ----------
     values : array-like of shape (n_users,)
-        Metric of each user under one recommender; larger is better.
+        Metric of each user for one recommender; larger is better.
     reference : array-like of shape (n_users,)
-        The same under the other, for the same users in the same order. Users with NaN
+        Metric for the reference, for the same users in the same order. Users with NaN
         in either are not counted.
     confidence : float, default=0.95
         Confidence of the interval, between 0 and 1.
     n_resamples : int, default=1000
-        Samples of users drawn with replacement.
+        Number of samples of users, drawn with replacement.
     random_state : int, RandomState instance or None, default=0
         Seed of the draws.
 
@@ -151,7 +151,7 @@ def compare_paired(
     Raises
     ------
     ValueError
-        If the two are not 1-D of one length, hold infinity, or a parameter is out of
+        If the two are not 1-D of one length, contain infinity, or a parameter is out of
         range.
 
     See Also
@@ -160,18 +160,18 @@ def compare_paired(
 
     Notes
     -----
-    Users differ far more than recommenders do; taking both values from the same user
-    removes the first kind of difference, so intervals of two means that overlap do
-    not say that the recommenders are alike.
+    Users differ much more than recommenders. A difference between two values of the
+    same user does not contain the variation between users. So two recommenders can
+    differ significantly although the intervals of their means overlap.
 
     ``p_bootstrap`` is twice the smaller share of resampled mean differences
     :math:`d^*` on either side of zero, :math:`\#\{d^* \le 0\}` or
     :math:`\#\{d^* \ge 0\}`, with one added to counts and resamples, at most 1: a test
-    of the mean. ``p_sign``
-    is the exact binomial test that users who differ are as often better as worse: a
-    test of the median, blind to how large differences are. With many users both call
-    tiny differences significant; read ``difference`` first. Held-out items are fixed,
-    as in `bootstrap_interval`.
+    of the mean. ``p_sign`` is the exact binomial test that among users with a
+    difference, better and worse are equally frequent: a test of the median that ignores
+    the size of differences. With many users both tests find tiny differences
+    significant; look at ``difference`` first. Held-out items are fixed, as in
+    `bootstrap_interval`.
 
     References
     ----------
@@ -193,7 +193,7 @@ def compare_paired(
     if len(values) != len(reference):
         raise ValueError(
             f"values has {len(values)} users but reference has {len(reference)}; both "
-            "must hold one value per user, in the same order."
+            f"must have one value per user, in the same order."
         )
     difference = values - reference
     difference = difference[~np.isnan(difference)]
@@ -237,13 +237,13 @@ def _per_user(values: Any, name: str) -> np.ndarray:
 def _resampled(
     values: np.ndarray, confidence: float, n_resamples: int, random_state: Any
 ) -> tuple[float, float, np.ndarray]:
-    """Return an interval of the mean, and the means of samples drawn."""
+    """Return an interval of the mean, and the means of the samples."""
     from scipy.stats import bootstrap
 
     rng = np.random.default_rng(
         check_random_state(random_state).randint(np.iinfo(np.int32).max)
     )
-    if len(values) == 1:  # scipy refuses a single value
+    if len(values) == 1:  # scipy rejects a single value
         return values[0], values[0], np.full(n_resamples, values[0])
     found = bootstrap(
         (values,),

@@ -1,4 +1,4 @@
-"""Several recommenders in one table, like the paper's."""
+"""Compare several recommenders in one table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,11 +45,11 @@ def compare(
     Parameters
     ----------
     estimators : mapping of str to estimator
-        Recommenders by the names they get in the table. A pair ``(estimator, X)``
-        gives one content of its own: ``(OracleRecommender(), y)`` is the upper bound,
+        Recommenders by their names in the table. A pair ``(estimator, X)`` sets the
+        content of one recommender: ``(OracleRecommender(), y)`` is the upper bound,
         ``(PopularityRecommender("artist"), songs)`` reads that column of a table.
     X : sequence of n_items items
-        Content for the others.
+        Content of the other recommenders.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
     groups : array-like of shape (n_items,), default=None
@@ -58,52 +58,53 @@ def compare(
         `predict` take it. None may be missing.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling. All recommenders
-        see the same folds.
+        are evaluated on the same folds.
     metrics : str or sequence of str, default=("map@500", "auc")
         Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
         value per user.
     reference : str, default=None
-        Name of the recommender that the others are compared with; ``None`` means the
+        Name of the recommender with which the others are compared; ``None`` means the
         first.
     confidence : float, default=0.95
         Confidence of the intervals, between 0 and 1.
     n_resamples : int, default=1000
-        Samples of users drawn for each interval.
+        Number of bootstrap samples of users for each interval.
     random_state : int, RandomState instance or None, default=0
         Seed of these draws.
 
     Returns
     -------
     DataFrame, or dict of arrays where pandas is missing
-        One row per recommender: ``model``,
-        ``n_users`` (those scored at all), and for each metric its mean over users,
-        its interval ``<metric>_low`` and ``<metric>_high``, ``<metric>_folds`` (the
-        standard deviation between folds), ``<metric>_gain`` (the difference to the
-        reference) and ``<metric>_p`` (its paired bootstrap, two-sided).
+        One row per recommender: ``model``, ``n_users`` (scored in any fold), and for
+        each metric its mean over users, its interval ``<metric>_low`` and
+        ``<metric>_high``, ``<metric>_folds`` (the standard deviation between folds),
+        ``<metric>_gain`` (the difference to the reference) and ``<metric>_p`` (its
+        paired bootstrap, two-sided).
 
     Raises
     ------
     TypeError
         If `X` is a single path, or `cv` splits plays and not only items.
     ValueError
-        If there are no estimators, `reference` is none of them, `y` does not fit a
+        If there are no estimators, `reference` is not one of them, `y` does not match a
         content, or a metric has no value per user.
 
     See Also
     --------
-    cross_validate : One recommender, with times, and any scorer.
+    cross_validate : Evaluates one recommender, with times and any scorer.
     skcoldstart.metrics.compare_paired : The test behind the last column.
 
     Notes
     -----
-    A user's value is its mean over the folds in which the user played a held-out
-    item; the figure is the mean over users, so that a user counts once. Intervals and
-    p-values are about other users and the same items, see
-    `skcoldstart.metrics.bootstrap_interval`; the spread between folds is about other
-    items. A difference well inside that spread is not settled, whatever its p.
+    A user's value is its mean over the folds in which the user played a held-out item;
+    the result is the mean over users, so each user counts once. Intervals and p-values
+    describe the variation with other users and the same items, see
+    `skcoldstart.metrics.bootstrap_interval`. The spread between folds describes the
+    variation with other items. A difference that is much smaller than this spread is
+    uncertain even if its p-value is small.
 
-    Recommenders are cloned and fitted fold by fold, one after the other; to tune one
-    inside each fold pass a search. What raises in `fit` or in scoring raises here.
+    Recommenders are cloned and fitted fold by fold. To tune a recommender inside each
+    fold, pass a search. Exceptions in `fit` or scoring are raised.
 
     References
     ----------
@@ -131,12 +132,12 @@ def compare(
         for name, entry in estimators.items()
     }
     if not contents:
-        raise ValueError("estimators is empty; name at least one recommender.")
+        raise ValueError("estimators is empty; pass at least one recommender.")
     if reference is None:
         reference = next(iter(contents))
     if reference not in contents:
         raise ValueError(
-            f"reference={reference!r} is none of the estimators {list(contents)}."
+            f"reference={reference!r} is not one of the estimators {list(contents)}."
         )
     for _, content in contents.values():
         check_items_and_plays(content, plays)

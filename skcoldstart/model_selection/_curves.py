@@ -15,8 +15,8 @@ from skcoldstart.model_selection._validation import (
 
 __all__ = ["learning_curve", "validation_curve"]
 
-# As in `cross_validate`: only the outermost check refuses sparse y.
-# TODO(sklearn 1.11): see whether they accept sparse y, then call them as they are.
+# As in `cross_validate`: only the outermost check rejects sparse y. TODO(sklearn 1.11):
+# if they accept sparse y, call them as they are.
 _learning_curve = inspect.unwrap(sklearn.model_selection.learning_curve)
 _validation_curve = inspect.unwrap(sklearn.model_selection.validation_curve)
 
@@ -30,9 +30,9 @@ def learning_curve(
     cv: Any = None,
     **options: Any,
 ) -> tuple[np.ndarray, ...]:
-    """Evaluate a recommender that was fitted on more and more items.
+    """Evaluate a recommender fitted on increasing numbers of items.
 
-    `sklearn.model_selection.learning_curve` with sparse plays allowed.
+    `sklearn.model_selection.learning_curve` that also accepts sparse plays.
 
     .. versionadded:: 0.1
 
@@ -50,8 +50,8 @@ def learning_curve(
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     **options : dict
-        ``train_sizes``, ``groups``, ``shuffle``, ``random_state`` and whatever else
-        scikit-learn's function takes.
+        ``train_sizes``, ``groups``, ``shuffle``, ``random_state`` and other arguments
+        of scikit-learn's function.
 
     Returns
     -------
@@ -60,23 +60,23 @@ def learning_curve(
     train_scores : ndarray of shape (n_sizes, n_splits)
         Scores on the training items.
     test_scores : ndarray of shape (n_sizes, n_splits)
-        Scores on held-out items, the same for every size.
+        Scores on held-out items, the same items for every size.
 
     Raises
     ------
     TypeError
         If `X` is a single path, or `cv` splits plays and not only items.
     ValueError
-        If `y` does not have one row per item, or holds other things than counts.
+        If `y` does not have one row per item, or has values other than counts.
 
     See Also
     --------
-    cross_validate : All training items, several metrics.
+    cross_validate : Fits on all training items, with several metrics.
 
     Notes
     -----
-    Fewer items are also fewer plays of each user: user factors get worse together
-    with what content teaches. Training items come in order unless ``shuffle=True``.
+    Fewer items also mean fewer plays of each user, so user factors get worse together
+    with the content model. Training items are used in order unless ``shuffle=True``.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def validation_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate a recommender for several values of one parameter.
 
-    `sklearn.model_selection.validation_curve` with sparse plays allowed.
+    `sklearn.model_selection.validation_curve` that also accepts sparse plays.
 
     .. versionadded:: 0.1
 
@@ -136,7 +136,7 @@ def validation_curve(
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     **options : dict
-        ``groups``, ``n_jobs`` and whatever else scikit-learn's function takes.
+        ``groups``, ``n_jobs`` and other arguments of scikit-learn's function.
 
     Returns
     -------
@@ -150,11 +150,11 @@ def validation_curve(
     TypeError
         If `X` is a single path, or `cv` splits plays and not only items.
     ValueError
-        If `y` does not have one row per item, or holds other things than counts.
+        If `y` does not have one row per item, or has values other than counts.
 
     See Also
     --------
-    sklearn.model_selection.GridSearchCV : Several parameters; takes sparse plays.
+    sklearn.model_selection.GridSearchCV : Several parameters; accepts sparse plays.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Groups of items, for splitters outside and inside of an estimator."""
+"""Groups of items, for splitters outside and inside an estimator."""
 
 from typing import Any
 
@@ -15,9 +15,10 @@ __all__ = ["fit_with_groups", "groups_for_fit", "split_and_fit_parameters"]
 def split_and_fit_parameters(
     estimator: Any, groups: Any, params: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return ``groups`` and ``params`` as scikit-learn's functions take them.
+    """Return ``groups`` and ``params`` in the form of scikit-learn's functions.
 
-    Groups reach the splitter, and a search inside the estimator that asks for them.
+    Groups are passed to the splitter, and to a search inside the estimator that uses
+    them.
     """
     params = dict(params or {})
     if _routing_enabled():
@@ -28,7 +29,7 @@ def split_and_fit_parameters(
 
 
 def fit_with_groups(estimator: Any, X: Any, y: Any, rows: Any, groups: Any) -> Any:
-    """Fit an estimator to some rows, with their groups where it asks for them."""
+    """Fit an estimator to some rows, with their groups if it uses groups."""
     params = {
         name: _safe_indexing(values, rows)
         for name, values in groups_for_fit(estimator, groups).items()
@@ -37,7 +38,7 @@ def fit_with_groups(estimator: Any, X: Any, y: Any, rows: Any, groups: Any) -> A
 
 
 def groups_for_fit(estimator: Any, groups: Any) -> dict[str, Any]:
-    """Return groups under the name by which `fit` brings them to who asks for them."""
+    """Return groups under the parameter name of `fit` for the step that uses them."""
     if groups is None:
         return {}
     if _routing_enabled():
@@ -57,6 +58,6 @@ def _name_in_fit(estimator: Any) -> str | None:
         return "groups" if requests.get("groups") is True else None
     if has_fit_parameter(estimator, "groups"):
         return "groups"
-    # A recommender passes what it does not know on to its regressor.
+    # A recommender passes unknown parameters to its regressor.
     regressor = getattr(estimator, "regressor", None)
     return None if regressor is None else _name_in_fit(regressor)

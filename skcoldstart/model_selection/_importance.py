@@ -1,4 +1,4 @@
-"""What a fitted recommender relies on: content shuffled between items."""
+"""Permutation importance: shuffle content between items."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Integral
@@ -39,10 +39,10 @@ def permutation_importance(
     random_state: Any = None,
     params: dict[str, Any] | None = None,
 ) -> Any:
-    """Measure how much worse items are ranked without what a column says of them.
+    """Measure how much worse items are ranked when a column of content is shuffled.
 
-    `sklearn.inspection.permutation_importance` for recommenders: plays may be sparse,
-    content may be sparse, and columns that belong together are shuffled together.
+    `sklearn.inspection.permutation_importance` for recommenders: plays and content may
+    be sparse, and related columns can be shuffled together.
 
     .. versionadded:: 0.1
 
@@ -51,19 +51,21 @@ def permutation_importance(
     estimator : estimator
         A fitted recommender, or a Pipeline or search that ends in one.
     X : {array-like, sparse, DataFrame, tensor} of shape (n_items, n_features)
-        Content, as the estimator takes it; before the feature steps of a Pipeline.
+        Content in the form that the estimator accepts, before the feature steps of a
+        Pipeline.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
         ``scoring(estimator, X, y)`` returns a float, or a dict of floats; or names of
         metrics as in `skcoldstart.make_recommendation_scorer`.
     columns : mapping of str to sequence of int or str, default=None
-        Columns to shuffle together, by a name for each group: positions, or names
-        where `X` is a DataFrame. ``None`` means each column by itself.
+        Named groups of columns to shuffle together: positions, or names if `X` is a
+        DataFrame. ``None`` means each column alone.
     n_repeats : int, default=5
-        Times that each is shuffled.
+        Number of times that each is shuffled.
     n_jobs : int, default=None
-        Columns or groups at a time, through joblib; ``None`` means 1.
+        Number of columns or groups processed at a time, through joblib; ``None`` means
+        1.
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffles.
     params : dict, default=None
@@ -72,32 +74,32 @@ def permutation_importance(
     Returns
     -------
     Bunch or dict of str to Bunch
-        ``importances`` of shape (n_columns, n_repeats), score less the score after
+        ``importances`` of shape (n_columns, n_repeats), the score minus the score after
         shuffling; ``importances_mean`` and ``importances_std`` of shape (n_columns,),
-        as in scikit-learn, and ``names``, a list of columns or groups. One for each
-        metric where the scorer returns a dict.
+        as in scikit-learn, and ``names``, a list of columns or groups. If the scorer
+        returns a dict, one Bunch for each metric.
 
     Raises
     ------
     TypeError
-        If `X` is no table.
+        If `X` is not a table.
     ValueError
-        If `y` does not have one row per item, or a column is unknown. What fails in
-        predict or scoring raises as well.
+        If `y` does not have one row per item, or a column is unknown. Exceptions in
+        predict or scoring are also raised.
 
     See Also
     --------
-    sklearn.inspection.permutation_importance : For other estimators; the same numbers.
+    sklearn.inspection.permutation_importance : For other estimators; same results.
 
     Notes
     -----
-    Give items that were **not** fitted on: only there does a column help to recommend
-    new items. Columns that say the same stand in for each other, so that each alone
-    looks useless; shuffle them as one group. All items of `X` are candidates of each
-    other, and what is shuffled stays among them.
+    Pass items that were **not** used in `fit`: the importance is then about new items.
+    If columns contain the same information, each alone seems unimportant; shuffle them
+    as one group. All items of `X` are ranked together, and content is shuffled among
+    them.
 
-    Costs ``n_repeats`` predictions and scores for each column or group: with thousands
-    of columns name groups, and score a sample of the users
+    This needs ``n_repeats`` predictions and scores for each column or group. With
+    thousands of columns, use groups, and score a sample of the users
     (``make_recommendation_scorer("auc", users=1000)``).
 
     References
@@ -122,7 +124,7 @@ def permutation_importance(
     X = _as_table(X)
     groups = _groups(X, columns)
     scoring = as_scorer(scoring)
-    scoring = getattr(scoring, "evaluate", scoring)  # raises what fails
+    scoring = getattr(scoring, "evaluate", scoring)  # raises exceptions
     arguments = {} if params is None else params
     baseline = scoring(estimator, X, y, **arguments)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
@@ -164,9 +166,9 @@ def _shuffled_scores(
     scoring: Callable[..., Any],
     params: dict[str, Any],
 ) -> list[Any]:
-    """Score n_repeats times, shuffling what the last shuffle left.
+    """Score n_repeats times, shuffling the result of the last shuffle.
 
-    Every group is given the same seed, and shuffles its own content further, as in
+    Every group has the same seed and continues to shuffle its own content, as in
     scikit-learn.
     """
     rng = check_random_state(seed)
@@ -207,13 +209,13 @@ def _with_rows_moved(X: Any, positions: np.ndarray, order: np.ndarray) -> Any:
 
 
 def _as_table(X: Any) -> Any:
-    """Return X where it has columns to shuffle."""
+    """Return X if it has columns to shuffle."""
     if isinstance(X, (list, tuple)) and len({np.shape(row) for row in X}) == 1:
         X = np.asarray(X)
     if len(getattr(X, "shape", ())) != 2:
         raise TypeError(
-            f"X of type {type(X).__name__} is no table with columns; extract features "
-            "first, and pass them with the steps of the Pipeline that follow."
+            f"X of type {type(X).__name__} is not a table with columns; extract "
+            f"features first, and pass them with the remaining steps of the Pipeline."
         )
     return X
 

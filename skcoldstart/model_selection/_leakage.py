@@ -1,4 +1,4 @@
-"""What content tells of held-out plays that it could not know in time."""
+"""Find content that contains information about held-out plays."""
 
 import os
 import warnings
@@ -19,8 +19,8 @@ from skcoldstart.model_selection._validation import check_splits_rows
 
 __all__ = ["content_leakage_check"]
 
-# Song descriptions and artist terms correlate with the number of listeners below 0.1,
-# tags typed by the listeners above 0.5.
+# Rank correlations with the number of listeners are below 0.1 for song descriptions and
+# artist terms, and above 0.5 for tags typed by the listeners.
 _SUSPICIOUS_CORRELATION = 0.3
 
 
@@ -33,7 +33,7 @@ def content_leakage_check(
     split_groups: Any = None,
     typed_by: Any = None,
 ) -> Any:
-    """Look for content that gives held-out plays away, and warn of it.
+    """Look for content that reveals held-out plays, and warn about it.
 
     .. versionadded:: 0.1
 
@@ -47,22 +47,21 @@ def content_leakage_check(
         Group of each item, such as its artist, that should not be on both sides of a
         split.
     cv : int, splitter or iterable, default=None
-        The split that will be used; ``None`` means 5 folds, without shuffling. Like
-        that of a search it splits rows.
+        The split to check, a splitter of rows; ``None`` means 5 folds, without
+        shuffling.
     split_groups : array-like of shape (n_items,), default=None
-        Groups for `cv` where they are others than `groups`, such as release dates.
+        Groups for `cv` if they differ from `groups`, such as release dates.
     typed_by : {array-like, sparse} of shape (n_items, n_users), default=None
-        Not zero where a user wrote a part of the content of an item: tags, reviews,
-        the titles of playlists.
+        Nonzero if a user wrote part of the content of an item: tags, reviews, titles of
+        playlists.
 
     Returns
     -------
     DataFrame, or dict of arrays where pandas is missing
-        One row per split: ``split``,
-        ``n_train``, ``n_test``; ``n_duplicates``, test items whose content is also
-        that of a training item; ``n_straddling``, test items whose group is also in
-        training; ``n_typed``, test plays by a user who typed content of that item,
-        and ``n_plays``, all test plays.
+        One row per split: ``split``, ``n_train``, ``n_test``; ``n_duplicates``, test
+        items with the same content as a training item; ``n_straddling``, test items
+        whose group is also in training; ``n_typed``, test plays by a user who typed
+        content of that item, and ``n_plays``, all test plays.
 
     Raises
     ------
@@ -74,9 +73,9 @@ def content_leakage_check(
     Warns
     -----
     UserWarning
-        Once for each kind of leak that is found: duplicates, groups that straddle a
-        split, content typed by the users who are tested, and content whose amount
-        grows with the number of listeners.
+        Once for each kind of leak: duplicates, groups on both sides of a split, content
+        typed by tested users, and content whose amount grows with the number of
+        listeners.
 
     See Also
     --------
@@ -84,24 +83,24 @@ def content_leakage_check(
 
     Notes
     -----
-    *Duplicates* are items whose content is equal to the last bit; items without any
-    content (all zeros, no frames) are not counted. Paths are compared as paths: for
-    copies under other names pass what was read from the files. The same song in
-    another encoding is not found.
+    **Duplicates* are items with exactly equal content. Items without content (all
+    zeros, no frames) are not counted. Paths are compared as paths: to find copies with
+    other names, pass features of the files. The same song in another encoding is not
+    found.
 
-    *Typed content.* A listener's tag on a song says that the listener knows it, and
-    the number of tags says how many do. Where `typed_by` is not known, the amount of
-    content betrays it: if content has zeros, the rank correlation of the non-zero
-    entries of an item with its number of listeners is taken over all items, and 0.3 is
-    suspicious. Content that an item has when it is born does not know its audience.
-    Such a leak cannot be repaired by another split; take the content out, or at least
-    that typed by the users tested.
+    **Typed content.* A listener's tag on a song shows that the listener knows the song,
+    and the number of tags shows how many listeners do. If `typed_by` is unknown, the
+    amount of content is used: if content has zeros, the rank correlation of the number
+    of nonzero entries of an item with its number of listeners is computed over all
+    items, and 0.3 is suspicious. Content that exists at the release of an item does not
+    depend on its audience. Another split does not fix such a leak; remove the content,
+    or at least the content typed by the tested users.
 
-    *Straddling groups* are no error if new items of known artists are the question;
-    they answer an easier one than new artists.
+    **Groups on both sides* are correct if you evaluate new items of known artists,
+    which is easier than new artists.
 
-    Silence is no proof: content can leak in ways that no table shows, such as a
-    popularity field, or features learned from plays.
+    No warning does not mean that there is no leak. Content can leak in ways that are
+    not checked, such as a popularity field, or features learned from plays.
 
     Examples
     --------
@@ -129,7 +128,7 @@ def content_leakage_check(
         split_groups = groups
     rows = []
     with warnings.catch_warnings():
-        # Groups that the splitter does not keep together are what is looked for.
+        # Groups that the splitter does not keep together are reported below.
         warnings.filterwarnings("ignore", message="The groups parameter is ignored")
         splits = list(check_cv(cv).split(X, None, split_groups))
     for number, (train, test) in enumerate(splits):
@@ -159,25 +158,25 @@ def _messages(table: Any, correlation: float, unknown_author: bool) -> Iterator[
     if table["n_straddling"].any():
         yield (
             f"{table['n_straddling'].sum()} of {n_test} test items belong to a group "
-            "that is also in training: the split asks for new items of known groups. "
+            "that is also in training: the split evaluates new items of known groups. "
             "For new groups use cv=GroupKFold() with groups."
         )
     if table["n_typed"].any():
         yield (
             f"{table['n_typed'].sum()} of {table['n_plays'].sum()} test plays are by "
-            "users who typed content of that very item, which tells that they know it. "
-            "Leave out content typed by the users tested."
+            "users who typed content of this item, which shows that they know it. "
+            "Leave out content typed by the tested users."
         )
     if unknown_author and correlation >= _SUSPICIOUS_CORRELATION:
         yield (
             "The amount of content of an item grows with the number of its listeners "
             f"(rank correlation {correlation:.2f}): it was probably typed by them, and "
-            "a new item will not have it. Pass typed_by to see who typed what."
+            "a new item will not have it. Pass typed_by to check this."
         )
 
 
 def _keys(X: Any) -> Iterator[Hashable]:
-    """Yield something that is equal for items of equal content, None for no content."""
+    """Yield a key that is equal for items of equal content, None for no content."""
     table: Any = X
     if sp.issparse(X):
         table = table.tocsr(copy=True)
@@ -201,18 +200,18 @@ def _keys(X: Any) -> Iterator[Hashable]:
 
 
 def _as_array(X: Any) -> Any:
-    """Return a frame or tensor as an array, any other sequence as it is."""
+    """Return a frame or tensor as an array, any other sequence unchanged."""
     return np.asarray(X) if len(getattr(X, "shape", ())) == 2 else X
 
 
 def _codes(keys: Any) -> np.ndarray:
-    """Number keys, equal ones alike; -1 for None."""
+    """Number distinct keys; -1 for None."""
     number: dict[Hashable, int] = {None: -1}
     return np.array([number.setdefault(key, len(number) - 1) for key in keys])
 
 
 def _n_shared(code: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
-    """Count test items whose code, where they have one, is also in training."""
+    """Count test items whose code is also in training; -1 is not counted."""
     shared = np.isin(code[test], code[train]) & (code[test] >= 0)
     return int(np.count_nonzero(shared))
 

@@ -1,4 +1,4 @@
-"""The first weeks of new items, replayed: who is shown what, and what is learnt."""
+"""Replay the first rounds of new items under several policies."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -53,9 +53,9 @@ def release_curve(
 ) -> Any:
     """Replay the first rounds of new items under several policies.
 
-    In each round everybody is shown some new items that they have not been shown
-    before, and plays those that they play in `y`. The recommender's ``refine_factors``
-    then learns from all plays so far. A policy decides by what the items are chosen.
+    In each round every user is shown some new items that were not shown to this user
+    before, and plays those that the user plays in `y`. The recommender's
+    ``refine_factors`` then learns from all plays so far. A policy selects the items.
 
     .. versionadded:: 0.2
 
@@ -65,52 +65,52 @@ def release_curve(
         A fitted `skcoldstart.ColdStartRecommender`, or a Pipeline or search that ends
         in one. It is not changed.
     X : sequence of n_items items
-        Content of the new items, which `model` was not fitted to.
+        Content of the new items, which were not in `fit`.
     y : {array-like, sparse} of shape (n_items, n_users)
-        Who would play them, counts above 0, by the users of `fit`.
+        Plays of the new items by the users of `fit`; counts above 0 are plays.
     policies : mapping of str to dict, default=None
-        Names and options: ``{}`` shows the items of highest score; ``epsilon`` is the
-        probability that a place goes to a random item; ``plays_first=True`` ranks by
-        plays so far and then by score; ``explore`` and ``strength`` are those of
-        `skcoldstart.recommend`. ``None`` means one of each.
+        Names and options: ``{}`` shows the items with the highest scores; ``epsilon``
+        is the probability that a place is given to a random item; ``plays_first=True``
+        ranks by plays so far and then by score; ``explore`` and ``strength`` are those
+        of `skcoldstart.recommend`. ``None`` means one of each.
     n_rounds : int, default=20
-        Rounds.
+        Number of rounds.
     n_shown : int, default=5
-        Items that a user is shown in a round.
+        Number of items shown to a user in a round.
     enough : int, default=5
-        Listeners that an item is to reach.
+        Number of listeners that an item should reach.
     users : array-like, default=None
         Users who are shown items, as in `skcoldstart.recommend`; ``None`` means all.
     random_state : int, default=0
-        Where random items and draws come from.
+        Seed of random items and draws.
 
     Returns
     -------
     DataFrame, or dict of columns where pandas is missing
-        A row for each policy and round: ``policy``, ``round`` (from 1), ``hits`` (plays
-        so far), ``items`` (those with `enough` listeners so far) and ``seed``.
+        One row for each policy and round: ``policy``, ``round`` (from 1), ``hits``
+        (plays so far), ``items`` (those with `enough` listeners so far) and ``seed``.
 
     Raises
     ------
     ValueError
-        If `y` does not fit, an option of a policy is unknown, or there are fewer items
-        than are shown in all rounds.
+        If `y` is invalid, an option of a policy is unknown, or there are fewer items
+        than shown in all rounds.
     TypeError
-        If the recommender has no ``refine_factors``, or a policy explores and it does
-        not know how sure it is.
+        If the recommender has no ``refine_factors``, or a policy explores and the
+        recommender has no covariances.
 
     See Also
     --------
-    warmup_curve : How well items are ranked after their first plays.
+    warmup_curve : Ranking of items after their first plays.
     skcoldstart.inspection.NewReleaseDisplay : Draws the curves.
 
     Notes
     -----
-    What a user was not shown, and would have played, counts as nothing: plays in `y`
-    are complete only where every user has met every item. All policies meet the same
-    users and the same plays.
+    The replay assumes that a pair without a play in `y` would never be played, which is
+    true only if every user has seen every item. All policies have the same users and
+    plays.
 
-    Takes one boolean table of items and users, and the memory of
+    The memory is one boolean table of items and users, and that of
     ``refine_factors(..., return_cov=True)``.
 
     Examples
@@ -133,20 +133,21 @@ def release_curve(
     check_is_fitted(recommender)
     if not hasattr(recommender, "refine_factors"):
         raise TypeError(
-            f"{type(recommender).__name__} has no refine_factors and learns nothing "
-            "from the plays of new items; use a ColdStartRecommender."
+            f"{type(recommender).__name__} has no refine_factors and cannot learn "
+            f"from the plays of new items; use a ColdStartRecommender."
         )
     n_items = count_items(X)
     would = check_play_counts(y, n_items=n_items) > 0
     if would.shape[1] != recommender.n_users_:
         raise ValueError(
-            f"y has {would.shape[1]} columns but fit saw {recommender.n_users_} users; "
+            f"y has {would.shape[1]} columns but fit received {recommender.n_users_} "
+            f"users; "
             "pass one column per user, in the same order."
         )
     if n_items < n_rounds * n_shown:
         raise ValueError(
             f"{n_rounds} rounds of {n_shown} items show {n_rounds * n_shown} new "
-            f"items, but there are {n_items}; lower n_rounds or n_shown."
+            f"items, but there are {n_items}; decrease n_rounds or n_shown."
         )
     users = users_by_name(users, getattr(recommender, "user_names_in_", None))
     users = check_users(users, recommender.n_users_)
@@ -182,7 +183,7 @@ def _choose(
     options: Mapping[str, Any],
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Return what each user is shown next, (n_selected_users, n_shown).
+    """Return the items shown next to each user, (n_selected_users, n_shown).
 
     Shapes: `shown` and `played` (n_items, n_users).
     """
@@ -191,7 +192,7 @@ def _choose(
     factors = recommender.refine_factors(X, plays, return_cov=bool(explore))
     people = recommender.user_factors_[users]
     if options.get("plays_first"):
-        # Scores, made smaller than a play, order items of as many plays.
+        # Scores, scaled to less than one play, order items with equal plays.
         largest = np.linalg.norm(factors, axis=1).max()
         largest *= np.linalg.norm(people, axis=1).max()
         factors = np.hstack([

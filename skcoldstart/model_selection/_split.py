@@ -15,42 +15,42 @@ __all__ = ["ReleaseDateSplit"]
 
 
 class ReleaseDateSplit(BaseCrossValidator):
-    """Train on items released before a date, test on those released after it.
+    """Train on items released before a date, test on items released after it.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     n_splits : int, default=5
-        Number of splits. Items are cut into ``n_splits + 1`` periods of about as many
-        items each, never within a date; split i trains on the first i periods and
-        tests on the next.
+        Number of splits. Items are divided into ``n_splits + 1`` periods with about
+        equal numbers of items, without splitting a date. Split i trains on the first i
+        periods and tests on the next.
     cutoffs : array-like of dates, default=None
-        Rising dates, numbers where `groups` are and dates where those are, that
-        replace `n_splits`: split i trains on items released before
-        ``cutoffs[i]`` and tests on those released from then until ``cutoffs[i + 1]``.
+        Increasing dates of the type of `groups`, used instead of `n_splits`: split i
+        trains on items released before ``cutoffs[i]`` and tests on those released from
+        then until ``cutoffs[i + 1]``.
 
     See Also
     --------
-    sklearn.model_selection.TimeSeriesSplit : The same for rows that are in order.
-    sklearn.model_selection.KFold : Items of any date.
-    sklearn.model_selection.GroupKFold : Items of other artists.
+    sklearn.model_selection.TimeSeriesSplit : For rows in order of time.
+    sklearn.model_selection.KFold : New items of any date.
+    sklearn.model_selection.GroupKFold : Items of new artists.
 
     Notes
     -----
     Release dates are the `groups` of `split`, one per item: years and other numbers,
     `datetime64`, `datetime.date`, ordered categories, or text in the form of ISO 8601
     (``"2012"``, ``"2012-06"``, ``"2012-06-30"``, with or without a time), where a year
-    means its first day. Other text, such as ``"30/6/2012"``, is refused: convert it
-    with `pandas.to_datetime`. It is a splitter of rows like
-    scikit-learn's and goes wherever ``cv=`` is asked for, with ``groups=dates``.
+    means its first day. Other text, such as ``"30/6/2012"``, is rejected: convert it
+    with `pandas.to_datetime`. This is a splitter of rows like those of scikit-learn.
+    Pass it as ``cv=``, with ``groups=dates``.
 
-    **What leaks if misused.** Only items are held out, not moments: y still holds the
-    plays that training items got after the test items were released, so user factors
-    know tastes of the future. Where plays carry dates, drop from y those after the
-    cutoff before fitting. Items without a date (None, NaN, empty text, or a year of 0)
-    are refused: leave them out. New items of known artists are in the test set; for
-    new artists combine with artist groups.
+    **What leaks if misused.** Only items are held out, not times: y still contains
+    plays of training items after the release of the test items, so user factors contain
+    future tastes. If plays have dates, remove those after the cutoff before fitting.
+    Items without a date (None, NaN, empty text, or a year of 0) are rejected: leave
+    them out. New items of known artists are in the test set; for new artists combine
+    with artist groups.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class ReleaseDateSplit(BaseCrossValidator):
     [2001 2001 2002] [2003 2003 2004]
     """
 
-    # Where metadata is routed, groups come here unasked, as in GroupKFold.
+    # With metadata routing, groups are requested by default, as in GroupKFold.
     __metadata_request__split = {"groups": True}
 
     def __init__(self, n_splits: int = 5, *, cutoffs: Any = None) -> None:
@@ -78,7 +78,7 @@ class ReleaseDateSplit(BaseCrossValidator):
         Parameters
         ----------
         X : sequence of n_items items
-            Content; only counted.
+            Content; only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Ignored.
         groups : array-like of shape (n_items,), default=None
@@ -95,7 +95,7 @@ class ReleaseDateSplit(BaseCrossValidator):
         ------
         ValueError
             If dates are missing, are text in another form than ISO 8601, or there are
-            too few different ones.
+            too few different dates.
         """
         dates = self._check_dates(X, groups)
         if self.cutoffs is None:
@@ -103,7 +103,9 @@ class ReleaseDateSplit(BaseCrossValidator):
         else:
             cutoffs = self._cutoffs_like(dates)
             if cutoffs.ndim != 1 or not (cutoffs[:-1] < cutoffs[1:]).all():
-                raise ValueError(f"cutoffs={self.cutoffs!r}; expected dates that rise.")
+                raise ValueError(
+                    f"cutoffs={self.cutoffs!r}; expected increasing dates."
+                )
             period = np.searchsorted(cutoffs, dates, side="right")
         for i in range(self.get_n_splits()):
             train, test = np.flatnonzero(period <= i), np.flatnonzero(period == i + 1)
@@ -152,7 +154,7 @@ class ReleaseDateSplit(BaseCrossValidator):
         return sortable_dates(groups, name="groups")
 
     def _cutoffs_like(self, dates: np.ndarray) -> np.ndarray:
-        """Return the cutoffs as what compares with the dates."""
+        """Return the cutoffs in a form that can be compared with the dates."""
         why = "expected the same kind."
         try:
             cutoffs = sortable_dates(
@@ -177,8 +179,8 @@ class ReleaseDateSplit(BaseCrossValidator):
                 f"Items have {len(distinct)} different release dates; n_splits="
                 f"{self.n_splits} needs at least {n_periods}."
             )
-        # The period of a date is where the middle of its items stands; a date that
-        # fills several periods must not leave one of them empty.
+        # The period of a date is that of the middle of its items; a date that spans
+        # several periods must not leave one of them empty.
         middle = np.cumsum(n_items) - n_items / 2.0
         period = (middle * n_periods / len(dates)).astype(np.int64)
         rank = np.arange(len(distinct))

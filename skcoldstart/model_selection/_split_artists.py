@@ -1,4 +1,4 @@
-"""A split of new items by what is known of their artists."""
+"""A split of new items by the history of their artists."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +19,9 @@ __all__ = ["ArtistHistorySplit"]
 class ArtistHistorySplit(BaseCrossValidator):
     """Test on new items of artists with plays in training, or of new artists.
 
-    An item is *hot* where another item of its artist is in the training set and has
-    plays, and *cold* where none is. Both kinds are held out of the same training sets,
-    so that results for `history` "hot" and "cold" differ by the test items alone.
+    An item is *hot* if another item of its artist is in the training set and has plays,
+    and *cold* otherwise. Both kinds are held out of the same training sets, so results
+    for `history` "hot" and "cold" differ only in the test items.
 
     .. versionadded:: 0.2
 
@@ -30,33 +30,33 @@ class ArtistHistorySplit(BaseCrossValidator):
     n_splits : int, default=5
         Number of splits; at least 2 without `release_dates`.
     history : {"hot", "cold"}, default="hot"
-        Which of the held-out items are yielded as the test set.
+        Kind of held-out items in the test set.
     release_dates : array-like of shape (n_items,), default=None
-        Release date of each item, in the forms that `ReleaseDateSplit` takes: items are
-        then held out by period, as by that. ``None`` holds out a share of the
-        artists with all of their items, and a share of the items of the others.
+        Release date of each item, in the forms of `ReleaseDateSplit`: items are then
+        held out by period, as in that splitter. ``None`` holds out some artists with
+        all of their items, and some of the items of the others.
     shuffle : bool, default=False
-        Whether to deal artists and items to the splits in random order. Not used with
+        Whether to assign artists and items to the splits in random order. Not used with
         `release_dates`.
     random_state : int, RandomState instance or None, default=None
-        Draws the order. Pass the same int to the splits "hot" and "cold".
+        Seed of the order. Pass the same int to the splits "hot" and "cold".
 
     See Also
     --------
     ReleaseDateSplit : Items released later, of any artist.
-    sklearn.model_selection.GroupKFold : New artists, the other items all in training.
+    sklearn.model_selection.GroupKFold : New artists, with all other items in training.
     skcoldstart.FactorTargetEncoder : Learns from the plays of an artist's other items.
 
     Notes
     -----
     Artists are the `groups` of `split`. Without `release_dates`, split i holds out all
-    items of an n_splits-th of the artists, which are the cold ones, and at most an
-    n_splits-th of the items of every other artist, which are the hot ones. Every item
+    items of a fraction 1 / n_splits of the artists, the cold items, and at most a
+    fraction 1 / n_splits of the items of every other artist, the hot items. Every item
     is cold in one split and hot in at most one. An item that is the only one of its
     artist, or the only one with plays, is never hot.
 
     With `release_dates`, the training set of a split is every item released before its
-    period. What leaks is said at `ReleaseDateSplit`.
+    period. See `ReleaseDateSplit` for leaks.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class ArtistHistorySplit(BaseCrossValidator):
     cold ['bob' 'cem'] ['ann' 'ann']
     """
 
-    # Where metadata is routed, groups come here unasked, as in GroupKFold.
+    # With metadata routing, groups are requested by default, as in GroupKFold.
     __metadata_request__split = {"groups": True}
 
     def __init__(
@@ -98,18 +98,18 @@ class ArtistHistorySplit(BaseCrossValidator):
         Parameters
         ----------
         X : sequence of n_items items
-            Content; only counted.
+            Content; only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users), default=None
-            Plays, to see which items have some; ``None`` means all.
+            Plays, used to find items with plays; ``None`` means all items have plays.
         groups : array-like of shape (n_items,), default=None
             Artist of each item; required.
 
         Yields
         ------
         train : int64 ndarray
-            Items to learn from.
+            Training items.
         test : int64 ndarray
-            New items with the wanted history.
+            New items with the selected history.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class ArtistHistorySplit(BaseCrossValidator):
             raise ValueError(
                 f"release_dates has shape {np.shape(self.release_dates)} but X has "
                 f"{n_items} items; expected one date per item. Inside a search, which "
-                "splits rows of its own, leave release_dates out."
+                f"splits a subset of rows, leave release_dates out."
             )
         return self.release_dates
 
@@ -185,14 +185,14 @@ class ArtistHistorySplit(BaseCrossValidator):
         if self.shuffle:
             rng = check_random_state(self.random_state)
             order, rank = rng.permutation(order), rng.permutation(rank)
-        # As GroupKFold: the largest artist first, to the split with the fewest items.
+        # As in GroupKFold: largest artist first, to the split with the fewest items.
         sizes = np.bincount(artist)
         cold_in = np.empty(n_artists, np.int64)
         load = np.zeros(n_splits, np.int64)
         for a in np.lexsort([rank, -sizes]):
             cold_in[a] = np.argmin(load)
             load[cold_in[a]] += sizes[a]
-        # Items of an artist go round, from the split after the one where it is cold.
+        # Items of an artist are assigned in turn, after the split where it is cold.
         by_artist = order[np.argsort(artist[order], kind="stable")]
         place = np.arange(len(artist)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         hot_in = np.empty(len(artist), np.int64)

@@ -1,4 +1,4 @@
-"""Splits that no rows can express: by users, and by plays."""
+"""Splits of plays instead of rows: by users, and by first plays."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -24,9 +24,9 @@ __all__ = [
 
 
 class PlaySplit(NamedTuple):
-    """Rows of items, and plays in three tables of the shape of y without overlap.
+    """Rows of items, and plays in three disjoint tables of the shape of y.
 
-    A pair of item and user is in one table at most, so nothing held out was seen.
+    A pair of item and user is in one table at most, so held-out pairs are not used.
     """
 
     train: np.ndarray
@@ -37,7 +37,7 @@ class PlaySplit(NamedTuple):
 
 
 class PlaySplitter(BaseCrossValidator):
-    """Split plays, which no rows can express; yields `PlaySplit`."""
+    """Split plays instead of rows; yields `PlaySplit`."""
 
     n_splits: int
 
@@ -70,21 +70,20 @@ class WarmupSplit(PlaySplitter):
     Parameters
     ----------
     n_plays : int, default=1
-        Users revealed for each held-out item, >= 0; an item with fewer reveals all.
+        Number of users revealed for each held-out item, >= 0; all if an item has fewer.
     held_out_after : int, default=None
-        Users of each item who are not held out, at least `n_plays`; ``None`` means
-        `n_plays`. For a curve over `n_plays` set it to the largest, so that every
-        point predicts the same plays.
+        Number of users of each item that are not held out, at least `n_plays`; ``None``
+        means `n_plays`. For a curve over `n_plays` set it to the largest value, so that
+        all points predict the same plays.
     cv : int or splitter of rows, default=5
-        How items are held out: a number of folds, `KFold`, `GroupKFold`,
-        `ReleaseDateSplit`.
+        Splitter of items: a number of folds, `KFold`, `GroupKFold`, `ReleaseDateSplit`.
     random_state : int, RandomState instance or None, default=0
-        Seed of the order of plays where no times are given. The order does not depend
-        on `n_plays`: more plays are the same ones and further ones.
+        Seed of the order of plays without `times`. The order does not depend on
+        `n_plays`: a larger number reveals the same plays and further ones.
 
     See Also
     --------
-    sklearn.model_selection.KFold : No plays revealed.
+    sklearn.model_selection.KFold : Reveals no plays.
     UserColdKFold : New users instead of new items.
 
     Notes
@@ -98,14 +97,14 @@ class WarmupSplit(PlaySplitter):
             recommendation_scorer(
                 model, X[s.test], s.held_out[s.test], exclude=s.revealed[s.test])
 
-    All held-out items are candidates, also those with no play left to predict. Rows
-    alone cannot say which plays are revealed, so this is no splitter for ``cv=``.
+    All held-out items are candidates, also those without a play to predict. Rows cannot
+    express which plays are revealed, so this splitter cannot be used as ``cv=``.
 
     **What leaks if misused.** Scoring against ``y[test]`` instead of ``held_out``
-    counts revealed plays as predicted ones. Without ``exclude=revealed`` they stay
-    candidates, and what the model was told ranks first as a mistake. An order at
-    random reveals plays that came late; pass `times` where they are known. Comparing
-    values of `n_plays` without a common `held_out_after` compares different plays.
+    counts revealed plays as predicted ones. Without ``exclude=revealed`` they remain
+    candidates, and known plays rank first as errors. A random order reveals plays that
+    came late; pass `times` if they are known. Comparing values of `n_plays` without a
+    common `held_out_after` compares different plays.
 
     Examples
     --------
@@ -138,15 +137,14 @@ class WarmupSplit(PlaySplitter):
         Parameters
         ----------
         X : sequence of n_items items
-            Content; only counted.
+            Content; only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts.
         groups : array-like of shape (n_items,), default=None
             Passed to `cv`: artists, or release dates.
         times : {array-like, sparse} of shape (n_items, n_users), default=None
-            When each user first played each item, read where y is not zero: numbers,
-            datetime64, or text in the form of ISO 8601. ``None`` means an order at
-            random.
+            Time of the first play of each pair, used where y is not zero: numbers,
+            datetime64, or text in ISO 8601. ``None`` means a random order.
 
         Yields
         ------
@@ -156,7 +154,7 @@ class WarmupSplit(PlaySplitter):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or `y` or `times` do not fit.
+            If a parameter is out of range, or `y` or `times` are invalid.
         """
         check_scalar(self.n_plays, "n_plays", int, min_val=0)
         after = self.n_plays if self.held_out_after is None else self.held_out_after
@@ -205,7 +203,7 @@ class UserColdKFold(PlaySplitter):
     n_splits : int, default=5
         Number of folds of users, at least 2.
     known : float, default=0.8
-        Share of a held-out user's items that is revealed, from 0 to less than 1.
+        Fraction of a held-out user's items that is revealed, from 0 to less than 1.
         Rounded down, so that at least one is held out.
     random_state : int, RandomState instance or None, default=0
         Seed of the folds and of which plays are revealed.
@@ -217,18 +215,16 @@ class UserColdKFold(PlaySplitter):
 
     Notes
     -----
-    `split` yields named tuples as `WarmupSplit` does. ``train`` and ``test`` are all
-    items; the columns of held-out users are empty in ``fitted``, not missing, so that
-    users keep their places. Rank all items but ``revealed`` for the users of
-    ``held_out``, with a model that folds users in from ``revealed``.
+    `split` yields named tuples like `WarmupSplit`. ``train`` and ``test`` are all
+    items; the columns of held-out users are empty in ``fitted``, so users keep their
+    positions. Rank all items except ``revealed`` for the users of ``held_out``, with a
+    model that folds users in from ``revealed``.
 
-    Users are columns, which a splitter of rows cannot hold out, so this is no splitter
-    for ``cv=``.
-
-    **What leaks if misused.** A model fitted on y instead of ``fitted`` has seen the
-    plays it is to predict. Folding users in from y instead of ``revealed`` does the
-    same. Content typed by the users held out, such as their tags, tells what they
-    played: see `content_leakage_check`.
+    Users are columns, which a splitter of rows cannot hold out, so this splitter cannot
+    be used as ``cv=``. **What leaks if misused.** A model fitted on y instead of
+    ``fitted`` has used the plays that it should predict. The same holds for folding
+    users in from y instead of ``revealed``. Content typed by the held-out users, such
+    as their tags, reveals their plays: see `content_leakage_check`.
 
     Examples
     --------
@@ -254,7 +250,7 @@ class UserColdKFold(PlaySplitter):
         Parameters
         ----------
         X : sequence of n_items items
-            Content; only counted.
+            Content; only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts.
         groups : object, default=None
@@ -268,7 +264,7 @@ class UserColdKFold(PlaySplitter):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or `y` does not fit.
+            If a parameter is out of range, or `y` is invalid.
         """
         check_scalar(
             self.known,
@@ -312,12 +308,12 @@ class DoubleColdSplit(PlaySplitter):
 
     See Also
     --------
-    UserColdKFold : New users alone.
-    sklearn.model_selection.KFold : New items alone.
+    UserColdKFold : Only new users.
+    sklearn.model_selection.KFold : Only new items.
 
     Notes
     -----
-    `split` yields named tuples as `WarmupSplit` does. Plays fall into four parts:
+    `split` yields named tuples like `WarmupSplit`. Plays are divided into four parts:
 
     ===========  ========================  ==================
     items        users of the other folds  users of this fold
@@ -326,15 +322,15 @@ class DoubleColdSplit(PlaySplitter):
     this fold    not used                  ``held_out``
     ===========  ========================  ==================
 
-    ``revealed`` is what is known of the new users, all of it on training items: fold
-    them in from it. With `groups`, items of one group stay together.
+    ``revealed`` contains the known plays of the new users, all on training items: fold
+    the users in from it. With `groups`, items of one group stay together.
 
     Each user is ranked once, among the items of one fold. Users are columns, which a
     splitter of rows cannot hold out, so this is no splitter for ``cv=``.
 
     **What leaks if misused.** A model fitted on ``y[train]`` instead of ``fitted`` has
-    learned the factors of the new users, and only the items are cold. The unused part
-    holds other users' plays of the new items: with it, items are not cold.
+    learned factors of the new users, so only the items are cold. The unused part has
+    other users' plays of the new items; if it is used, the items are not cold.
 
     Examples
     --------
@@ -356,11 +352,11 @@ class DoubleColdSplit(PlaySplitter):
         Parameters
         ----------
         X : sequence of n_items items
-            Content; only counted.
+            Content; only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts.
         groups : array-like of shape (n_items,), default=None
-            Items that stay together, such as those of an artist.
+            Group of each item, such as its artist. Items of a group stay together.
 
         Yields
         ------
@@ -370,7 +366,7 @@ class DoubleColdSplit(PlaySplitter):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or `y` does not fit.
+            If a parameter is out of range, or `y` is invalid.
         """
         plays = _check_plays(X, y, groups)
         rng = check_random_state(self.random_state)
@@ -417,7 +413,7 @@ def _keep(plays: sp.csr_array, kept: np.ndarray) -> sp.csr_array:
 
 
 def _place_in_row(plays: sp.csr_array, times: Any, random_state: Any) -> np.ndarray:
-    """Return the place of each stored play in its row, from 0, by time or at random."""
+    """Return the rank of each stored play in its row, from 0, by time or at random."""
     rows = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
     if times is None:
         key = check_random_state(random_state).random_sample(plays.nnz)
@@ -427,7 +423,7 @@ def _place_in_row(plays: sp.csr_array, times: Any, random_state: Any) -> np.ndar
         if times.shape != plays.shape:
             raise ValueError(
                 f"times has shape {times.shape} but y has shape {plays.shape}; "
-                "expected the time of each play at its place."
+                "expected the time of each play in the same shape."
             )
         key = np.asarray(times[rows, plays.indices]).ravel()
         key = sortable_dates(key, name="times", of="plays have no time")

@@ -20,8 +20,8 @@ from skcoldstart.model_selection._split_plays import PlaySplitter
 __all__ = ["cross_val_score", "cross_validate"]
 
 # scikit-learn's own function works on sparse y; only the check of its parameters, the
-# outermost wrapper, refuses it. Estimators keep checking their own parameters.
-# TODO(sklearn 1.11): see whether cross_validate accepts sparse y, then call it as is.
+# outermost wrapper, rejects it. Estimators still check their own parameters.
+# TODO(sklearn 1.11): if cross_validate accepts sparse y, call it directly.
 _cross_validate = inspect.unwrap(sklearn.model_selection.cross_validate)
 
 
@@ -42,11 +42,11 @@ def cross_validate(
     return_indices: bool = False,
     error_score: Any = np.nan,
 ) -> dict[str, Any]:
-    """Evaluate a recommender on items that it has never seen.
+    """Evaluate a recommender on held-out items by several metrics.
 
-    `sklearn.model_selection.cross_validate` with sparse plays allowed: rows are
-    items, so every splitter of rows holds out items. `KFold` makes them new items,
-    `GroupKFold` with the artist as group makes them items of new artists.
+    `sklearn.model_selection.cross_validate` that also accepts sparse plays. Rows are
+    items, so every splitter of rows holds out items: `KFold` holds out new items, and
+    `GroupKFold` with artists as groups holds out items of new artists.
 
     .. versionadded:: 0.1
 
@@ -59,43 +59,43 @@ def cross_validate(
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
     groups : array-like of shape (n_items,), default=None
-        Group of each item, such as its artist, for splitters that use it: `cv`, and
-        that of a search inside `estimator`. None may be missing.
+        Group of each item, such as its artist, for `cv` and for the splitter of a
+        search inside `estimator`. No group may be missing.
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
         A name or names as in `skcoldstart.make_recommendation_scorer`, such as
         "ndcg@10" or ``{"early": "recall@10"}``; anything else as in scikit-learn. The
-        default gives ``test_map`` (mAP@500) and ``test_auc``.
+        default returns ``test_map`` (mAP@500) and ``test_auc``.
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling.
     n_jobs : int, default=None
-        Folds fitted at a time, through joblib; ``None`` means 1.
+        Number of folds fitted at a time, through joblib; ``None`` means 1.
     verbose : int, default=0
         Verbosity of joblib.
     params : dict, default=None
         Parameters for the estimator's `fit`, the scorer and the splitter.
     pre_dispatch : int or str, default="2*n_jobs"
-        Jobs dispatched ahead of time.
+        Number of jobs dispatched in advance.
     return_train_score : bool, default=False
-        Score the training items too.
+        Whether to score the training items as well.
     return_estimator : bool, default=False
-        Return the fitted estimators.
+        Whether to return the fitted estimators.
     return_indices : bool, default=False
-        Return the items of each fold.
+        Whether to return the items of each fold.
     error_score : "raise" or float, default=np.nan
-        Score of a fold whose fit or scoring fails, as in scikit-learn: with a warning,
-        or raised.
+        Score of a fold whose fit or scoring fails, with a warning; "raise" raises the
+        error. As in scikit-learn.
 
     Returns
     -------
     dict of str to ndarray of shape (n_splits,)
-        ``test_<metric>``, ``fit_time``, ``score_time``, in s, and what was asked for,
-        as in scikit-learn.
+        ``test_<metric>``, ``fit_time``, ``score_time``, in s, and the requested
+        estimators and indices, as in scikit-learn.
 
     Raises
     ------
     TypeError
-        If `X` is a single path, or `cv` splits plays and not only items, as
-        `WarmupSplit` does.
+        If `X` is a single path, or `cv` splits plays instead of items, such as
+        `WarmupSplit`.
     ValueError
         If `y` does not have one row per item, or holds NaN, infinite or negative
         counts.
@@ -104,13 +104,12 @@ def cross_validate(
     --------
     sklearn.model_selection.GridSearchCV : Takes sparse plays as it is; use it with
         ``scoring=recommendation_scorer, refit="map"``.
-    cross_val_score : One number per fold.
+    cross_val_score : Returns one number per fold.
 
     Notes
     -----
-    Splitters that stratify by y have no meaning for plays and refuse them. Random
-    folds put songs of one artist on both sides; for cold start of artists pass
-    ``cv=GroupKFold()`` and ``groups``.
+    Splitters that stratify by y reject plays. Random folds have songs of one artist on
+    both sides; to evaluate new artists pass ``cv=GroupKFold()`` and ``groups``.
 
     Examples
     --------
@@ -152,7 +151,7 @@ def cross_val_score(
     scoring: str | Callable[[Any, Any, Any], float] | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """Evaluate a recommender on items that it has never seen, by one number.
+    """Evaluate a recommender on held-out items by one number per fold.
 
     .. versionadded:: 0.1
 
@@ -183,7 +182,7 @@ def cross_val_score(
 
     See Also
     --------
-    cross_validate : Several metrics, times and more.
+    cross_validate : Returns several metrics, times and more.
     """
     scoring = "map@500" if scoring is None else scoring
     results = cross_validate(estimator, X, y, scoring=scoring, **options)
@@ -197,10 +196,10 @@ def cross_val_score(
 
 
 def as_scorer(scoring: Any) -> Any:
-    """Make a scorer of names of ranking metrics; leave anything else as it is.
+    """Make a scorer from names of ranking metrics; return other scorers unchanged.
 
-    Names of scikit-learn's scorers stay names. Several of our own become one scorer,
-    which ranks once; among others, each becomes a scorer by itself.
+    Names of scikit-learn's scorers are kept. Several names of ours become one scorer,
+    which ranks once; mixed with others, each becomes a scorer of its own.
     """
     if isinstance(scoring, str):
         return make_recommendation_scorer(scoring) if _is_ours(scoring) else scoring
@@ -221,12 +220,12 @@ def as_scorer(scoring: Any) -> Any:
 def _is_ours(name: str) -> bool:
     if name in sklearn.metrics.get_scorer_names():
         return False
-    make_recommendation_scorer(name)  # says what is known, if this is not
+    make_recommendation_scorer(name)  # raises an error with the known names
     return True
 
 
 def check_items_and_plays(X: Any, y: Any, groups: Any = None) -> sp.csr_array:
-    """Return plays, one row per item of X; refuse what does not belong together.
+    """Return plays with one row per item of X; reject inputs that do not match.
 
     Shapes: `y` (n_items, n_users), `groups` (n_items,) -> (n_items, n_users).
     """
@@ -243,10 +242,10 @@ def check_items_and_plays(X: Any, y: Any, groups: Any = None) -> sp.csr_array:
 
 
 def check_splits_rows(cv: Any) -> None:
-    """Refuse a splitter that splits plays, as it yields more than rows."""
+    """Reject a splitter of plays, which yields more than rows."""
     if isinstance(cv, PlaySplitter):
         raise TypeError(
-            f"cv={cv!r} splits plays, not only items: rows cannot express what it "
-            "holds out. Loop over its split(X, y), fit on `fitted` and score on "
+            f"cv={cv!r} splits plays instead of items and cannot be used as cv. Loop "
+            f"over its split(X, y), fit on `fitted` and score on "
             "`held_out`."
         )

@@ -1,4 +1,4 @@
-"""How well new items are ranked as their first plays come in."""
+"""Evaluate the ranking of new items after their first plays."""
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
@@ -32,7 +32,7 @@ from skcoldstart.model_selection._validation import (
 
 __all__ = ["warmup_curve"]
 
-# A fitted recommender, items, and their plays so far, to scores of these items.
+# Maps a fitted recommender, items and their plays so far to scores.
 System = Callable[[Any, Any, sp.csr_array], Any]
 
 
@@ -51,48 +51,47 @@ def warmup_curve(
     n_resamples: int = 1000,
     random_state: int = 0,
 ) -> Any:
-    """Evaluate what a recommender makes of the first plays of new items.
+    """Evaluate how a recommender uses the first plays of new items.
 
-    Items are held out and their first n plays revealed, for each n; the plays that
-    come later are to be predicted.
+    Items are held out, and their first n plays are revealed, for each n. The later
+    plays are predicted.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     estimator : estimator
-        A recommender, or a Pipeline that ends in one; fitted once for each split.
+        A recommender, or a Pipeline that ends in one. It is fitted once for each split.
     X : sequence of n_items items
         Content.
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts, >= 0; row i is item i of X.
     n_plays : sequence of int, default=(0, 1, 2, 5, 10)
-        Users revealed for each held-out item, rising and >= 0.
+        Numbers of users revealed for each held-out item, increasing and >= 0.
     systems : mapping of str to callable, default=None
-        What to do with revealed plays, by the name it gets in the table:
-        ``system(fitted, X_new, plays)`` takes the fitted estimator, held-out items
-        and a csr_array of their plays so far, and returns their scores, as an array
-        of shape (n_items, n_users), `skcoldstart.metrics.LowRankScores` or
-        `skcoldstart.metrics.CallableScores`; or None where it has nothing to say,
-        which leaves the point out. ``None`` means ``"content only"``, the
-        prediction, whatever has been played; ``"plays only"``, items folded in by the
-        factorizer, where there is one and there are plays; and ``"content and
-        plays"``, the recommender's ``refine_factors``, where its factorizer
-        supports it.
+        Functions that use the revealed plays, by their names in the table:
+        ``system(fitted, X_new, plays)`` receives the fitted estimator, held-out items
+        and a csr_array of their plays so far, and returns their scores, as an array of
+        shape (n_items, n_users), `skcoldstart.metrics.LowRankScores` or
+        `skcoldstart.metrics.CallableScores`; or None, which leaves the point out.
+        ``None`` means ``"content only"``, the prediction without plays; ``"plays
+        only"``, items folded in by the factorizer, if there is one and there are plays;
+        and ``"content and plays"``, the recommender's ``refine_factors``, if its
+        factorizer supports it.
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for splitters that use it.
     cv : int, splitter of rows or iterable, default=None
-        How items are held out; ``None`` means 5 folds, without shuffling.
+        Splitter of items; ``None`` means 5 folds, without shuffling.
     times : {array-like, sparse} of shape (n_items, n_users), default=None
-        When each user first played each item, read where y is not zero. ``None``
-        reveals plays in an order drawn at random.
+        Time of the first play of each pair, used where y is not zero. ``None`` reveals
+        plays in random order.
     metrics : str or sequence of str, default="ndcg@20"
         Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
         value per user.
     confidence : float, default=0.95
         Confidence of the intervals, between 0 and 1.
     n_resamples : int, default=1000
-        Samples of users drawn for each interval.
+        Number of bootstrap samples of users for each interval.
     random_state : int, default=0
         Seed of the order of plays and of these draws.
 
@@ -108,24 +107,25 @@ def warmup_curve(
     TypeError
         If `X` is a single path, or `cv` splits plays and not only items.
     ValueError
-        If `n_plays` do not rise, `y` does not fit, no held-out item has more plays than
-        the largest of `n_plays`, a metric has no value per user, or scores are NaN.
+        If `n_plays` do not increase, `y` is invalid, no held-out item has more plays
+        than the largest of `n_plays`, a metric has no value per user, or scores are
+        NaN.
 
     See Also
     --------
-    WarmupSplit : One point of the curve, for loops of one's own.
-    learning_curve : More and more items, none of their own plays.
+    WarmupSplit : One point of the curve, for your own loops.
+    learning_curve : Increases the number of training items.
 
     Notes
     -----
-    Every point is about the same plays, those after the largest of `n_plays`, and the
-    same candidates: pairs that are revealed at any point are excluded at all of them.
-    So values of one column may be compared, and a curve that falls says that plays
-    made an item worse. All held-out items are candidates, also those with fewer plays;
-    nothing of theirs is to be predicted.
+    All points are scored on the same plays, those after the largest of `n_plays`, and
+    the same candidates: pairs that are revealed at any point are excluded at all
+    points. So the values of one column can be compared, and a falling curve means that
+    plays made the ranking worse. All held-out items are candidates, also those with
+    fewer plays, which have no plays to predict.
 
-    A user's value is its mean over splits, as in `compare`; intervals are about other
-    users.
+    The value of a user is the mean over splits, as in `compare`. Intervals describe the
+    variation with other users.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def warmup_curve(
     values: dict[tuple[str, int, str], list[np.ndarray]] = {}
 
     def plays_after(n: int, rows: Any) -> tuple[sp.csr_array, sp.csr_array]:
-        """Return what is revealed after n plays, and what is held out at all points."""
+        """Return the plays revealed for each n, and those held out at all points."""
         splitter = WarmupSplit(
             n, held_out_after=points[-1], cv=[rows], random_state=random_state
         )
@@ -180,8 +180,8 @@ def warmup_curve(
     if not any(np.isfinite(of_user).any() for v in values.values() for of_user in v):
         raise ValueError(
             f"Nothing is left to predict: no held-out item has plays after its first "
-            f"{points[-1]}. Lower the largest of n_plays, or take items with more "
-            "plays."
+            f"{points[-1]}. Decrease the largest of n_plays, or use items with more "
+            f"plays."
         )
     order = {name: place for place, name in enumerate(chosen)}
     rows = []
@@ -206,7 +206,7 @@ def warmup_curve(
 
 
 def _default_systems(fitted: Any) -> dict[str, System]:
-    """Return what a fitted recommender can do with content and plays."""
+    """Return the systems that a fitted recommender supports."""
     systems: dict[str, System] = {"content only": _from_content}
     recommender, _ = open_recommender(fitted)
     factorizer = getattr(recommender, "factorizer_", None)
@@ -243,6 +243,6 @@ def _check_points(n_plays: Sequence[int]) -> list[int]:
     integral = all(isinstance(n, Integral) for n in points)
     if not points or not integral or points[0] < 0 or (np.diff(points) <= 0).any():
         raise ValueError(
-            f"n_plays={n_plays!r}; expected whole numbers of at least 0 that rise."
+            f"n_plays={n_plays!r}; expected increasing integers of at least 0."
         )
     return [int(n) for n in points]

@@ -1,4 +1,4 @@
-"""Content and plays to a metric: learning to rank similar items first."""
+"""Learn a metric of content from plays: metric learning to rank."""
 
 from skcoldstart.similarity._mlr import MLRSimilarity
 

@@ -1,4 +1,4 @@
-"""How far from the least possible objective a metric can be."""
+"""Bound the difference of an objective from its minimum."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ N_SAMPLES = 8  # planes around the factor
 RADII = (1e-3, 1e-2)  # of the samples, relative to the factor
 N_ROUNDS = 24  # each adds a plane and directions
 N_DIRECTIONS = 4  # found in a round
-ENOUGH = 1e-3  # share of the objective that is close enough
+ENOUGH = 1e-3  # sufficient gap, relative to the objective
 
 
 def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
@@ -18,13 +18,14 @@ def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
 
     Shapes: `L` (n_components, n_features).
 
-    Planes of the mean hinge at several metrics around W = L'L, mixed in shares
+    Supporting planes of the mean hinge at several metrics around W = L'L, mixed with
+    weights
     :math:`a_t \ge 0, \sum a_t \le 1`, give a plane with loss :math:`\Delta` and slope
-    :math:`\Psi` that is below the mean hinge everywhere, since hinges are not
-    negative. Then no metric costs less than :math:`C\Delta`, if
+    :math:`\Psi` that is below the mean hinge everywhere, because hinges are not
+    negative. Then no metric has an objective below :math:`C\Delta`, if
     :math:`\lambda_{\max}(\Psi) \le 1 / (d C)` for the trace, or than
-    :math:`C \Delta - d C^2 \lVert\Psi_+\rVert^2 / 2` for the Frobenius norm. Shares are
-    chosen to make that largest: at a kink no single plane will do.
+    :math:`C \Delta - d C^2 \lVert\Psi_+\rVert^2 / 2` for the Frobenius norm. The
+    weights maximize this bound; at a kink a single plane is not sufficient.
     """
     rng = np.random.default_rng(seed)
     size = np.sqrt(np.mean(L**2))
@@ -42,8 +43,8 @@ def _bound_by_trace(
 ) -> float:
     """Return the largest loss of a mix without an eigenvalue above 1 / (d C).
 
-    A linear program over planes and directions; its multipliers are the metric that
-    is best by them, and the next plane is taken half-way between that one and L.
+    A linear program over planes and directions. Its multipliers give the best metric
+    for these planes, and the next plane is half-way between this metric and L.
     """
     from scipy.optimize import linprog
 
@@ -57,7 +58,7 @@ def _bound_by_trace(
         cuts = [np.ones(len(planes))]
         cuts += [weight * _along(slopes, v) for v in directions]
         program = linprog(-losses, A_ub=np.array(cuts), b_ub=np.ones(len(cuts)))
-        if program.x is None:  # at a huge C its numbers differ too much in size
+        if program.x is None:  # for a very large C its numbers differ too much in size
             break
         shares = np.maximum(program.x, 0.0)
         shares /= max(1.0, shares.sum())
@@ -85,7 +86,7 @@ def _half_way(
 
 
 def _leading(slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest eigenvalues, falling, and their directions as rows."""
+    """Return the largest eigenvalues in decreasing order, and eigenvectors as rows."""
     if slope.ndim == 1:
         places = np.argsort(-slope)[:N_DIRECTIONS]
         return slope[places], np.eye(len(slope))[places]

@@ -39,16 +39,16 @@ from skcoldstart.similarity._targets import (
 __all__ = ["MLRSimilarity"]
 
 
-FARTHEST = 1e150  # of mapped items; squares beyond overflow
+FARTHEST = 1e150  # of mapped items; larger squares overflow
 
 
 def _in_units(X: np.ndarray) -> tuple[np.ndarray, float, int, np.ndarray]:
-    """Return the mean row, the unit as mantissa and power of 2, and rows in units.
+    """Return the mean row, the unit as mantissa and power of 2, and scaled rows.
 
-    The unit is the root of the mean squared distance, 1 where rows do not differ.
+    The unit is the root of the mean squared distance, or 1 if all rows are equal.
     Shapes: `X` (n_items, n_features).
     """
-    # A power of 2 changes no digit and keeps squares within double precision.
+    # A power of 2 does not round and keeps squares in the range of double precision.
     _, exponent = np.frexp(np.abs(X).max())
     rows = np.ldexp(X, -exponent)
     mean = rows.mean(axis=0)
@@ -62,8 +62,9 @@ def _in_units(X: np.ndarray) -> tuple[np.ndarray, float, int, np.ndarray]:
 def _knows_users(estimator: "MLRSimilarity") -> bool:
     if hasattr(estimator, "components_") and not hasattr(estimator, "user_factors_"):
         raise AttributeError(
-            "It was fitted to labels or relevance alone, which name no users. Fit it "
-            "to plays of shape (n_items, n_users), with relevance= if that decides."
+            "It was fitted to labels or relevance without plays, so it has no users. "
+            "Fit it to plays of shape (n_items, n_users), if needed together with "
+            "relevance=."
         )
     return True
 
@@ -76,87 +77,89 @@ class MLRSimilarity(
 ):
     r"""Learn a metric that ranks similar items first: metric learning to rank.
 
-    Content is mapped linearly so that items relevant to each other (those with the
-    same listeners, say) are nearer than others. A user's score of a new item is its
-    mean similarity to the items that the user played.
+    Content is mapped linearly so that relevant items, such as those with the same
+    listeners, are nearer than others. A user's score of a new item is its mean
+    similarity to the items that the user played.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     n_components : int, default=None
-        Rank of the metric; ``None`` means full rank: `n_features`, or `n_items` - 1
-        where that is less.
+        Rank of the metric; ``None`` means full rank: `n_features`, or `n_items` - 1 if
+        that is smaller.
     C : float, default=10.0
-        Weight of the rankings against the regularizer; 1 to 1000 is worth a search.
+        Weight of the rankings relative to the regularizer; search over 1 to 1000.
     loss : {"auc", "map", "mrr", "precision@k", "ndcg@k"}, default="auc"
-        Ranking measure that is optimised; "precision" and "ndcg" are accepted for the
-        last two, cut at `k`.
+        Ranking measure to optimize; "precision" and "ndcg" are accepted for the last
+        two, with the cutoff `k`.
     regularizer : {"trace", "frobenius"}, default="trace"
-        Penalty: tr(W), which prefers low rank, or half the squared Frobenius norm of
-        W; either divided by the number of features.
+        Penalty: tr(W), which favours low rank, or half the squared Frobenius norm of W.
+        Both are divided by the number of features.
     diagonal : bool, default=False
-        Learn a weight for each feature instead of a full metric.
+        Whether to learn one weight per feature instead of a full metric.
     scale : bool, default=True
-        Learn in units in which the mean squared distance of items is 1, so that `C`
-        means the same on every data set. Results are in the units of X either way.
+        Whether to learn in units in which the mean squared distance of items is 1, so
+        that `C` has the same meaning for every data set. Results are always in the
+        units of X.
     n_relevant : int, default=10
-        Items at most that plays make relevant to an item: those of the largest
+        Maximum number of relevant items of an item from plays: those with the largest
         Jaccard index of their sets of listeners.
     k : int, default=10
-        Ranks that "precision@k" and "ndcg@k" look at.
+        Number of ranks of "precision@k" and "ndcg@k".
     metric : {"cosine", "neg_sqeuclidean"}, default="cosine"
-        Similarity of mapped items, about the mean of the training items. Which one
-        is better depends on the content: let a search choose.
+        Similarity of mapped items, relative to the mean of the training items. The
+        better one depends on the content: choose by a search.
     solver : {"auto", "lbfgs", "sgd"}, default="auto"
-        L-BFGS on all queries, or Adam on batches of them, stopped when held-out
-        queries gain no more. "auto" is "lbfgs" while queries times items are at most
+        L-BFGS on all queries, or Adam on batches of queries, stopped when held-out
+        queries no longer improve. "auto" is "lbfgs" if queries times items are at most
         5 million.
     max_iter : int, default=200
-        Iterations of L-BFGS, or passes over the queries, at most.
+        Maximum number of iterations of L-BFGS, or of passes over the queries.
     tol : float, default=1e-4
-        Share of the objective that must be gained to go on; "sgd" asks for ten times
-        as much of a pass.
+        Minimum relative decrease of the objective to continue; "sgd" requires ten times
+        as much in a pass.
     batch_size : int, default=512
-        Queries of one step of "sgd".
+        Number of queries in a step of "sgd".
     random_state : int, RandomState instance or None, default=None
-        Draws batches and held-out queries of "sgd", and the metrics around the result
-        by which the gap is bounded. Pass an int for reproducible results.
+        Selects batches and held-out queries of "sgd", and the metrics near the result
+        that bound the gap. Pass an int for reproducible results.
     n_jobs : int, default=None
-        Threads; ``None`` means all that are available. Any number gives the same bits.
+        Number of threads; ``None`` means all. The result is the same for any number.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
         The map L; the metric is W = L'L.
     user_factors_ : ndarray of shape (n_users, k)
-        Mean of the items that each user played, as it enters scores: k is
-        n_components, and 2 more with "neg_sqeuclidean"; only where y held plays.
+        Mean of the items that each user played, for scores: k is n_components, and 2
+        more with "neg_sqeuclidean". Exists only if y was plays.
     n_users_ : int
-        Number of users, the columns of y; only where y held plays.
+        Number of users, the columns of y. Exists only if y was plays.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`; missing without.
+        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+        have names.
     mean_ : ndarray of shape (n_features,)
-        Mean of the training items, about which cosines are taken.
+        Mean of the training items, subtracted before cosines.
     relevant_counts_ : ndarray of shape (n_items,)
-        Relevant items of each training item.
+        Number of relevant items of each training item.
     objective_ : float
         The exact objective, over all queries.
     duality_gap_ : float
-        `objective_` less a lower bound of that of any (diagonal) metric; NaN where it
-        was not computed, after "sgd" or with more than 512 features.
+        `objective_` minus a lower bound for any (diagonal) metric. NaN if it was not
+        computed: after "sgd", or with more than 512 features.
     n_iter_ : int
-        Iterations made, or passes.
+        Number of iterations or passes.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where `X` has them.
+        Names of features, if `X` has them.
 
     See Also
     --------
-    skcoldstart.ContentProfileRecommender : The same score with nothing learnt.
+    skcoldstart.ContentProfileRecommender : The same score without learning.
     skcoldstart.ColdStartRecommender : Learns factors instead of a metric.
 
     Notes
@@ -169,14 +172,14 @@ class MLRSimilarity(
 
     :math:`v_{qj} = -(x_q - x_j)^\top W (x_q - x_j)`, over m queries with
     :math:`P_q > 0` relevant and :math:`N_q > 0` irrelevant items, rankings r and their
-    loss :math:`\Delta`, 1 minus the measure named. Every maximum is found exactly: for
-    AUC pair by pair, for MAP after [2]_, for precision and nDCG by dynamic
-    programming. F is convex in W and is minimised in L without cutting planes; one
-    evaluation costs O(m n (n_components + log P) + n d n_components) time, and memory
-    of one million scores a thread.
+    loss :math:`\Delta`, 1 minus the selected measure. Every maximum is found exactly:
+    for AUC pair by pair, for MAP as in [2]_, for precision and nDCG by dynamic
+    programming. F is convex in W and is minimized in L without cutting planes; one
+    evaluation costs O(m n (n_components + log P) + n d n_components) time, and the
+    memory of one million scores per thread.
 
-    The mean similarity to played items is a product with their mean: no table of items
-    by items is made. A user who played none scores 0 everywhere.
+    The mean similarity to played items is a product with their mean, so a table of
+    items by items is not needed. All scores of a user without plays are 0.
 
     References
     ----------
@@ -282,17 +285,17 @@ class MLRSimilarity(
             Content, computed in float64.
         y : {array-like, sparse} of shape (n_items, n_users) or array-like of shape \
                 (n_items,), default=None
-            Play counts, >= 0, by which the items of the most similar listeners are
-            relevant; or class labels, by which those of the same class are. Needed
-            unless `relevance` is given.
+            Play counts, >= 0: items with the most similar listeners are relevant. Or
+            class labels: items of the same class are relevant. Required unless
+            `relevance` is given.
         relevance : {array-like, sparse} of shape (n_items, n_items), default=None
-            Item j is relevant to item q where entry (q, j) is not 0; the diagonal is
-            ignored. Decides in place of `y`, whose plays are then kept for scores.
+            Item j is relevant to item q if entry (q, j) is not 0; the diagonal is
+            ignored. Replaces `y`, whose plays are then used only for scores.
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist. Items of one group are neither
             relevant nor irrelevant to each other.
         user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` holds plays and is no DataFrame that has them.
+            Names of users, if `y` is plays and not a DataFrame with named columns.
 
         Returns
         -------
@@ -303,7 +306,8 @@ class MLRSimilarity(
         ------
         ValueError
             If arguments are malformed or do not fit together, no item has both relevant
-            and irrelevant items, or `n_components` is too large or meets `diagonal`.
+            and irrelevant items, or `n_components` is too large or set together with
+            `diagonal`.
         """
         n_items = count_items(X)
         plays, labels = check_target(self, X, y, relevance, user_ids)
@@ -324,11 +328,11 @@ class MLRSimilarity(
         )
         mean, spread, exponent, rows = _in_units(X)
         C: Any = np.float64(self.C)
-        if not self.scale:  # what the penalty in the units of X is worth in these
+        if not self.scale:  # weight of the penalty in these units
             with np.errstate(over="ignore", under="ignore"):
                 unit = np.ldexp(spread, exponent)
                 C = C * unit ** (2 if self.regularizer == "trace" else 4)
-        # Beyond these bounds the penalty, or the rankings, decide alone.
+        # Beyond these bounds only the penalty, or only the rankings, have an effect.
         C = float(np.clip(C, 1e-30, 1e30))
         with worker_threads(self.n_jobs) as run:
             objective = RankingObjective(
@@ -355,7 +359,7 @@ class MLRSimilarity(
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Map content to where Euclidean distance is the learnt one.
+        """Map content so that the Euclidean distance is the learned distance.
 
         Parameters
         ----------
@@ -371,7 +375,7 @@ class MLRSimilarity(
         return self._check_content(X) @ self.components_.T
 
     def similarity(self, X: Any, Z: Any) -> np.ndarray:
-        """Compute the similarity of items, by the parameter `metric`.
+        """Compute the similarity of items with the parameter `metric`.
 
         Parameters
         ----------
@@ -401,9 +405,9 @@ class MLRSimilarity(
         W = self.components_.T @ self.components_
         if self.components_.any() and not (np.isfinite(W).all() and W.any()):
             raise ValueError(
-                f"components_ are of size {np.abs(self.components_).max():.3g}, the "
-                "squares of which are beyond double precision. Divide X by a number "
-                "of its own size before fit."
+                f"components_ are of size {np.abs(self.components_).max():.3g}, and "
+                f"their squares exceed double precision. Scale X to values near 1 "
+                f"before fit."
             )
         return W
 
@@ -419,25 +423,26 @@ class MLRSimilarity(
         Returns
         -------
         ndarray of shape (n_items, n_components) or (n_items, n_components + 2)
-            Unit vectors for cosines; for distances also what lengths add to them.
+            Unit vectors for cosines; for distances with two more columns for the
+            lengths.
         """
         check_is_fitted(self)
         return candidates(self._embed(X), self._metric)
 
     @available_if(_knows_users)
     def predict(self, X: Any) -> np.ndarray:
-        """Score every item for every user by the mean similarity to what they played.
+        """Score every item for every user by the mean similarity to the played items.
 
         Parameters
         ----------
         X : array-like of shape (n_items, n_features)
-            Content of items; nobody needs to have played them.
+            Content of items. They need no plays.
 
         Returns
         -------
         ndarray of shape (n_items, n_users)
-            Scores; a user's items are ranked by their column, highest first. For
-            large catalogues prefer `recommend`, which never holds this table.
+            Scores. The items of a user are ranked by their column, highest first. For
+            large catalogues prefer `recommend`, which does not build this table.
         """
         return super().predict(X)
 
@@ -455,8 +460,8 @@ class MLRSimilarity(
         Returns
         -------
         float
-            With plays, mAP@500 over users, as of every recommender. With labels, the
-            mean over items that ask for the others of their class, by distance.
+            With plays, mAP@500 over users, as for every recommender. With labels, the
+            mean over items as queries for the others of their class, by distance.
 
         Raises
         ------
@@ -490,14 +495,14 @@ class MLRSimilarity(
         """Average the items that each user played."""
         self._metric = self.metric
         for name in ("user_factors_", "n_users_"):
-            self.__dict__.pop(name, None)  # of an earlier fit
+            self.__dict__.pop(name, None)  # from an earlier fit
         if plays is not None:
             rows = anchors(self._map(X), self._metric)
             self.user_factors_ = mean_of_played(plays, rows)
             self.n_users_ = plays.shape[1]
 
     def _embed(self, X: Any) -> np.ndarray:
-        """Map content about the mean of the training items."""
+        """Map content relative to the mean of the training items."""
         return self._map(self._check_content(X))
 
     def _map(self, X: np.ndarray) -> np.ndarray:
@@ -522,7 +527,7 @@ class MLRSimilarity(
         return self.components_.shape[0]
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that y may also hold one label for each item."""
+        """Declare that y may also be one label per item."""
         tags = super().__sklearn_tags__()
         tags.target_tags.single_output = True
         tags.target_tags.positive_only = False

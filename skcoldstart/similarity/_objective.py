@@ -14,7 +14,7 @@ BLOCK_SCORES = 1 << 20  # scores held at a time; fixed, so that sums do not depe
 
 
 def embed(X: np.ndarray, L: np.ndarray) -> np.ndarray:
-    """Return X L', where a vector L stands for a diagonal matrix."""
+    """Return X L', where a vector L means a diagonal matrix."""
     return X * L if L.ndim == 1 else X @ L.T
 
 
@@ -50,8 +50,8 @@ class RankingObjective:
             raise ValueError(
                 f"None of {len(X)} items has both relevant and irrelevant items "
                 f"({n_asking} have relevant ones), so there is nothing to rank. With "
-                "plays, two items need a listener in common; with labels, two items "
-                "of a class and one of another."
+                f"plays, two items must have a common listener; with labels, there "
+                f"must be two items of one class and one of another."
             )
 
     def penalty(self, L: np.ndarray) -> tuple[float, np.ndarray]:
@@ -102,7 +102,7 @@ class RankingObjective:
     def _hinge(
         self, Z: np.ndarray, queries: np.ndarray, rows: np.ndarray
     ) -> tuple[float, np.ndarray]:
-        """Return the sum of hinges and, where rows is Z, its gradient in Z.
+        """Return the sum of hinges and, if rows is Z, its gradient in Z.
 
         With T the gradient in the scores v_qj = -|z_q - z_j|^2, the gradient in the
         metric is that of sum_qj T_qj v_qj: rows of queries get 2 T Z, all rows get
@@ -150,7 +150,7 @@ class RankingObjective:
     def _in_blocks(
         self, queries: np.ndarray, work: Callable[[np.ndarray], Any]
     ) -> Iterator[Any]:
-        """Yield results of blocks in order, a few of them at work at a time."""
+        """Yield results of blocks in order, computing a few at a time."""
         blocks = self._blocks(queries)
         for start in range(0, len(blocks), self._n_threads):
             yield from self._run(work, blocks[start : start + self._n_threads])

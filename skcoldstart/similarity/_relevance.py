@@ -1,4 +1,4 @@
-"""Which items are relevant to which, from plays, labels or a table."""
+"""Relevant items, from plays, labels or a table."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def find_relevant(
     n_relevant: int,
     n_jobs: int | None,
 ) -> "LabelRelevance | TableRelevance":
-    """Take what is relevant from a table, else from labels, else from plays.
+    """Return relevance from a table, from labels or from plays, in this order.
 
     Shapes: `plays` (n_items, n_users), `labels` (n_items,), `table` (n_items, n_items),
     `groups` (n_items,).
@@ -37,7 +37,7 @@ def find_relevant(
 def listeners_in_common(
     plays: sp.csr_array, groups: np.ndarray, n_relevant: int, n_jobs: int | None
 ) -> sp.csr_array:
-    """Mark the items whose sets of listeners are most like an item's own.
+    """Mark the items whose sets of listeners are most similar to an item's.
 
     Shapes: `plays` (n_items, n_users), `groups` (n_items,) -> (n_items, n_items).
     """
@@ -55,7 +55,7 @@ def listeners_in_common(
         index[groups[items][:, np.newaxis] == groups] = 0
         return index.T
 
-    # Items ask for items here, as users do elsewhere.
+    # Items are queries here, as users are elsewhere.
     scores = CallableScores(jaccard, n_items, n_items)
     n_most = min(n_relevant, n_items)
     found, values = top_n_per_user(scores, n_most, n_jobs=n_jobs)
@@ -89,7 +89,7 @@ class TableRelevance:
 
 
 class LabelRelevance:
-    """Items of the same class; never listed for more than the queries asked about.
+    """Items of the same class, listed only for the requested queries.
 
     Shapes: `labels` (n_items,), `groups` (n_items,).
     """

@@ -1,4 +1,4 @@
-"""Similarities of mapped items as products of factors, and how well they retrieve."""
+"""Similarities of mapped items as products of factors, and their evaluation."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +19,7 @@ def candidates(Z: np.ndarray, metric: str) -> np.ndarray:
 
 
 def anchors(Z: np.ndarray, metric: str) -> np.ndarray:
-    """Return factors of the items that others are compared with."""
+    """Return factors of the items with which others are compared."""
     if metric == "cosine":
         return normalize(Z)
     squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis]
@@ -27,7 +27,7 @@ def anchors(Z: np.ndarray, metric: str) -> np.ndarray:
 
 
 def mean_of_played(plays: sp.csr_array, rows: np.ndarray) -> np.ndarray:
-    """Return the mean row of the items that each user played; 0 where none."""
+    """Return the mean row of the items that each user played; 0 if there are none."""
     shares = sp.csr_array(
         (np.ones(plays.nnz), plays.indices, plays.indptr), shape=plays.shape
     )
@@ -35,7 +35,7 @@ def mean_of_played(plays: sp.csr_array, rows: np.ndarray) -> np.ndarray:
 
 
 def label_precision(Z: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean average precision of rows as queries for others of their class.
+    """Return the mean average precision of rows as queries for their class.
 
     Shapes: `Z` (n_items, n_components), `labels` (n_items,).
     """
@@ -47,7 +47,7 @@ def label_precision(Z: np.ndarray, labels: np.ndarray) -> float:
         rows = queries[start : start + size]
         scores = 2.0 * Z[rows] @ Z.T - squares
         same = labels[rows][:, np.newaxis] == labels
-        # The last place harms no precision: there an item does not find itself.
+        # The item itself is ranked last, where it does not affect the precision.
         own = np.arange(len(rows)), rows
         scores[own], same[own] = scores.min() - 1.0, False
         total += len(rows) * label_ranking_average_precision_score(same, scores)

@@ -1,6 +1,6 @@
-"""From an objective to the best metric found, and what is known about it.
+"""Minimize the objective, and describe the result.
 
-L-BFGS serves small problems, Adam large ones.
+L-BFGS is used for small problems, Adam for large ones.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from skcoldstart.similarity._objective import RankingObjective, embed
 __all__ = ["Trained", "minimize_lbfgs", "minimize_sgd", "starting_factor", "train"]
 
 LBFGS_SCORES = 5_000_000  # queries times items up to which "auto" is "lbfgs"
-CERTIFIED_FEATURES = 512  # up to which a bound costs less than the minimisation
+CERTIFIED_FEATURES = 512  # up to which a bound costs less than the minimization
 START_SCALES = 10.0 ** np.arange(-1.0, 1.6, 0.5)  # not nearer to 0, a saddle
-START_QUERIES = 256  # that judge them
+START_QUERIES = 256  # that evaluate them
 N_CORRECTIONS = 20
 N_RESTARTS = 3
 BETAS = (0.9, 0.99)
-STEP = 0.3  # of the root mean square of the starting factor
-DECAY = 0.3  # of the step after a pass that did not help
-PATIENCE = 3  # passes in a row that do not help, until the end
-WORTH_A_PASS = 10.0  # times tol, the share of the objective that helps
+STEP = 0.3  # relative to the root mean square of the initial factor
+DECAY = 0.3  # of the step after a pass without improvement
+PATIENCE = 3  # consecutive passes without improvement before the end
+WORTH_A_PASS = 10.0  # times tol, the relative decrease that is an improvement
 VALIDATION_SHARE = 0.1
 MAX_VALIDATION = 1024
 
@@ -45,7 +45,7 @@ class Trained:
 def train(
     objective: RankingObjective, n_components: int, params: Any, seed: int
 ) -> Trained:
-    """Minimise an objective and warn where the result is not what it seems."""
+    """Minimize an objective, and warn if it did not converge or collapsed."""
     L = starting_factor(objective, n_components, diagonal=params.diagonal, seed=seed)
     solver, options = params.solver, {"max_iter": params.max_iter, "tol": params.tol}
     if solver == "auto":
@@ -64,8 +64,8 @@ def train(
             converged = True
     if not converged:
         warn(
-            f"L-BFGS made {n_iter} iterations without converging; raise max_iter or "
-            "tol.",
+            f"L-BFGS made {n_iter} iterations without converging; increase max_iter "
+            f"or tol.",
             ConvergenceWarning,
         )
     value = objective.value(L, objective.queries)
@@ -75,10 +75,10 @@ def train(
         bound = lower_bound(objective, L, seed)
     if value >= nothing * (1 - 1e-12):
         warn(
-            f"The metric collapsed to 0: with C={params.C:g} none that was found is "
-            f"worth its penalty (it costs {value / nothing:.6g} of what no metric "
-            "costs), and all similarities are 0. To get one, raise C, or choose "
-            "loss='auc', which takes least account of the first ranks."
+            f"The metric collapsed to 0: with C={params.C:g} no metric with a lower "
+            f"objective than 0 was found (the best is {value / nothing:.6g} of it), "
+            f"and all similarities are 0. Increase C, or use loss='auc', which "
+            f"depends least on the first ranks."
         )
         L, value = np.zeros_like(L), nothing
     return Trained(L, value, value - bound, n_iter)
@@ -87,12 +87,12 @@ def train(
 def starting_factor(
     objective: RankingObjective, n_components: int, *, diagonal: bool, seed: int
 ) -> np.ndarray:
-    """Return the isotropic metric of the best scale.
+    """Return the isotropic metric with the best scale.
 
     Shapes: -> (n_components, n_features).
 
-    It is the identity, or the projection on the leading principal components where
-    there are fewer components than features.
+    It is the identity, or the projection on the leading principal components if there
+    are fewer components than features.
     """
     X = objective.X
     L: np.ndarray
@@ -112,10 +112,10 @@ def starting_factor(
 def minimize_lbfgs(
     objective: RankingObjective, L: np.ndarray, *, max_iter: int, tol: float, bar: Any
 ) -> tuple[np.ndarray, int, bool]:
-    """Minimise by L-BFGS, restarted until a restart gains next to nothing.
+    """Minimize by L-BFGS, restarted until a restart gains almost nothing.
 
-    The objective has kinks, at which the method's memory of curvature misleads it; a
-    restart forgets.
+    The objective has kinks, at which the method's memory of curvature is wrong; a
+    restart clears it.
     """
     from scipy.optimize import minimize
 
@@ -165,12 +165,13 @@ def minimize_sgd(
     rng: np.random.Generator,
     bar: Any,
 ) -> tuple[np.ndarray, int]:
-    """Minimise by Adam on batches of queries, until held-out queries gain no more."""
+    """Minimize by Adam on batches of queries, until held-out queries stop improving."""
     queries = rng.permutation(objective.queries)
     n_held = min(int(VALIDATION_SHARE * len(queries)), MAX_VALIDATION)
     held, queries = (queries[:n_held], queries[n_held:]) if n_held else (queries,) * 2
-    # Of the start, or of one in which the mean squared distance is 1: from a smaller
-    # one, as is best where the isotropic metric helps little, the way is longer.
+    # Relative to the initial factor, or to one with mean squared distance 1: from a
+    # smaller one, which is best if the isotropic metric helps little, more steps are
+    # needed.
     spread = 2.0 * embed(objective.X, L).var(axis=0).sum()
     rate = STEP * np.sqrt(np.mean(L**2) * max(1.0, 1.0 / max(spread, 1e-300)))
     best, best_value = L, objective.value(L, held)

@@ -22,15 +22,15 @@ __all__ = [
 
 
 def holds_labels(y: Any) -> bool:
-    """Tell labels, one for each item, from plays."""
+    """Return whether y is labels, one for each item, and not plays."""
     return not sp.issparse(y) and np.asarray(y).ndim == 1
 
 
 def check_target(
     estimator: Any, X: Any, y: Any, relevance: Any, user_ids: Any = None
 ) -> tuple[sp.csr_array | None, np.ndarray | None]:
-    """Return plays or labels, whichever y holds."""
-    record_user_names(estimator, None)  # forget those of an earlier fit
+    """Return plays or labels, depending on y."""
+    record_user_names(estimator, None)  # delete those of an earlier fit
     if y is None:
         if relevance is None:
             raise ValueError(
@@ -53,7 +53,7 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
 
 
 def group_codes(groups: Any, X: Any) -> np.ndarray:
-    """Return groups as codes from 0; each item its own where there are none."""
+    """Return groups as codes from 0; without groups each item is its own group."""
     if groups is None:
         return np.arange(count_items(X), dtype=np.int32)
     check_groups(groups, X)
@@ -67,8 +67,8 @@ def check_relevance(relevance: Any, n_items: int) -> sp.csr_array:
     )
     if table.shape != (n_items, n_items):
         hint = (
-            " Cross-validation takes rows of it but not columns: fit to plays or "
-            "labels there."
+            " Cross-validation selects its rows but not its columns: fit to plays or "
+            "labels instead."
             if table.shape[0] == n_items
             else ""
         )

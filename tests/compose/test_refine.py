@@ -101,7 +101,7 @@ def test_the_recommender_is_not_changed(world, model):
 def test_malformed_plays_are_refused(world, model):
     X, y = world
     with pytest.raises(
-        ValueError, match="y_so_far has 199 columns but fit saw 200 users"
+        ValueError, match="y_so_far has 199 columns but fit received 200 users"
     ):
         model.refine_factors(X[100:], y[100:, :199])
     with pytest.raises(ValueError, match=r"y_so_far must have one row per item"):

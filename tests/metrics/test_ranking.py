@@ -295,7 +295,7 @@ def test_infinite_scores_rank_like_very_large_ones(average, rng):
 def test_a_positive_scored_minus_infinity_raises(average):
     y, scores = np.eye(3), np.ones((3, 3))
     scores[2, 2] = -np.inf
-    with pytest.raises(ValueError, match="User 2 played an item whose score is -inf"):
+    with pytest.raises(ValueError, match="User 2 played an item with score -inf"):
         mean_auc(y, scores, average=average)
 
 

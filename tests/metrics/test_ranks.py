@@ -170,7 +170,7 @@ def test_users_with_many_positives_are_ranked_by_sorting_to_the_same_numbers(
         doubled = 2 * rankdata(-kept)[played].sum()
         assert ranks.midrank_sums[u] == doubled
     scores[np.flatnonzero(y[:, 1])[-1], 1] = -np.inf
-    with pytest.raises(ValueError, match="User 1 played an item whose score is -inf"):
+    with pytest.raises(ValueError, match="User 1 played an item with score -inf"):
         rank_positives(task, source)
 
 

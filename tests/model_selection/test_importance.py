@@ -131,7 +131,7 @@ def test_content_without_columns_is_refused(catalog):
     paths = [f"{i}.ogg" for i in range(90)]
     frames = [np.ones((2 + i % 2, 3)) for i in range(90)]
     for X in (paths, frames, np.array(paths)):
-        with pytest.raises(TypeError, match="no table with columns"):
+        with pytest.raises(TypeError, match="not a table with columns"):
             permutation_importance(LinearRecommender(), X, y)
 
 

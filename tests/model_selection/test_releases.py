@@ -112,7 +112,7 @@ def test_users_as_rows_and_other_models_are_refused(world):
     model, X, y = world
     with pytest.raises(ValueError, match="one row per item"):
         release_curve(model, X, y.T)
-    with pytest.raises(ValueError, match="y has 29 columns but fit saw 30"):
+    with pytest.raises(ValueError, match="y has 29 columns but fit received 30"):
         release_curve(model, X, y[:, :29])
     kernel = ContentKNNRecommender().fit(X, y)
     with pytest.raises(TypeError, match="refine_factors"):

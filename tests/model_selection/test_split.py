@@ -130,7 +130,7 @@ def test_dates_travel_as_groups_through_a_search(routing, catalog):
         (ReleaseDateSplit(), np.zeros(7), r"groups has shape \(7,\) but X has 8 items"),
         (ReleaseDateSplit(), [np.nan] * 3 + [1.0] * 5, "3 items have no release date"),
         (ReleaseDateSplit(), [1] * 4 + [2] * 4, "2 different release dates; .* 6"),
-        (ReleaseDateSplit(cutoffs=[3, 2]), np.arange(8), "dates that rise"),
+        (ReleaseDateSplit(cutoffs=[3, 2]), np.arange(8), "increasing dates"),
         (ReleaseDateSplit(cutoffs=[9]), np.arange(8), "range of dates, 0 to 7"),
         (
             ReleaseDateSplit(cutoffs=["3"]),
@@ -183,7 +183,7 @@ def test_same_seed_same_split_and_y_is_left_alone(splitter, catalog):
 @pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
 def test_what_rows_cannot_express_is_refused_as_cv(splitter, catalog):
     X, y = catalog
-    with pytest.raises(TypeError, match="splits plays, not only items"):
+    with pytest.raises(TypeError, match="splits plays instead of items"):
         cross_validate(FactorRecommender(), X, y, cv=splitter)
     # A search of scikit-learn unpacks pairs.
     with pytest.raises(ValueError, match="too many values to unpack"):

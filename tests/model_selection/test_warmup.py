@@ -144,7 +144,7 @@ def test_steps_before_the_recommender_reach_update(catalog):
 
 @pytest.mark.parametrize("n_plays", [[], [1, 1], [2, 1], [-1, 2], [0.5]])
 def test_points_that_do_not_rise_are_refused(n_plays, catalog):
-    with pytest.raises(ValueError, match="whole numbers of at least 0 that rise"):
+    with pytest.raises(ValueError, match="increasing integers of at least 0"):
         warmup_curve(ContentProfileRecommender(), *catalog, n_plays=n_plays)
 
 

@@ -142,7 +142,7 @@ def test_items_beyond_double_precision_are_named(world):
         with pytest.raises(ValueError, match=r"Item 7 of X holds values .*1e\+200"):
             method(X)
     model = MLRSimilarity(tol=1e-2).fit(np.ldexp(world.X, 600), world.y)
-    with pytest.raises(ValueError, match="Divide X"):
+    with pytest.raises(ValueError, match="Scale X"):
         model.get_mahalanobis_matrix()
 
 
@@ -250,7 +250,7 @@ def test_items_that_do_not_differ_are_ranked_by_nothing(world):
 @pytest.mark.parametrize("metric", list(SIMILARITIES))
 @pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
 def test_a_metric_not_worth_its_penalty_collapses_with_a_warning(metric, solver, world):
-    with pytest.warns(UserWarning, match=r"collapsed.*raise C"):
+    with pytest.warns(UserWarning, match=r"collapsed.*Increase C"):
         model = fitted(world, C=1e-3, metric=metric, solver=solver)
     assert_array_equal(model.components_, 0)
     assert_array_equal(model.predict(world.X), 0)
@@ -324,7 +324,9 @@ def test_what_cannot_be_ranked_is_refused_with_the_counts(rng):
 
 
 def test_relevance_of_a_fold_is_refused_with_the_reason(rng):
-    with pytest.raises(ValueError, match=r"\(15, 20\).*takes rows of it but not col"):
+    with pytest.raises(
+        ValueError, match=r"\(15, 20\).*selects its rows but not its col"
+    ):
         MLRSimilarity().fit(rng.normal(size=(15, 3)), relevance=np.ones((15, 20)))
 
 

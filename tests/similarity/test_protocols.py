@@ -108,7 +108,7 @@ def test_without_users_there_are_no_scores_and_it_says_why(wine):
     for method in ("predict", "recommend"):
         with pytest.raises(AttributeError) as error:
             getattr(model, method)(X)
-        assert "name no users" in str(error.value.__cause__)
+        assert "has no users" in str(error.value.__cause__)
 
 
 def test_a_refit_to_labels_forgets_users(world):
