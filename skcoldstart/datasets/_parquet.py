@@ -1,4 +1,4 @@
-"""Events in parquet files, read by row group."""
+"""Read events from parquet files by row group."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from skcoldstart.datasets._blocks import (
 
 __all__ = ["GROUP_BY_GROUP", "PARQUET", "parquet", "parquet_blocks", "parquet_files"]
 
-PARQUET = b"PAR1"  # what its files begin with
+PARQUET = b"PAR1"  # first bytes of its files
 # pyarrow otherwise reads all row groups of the wanted columns ahead.
 GROUP_BY_GROUP = {"pre_buffer": False}
 
@@ -30,7 +30,7 @@ def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
 
 @contextmanager
 def parquet(path: Any) -> Iterator[Any]:
-    """Give pyarrow.parquet, and name the file whose damage it meets."""
+    """Yield pyarrow.parquet, and name the damaged file in its errors."""
     require_pyarrow(path)
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -44,7 +44,7 @@ def parquet(path: Any) -> Iterator[Any]:
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """Return a file, or those of a folder in the order of their names."""
+    """Return a file, or the files of a folder in the order of their names."""
     if not path.is_dir():
         return [path]
     files = sorted(p for p in path.rglob("*.parquet") if p.is_file())
