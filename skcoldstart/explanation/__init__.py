@@ -1,4 +1,4 @@
-"""Why an item is recommended: contributions that add up to its score."""
+"""Explanations: contributions that sum to a score; diversity and exposure."""
 
 from skcoldstart.explanation._explain import explain
 from skcoldstart.explanation._variety import diversify, exposure_report

@@ -1,4 +1,4 @@
-"""Explanations: the largest contributions to each score, and what is left."""
+"""Explanations: the largest contributions to each score, and the rest."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def explain(
     item_ids: Any = None,
     by: str = "auto",
 ) -> Any:
-    """Say which songs or which content make the scores of items for users.
+    """Split the scores of items for users into contributions of songs or content.
 
     .. versionadded:: 0.2
 
@@ -35,43 +35,43 @@ def explain(
     model : estimator
         A fitted recommender, or a search or Pipeline that ends in one.
     X_items : sequence of n_items items
-        Items to explain, in the form given to `fit`.
+        Items to explain, in the same form as in `fit`.
     users : array-like of int, bool or labels
         Users whose scores are explained, as in `recommend`.
     n : int or None, default=5
-        Contributions to report for each item and user, largest absolute value first;
-        what is left is one more row. ``None`` reports all.
+        Number of contributions for each item and user, largest absolute value first;
+        the rest is one more row. ``None`` returns all.
     X_train : sequence of n_train items, default=None
-        Content that the recommender was fitted to; needed to explain factors by songs.
+        Content that the recommender was fitted on; required to explain factors by
+        songs.
     item_ids : array-like of shape (n_train,), default=None
         Names of the training items; ``None`` means their rows.
     by : {"auto", "songs", "content"}, default="auto"
         "songs" splits a score over training songs, "content" over columns of content.
-        "auto" takes songs where a model is made of them or `X_train` is given.
+        "auto" means songs if the model is a sum over songs or `X_train` is given.
 
     Returns
     -------
     DataFrame, or dict of columns where pandas is not installed
-        A row for each contribution, with the columns ``item`` (row of `X_items`),
-        ``user``, ``rank`` (from 1; 0 for what is left), ``kind`` ("song", "content",
+        One row for each contribution, with the columns ``item`` (row of `X_items`),
+        ``user``, ``rank`` (from 1; 0 for the rest), ``kind`` ("song", "content",
         "popularity", "plays", "constant" or "rest"), ``source`` (a song or the name of
-        a column) and
-        ``contribution``. Those of an item and a user add up to its score.
+        a column) and ``contribution``. The contributions of an item and a user sum to
+        the score.
 
     Raises
     ------
     TypeError
-        If the recommender is not a sum of parts that can be named.
+        If the scores of the recommender are not a sum of named parts.
     ValueError
-        If `X_train` is missing or is not what the recommender was fitted to, or users
-        are unknown.
+        If `X_train` is missing or is not the content of `fit`, or users are unknown.
 
     Notes
     -----
-    Contributions add up to the score, exactly up to rounding.
+    Contributions sum to the score, up to rounding.
 
-    - `ContentKNNRecommender`: a song that the user played contributes its share in the
-      kernel times the weight of its plays.
+    - `ContentKNNRecommender`: a song that the user played contributes its normalized
+      kernel weight times the weight of its plays.
     - `ContentProfileRecommender`: a column of content contributes its product with the
       user's profile.
     - `ColdStartRecommender` with a ridge or a kernel ridge: the predicted factors are a
@@ -84,10 +84,10 @@ def explain(
       a `play_weight` are split by content; by songs they are one of kind "plays".
     - `PopularityRecommender`: the score is one contribution of kind "popularity".
     - `BlendRecommender`: the contributions of its recommenders in units of the blend,
-      added up where they have the same source; what centres its scores is a constant.
+      added up for equal sources; the shift that centers its scores is a constant.
 
     Steps before the last one of a regressor are applied first; "content" then means
-    their output, under the names of its ``get_feature_names_out``.
+    their output, with the names from ``get_feature_names_out``.
 
     Examples
     --------
@@ -128,8 +128,8 @@ def explain(
 def _largest(
     parts: list[Parts], item: int, user: int, n: int | None, score: float
 ) -> list[dict[str, Any]]:
-    """Return the largest parts of a score, and what is left."""
-    sums: dict[tuple[str, Any], float] = {}  # a song may come from several parts
+    """Return the largest parts of a score, and the rest."""
+    sums: dict[tuple[str, Any], float] = {}  # a song may be in several parts
     for part in parts:
         names, contributions = part.of_pair(item, user)
         for i in np.flatnonzero(contributions):

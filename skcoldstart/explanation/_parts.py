@@ -1,4 +1,4 @@
-"""Scores as sums of named parts: products of a table of items and a table of users."""
+"""Scores as sums of named parts, each a product of an item and a user value."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from skcoldstart.compose import (
 
 __all__ = ["Parts", "parts_of"]
 
-# Dual weights reproduce the predictions of a fitted regressor as closely as this.
+# Maximum relative difference between predictions and dual weights.
 _TOLERANCE = 1e-3
 _POPULARITY = np.array(["(predicted popularity)"], dtype=object)
 
@@ -93,7 +93,7 @@ def _refuse(model: Any, by: str, only: str) -> None:
 
 
 def _columns_behind_factors(model: Any, X: Any, users: np.ndarray) -> list[Parts]:
-    """Split scores by column of what the last step of the regressor sees."""
+    """Split scores by the input columns of the last step of the regressor."""
     features, head = features_and_head(model.regressor_, X)
     if not isinstance(head, LINEAR_REGRESSORS):
         raise TypeError(
@@ -118,7 +118,7 @@ def _columns_behind_factors(model: Any, X: Any, users: np.ndarray) -> list[Parts
 
 
 def _popularity(model: Any, X: Any, B: np.ndarray) -> list[Parts]:
-    """Return the part that predicted popularity has, the last column of factors."""
+    """Return the part of predicted popularity, the last column of factors."""
     if not model.popularity_weight:
         return []
     A = model.predict_factors(X)[:, -1:]
@@ -135,7 +135,7 @@ def _parts_of_blend(
         known = X_train
         if known is not None:
             known = open_recommender(model.recommenders_[m], known)[1]
-        # Neighbours are songs and profiles are content, whatever is asked for.
+        # Neighbours are always songs and profiles are always content.
         one_kind = (ContentKNNRecommender, ContentProfileRecommender)
         own = parts_of(
             *(recommender, content, users),
@@ -161,19 +161,20 @@ def _songs_behind_factors(
     """Split scores by training song, through the dual weights of a ridge."""
     if X_train is None:
         raise ValueError(
-            "by='songs' needs X_train, the content that the recommender was fitted to."
+            "by='songs' requires X_train, the content that the recommender was fitted "
+            "on."
         )
     if model.group_level:
         raise TypeError(
-            "With group_level=True the regressor has learnt groups and not songs; pass "
-            "by='content'."
+            "With group_level=True the regressor was fitted on groups instead of "
+            "songs; pass by='content'."
         )
     played, targets = model.training_factors()
     n_train = X_train.shape[0] if hasattr(X_train, "shape") else len(X_train)
     if n_train <= int(played.max()):
         raise ValueError(
-            f"X_train has {n_train} items, but the recommender was fitted to more; "
-            "pass the content that it was fitted to, whole and in the same order."
+            f"X_train has {n_train} items, but the recommender was fitted on more; "
+            f"pass the complete content of fit in the same order."
         )
     known, head = features_and_head(model.regressor_, X_train)
     new, _ = features_and_head(model.regressor_, X)
@@ -184,14 +185,14 @@ def _songs_behind_factors(
     gap = np.abs(weights @ targets - predicted).max()
     if gap > _TOLERANCE * max(np.abs(predicted).max(), 1e-30):
         raise ValueError(
-            f"Dual weights on X_train miss the predictions of the regressor by "
-            f"{gap:.2g}; pass the content that it was fitted to. Weighted items "
+            f"Dual weights on X_train differ from the predictions of the regressor by "
+            f"{gap:.2g}; pass the content of fit. Weighted items "
             "(item_weight, sample_weight) cannot be explained by songs."
         )
     labels = played if item_ids is None else np.asarray(item_ids)[played]
     B = model.user_factors_[users].astype(np.float64)
     parts = [Parts("song", labels, weights, B[:, :k] @ targets.T)]
-    if model.play_weight:  # who played which song is not kept: one sum for them
+    if model.play_weight:  # plays of single songs are not stored: one sum for all
         stop = factors.shape[1] - bool(model.popularity_weight)
         smoothed = factors[:, k:stop].astype(np.float64) @ B[:, k:stop].T
         label = np.array(["(smoothed plays)"] * len(users), dtype=object)
@@ -200,13 +201,13 @@ def _songs_behind_factors(
 
 
 def _column_names(model: Any, n_columns: int) -> np.ndarray:
-    """Return names of the columns of content that a model sees."""
+    """Return names of the columns of a model's content."""
     regressor = getattr(model, "regressor_", None)
     if isinstance(regressor, Pipeline) and len(regressor) > 1:
         try:
             return np.asarray(regressor[:-1].get_feature_names_out())
         except (AttributeError, ValueError, TypeError):
-            pass  # a step without names: columns are counted
+            pass  # a step without names: columns are numbered
     names = getattr(model, "feature_names_in_", None)
     if names is not None and len(names) == n_columns:
         return np.asarray(names)

@@ -1,4 +1,4 @@
-"""Variety within lists, and who is shown to anybody."""
+"""Diversity of lists, and exposure of items."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -41,27 +41,28 @@ def diversify(
     max_per_group: int | None = None,
     groups: Any = None,
 ) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
-    r"""Order lists anew, so that items which are alike do not stand together.
+    r"""Reorder lists so that similar items are not next to each other.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     items : array-like of int of shape (n_lists, n_candidates)
-        Lists of any library, best first: rows of `vectors`; what is masked or negative
-        is no item.
+        Lists of any library, best first: rows of `vectors`. Masked or negative entries
+        are not items.
     scores : array-like of shape (n_lists, n_candidates)
         Their scores.
     vectors : array-like of shape (n_items, n_features)
-        What items are compared by: content or factors; cosines say how alike.
+        Content or factors of items; their cosines are the similarities.
     method : {"mmr", "dpp"}, default="mmr"
-        Maximal marginal relevance, or the greedy mode of a determinantal point process.
+        Maximal marginal relevance, or greedy maximization of a determinantal point
+        process.
     trade_off : float, default=0.7
-        Weight of the scores, from 0 (variety alone) to 1 (the order of the scores).
+        Weight of the scores, from 0 (only diversity) to 1 (the order of the scores).
     n : int, default=None
-        Items to keep of each list; ``None`` means all of them.
+        Number of items of each list to keep; ``None`` means all.
     max_per_group : int, default=None
-        Items of one group in a list, at most.
+        Maximum number of items of a group in a list.
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for `max_per_group`.
 
@@ -70,34 +71,34 @@ def diversify(
     items : masked array of int of shape (n_lists, n)
         The lists in their new order, masked where they end early.
     scores : masked array of shape (n_lists, n)
-        The scores they came with.
+        Their scores.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, an item is no row of `vectors`, a score is NaN, or only
-        one of `max_per_group` and `groups` is given.
+        If shapes do not match, an item is not a row of `vectors`, a score is NaN, or
+        only one of `max_per_group` and `groups` is given.
 
     See Also
     --------
-    exposure_report : Which items are shown to anybody.
-    skcoldstart.recommend : Limits items of a group among all candidates.
+    exposure_report : Reports which items are shown.
+    skcoldstart.recommend : Limits the items of a group among all candidates.
 
     Notes
     -----
     Scores of a list are scaled to :math:`r_i` from 0 to 1; :math:`\lambda` is the
-    trade-off. **mmr** takes, one after the other, the item of largest
+    trade-off. ***mmr** selects one item after the other, each with the largest
 
     .. math:: \lambda r_i - (1 - \lambda) \max_{j \in S} \cos(v_i, v_j),
 
-    S being those taken before. **dpp** takes the item that enlarges most the
-    determinant of :math:`L_{ij} = q_i q_j (1 + \cos(v_i, v_j)) / 2` with
-    :math:`q_i = \exp(\lambda r_i / (2 (1 - \lambda)))`, which looks at all items taken
-    at once; where nothing enlarges it further, the rest follow by score. Equal items
-    keep their order. Give more candidates than are shown, such as 100 for lists of
-    10: nothing can be brought in that is not there.
+    where S are the items selected before. **dpp** selects the item that most increases
+    the determinant of :math:`L_{ij} = q_i q_j (1 + \cos(v_i, v_j)) / 2` with
+    :math:`q_i = \exp(\lambda r_i / (2 (1 - \lambda)))`, which depends on all selected
+    items together; if no item increases it, the others follow by score. Equal items
+    keep their order. Pass more candidates than are shown, such as 100 for lists of 10:
+    nothing can be brought in that is not there.
 
-    Time is O(n_lists n_candidates n (n_features + n)).
+    The time is O(n_lists n_candidates n (n_features + n)).
 
     References
     ----------
@@ -117,8 +118,8 @@ def diversify(
     unit = unit_rows(check_array(vectors, dtype=np.float64, input_name="vectors"))
     if listed.max(initial=-1) >= len(unit):
         raise ValueError(
-            f"items hold {listed.max()} but vectors has {len(unit)} rows; expected a "
-            "row for each item."
+            f"items hold {listed.max()} but vectors has {len(unit)} rows; expected "
+            f"one row per item."
         )
     if (max_per_group is None) != (groups is None):
         raise ValueError(
@@ -158,7 +159,7 @@ def _order(
     group: np.ndarray | None,
     most: int | None,
 ) -> np.ndarray:
-    """Return places of the items taken one after the other, -1 where there is none.
+    """Return positions of the selected items in order, -1 if there are no more.
 
     Shapes: `relevance, there, group` (n_lists, m), `vectors` (n_lists, m, d) ->
     (n_lists, n).
@@ -170,7 +171,7 @@ def _order(
     nearest = np.full((n_lists, m), -np.inf)
     with np.errstate(divide="ignore"):
         quality = 0.5 * trade_off / (1.0 - trade_off) if trade_off < 1.0 else np.inf
-    gain = np.ones((n_lists, m))  # what an item adds to the determinant, without q
+    gain = np.ones((n_lists, m))  # increase of the determinant by an item, without q
     roots = np.zeros((n_lists, n, m))  # rows of the Cholesky factor of the cosines
     for step in range(n):
         if trade_off == 1.0:
@@ -206,7 +207,7 @@ def _order(
 
 
 def _scaled(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Scale the scores of each list to 0 to 1, all 1 where they are equal."""
+    """Scale the scores of each list to 0 to 1; equal scores become 1."""
     low = np.where(there, values, np.inf).min(axis=1, keepdims=True)
     high = np.where(there, values, -np.inf).max(axis=1, keepdims=True)
     width = np.where(np.isfinite(high - low), high - low, 0.0)
@@ -235,35 +236,35 @@ def exposure_report(
     popularity: Any = None,
     n_strata: int = 3,
 ) -> Any:
-    r"""Report which items, artists and strata of popularity are shown to anybody.
+    r"""Report which items, artists and strata of popularity are shown to users.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     recommendations : Recommendations or array-like of int of shape (n_users, n)
-        Item indices, or the result of `skcoldstart.recommend`; what is masked or
-        negative is no recommendation.
+        Item indices, or the result of `skcoldstart.recommend`; masked or negative
+        entries are not recommendations.
     n_items : int
         Number of items that could be recommended.
     new_items : array-like of bool of shape (n_items,), default=None
-        Which items are new. ``None`` leaves these rows out.
+        Mask of new items. ``None`` leaves these rows out.
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist. ``None`` leaves this row out.
     popularity : array-like of shape (n_items,), default=None
-        Plays of the items so far, >= 0. Strata are those of the popularity of an
-        item's group where `groups` are given, so that a new song has that of its
-        artist; of the item itself otherwise. ``None`` leaves them out.
+        Plays of the items so far, >= 0. Strata are by popularity of an item's group if
+        `groups` are given, so a new song has the popularity of its artist; otherwise of
+        the item itself. ``None`` leaves them out.
     n_strata : int, default=3
-        Strata of about as many items each; fewer where values repeat.
+        Number of strata with about equal numbers of items; fewer if values repeat.
 
     Returns
     -------
     DataFrame, or dict of arrays where pandas is missing
         One row for each part: ``by`` ("all", "items", "groups" or "popularity"),
-        ``part``, ``n`` (items, or groups), ``n_shown`` (those that anybody is shown),
-        ``shown`` (their share), ``exposure`` (the share of all places in lists that
-        the part has) and ``gini`` of the places of its items, or groups.
+        ``part``, ``n`` (items, or groups), ``n_shown`` (those shown to any user),
+        ``shown`` (their fraction), ``exposure`` (the fraction of all places in lists)
+        and ``gini`` of the places of its items, or groups.
 
     Raises
     ------
@@ -272,18 +273,18 @@ def exposure_report(
 
     See Also
     --------
-    skcoldstart.metrics.coverage : The share of items shown, as a metric.
-    diversify : Orders lists anew.
+    skcoldstart.metrics.coverage : The fraction of items shown, as a metric.
+    diversify : Reorders lists.
 
     Notes
     -----
-    With the places :math:`e_1 \le \dots \le e_n` that items have in all lists, the Gini
-    coefficient is
+    With the numbers of places :math:`e_1 \le \dots \le e_n` of items in all lists, the
+    Gini coefficient is
 
     .. math:: \frac{2 \sum_i i\, e_i}{n \sum_i e_i} - \frac{n + 1}{n} ,
 
     0 where all are shown equally often, and :math:`1 - 1/n` where one item has all
-    places. Compare it for the same items and lists of one length. NaN where nothing
+    places. Compare it only for the same items and lists of equal length. NaN if nothing
     is shown.
 
     Examples
@@ -372,7 +373,7 @@ def _codes(groups: Any, n_items: int, name: str) -> np.ndarray:
     refuse_missing(
         groups,
         what=f"A value of {name}",
-        remedy="give each a group of its own, or leave them out.",
+        remedy="give each of them a group of its own, or leave them out.",
     )
     return np.unique(np.asarray(groups), return_inverse=True)[1]
 

@@ -1,6 +1,6 @@
-"""Spectrograms to item factors: the paper's convolutional network.
+"""Networks: factors from spectrograms, and embeddings learned from plays.
 
-torch and skorch are loaded when a network is fitted or used, never before.
+torch and skorch are imported only when a network is fitted or used.
 """
 
 from skcoldstart.neural._contrastive import ContrastiveEncoder

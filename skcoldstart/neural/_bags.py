@@ -1,4 +1,4 @@
-"""Plays of users dealt to bags, in which each item is predicted from the others."""
+"""Divide plays of users into bags, in which each item is predicted from the others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ __all__ = ["BagBatch", "Bags"]
 
 @dataclass(frozen=True)
 class BagBatch:
-    """Some bags, and the items in them, each once.
+    """Bags of a batch, and their distinct items.
 
     A pair is a user and an item that is predicted from the other items of its bag.
     Shapes: `items` (n_items,); `places, bags, units` (n_pairs,), the item, the bag and
-    what is left out of the bag with the item; `asked` (n_asked,), pairs of which
-    something is left; `hidden_rows, hidden_places` (n_hidden,), items that the user of
-    an asked pair played too.
+    the unit left out of the bag with the item; `asked` (n_asked,), pairs with a
+    nonempty rest of the bag; `hidden_rows, hidden_places` (n_hidden,), other items
+    played by the user of an asked pair.
     """
 
     items: np.ndarray
@@ -31,7 +31,7 @@ class BagBatch:
 
 
 class Bags:
-    """Deals the plays of users anew for each pass, and cuts passes to batches.
+    """Divides the plays of users into new bags for each pass, and passes into batches.
 
     Shapes: `plays` (n_users, n_items), `groups` (n_items,) or None.
     """
@@ -46,7 +46,7 @@ class Bags:
         seed: int,
     ) -> None:
         n_items = np.diff(plays.indptr)
-        # Whoever played one item alone has nothing to predict it from.
+        # A user with a single item has no other item to predict it from.
         self._plays = plays[np.flatnonzero(n_items > 1)]
         self._groups = groups
         self._seed = seed
@@ -74,7 +74,7 @@ class Bags:
     def _deal(
         self, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Deal each user's items in turn to that user's bags, in random order.
+        """Distribute each user's items over that user's bags, in random order.
 
         Shapes: -> (n_bags + 1,), (n_pairs,), (n_bags,).
         """
@@ -125,7 +125,7 @@ class Bags:
 
 
 def _ranges(starts: Any, sizes: Any) -> np.ndarray:
-    """Return ``start, start + 1, ...`` of each range, one after the other."""
+    """Return the concatenation of the ranges ``start, start + 1, ...``."""
     ends = np.cumsum(sizes)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(
         starts - (ends - sizes), sizes

@@ -1,4 +1,4 @@
-"""Checks of targets and sizes, items to hold out, and the way into torch."""
+"""Checks of targets and sizes, held-out items, and the import of torch."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -50,7 +50,7 @@ def check_known_frames(network: Any, X: Any) -> RaggedArray | LazySequence:
 
 
 def check_targets(X: Any, y: Any, n_items: int) -> tuple[np.ndarray, bool]:
-    """Validate item factors, and tell whether they are one number an item.
+    """Validate item factors, and return whether they are one number per item.
 
     Shapes: `y` (n_items, n_outputs) -> `targets` (n_items, n_outputs).
     """
@@ -73,7 +73,7 @@ def check_targets(X: Any, y: Any, n_items: int) -> tuple[np.ndarray, bool]:
 
 
 def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> None:
-    """Refuse anything but a sequence of widths of layers."""
+    """Reject anything but a sequence of layer widths."""
     good = isinstance(sizes, (Sequence, np.ndarray)) and not isinstance(sizes, str)
     for size in sizes if good else ():
         good = good and isinstance(size, Integral) and int(size) >= 1
@@ -85,7 +85,7 @@ def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> Non
 
 
 def check_same_network(params: Any, built_with: dict[str, Any]) -> None:
-    """Refuse to go on with a network of other parameters."""
+    """Reject a warm start of a network with different parameters."""
     for name, before in built_with.items():
         now = getattr(params, name)
         if not np.array_equal(now, before):
@@ -102,7 +102,7 @@ def hold_out(
     fraction: float,
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split items into those to learn from and those to stop by.
+    """Split items into training items and items for early stopping.
 
     Shapes: `heard` (n_heard,), `groups` (n_items,).
     """
@@ -118,7 +118,7 @@ def hold_out(
     if n_groups < 2:
         raise ValueError(
             f"groups of the items with frames are all {own.tolist()[0]!r}; at least "
-            "two groups are needed to hold one out. Use validation_fraction=0."
+            f"two groups are required to hold one out. Use validation_fraction=0."
         )
     n_held_out = min(max(1, round(fraction * n_groups)), n_groups - 1)
     splitter = GroupShuffleSplit(1, test_size=n_held_out, random_state=rng)

@@ -1,4 +1,4 @@
-"""ContrastiveEncoder: content to a space of taste."""
+"""ContrastiveEncoder: an embedding of content learned from plays."""
 
 from numbers import Integral, Real
 from types import ModuleType
@@ -26,7 +26,7 @@ from skcoldstart.neural._windows import count_frames
 
 __all__ = ["ContrastiveEncoder"]
 
-# A fitted network keeps these, whatever `set_params` says of the next.
+# A fitted network keeps these, also after `set_params`.
 NETWORK_PARAMS = (
     *("n_components", "hidden", "architecture", "window", "n_filters"),
     *("batch_norm", "dropout", "input_dropout"),
@@ -36,11 +36,11 @@ NETWORK_PARAMS = (
 class ContrastiveEncoder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    r"""Learn a space from content in which the items of a user are close.
+    r"""Learn an embedding of content in which the items of a user are close.
 
-    A network turns the content of an item into a unit vector. It is trained to find
+    A network maps the content of an item to a unit vector. It is trained to identify
     each item that a user played among the items of a batch, from the other items of
-    that user. Needs torch and skorch: ``pip install skcoldstart[neural]``.
+    that user. Requires torch and skorch: ``pip install skcoldstart[neural]``.
 
     .. versionadded:: 0.2
 
@@ -49,96 +49,100 @@ class ContrastiveEncoder(
     n_components : int, default=128
         Length of the vectors.
     hidden : tuple of int, default=(512,)
-        Units of the hidden layers, each followed by batch normalisation; with an
-        `architecture` those of its dense layers.
+        Units of the hidden layers, each followed by batch normalization; with an
+        `architecture`, of its dense layers.
     temperature : float, default=0.1
-        Difference of cosines that counts as one unit. Smaller ones look at the closest
-        items alone.
+        Temperature of the softmax over cosines. With smaller values only the closest
+        items matter.
     max_epochs : int, default=12
-        Passes over the plays at most. The learning rate falls to 0 over them.
+        Maximum number of passes over the plays. The learning rate decreases to 0 over
+        them.
     batch_size : int, default=2048
-        Plays of a step. Their items are what an item is told apart from.
+        Number of plays in a step. An item is identified among the items of the step.
     validation_fraction : float, default=0.1
-        Share of the items, or of the groups, held out to choose the best pass and to
-        stop; 0 learns from all items for `max_epochs`.
+        Fraction of the items, or of the groups, held out to select the best pass and to
+        stop; 0 trains on all items for `max_epochs`.
     patience : int or None, default=3
-        Passes without improvement before training stops; ``None`` makes all passes.
+        Number of passes without improvement before training stops; ``None`` makes all
+        passes.
     architecture : str, callable or None, default=None
         ``None`` reads tables, dense or sparse, with dense layers. "spotify2014",
-        "nips2013", "shortchunk" or a callable read frames of spectrograms, as
-        `CNNFactorRegressor` does.
+        "nips2013", "shortchunk" or a callable read frames of spectrograms, as in
+        `CNNFactorRegressor`.
     max_context : int, default=16
-        Other items of a user, at most, from which an item is to be found in a step.
+        Maximum number of other items of a user that predict an item.
     lr : float, default=2e-3
-        Learning rate at the start.
+        Initial learning rate.
     weight_decay : float, default=0.01
-        Pull of the weights towards 0 (AdamW).
+        Weight decay of AdamW.
     dropout : float, default=0.0
-        Share of hidden units dropped in training.
+        Fraction of hidden units dropped in training.
     input_dropout : float, default=0.0
-        Share of the values of a table dropped in training, such as words of a text.
+        Fraction of the values of a table dropped in training, such as words of a text.
     window : int, default=129
-        Frames of a window; for an `architecture`.
+        Number of frames of a window; for an `architecture`.
     n_filters : tuple of int, default=(256, 256, 512, 512)
-        Filters of the convolutional layers; for an `architecture`.
+        Numbers of filters of the convolutional layers; for an `architecture`.
     batch_norm : bool, default=True
-        Normalise batches after each convolution; for an `architecture`.
+        Whether to normalize batches after each convolution; for an `architecture`.
     device : str, default="auto"
-        "auto" is the first GPU, or else the CPU; or a device that torch knows.
+        "auto" is the first GPU, or the CPU if there is none; or any device of torch.
     random_state : int, RandomState instance or None, default=None
-        Draws weights, bags, windows, dropout and the items held out. An int gives the
-        same network on the same machine, as long as torch has as many threads.
+        Seeds weights, bags, windows, dropout and held-out items. An int gives the same
+        network on the same machine with the same number of torch threads.
     n_jobs : int, default=None
-        Threads that read windows ahead; for an `architecture`.
+        Number of threads that read windows ahead; for an `architecture`.
     verbose : int, default=0
-        Show a progress bar with the losses.
+        Whether to show a progress bar with the losses.
 
     Attributes
     ----------
     net_ : torch.nn.Module
         The trained network, before vectors are scaled to unit length.
     history_ : list of dict
-        One for each pass: "epoch", "train_loss" and, where items are held out,
+        One dict per pass: "epoch", "train_loss" and, if items are held out,
         "valid_loss".
     n_iter_ : int
-        Passes made.
+        Number of passes.
     n_features_in_ : int
-        Features of an item, or of a frame.
+        Number of features of an item, or of a frame.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where X is a data frame whose columns are all strings.
+        Names of features, if X is a data frame whose column names are strings.
 
     See Also
     --------
     ContentKNNRecommender : Scores by cosines in this space, softmax-weighted.
     CNNFactorRegressor : Learns factors of a factorization instead.
-    MLRSimilarity : A linear space, learnt for the ranking of items.
+    MLRSimilarity : A linear map, learned for the ranking of items.
 
     Notes
     -----
-    In each pass the items of a user are dealt to bags of `max_context` + 1 at most.
-    With :math:`e_i` the unit vector of item i, and :math:`v_{bi}` the unit sum of the
-    other items of bag b, the loss of a batch is the mean over its bags and items of
+    In each pass the items of a user are divided into bags of at most `max_context` + 1
+    items. With :math:`e_i` the unit vector of item i, and :math:`v_{bi}` the unit sum
+    of the other items of bag b, the loss of a batch is the mean over its bags and items
+    of
 
     .. math:: -\log \frac{\exp(v_{bi} \cdot e_i / \tau)}
         {\sum_j \exp(v_{bi} \cdot e_j / \tau)} ,
 
     where j are the items of the batch that the user did not play, and i itself. It is
-    the softmax form of [1]_, with one difference: an item is predicted from a sample of
-    the user's items, which are in the batch anyway. So a step encodes the items of its
-    batch, each once, and never the whole catalogue.
+    the softmax loss of [1]_, with one difference: an item is predicted from a sample of
+    the user's items, which are in the batch. So a step encodes each item of its batch
+    once, and not the whole catalogue.
 
-    Where `groups` are given to `fit`, items of the group of i are left out of
-    :math:`v_{bi}` too: where artists are new as a whole, an item must not be found by
-    its artist.
+    If `groups` are passed to `fit`, items of the group of i are also left out of
+    :math:`v_{bi}`, so an item cannot be identified by its artist. Use this for new
+    artists.
 
-    A table is divided by the root mean square of its values that are not 0, and is not
-    shifted. Put `sklearn.preprocessing.Normalizer` before: on embeddings it is better
-    than `StandardScaler`, which gives noise the weight of signal.
+    A table is divided by the root mean square of its nonzero values, and is not
+    shifted. Use `sklearn.preprocessing.Normalizer` before this estimator: for
+    embeddings it is better than `StandardScaler`, which gives noise the same scale as
+    signal.
 
-    Batch normalisation uses running statistics in `transform`: a vector depends on
-    nothing but its item. Items without frames are left out of `fit` and become zeros.
-    Memory is the network with two moments of it, and a batch: `batch_size` times the
-    features of an item, and 256 times `batch_size` logits.
+    In `transform`, batch normalization uses running statistics, so a vector depends
+    only on its item. Items without frames are left out of `fit`, and their vectors are
+    zeros. The memory is the network with two moments, and a batch: `batch_size` times
+    the features of an item, and 256 times `batch_size` logits.
 
     References
     ----------
@@ -243,10 +247,11 @@ class ContrastiveEncoder(
         X : {array-like, sparse} of shape (n_items, n_features), or frames of n_items
             Content; with an `architecture` frames, item i is (n_frames_i, n_features).
         y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X. Only who played what is used.
+            Play counts, >= 0; row i is item i of X. Only whether a count is above 0 is
+            used.
         groups : array-like of shape (n_items,), default=None
-            Artists, where artists are new as a whole: an artist is held out as a
-            whole, and an item is not predicted from its own artist.
+            Group of each item, such as its artist, to train for new artists: whole
+            groups are held out, and an item is not predicted from items of its group.
 
         Returns
         -------
@@ -258,8 +263,8 @@ class ContrastiveEncoder(
         ImportError
             If torch or skorch is not installed.
         ValueError
-            If X, y or groups are malformed or do not fit each other, no user played
-            two items, or the loss does not stay finite.
+            If X, y or groups are malformed or do not match, no user played two items,
+            or the loss becomes infinite or NaN.
         """
         contrastive = _import_contrastive()
         check_layer_sizes("hidden", self.hidden, allow_none=True)
@@ -289,9 +294,9 @@ class ContrastiveEncoder(
         )
         if not bags.n_pairs:
             raise ValueError(
-                f"No user played two of the {len(train)} items to learn from, 1 sample "
-                "a user at most; the encoder finds items by other items of a user. Use "
-                "more plays, or validation_fraction=0."
+                f"No user played two of the {len(train)} training items, so there is "
+                f"at most 1 sample per user; the encoder predicts items from other "
+                f"items of a user. Use more plays, or validation_fraction=0."
             )
         net = contrastive.build_encoder(self, content, self.n_features_in_, seed)
         history = contrastive.train_encoder(
@@ -314,13 +319,13 @@ class ContrastiveEncoder(
         Parameters
         ----------
         X : {array-like, sparse} of shape (n_items, n_features), or frames of n_items
-            Content, in the form given to `fit`.
+            Content, in the same form as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_items, n_components), float32
-            Vectors of length 1, those of items with several windows the mean of
-            theirs; zeros for items without frames.
+            Vectors of length 1. With several windows of an item, their mean is
+            normalized. Zeros for items without frames.
         """
         check_is_fitted(self)
         content, _ = self._content(X, reset=False)
@@ -334,7 +339,7 @@ class ContrastiveEncoder(
         return vectors
 
     def _content(self, X: Any, *, reset: bool, seed: int = 0) -> tuple[Any, np.ndarray]:
-        """Validate X; return what reads it, and which items hold anything."""
+        """Validate X; return its reader, and a mask of items with content."""
         contrastive = _import_contrastive()
         refuse_masked(X, "X")
         params = self if reset else self._as_built()
@@ -350,7 +355,8 @@ class ContrastiveEncoder(
         if reset:
             if not heard.any():
                 raise ValueError(
-                    "No item of X has frames; at least one must have some."
+                    "No item of X has frames; at least one item with frames is "
+                    "required."
                 )
             first = X if hasattr(X, "columns") else frames[int(np.argmax(heard))]
             validate_data(self, first, skip_check_array=True)
@@ -371,7 +377,7 @@ class ContrastiveEncoder(
         return state
 
     def _set_plain_state(self, state: dict[str, Any]) -> None:
-        """Take attributes that `_plain_state` returned."""
+        """Set the attributes returned by `_plain_state`."""
         self.__dict__.update(state)
         if "net_" in state:
             self.net_ = _import_contrastive().restore_encoder(
@@ -379,7 +385,7 @@ class ContrastiveEncoder(
             )
 
     def __getstate__(self) -> Any:
-        """Leave the GPU, which a reader of the pickle may not have."""
+        """Move the network to the CPU: a reader of the pickle may have no GPU."""
         state = super().__getstate__()
         if "net_" in state:
             from copy import deepcopy
@@ -388,7 +394,7 @@ class ContrastiveEncoder(
         return state
 
     def __sklearn_is_fitted__(self) -> bool:
-        # An interrupted fit leaves numbers of features behind, but no network.
+        # After an interrupted fit there are numbers of features, but no network.
         return hasattr(self, "net_")
 
     @property
@@ -396,7 +402,7 @@ class ContrastiveEncoder(
         return self._built_with["n_components"]
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that y holds counts of several users, and what X is."""
+        """Declare that y has several outputs, and the kind of X."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.architecture is None
         tags.input_tags.three_d_array = self.architecture is not None
@@ -423,7 +429,7 @@ def _import_contrastive() -> ModuleType:
 
 
 def _only(by_user: sp.csr_array, items: np.ndarray) -> sp.csr_array:
-    """Keep the plays of some items, all columns."""
+    """Select the plays of some items, with all columns."""
     kept = np.zeros(by_user.shape[1], dtype=bool)
     kept[items] = True
     plays = by_user.copy()

@@ -1,4 +1,4 @@
-"""torch on one thread of the processor."""
+"""Limit torch to one thread."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ __all__ = ["one_torch_thread"]
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Hold torch to one thread, so that a small network learns the same anywhere.
+    """Limit torch to one thread, so that a small network is reproducible.
 
-    Several threads wait for each other in every layer; on a machine that does other
-    work, that takes a small network many times as long. Does nothing without torch.
+    Several threads wait for each other in every layer. On a busy machine this makes a
+    small network many times slower. Does nothing without torch.
     """
     if find_spec("torch") is None:
         yield

@@ -1,4 +1,4 @@
-"""CNNFactorRegressor: spectrograms to item factors."""
+"""CNNFactorRegressor: predict item factors from spectrograms."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -37,35 +37,36 @@ NETWORK_PARAMS = (
 class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Predict item factors from spectrograms with a convolutional network.
 
-    In training every item is seen through one random window of each pass; a
-    prediction is the mean over the item's consecutive windows. Needs torch and skorch:
-    ``pip install skcoldstart[neural]``.
+    In each pass of the training, one random window of every item is used. A prediction
+    is the mean over the item's consecutive windows. Requires torch and skorch: ``pip
+    install skcoldstart[neural]``.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     architecture : str or callable, default="spotify2014"
-        The network between standardised windows and outputs: "spotify2014",
-        "nips2013" or "shortchunk", see Notes; or a callable that takes
-        ``(n_features, n_outputs)`` and returns a `torch.nn.Module` that maps
-        (n_windows, window, n_features) to (n_windows, n_outputs), such as a class of
-        modules; then `n_filters`, `hidden`, `dropout` and `batch_norm` are not used.
+        The network from standardized windows to outputs: "spotify2014", "nips2013" or
+        "shortchunk", see Notes; or a callable that accepts ``(n_features, n_outputs)``
+        and returns a `torch.nn.Module` that maps (n_windows, window, n_features) to
+        (n_windows, n_outputs), such as a class of modules; then `n_filters`, `hidden`,
+        `dropout` and `batch_norm` are not used.
     objective : {"mse", "wpe", "gram", "ranking", "softmax"}, default="mse"
-        What is made small; all but "mse" need what `ColdStartRecommender` hands over.
+        The loss. All except "mse" need the arguments that `ColdStartRecommender`
+        passes.
     window : int, default=129
-        Frames of a window: 3 s at the defaults of `MelSpectrogram`.
+        Number of frames of a window: 3 s with the defaults of `MelSpectrogram`.
     n_filters : tuple of int, default=(256, 256, 512, 512)
-        Filters of the convolutional layers. "nips2013" uses the first two, the widths
-        of "shortchunk" follow the last.
+        Numbers of filters of the convolutional layers. "nips2013" uses the first two.
+        The widths of "shortchunk" depend on the last.
     hidden : tuple of int, default=(2048, 2048)
         Units of the dense layers before the output. "nips2013" uses the first.
     dropout : float, default=0.0
-        Share of hidden units dropped in training; the paper saw no gain from it.
+        Fraction of hidden units dropped in training; the paper reports no gain from it.
     max_epochs : int, default=100
-        Passes over the items at most.
+        Maximum number of passes over the items.
     batch_size : int, default=128
-        Windows of a step.
+        Number of windows in a step.
     lr : float, default=3e-4
         Learning rate at the start.
     optimizer : {"adamw", "sgd"}, default="adamw"
@@ -76,63 +77,64 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     patience : int or None, default=12
         Passes without improvement before training stops; ``None`` makes all passes.
     device : str, default="auto"
-        "auto" is the first GPU, or else the CPU; or a device that torch knows. Of
-        several processes in torch's default group, "auto" gives each its own GPU, and
-        each calls `fit` with the same data, see Notes.
+        "auto" is the first GPU, or the CPU if there is none; or any device of torch.
+        With several processes in torch's default group, "auto" gives each process its
+        own GPU, and each calls `fit` with the same data, see Notes.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Type in which layers compute. "auto" is bfloat16 on a GPU that has it.
+        Floating-point type of the layers. "auto" is bfloat16 on a GPU that supports it.
     warm_start : bool, default=False
-        Continue `fit` from the network of the last fit, for `max_epochs` more passes.
-        An interrupted fit then keeps what it has learnt.
+        Whether `fit` continues from the network of the last fit, for `max_epochs` more
+        passes. An interrupted fit then keeps its weights.
     random_state : int, RandomState instance or None, default=None
-        Draws weights, windows, order, dropout and the items held out. An int gives the
-        same network on the same machine for any `n_jobs`, as long as torch has as many
+        Seeds weights, windows, order, dropout and held-out items. An int gives the same
+        network on the same machine for any `n_jobs`, with the same number of torch
         threads (`torch.get_num_threads`; workers of a search have fewer).
     verbose : int, default=0
-        Show a progress bar with the losses.
+        Whether to show a progress bar with the losses.
     batch_norm : bool, default=False
-        Normalise batches after each convolution. "shortchunk" always does.
+        Whether to normalize batches after each convolution; "shortchunk" always does.
     standardize : bool, default=True
-        Shift and scale each band to mean 0 and variance 1 over the training frames.
+        Whether to shift and scale each band to mean 0 and variance 1 over the training
+        frames.
     target_scaling : {"raw", "unit", "factor"}, default="raw"
-        Errors count in the units of the factors, or each item's factors are scaled to
-        unit norm first (predictions then are of that size), or errors of each factor
-        count in its standard deviations.
+        Errors in the units of the factors; or after scaling the factors of each item to
+        unit norm, also in predictions; or in standard deviations of each factor.
     lr_schedule : {"plateau", "cosine", "constant"}, default="plateau"
-        Halve the learning rate after `patience` / 3 passes without improvement, let it
-        fall to 0 over `max_epochs`, or leave it.
+        Halve the learning rate after `patience` / 3 passes without improvement,
+        decrease it to 0 over `max_epochs`, or keep it constant.
     weight_decay : float, default=1e-4
-        Pull of the weights towards 0.
+        Weight decay.
     temperature : float, default=0.1
-        Difference of scores that counts as one unit in the objectives "ranking" and
-        "softmax".
+        Temperature of the softmax in the objectives "ranking" and "softmax".
     device_storage : {"auto", "host", "float16", "uint8"}, default="auto"
-        Where frames are during training: on the host, read in batches; or all on the
-        device in half precision or in a byte (256 levels a band). "auto" puts them on
-        a GPU if they fit, in half precision if possible.
+        Place of the frames during training: on the host, read in batches; or all on the
+        device, in half precision or in one byte per value (256 levels per band). "auto"
+        stores them on a GPU if they fit, in half precision if possible.
     compile : bool, default=False
-        Compile the network with `torch.compile`.
+        Whether to compile the network with `torch.compile`.
     callbacks : list of skorch callbacks, default=None
-        Called in training. One that looks at single batches costs the lean loop.
+        Callbacks of skorch. A callback on single batches disables the fast training
+        loop.
     n_jobs : int, default=None
-        Threads that read windows ahead; ``None`` means none on a CPU, four else.
+        Number of threads that read windows ahead; ``None`` means none on a CPU,
+        otherwise four.
 
     Attributes
     ----------
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module.
     history_ : skorch.history.History
-        One row per pass: ``history_[:, "train_loss"]`` and, where items are held out,
-        "valid_loss", as shares of what predicting the mean (for "wpe": nothing) leaves;
-        "ranking" in nats.
+        One row per pass: ``history_[:, "train_loss"]`` and, if items are held out,
+        "valid_loss", relative to the loss of predicting the mean (for "wpe": of
+        predicting no plays); "ranking" in nats.
     n_iter_ : int
-        Passes made.
+        Number of passes.
     target_mean_ : ndarray of shape (n_outputs,)
         Mean target, predicted for items without frames.
     n_features_in_ : int
-        Features of a frame.
+        Number of features of a frame.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features; only where `X` is a data frame.
+        Names of features, if `X` is a data frame.
 
     See Also
     --------
@@ -141,47 +143,47 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    The paper leaves the network open. "spotify2014" is what its second author
-    published a year later [2]_, on windows of the paper's length: convolutions over
-    time of width 4, max-pooling by 4 after the first and by 2 between the others;
-    mean, maximum and L2 norm over time; dense layers. "nips2013" follows his only
-    words on the paper's own network: two convolutional and two dense layers (the
-    hidden and the output layer); its sizes are ours. "shortchunk" reads the
-    spectrogram as an image: seven 3 x 3 convolutions, then the maximum [3]_.
+    The paper does not fully describe its network. "spotify2014" is the network that its
+    second author published a year later [2]_, on windows of the paper's length:
+    convolutions over time of width 4, max-pooling by 4 after the first and by 2 between
+    the others; mean, maximum and L2 norm over time; dense layers. "nips2013" follows
+    his only remark about the paper's own network: two convolutional and two dense
+    layers (the hidden and the output layer); the sizes are our choice. "shortchunk"
+    treats the spectrogram as an image: seven 3 x 3 convolutions, then the maximum [3]_.
 
     With :math:`y_i` the factors of item i, :math:`y'_i` the predicted ones and
     :math:`G = X^T X` of the user factors, the objectives are
 
     - "mse", eq. 4 of [1]_: :math:`\sum_i \|y_i - y'_i\|^2`;
     - "wpe", eq. 5: :math:`\sum_{u,i} c_{ui} (p_{ui} - x_u^T y'_i)^2` over **all**
-      users, exact, at the cost of the plays of the batch;
-    - "gram": :math:`\sum_i (y_i - y'_i)^T G (y_i - y'_i)`, the error of predicted
-      plays with every item counting alike;
-    - "ranking": for each play, how far items of the batch that the user did not play
-      stand above the played one (softmax with `temperature`);
+      users, exact, with a cost proportional to the plays of the batch;
+    - "gram": :math:`\sum_i (y_i - y'_i)^T G (y_i - y'_i)`, the error of predicted plays
+      with equal weights of items;
+    - "ranking": for each play, the excess of scores of items of the batch that the user
+      did not play over the score of the played item (softmax with `temperature`);
     - "softmax": the cross-entropy of each user's plays as draws from the items of the
       batch, :math:`-\log` of the softmax of :math:`x_u^T y'_i / \tau` over these
       items, averaged over plays and divided by the logarithm of their number.
 
-    Predictions of the last two order items for a user; they are not in the units of the
-    factors.
+    Predictions of the last two define the order of items for a user; they are not in
+    the units of the factors.
 
     Items are `RaggedArray`, lists, object arrays, 3-D arrays, 2-D arrays (items of one
-    frame), lazy sequences or memory maps; what is not in memory is read window by
-    window. Windows longer than an item are filled up with zeros, the silence of
-    logarithmic spectrograms. Items without frames are left out of `fit`, and the mean
-    target is predicted for them.
+    frame), lazy sequences or memory maps; items that are not in memory are read window
+    by window. Windows longer than an item are padded with zeros, the silence of
+    logarithmic spectrograms. Items without frames are left out of `fit`, and their
+    prediction is the mean target.
 
-    Memory is the network, the optimizer's two moments of it, and a few batches; on a
-    GPU also the frames, where they fit. torch's global random state is left alone.
+    The memory is the network, two moments of the optimizer, and a few batches; on a GPU
+    also the frames if they fit. torch's global random state is not changed.
 
-    Where `torch.distributed` has a default group of processes, all of them train one
+    If `torch.distributed` has a default group of processes, all of them train one
     network: each calls `fit` with the same X, y and an int as `random_state`, reads and
     computes its share of each batch of `batch_size` windows, and ends with the same
-    network. Losses are those of one process up to rounding for every objective, since
-    the outputs of all shares meet before the loss. Layers that normalise batches see
-    the share of one process, and their running statistics are averaged after each pass.
-    Nothing but `fit` and `partial_fit` waits for the other processes.
+    network. Losses equal those of one process up to rounding for every objective,
+    because the outputs of all shares are gathered before the loss. Layers that
+    normalize batches use the share of one process, and their running statistics are
+    averaged after each pass. Only `fit` and `partial_fit` wait for the other processes.
 
     References
     ----------
@@ -321,15 +323,15 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_items, n_outputs) or (n_items,)
             Item factors.
         user_factors : UserFactors or array-like, default=None
-            Factors of all users, of shape (n_users, n_outputs); needed by every
-            objective but "mse".
+            Factors of all users, of shape (n_users, n_outputs); required by every
+            objective except "mse".
         usage : {array-like, sparse} of shape (n_items, n_users), default=None
-            Who played an item: stored entries are the confidences of these pairs, at
-            least 1, such as `WMF.confidences` gives them; pairs without one have
-            confidence 1 and were not played. Needed by "wpe" and, where only which
-            pairs are stored matters, by "ranking" and "softmax".
+            Confidences of played pairs, at least 1, as returned by `WMF.confidences`.
+            Pairs that are not stored were not played and have confidence 1. Required by
+            "wpe", and by "ranking" and "softmax", which use only which pairs are
+            stored.
         groups : array-like of shape (n_items,), default=None
-            Artists; an artist is held out as a whole.
+            Group of each item, such as its artist. Whole groups are held out.
 
         Returns
         -------
@@ -341,8 +343,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ImportError
             If torch or skorch is not installed.
         ValueError
-            If frames or targets are malformed, do not fit each other, or hold NaN; if
-            the objective lacks something; if the loss does not stay finite.
+            If frames or targets are malformed, do not match, or contain NaN; if the
+            objective lacks an argument; if the loss becomes infinite or NaN.
         """
         if not self.warm_start:
             for name in [name for name in vars(self) if name.endswith("_")]:
@@ -358,10 +360,10 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def partial_fit(
         self, X: Any, y: Any, *, user_factors: Any = None, usage: Any = None
     ) -> "CNNFactorRegressor":
-        """Make one pass over items, none held out.
+        """Make one pass over items, without held-out items.
 
-        The first call draws the network and learns moments of bands and targets from
-        its items; later ones leave these as they are.
+        The first call initializes the network and computes moments of bands and targets
+        from its items; later calls keep these moments.
 
         Parameters
         ----------
@@ -416,7 +418,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         validation_fraction: float,
         epochs: int,
     ) -> "CNNFactorRegressor":
-        """Check everything, build a net unless there is one, and train it."""
+        """Check everything, build a net if there is none, and train it."""
         known = hasattr(self, "net_")
         training = import_training()
         frames = self._check_frames(X)
@@ -426,8 +428,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if known and targets.shape[1] != len(self.target_mean_):
             raise ValueError(
                 f"y has {targets.shape[1]} columns but the network has "
-                f"{len(self.target_mean_)} outputs; expected as many. Use "
-                "warm_start=False for another number."
+                f"{len(self.target_mean_)} outputs; expected the same number. Use "
+                f"warm_start=False for another number."
             )
         if known:
             check_same_network(self, self._built_with)
@@ -493,7 +495,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._one_output = one_output
 
     def _check_frames(self, X: Any) -> RaggedArray | LazySequence:
-        """Validate frames, and their features where they are known."""
+        """Validate frames, and their features if known."""
         return check_known_frames(self, X) if hasattr(self, "net_") else check_frames(X)
 
     def _window_starts(self, n_frames: int) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""A fitted network as plain data, and back, for files that run no code."""
+"""Convert a fitted network to plain data and back, for model files."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def plain_state(regressor: Any) -> dict[str, Any]:
 
 
 def set_plain_state(regressor: Any, state: dict[str, Any]) -> None:
-    """Give a regressor the attributes that `plain_state` returned."""
+    """Set the attributes of a regressor returned by `plain_state`."""
     vars(regressor).update(state)
     if "net_" in state:
         from skorch.history import History

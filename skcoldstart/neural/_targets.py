@@ -1,4 +1,4 @@
-"""Targets in the units that the network learns in."""
+"""Targets in the units of the network."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["TargetScale"]
 
 @dataclass(frozen=True)
 class TargetScale:
-    """An affine map from what the network puts out to item factors.
+    """An affine map from outputs of the network to item factors.
 
     Shapes: `mean` (n_outputs,), `scale` (n_outputs,).
     """
@@ -31,8 +31,8 @@ class TargetScale:
             deviation = np.sqrt(np.mean((targets - mean) ** 2, axis=0))
         if not np.isfinite(deviation).all():
             raise ValueError(
-                f"y holds values as large as {np.abs(targets).max():.3g}, whose "
-                "squares are beyond double precision. Divide y by such a number."
+                f"y has values as large as {np.abs(targets).max():.3g}, whose squares "
+                f"exceed double precision. Scale y to values near 1."
             )
         if scaling != "factor":
             deviation[:] = np.sqrt(np.mean(deviation**2))

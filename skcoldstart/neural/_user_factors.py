@@ -1,4 +1,4 @@
-"""Who played what, as the objectives that are measured on users need it."""
+"""User factors and plays for objectives that are measured on users."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ __all__ = ["UserFactors", "check_usage"]
 
 
 class UserFactors:
-    """User factors that travel whole through pipelines, searches and `clone`.
+    """User factors that pipelines, searches and `clone` do not slice.
 
-    scikit-learn's searches slice every parameter of `fit` that is as long as `X`. The
-    factors of users have nothing to do with the rows of `X`, and must stay whole also
-    where there happen to be as many users as items.
+    scikit-learn's searches slice every parameter of `fit` that is as long as `X`.
+    Factors of users are not related to the rows of `X` and must not be sliced, even if
+    there are as many users as items.
 
     .. versionadded:: 0.1
 
@@ -28,11 +28,11 @@ class UserFactors:
     Attributes
     ----------
     array : ndarray of shape (n_users, k)
-        The same, not copied where it is an array.
+        The factors as an array, not copied if it is one already.
 
     See Also
     --------
-    skcoldstart.CNNFactorRegressor : Takes it as ``user_factors``.
+    skcoldstart.CNNFactorRegressor : Accepts it as ``user_factors``.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class UserFactors:
     True
     """
 
-    # No length, no shape, no __array__: that is what keeps it from being sliced.
+    # Without length, shape and __array__, so that it is not sliced.
 
     def __init__(self, array: Any) -> None:
         self.array = np.asarray(array)
@@ -63,7 +63,7 @@ class UserFactors:
 def check_usage(
     user_factors: Any, usage: Any, *, objective: str, n_items: int, n_outputs: int
 ) -> tuple[np.ndarray | None, sp.csr_array | None]:
-    """Validate what an objective needs beside the targets.
+    """Validate the arguments that an objective needs in addition to the targets.
 
     Shapes: `user_factors` (n_users, k), `usage` (n_items, n_users) -> `user_factors`
     (n_users, k), `usage` (n_items, n_users).
@@ -76,10 +76,11 @@ def check_usage(
     missing = [name for name, value in needed.items() if value is None]
     if missing:
         raise ValueError(
-            f"objective={objective!r} needs {' and '.join(missing)}, which fit was not "
-            "given. ColdStartRecommender hands them over where the regressor predicts "
-            "its factors and the factorizer decodes linearly, as WMF does: not behind "
-            "TransformedTargetRegressor, nor with PCA. Otherwise pass them to fit."
+            f"objective={objective!r} needs {' and '.join(missing)}, which fit did "
+            f"not receive. ColdStartRecommender passes them if the regressor predicts "
+            f"its factors and the factorizer decodes linearly, such as WMF: not "
+            f"inside TransformedTargetRegressor, and not with PCA. Otherwise pass "
+            f"them to fit."
         )
     if isinstance(user_factors, UserFactors):
         user_factors = user_factors.array
@@ -89,7 +90,7 @@ def check_usage(
     if factors.shape[1] != n_outputs:
         raise ValueError(
             f"user_factors has {factors.shape[1]} columns but y has {n_outputs}; both "
-            "must hold one column per factor."
+            f"must have one column per factor."
         )
     if "usage" not in needed:
         return factors, None
@@ -107,10 +108,11 @@ def check_usage(
             "skcoldstart.neural.UserFactors to keep them whole."
         )
     if confidences.nnz == 0:
-        raise ValueError("usage holds no plays; at least one is needed.")
+        raise ValueError("usage has no plays; at least one is required.")
     if confidences.data.min() < 1:
         raise ValueError(
-            f"usage holds {confidences.data.min():g}; stored entries are confidences "
-            "of played pairs, at least 1 as that of a pair that was not played."
+            f"usage has the entry {confidences.data.min():g}; stored entries are "
+            f"confidences of played pairs, which must be at least 1, the confidence "
+            f"of an unplayed pair."
         )
     return factors, confidences

@@ -1,4 +1,4 @@
-"""Which window of which item is read when, and reading it."""
+"""Choose and read windows of items."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,8 @@ __all__ = [
     "training_starts",
 ]
 
-# Enough items for means and deviations of bands; a store of 122 GB is not read twice.
+# Enough items for means and deviations of bands, so that a store of 122 GB is not read
+# completely.
 MAX_ITEMS_OF_MOMENTS = 2048
 LAZY_ITEMS_AT_ONCE = 16
 
@@ -26,7 +27,7 @@ LAZY_ITEMS_AT_ONCE = 16
 def training_starts(
     items: np.ndarray, n_frames: np.ndarray, *, window: int, epoch: int, seed: int
 ) -> np.ndarray:
-    """Draw where the window of each item starts in an epoch, in any order of items.
+    """Draw the start of the window of each item in an epoch, for any order of items.
 
     Shapes: `items` (n,), `n_frames` (n,) -> (n,).
     """
@@ -36,7 +37,7 @@ def training_starts(
 
 
 def prediction_starts(n_frames: int, window: int) -> np.ndarray:
-    """Return where consecutive windows start, so that every frame is in one.
+    """Return the starts of consecutive windows that cover all frames.
 
     Shapes: -> (n_windows,).
     """
@@ -46,7 +47,7 @@ def prediction_starts(n_frames: int, window: int) -> np.ndarray:
 
 
 def count_frames(X: RaggedArray | LazySequence, n_features: int | None) -> np.ndarray:
-    """Return the frames of each item, reading items only where they must be.
+    """Return the number of frames of each item, reading items only if necessary.
 
     Shapes: -> (n_items,).
     """
@@ -58,7 +59,7 @@ def count_frames(X: RaggedArray | LazySequence, n_features: int | None) -> np.nd
 def iter_frames(
     X: RaggedArray | LazySequence, n_features: int | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Read items one by one, lazy ones a few at a time and checked.
+    """Read items one by one; lazy ones are computed a few at a time and checked.
 
     Shapes: -> `frames` (n_frames, n_features).
     """
@@ -90,11 +91,11 @@ def frame_moments(
 
 
 class WindowReader:
-    """Reads windows of items into one array, filled up with zeros past their ends."""
+    """Reads windows of items into one array, padded with zeros."""
 
     def __init__(self, X: Any, n_features: int, dtype: Any = np.float32) -> None:
         self._X, self._n_features, self._dtype = X, n_features, dtype
-        # Lazy items were not seen by any check; double precision may hold too much.
+        # Lazy items were not checked before; double precision may exceed float32.
         wide = getattr(X, "dtype", np.float64)
         self._checks = not isinstance(X, RaggedArray) or not np.can_cast(wide, dtype)
 

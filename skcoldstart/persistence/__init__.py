@@ -1,4 +1,4 @@
-"""Fitted estimators in files that hold data and no code."""
+"""Save and load estimators in files that contain data and no code."""
 
 from skcoldstart.persistence._model_file import load_model, save_model
 

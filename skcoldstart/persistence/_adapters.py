@@ -1,6 +1,6 @@
-"""Objects that are no plain data, as a dict of plain data, and back.
+"""Convert objects to dicts of plain data and back.
 
-What a maker is given comes from a file, and nothing in it is trusted.
+The dicts come from a file, and nothing in them is trusted.
 """
 
 import datetime
@@ -19,7 +19,7 @@ from skcoldstart.metrics import make_recommendation_scorer, recommendation_score
 
 __all__ = ["MOST_COLUMNS", "Adapter", "adapter_named", "adapter_of"]
 
-# Of a sparse matrix: to turn one around takes memory by its columns, used or not.
+# Limit for sparse matrices: transposing one needs memory for all of its columns.
 MOST_COLUMNS = 1 << 24
 
 _SPARSE = {
@@ -31,7 +31,7 @@ _TREE_LEAF = -1
 
 
 class Adapter(NamedTuple):
-    """How an object becomes a dict of plain data, and is made from it."""
+    """Functions from an object to a dict of plain data and back."""
 
     take: Callable[[Any], dict[str, Any]]
     make: Callable[..., Any]
@@ -56,7 +56,7 @@ def _make_sparse(form: str, shape: list[int], parts: list[np.ndarray]) -> Any:
         raise ValueError(f"a sparse matrix of shape {tuple(shape)}")
     matrix = _SPARSE[form](tuple(parts), shape=tuple(shape))
     matrix.check_format(full_check=True)
-    # SciPy looks at differences, which overflow.
+    # SciPy checks differences, which can overflow.
     starts = matrix.indptr
     _need(bool((starts[1:] >= starts[:-1]).all()), "rows of a sparse matrix overlap")
     return matrix
@@ -79,7 +79,7 @@ def _make_random(state: dict[str, Any]) -> np.random.RandomState:
         type(position) is int and 0 <= position <= 624,
         f"pos={position!r} in a RandomState",
     )
-    _need(bool(key[1:].any()), "a RandomState that yields nothing but zeros")
+    _need(bool(key[1:].any()), "a RandomState that yields only zeros")
     generator = np.random.RandomState(0)
     generator.set_state(state)
     return generator
@@ -162,7 +162,7 @@ def _check_tree(
     feature: np.ndarray,
     n_features: int,
 ) -> int:
-    """Refuse nodes that lead out of a tree or round in it; return its depth."""
+    """Reject nodes with links outside a tree or cycles; return its depth."""
     inner = np.flatnonzero(~leaf)
     for child in (left[inner], right[inner]):
         _need(
@@ -171,7 +171,7 @@ def _check_tree(
         )
     _need(
         bool((feature[inner] >= 0).all() and (feature[inner] < n_features).all()),
-        f"a node of a tree asks for a feature outside [0, {n_features})",
+        f"a node of a tree uses a feature outside [0, {n_features})",
     )
     depth = 0
     level = inner[:1][inner[:1] == 0]
@@ -253,7 +253,7 @@ _ADAPTERS = {
         _scorer_parts, lambda **parts: make_recommendation_scorer(**parts)
     ),
 }
-# Classes by name: most of them are not imported unless they are met.
+# Classes by name, so that most are imported only when needed.
 _KIND_OF = {
     f"{cls.__module__}.{cls.__qualname__}": kind
     for kind, cls in (

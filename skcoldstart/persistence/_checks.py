@@ -1,6 +1,6 @@
-"""What compiled code takes for granted, checked before it sees a stranger's arrays.
+"""Check assumptions of compiled code before it uses arrays of an untrusted file.
 
-It would read or write outside of arrays that do not fit each other.
+It would read or write outside of arrays with inconsistent shapes.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["check_loaded"]
 
-# Sides of arrays: an attribute that is a number, or a name for equal numbers.
+# Dimensions of arrays: an attribute that is a number, or a name for equal numbers.
 _SHAPES: dict[str, dict[str, tuple[str, str]]] = {
     "KNeighborsRegressor": {"_fit_X": ("n_samples_fit_", "n_features_in_")},
     "NMF": {"components_": ("_n_components", "n_features_in_")},
@@ -20,7 +20,7 @@ _SHAPES: dict[str, dict[str, tuple[str, str]]] = {
         "user_factors_": ("n_features_in_", "components"),
     },
 }
-# Numbers that become sides of arrays when the estimator is used, and their limits.
+# Numbers that become dimensions of arrays when the estimator is used, with limits.
 _SIZES = {
     "BagOfWords": {"n_codewords_": 1 << 24},
     "CNNFactorRegressor": {"_window": 1 << 16},
@@ -30,7 +30,7 @@ _SIZES = {
 
 
 def check_loaded(estimator: Any) -> None:
-    """Raise ValueError if an estimator holds what would crash its methods."""
+    """Raise ValueError if an estimator has attributes that would crash its methods."""
     name = type(estimator).__name__
     for size, most in _SIZES.get(name, {}).items():
         value = getattr(estimator, size, 0)
@@ -119,7 +119,7 @@ def _check_boosting(estimator: Any) -> None:
         is_category.dtype == np.uint8
         and is_category.shape == (n_features,)
         and len(mapper.bin_thresholds_) == n_features,
-        f"HistGradientBoostingRegressor of {n_features} features knows the kinds of "
+        f"HistGradientBoostingRegressor of {n_features} features has the kinds of "
         f"{is_category.size}",
     )
     for feature in np.flatnonzero(is_category):
@@ -135,14 +135,15 @@ def _check_boosting(estimator: Any) -> None:
         _need(
             bool((places < n_features).all())
             and bool(is_category[places[inner["is_categorical"] != 0]].all()),
-            "a node of HistGradientBoostingRegressor asks for a feature it has not",
+            "a node of HistGradientBoostingRegressor uses a feature that does not "
+            "exist",
         )
     if estimator._preprocessor is not None:
         _check_preprocessor(estimator._preprocessor, n_features)
 
 
 def _check_preprocessor(preprocessor: Any, n_features: int) -> None:
-    """Refuse one that gives trees fewer columns than they read."""
+    """Reject an estimator that gives trees fewer columns than they read."""
     steps = [
         (type(step).__name__, columns)
         for _, step, columns in preprocessor.transformers_

@@ -1,4 +1,4 @@
-"""What a file may name: a fixed list. Nothing is imported by a name from a file."""
+"""The fixed list of classes and functions that a file may name."""
 
 from functools import cache
 from importlib import import_module
@@ -10,10 +10,10 @@ from skcoldstart._utils.sk import classes_inside_trees
 
 __all__ = ["DTYPES", "class_named", "function_named", "known_classes", "name_of"]
 
-# To save and load a new estimator, add its name to the line of its module. What it
-# holds must be plain data or of a class of this list; if it is not, give the estimator
-# `_plain_state() -> dict` and `_set_plain_state(dict)`. What compiled code relies on
-# without checking it belongs into _checks.py.
+# To save and load a new estimator, add its name to the line of its module. Its
+# attributes must be plain data or of a class of this list; otherwise give the estimator
+# `_plain_state() -> dict` and `_set_plain_state(dict)`. Unchecked assumptions of
+# compiled code belong in _checks.py.
 _CLASSES = {
     "skcoldstart.audio": "AudioEmbedding AudioUnion FramePooling ItemError"
     " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",
@@ -85,7 +85,7 @@ _MODULE_OF_FUNCTION = _modules(_FUNCTIONS)
 
 @cache
 def class_named(name: str) -> Any:
-    """Return a class of the list; its module is imported when it is first needed."""
+    """Return a class of the list, importing its module on first use."""
     if name == "_BinMapper":
         return classes_inside_trees()[name]
     if name not in _MODULE_OF_CLASS:
@@ -102,7 +102,7 @@ def function_named(name: str) -> Any:
 
 
 def name_of(value: Any) -> str | None:
-    """Return under which name a class or a function is known, if it is."""
+    """Return the name of a class or function in the list, or None."""
     name = getattr(value, "__name__", None)
     for known, find in (
         (_MODULE_OF_CLASS, class_named),

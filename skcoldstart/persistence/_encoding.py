@@ -1,4 +1,4 @@
-"""An estimator as JSON and plain arrays, and back."""
+"""Convert an estimator to JSON and plain arrays and back."""
 
 import math
 from collections import Counter
@@ -19,9 +19,9 @@ from skcoldstart.persistence._states import restore, state_of
 
 __all__ = ["Decoder", "Encoder"]
 
-_TAG = "is"  # names the kind of a JSON object
-_NUMBERS = "biuf"  # kinds of arrays that the format has
-_AS_BYTES = "cUSmM"  # and those that it holds as bytes
+_TAG = "is"  # key for the kind of a JSON object
+_NUMBERS = "biuf"  # kinds of arrays in the format
+_AS_BYTES = "cUSmM"  # and kinds stored as bytes
 _PLAIN = (type(None), bool, int, str)
 _CONTAINERS: dict[type, str] = {
     list: "list",
@@ -29,13 +29,13 @@ _CONTAINERS: dict[type, str] = {
     set: "set",
     frozenset: "frozenset",
 }
-# How often the bytes of a file may be copied while objects are made of them.
+# Maximum ratio of the bytes of created objects to the bytes of the file.
 _MOST_COPIES = 16
 _MOST_OF_ONE_HASH = 1000
 
 
 class Encoder:
-    """Turns values into JSON, and collects their arrays by name."""
+    """Converts values to JSON, and collects their arrays by name."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
@@ -74,11 +74,13 @@ class Encoder:
         return self._object(value, where)
 
     def _object(self, value: Any, where: str) -> Any:
-        """Return JSON for what is made by one of the package's own constructors."""
+        """Return JSON for an object that has an adapter or a known class."""
         if id(value) in self._nodes:
             number, node = self._nodes[id(value)]
             if node is None:
-                raise TypeError(f"{where} holds itself, which save_model cannot write.")
+                raise TypeError(
+                    f"{where} contains itself, which save_model cannot write."
+                )
             node["id"] = number
             return _tagged("same", id=number)
         number = len(self._nodes)
@@ -110,15 +112,15 @@ class Encoder:
                 pairs = self._pairs(keywords, where)
                 return _tagged("function", name=function.__name__, keywords=pairs)
         unknown = (
-            "which save_model does not know"
+            "which save_model does not support"
             if isinstance(value, BaseEstimator)
-            else "which is no plain data"
+            else "which is not plain data"
         )
         raise TypeError(
             f"{where} is a {type(value).__module__}.{type(value).__qualname__}, "
-            f"{unknown}; it writes numbers, texts, arrays, and the estimators that its "
-            "documentation lists. Use joblib.dump for others, and load such files only "
-            "if you trust their author."
+            f"{unknown}; supported are numbers, texts, arrays, and the estimators "
+            f"listed in the documentation. Use joblib.dump for others, and load such "
+            f"files only if you trust their author."
         )
 
     def _pairs(self, items: dict, where: str) -> list[list[Any]]:
@@ -158,9 +160,9 @@ class Encoder:
 
 
 class Decoder:
-    """Turns JSON back into values, given its arrays by name.
+    """Converts JSON back to values, given its arrays by name.
 
-    `set_aside` tells after `decode` which parameters were not taken over.
+    After `decode`, `set_aside` holds the parameters that were not restored.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray], *, fill_in: bool) -> None:
@@ -168,12 +170,12 @@ class Decoder:
         self._fill_in = fill_in
         self._made: dict[str, np.ndarray] = {}
         self._objects: dict[Any, Any] = {}
-        self._makers = 0  # how many objects are being made of what is decoded
+        self._makers = 0  # number of nested objects being created
         self._copies_left = _MOST_COPIES * sum(a.nbytes for a in arrays.values())
         self.set_aside: dict[str, Any] = {}
 
     def decode(self, node: Any) -> Any:
-        """Return the value that `Encoder.encode` was given."""
+        """Return the value that was passed to `Encoder.encode`."""
         if isinstance(node, list):
             return [self.decode(item) for item in node]
         if not isinstance(node, dict):
@@ -277,7 +279,7 @@ def _tagged(kind: str, **content: Any) -> dict[str, Any]:
 
 
 def _spread(keys: list) -> list:
-    """Refuse keys of one hash, among which a dict would search for hours."""
+    """Reject many keys with the same hash, for which a dict would need hours."""
     most = max(Counter(map(hash, keys)).values(), default=0)
     if most > _MOST_OF_ONE_HASH:
         raise ValueError(f"{most} keys of one hash")

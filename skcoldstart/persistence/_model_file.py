@@ -21,30 +21,30 @@ FORMAT = "1"
 _DOCUMENT, _DIGEST, _FORMAT = (
     f"skcoldstart.{part}" for part in ("model", "sha256", "format")
 )
-# Readers of the format refuse a longer header; a longer document becomes an array.
+# Readers of the format reject a longer header; a longer document becomes an array.
 _LONGEST_IN_HEADER = 50_000_000
 
 
 def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write an estimator to a file that holds data and no code.
+    """Write an estimator to a file that contains data and no code.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     estimator : estimator
-        Fitted or not: an estimator of this package, or one of scikit-learn's that are
-        used with them (Notes).
+        A fitted or unfitted estimator of this package, or a scikit-learn estimator used
+        with it (Notes).
     path : str or PathLike
         The file to write or replace, by convention ``*.safetensors``; ``~`` is your
-        home. It is whole or as it was before, whatever happens. A link stays a link,
-        and a file that is replaced keeps its mode.
+        home. If writing fails, an existing file is unchanged. A link stays a link, and
+        a replaced file keeps its mode.
 
     Raises
     ------
     TypeError
-        If a part of the estimator is neither data nor of a class that is known; the
-        message names it.
+        If a part of the estimator is neither data nor of a supported class; the message
+        names it.
     OSError
         If the file cannot be written, as on a full disk.
 
@@ -54,15 +54,15 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    The file is in safetensors format: parameters as JSON in its header, arrays as they
-    are, a SHA-256 of each. What is shared, such as an array, is written once. What only
-    a continued fit needs, such as an optimizer's state, is left out.
+    The file is in safetensors format: parameters as JSON in its header, arrays as
+    tensors, with a SHA-256 of each. Shared objects, such as an array, are written once.
+    State that only a continued fit needs, such as an optimizer's, is not saved.
 
-    Of scikit-learn it knows pipelines, ``ColumnTransformer`` and ``FeatureUnion``,
-    searches, the usual preprocessing, encoders, text vectorizers, decompositions and
-    kernel approximations, linear models, trees, forests and boosting, neighbors,
-    ``MLPRegressor``, stacking and voting; of functions those of NumPy that compute
-    number by number, such as ``log1p``.
+    Supported scikit-learn estimators are pipelines, ``ColumnTransformer`` and
+    ``FeatureUnion``, searches, the usual preprocessing, encoders, text vectorizers,
+    decompositions and kernel approximations, linear models, trees, forests and
+    boosting, neighbors, ``MLPRegressor``, stacking and voting. Supported functions are
+    elementwise functions of NumPy, such as ``log1p``.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
 def load_model(path: str | os.PathLike[str]) -> Any:
     """Read an estimator from a file that `save_model` wrote.
 
-    Nothing in the file is run: it names classes from a fixed list, and is never
+    No code from the file is run: it can only name classes of a fixed list, and is not
     unpickled.
 
     .. versionadded:: 0.1
@@ -116,20 +116,20 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator
-        As it was saved: the same parameters and the same predictions.
+        The saved estimator, with the same parameters and predictions.
 
     Raises
     ------
     OSError
         If there is no such file.
     ValueError
-        If the file is no model, is damaged, or names a class that is not known.
+        If the file is not a model, is damaged, or names an unknown class.
 
     Warns
     -----
     UserWarning
         If it was saved with another version of scikit-learn or of this package, or if
-        parameters were set aside (Notes).
+        parameters were not restored (Notes).
 
     See Also
     --------
@@ -137,24 +137,24 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
     Notes
     -----
-    What holds for a file from a stranger: neither `load_model` nor ``fit``, ``predict``
-    or ``transform`` of what it returns run code of the file, crash the process, or
-    write anywhere. For that, parameters by which a file would decide where you write,
-    or what is compiled, are set aside with a warning: ``memory`` of a Pipeline,
-    ``store`` of an extractor, ``compile`` of a network, and more than 64 ``n_jobs``
-    where there are fewer processors. Set them again with ``set_params``. The memory of
-    loading is bounded by a multiple of the file's size; later calls need what the
-    parameters request, so look at them first.
+    This is safe for untrusted files: `load_model`, and ``fit``, ``predict`` and
+    ``transform`` of its result, do not run code from the file, crash the process, or
+    write anywhere. Parameters by which a file could decide where you write, or what is
+    compiled, are therefore not restored, with a warning: ``memory`` of a Pipeline,
+    ``store`` of an extractor, ``compile`` of a network, and ``n_jobs`` above 64 if
+    there are fewer processors. Set them again with ``set_params``. The memory of
+    loading is bounded by a multiple of the file's size; later calls need the memory
+    that the parameters request, so check them first.
 
-    What does not hold: predictions may be wrong on purpose, and a regular expression,
-    such as ``token_pattern`` of a vectorizer, may take very long. The SHA-256 of each
-    array tells damage on the way; it is no signature.
+    There is no protection against predictions that are wrong on purpose, and against
+    regular expressions, such as ``token_pattern`` of a vectorizer, that take very long.
+    The SHA-256 of each array detects damage; it is not a signature.
     """
     place = _place(path)
     name = str(place)
     if not place.is_file():
         raise FileNotFoundError(f"There is no file {name!r}.")
-    content = place.read_bytes()  # not mapped: it may be cut while it is read
+    content = place.read_bytes()  # not mapped: it may be truncated while it is read
     try:
         document, arrays = _read(content)
         del content
@@ -162,26 +162,28 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         decoder = Decoder(arrays, fill_in=versions != _versions())
         estimator = decoder.decode(document["estimator"])
         if not isinstance(estimator, BaseEstimator):
-            raise ValueError(f"it holds a {type(estimator).__name__}, no estimator")
-    except (MemoryError, ImportError):  # not of the file's making
+            raise ValueError(
+                f"it contains a {type(estimator).__name__}, not an estimator"
+            )
+    except (MemoryError, ImportError):  # not caused by the file
         raise
     except Exception as reason:
         what = f"it lacks {reason}" if isinstance(reason, KeyError) else reason
         raise ValueError(
-            f"{name!r} is not a whole file of save_model: {what}. Get it anew, or "
-            "save the estimator again."
+            f"{name!r} is not a complete file of save_model: {what}. Fetch it again, "
+            f"or save the estimator again."
         ) from reason
     if versions != _versions():
         warn(
-            f"{name!r} was saved with {versions}, and here is {_versions()}; "
+            f"{name!r} was saved with {versions}, but {_versions()} is installed; "
             "predictions may differ. Save the estimator again with these versions."
         )
     if decoder.set_aside:
         what = ", ".join(f"{key}={value!r}" for key, value in decoder.set_aside.items())
         warn(
-            f"{name!r} was saved with {what}, which is set aside: a file does not "
-            "decide where you write, what is compiled and how many processes start. "
-            "Set it with set_params if you want it."
+            f"{name!r} was saved with {what}, which is not restored: a file does not "
+            f"decide where you write, what is compiled and how many processes start. "
+            f"Set it with set_params if you want it."
         )
     return estimator
 
@@ -193,8 +195,8 @@ def _place(path: str | os.PathLike[str]) -> Path:
 def _write(path: Path, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> None:
     """Write a safetensors file.
 
-    Its library writes to a temporary file of its own, which a kill leaves behind, and
-    reports a full disk as damage.
+    The safetensors library writes to its own temporary file, which remains after a
+    kill, and reports a full disk as damage.
     """
     header: dict[str, Any] = {"__metadata__": texts}
     place = 0
@@ -227,9 +229,7 @@ def _read(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     length = int.from_bytes(content[:8], "little")
     texts = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     if texts.get(_FORMAT) != FORMAT:
-        raise ValueError(
-            f"its format is {texts.get(_FORMAT)!r} and {FORMAT!r} is expected"
-        )
+        raise ValueError(f"its format is {texts.get(_FORMAT)!r}; expected {FORMAT!r}")
     stored = arrays.pop(_DOCUMENT, None)
     document = texts[_DOCUMENT].encode() if stored is None else stored.tobytes()
     if _digest(document) != texts[_DIGEST]:

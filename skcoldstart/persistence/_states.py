@@ -1,4 +1,4 @@
-"""What an estimator knows, as values that are data or of known classes, and back."""
+"""Convert an estimator to attributes that are data or of known classes, and back."""
 
 import inspect
 import os
@@ -9,14 +9,14 @@ from skcoldstart.persistence._checks import check_loaded
 
 __all__ = ["SET_ASIDE", "restore", "state_of"]
 
-# Parameters by which a file would decide where its reader writes, what is executed, or
+# Parameters by which a file could decide where its reader writes, what is compiled, or
 # how many processes start.
 SET_ASIDE = ("memory", "store", "compile")
 _MOST_JOBS = max(64, os.cpu_count() or 1)
 
-# The version, which the whole file has.
+# The version, which is stored once per file.
 _NOT_KEPT = {"_sklearn_version"}
-# What only a continued fit needs, and what `_REBUILT` makes again.
+# State that only a continued fit needs, and attributes that `_REBUILT` restores.
 _NOT_KEPT_OF = {
     "GradientBoostingRegressor": {"_loss", "_rng"},
     "GridSearchCV": {"scorer_"},
@@ -78,7 +78,7 @@ def state_of(estimator: Any) -> dict[str, Any]:
         state = estimator.__getstate__() or {}
     left_out = _NOT_KEPT | _NOT_KEPT_OF.get(type(estimator).__name__, set())
     state = {name: value for name, value in state.items() if name not in left_out}
-    if "memory" in state:  # a joblib.Memory is a place
+    if "memory" in state:  # a joblib.Memory is a place to write to
         state["memory"] = getattr(state["memory"], "location", state["memory"])
     return state
 
@@ -86,10 +86,10 @@ def state_of(estimator: Any) -> dict[str, Any]:
 def restore(
     cls: type, state: dict[str, Any], *, fill_in: bool
 ) -> tuple[Any, dict[str, Any]]:
-    """Return an estimator with the attributes that `state_of` returned.
+    """Return an estimator with the attributes returned by `state_of`.
 
-    Also return, by name, what was not taken over. `fill_in` gives parameters that are
-    missing their default, as another version may not have had them.
+    Also return, by name, attributes that were not restored. `fill_in` sets missing
+    parameters, which another version may not have had, to their defaults.
     """
     defaults = _parameters(cls)
     for name in state:
@@ -126,7 +126,7 @@ def _parameters(cls: type) -> dict[str, Any]:
 
 
 def _set_aside(state: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Put defaults in place of what a file does not decide; return what was there."""
+    """Replace parameters that a file must not decide; return their values."""
     found = {}
     for name in SET_ASIDE:
         if name in defaults and state[name] not in (None, defaults[name]):

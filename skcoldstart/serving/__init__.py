@@ -1,4 +1,4 @@
-"""Ranked lists for people and machines: loaded when used, to serve with little."""
+"""Ranked lists, exports and indexes; submodules are imported on first use."""
 
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING

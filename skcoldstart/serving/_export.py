@@ -1,4 +1,4 @@
-"""Factors and names in a folder that any program reads."""
+"""Write factors and names to a folder that any program can read."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ MANIFEST = "manifest.json"
 class Export:
     """Factors of items and users, whose inner products are scores, and their names.
 
-    What `load_export` returns.
+    Returned by `load_export`.
 
     .. versionadded:: 0.2
 
@@ -37,7 +37,7 @@ class Export:
     user_ids : ndarray of shape (n_users,)
         Names of the users, integers or text.
     manifest : dict
-        What `export` wrote about them.
+        The manifest written by `export`.
     """
 
     item_factors: np.ndarray
@@ -65,16 +65,16 @@ def export(
         A fitted recommender that scores by factors, a Pipeline or search that ends in
         one, or a factorizer such as `WMF`.
     folder : str or PathLike
-        Where to write; made if it is not there. An export that is there is replaced
-        once the new one is whole.
+        Folder to write to; created if it does not exist. An existing export is replaced
+        when the new one is complete.
     X : sequence of n_items items, default=None
-        Items, in the form given to `fit` of `model`. ``None`` means the items of fit,
+        Items, in the same form as in `fit` of `model`. ``None`` means the items of fit,
         with the factors of their plays.
     item_ids : array-like of shape (n_items,), default=None
-        Names of the items; ``None`` means the index of a frame `X`, else rows.
+        Names of the items; ``None`` means the index of a frame `X`, otherwise rows.
     item_factors : array-like of shape (n_items, k), default=None
-        Factors in place of those predicted from `X`: those of ``item_factors`` of a
-        recommender for items that some have played.
+        Factors used instead of those predicted from `X`, such as ``item_factors`` of a
+        recommender for items with plays.
 
     Returns
     -------
@@ -86,20 +86,20 @@ def export(
     TypeError
         If the model does not score by dense factors.
     ValueError
-        If names do not fit, or factors are not finite as float32.
+        If names do not match, or factors are not finite as float32.
 
     See Also
     --------
-    load_export : Reads the folder, with NumPy and safetensors alone.
+    load_export : Reads the folder with NumPy and safetensors.
     build_index : Finds the best items of a user among millions.
 
     Notes
     -----
     The folder holds ``manifest.json`` and one safetensors file, named in it with its
     SHA-256: ``item_factors`` and ``user_factors``, float32, whose **inner products**
-    are the scores, and ``item_ids`` and ``user_ids``, int64; names that are no
-    integers are UTF-8 text, all in one array of bytes with an array of offsets.
-    Names of other types are written as text.
+    are the scores, and ``item_ids`` and ``user_ids``, int64; names that are not
+    integers are UTF-8 text, all in one array of bytes with an array of offsets. Names
+    of other types are written as text.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def export(
 
 
 def load_export(folder: str | os.PathLike[str]) -> Export:
-    """Read what `export` wrote, with NumPy and safetensors alone.
+    """Read a folder written by `export`, with NumPy and safetensors only.
 
     .. versionadded:: 0.2
 
@@ -171,8 +171,8 @@ def load_export(folder: str | os.PathLike[str]) -> Export:
     FileNotFoundError
         If there is no manifest in the folder.
     ValueError
-        If the manifest is of another format or a later version, or the file of factors
-        is not the one it names.
+        If the manifest has another format or a later version, or the file of factors is
+        not the one it names.
 
     See Also
     --------
@@ -186,7 +186,9 @@ def load_export(folder: str | os.PathLike[str]) -> Export:
         try:
             data = (folder / manifest["file"]).read_bytes()
             break
-        except FileNotFoundError:  # replaced in between: the new manifest names another
+        except (
+            FileNotFoundError
+        ):  # replaced in the meantime: the new manifest names another file
             if attempt == 2:
                 raise
     if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
@@ -209,7 +211,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         known = manifest["format"] == FORMAT and manifest["version"] <= VERSION
         plain = manifest["file"] == os.path.basename(manifest["file"])
-    except (KeyError, TypeError, ValueError):  # also what is no JSON or no UTF-8
+    except (KeyError, TypeError, ValueError):  # also invalid JSON or UTF-8
         known = plain = False
     if not (known and plain):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The best of millions of items for a user, by an approximate index."""
+"""Find the best of millions of items for a user with an approximate index."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -18,15 +18,15 @@ from skcoldstart._utils.threads import n_kernel_threads
 __all__ = ["VectorIndex", "build_index"]
 
 _BLOCK_QUERIES = 1024
-# Finds n candidates of each query, keeping `width` while it looks: float32
+# Finds n candidates of each query, with `width` candidates in the search: float32
 # (n_queries, k), n, width -> int64 (n_queries, n).
 Search = Callable[[np.ndarray, int, int], np.ndarray]
 
 
 class VectorIndex:
-    """Vectors in which those of the largest inner products are found quickly.
+    """An index that finds the vectors with the largest inner products quickly.
 
-    What `build_index` returns.
+    Returned by `build_index`.
 
     .. versionadded:: 0.2
 
@@ -35,20 +35,20 @@ class VectorIndex:
     vectors : float32 ndarray of shape (n_vectors, k)
         The vectors.
     search : callable, default=None
-        ``search(queries, n, width)`` returns n candidates of each query, -1 where there
+        ``search(queries, n, width)`` returns n candidates of each query, -1 if there
         are fewer; ``None`` means an exact search.
     search_width : int, default=128
         Candidates kept while the graph is searched.
     n_jobs : int, default=None
-        Threads of the exact search; ``None`` means all that are available.
+        Number of threads of the exact search; ``None`` means all.
 
     Attributes
     ----------
     vectors : float32 ndarray of shape (n_vectors, k)
         The vectors.
     search_width : int
-        Candidates kept while the graph is searched; set it anew to find more, or to
-        take less time.
+        Candidates kept while the graph is searched. Set it to a larger value for a
+        better recall, or to a smaller one for speed.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class VectorIndex:
     def query(
         self, vectors: Any, n: int = 10, *, exclude: Any = None
     ) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
-        """Return the rows of largest inner product with each query.
+        """Return the rows with the largest inner products with each query.
 
         Parameters
         ----------
         vectors : array-like of shape (n_queries, k)
             Queries, such as factors of users.
         n : int, default=10
-            Rows per query.
+            Number of rows per query.
         exclude : sequence of n_queries sequences of int, or {array-like, sparse} of \
                 shape (n_queries, n_vectors), default=None
-            Rows never to return for each query: their numbers, or a table that is not
-            zero there.
+            Rows to exclude for each query: their numbers, or a table with nonzero
+            entries.
 
         Returns
         -------
@@ -89,14 +89,14 @@ class VectorIndex:
         Raises
         ------
         ValueError
-            If queries have another number of components or are not finite, `n` is
-            below 1, or `exclude` does not fit.
+            If queries have another number of components or are not finite, `n` is below
+            1, or `exclude` is invalid.
         """
         queries = _as_vectors(vectors, "vectors")
         if queries.shape[1] != self.vectors.shape[1]:
             raise ValueError(
                 f"Queries have {queries.shape[1]} components but the index has "
-                f"{self.vectors.shape[1]}."
+                f"{self.vectors.shape[1]}; expected the same number."
             )
         if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"n={n!r}; expected an integer of at least 1.")
@@ -162,16 +162,19 @@ def build_index(
     vectors : array-like of shape (n_vectors, k)
         Vectors to find, such as factors of items.
     backend : {"usearch", "voyager", "faiss", "exact"}, default="usearch"
-        Which library keeps the graph; ``pip install skcoldstart[serve]`` brings the
-        default. "exact" compares with all vectors.
+        Library of the graph; ``pip install skcoldstart[serve]`` installs the default.
+        "exact" compares with all vectors.
     connectivity : int, default=16
-        Neighbours of a vector in the graph: more find more and take memory.
+        Neighbours of a vector in the graph: larger values improve the recall and need
+        memory.
     build_width : int, default=128
-        Candidates kept while the graph is built: more find more and take time once.
+        Candidates kept while the graph is built: larger values improve the recall and
+        take time once.
     search_width : int, default=128
-        Candidates kept while it is searched: more find more and take time per query.
+        Candidates kept while it is searched: larger values improve the recall and take
+        time per query.
     n_jobs : int, default=None
-        Threads; ``None`` means all that are available.
+        Number of threads; ``None`` means all.
 
     Returns
     -------
@@ -188,20 +191,20 @@ def build_index(
     See Also
     --------
     load_export : Factors of items and users from a folder.
-    skcoldstart.recommend : Exact lists by a model.
+    skcoldstart.recommend : Exact lists of a model.
 
     Notes
     -----
-    All three libraries keep a graph of near neighbours (HNSW). Factors of recommenders
-    differ in length, popular items are long, and a graph built by the inner product
-    itself, which usearch and faiss can do, finds far more of the best than one built
-    by the distances of vectors that a component more makes equally long, which voyager
-    does. Between these two usearch is the default: it is one small wheel for every
-    system, released every few weeks, where faiss brings its own BLAS and OpenMP.
+    All three libraries use a graph of near neighbours (HNSW). Factors of recommenders
+    differ in length, and those of popular items are long. A graph built with the inner
+    product itself (usearch, faiss) has a much better recall than one built with
+    distances of vectors that an additional component makes equally long (voyager). Of
+    the first two, usearch is the default: it is one small wheel for every system, while
+    faiss has its own BLAS and OpenMP.
 
-    Graphs built by several threads differ from run to run, and so do the few rows that
-    they miss. Scores of what is found are exact. With `exclude` the graph is asked for
-    so many more rows as a query excludes at most.
+    Graphs built by several threads differ between runs, and so do the rows that they
+    miss. Scores of the found rows are exact. With `exclude` the graph is searched for
+    as many additional rows as a query excludes at most.
 
     References
     ----------
@@ -233,7 +236,7 @@ def _library(name: str) -> Any:
     except ImportError as error:
         package = {"usearch.index": "skcoldstart[serve]", "faiss": "faiss-cpu"}
         raise ImportError(
-            f"This needs {name.split('.')[0]}, which is not installed: pip install "
+            f"This requires {name.split('.')[0]}, which is not installed: pip install "
             f"{package.get(name, name)}, or use backend='exact'."
         ) from error
 

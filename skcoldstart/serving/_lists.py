@@ -28,7 +28,7 @@ def recommend(
     strength: float = 1.0,
     random_state: Any = None,
 ) -> Recommendations:
-    """Return the best items of each user, by any recommender or Pipeline.
+    """Return the best items of each user, with any recommender or Pipeline.
 
     .. versionadded:: 0.2
 
@@ -37,7 +37,7 @@ def recommend(
     model : estimator
         A fitted recommender, or a Pipeline or search that ends in one.
     X : sequence of n_items items
-        Candidates, in the form given to `fit` of `model`.
+        Candidates, in the same form as in `fit` of `model`.
     n : int, default=10
         Items per user.
     <users>
@@ -50,13 +50,13 @@ def recommend(
     Recommendations
         Unpacks as ``items, scores``, masked arrays of shape (n_selected_users, n): rows
         of `X`, best first, and their scores, masked where a user has fewer than n
-        candidates. ``to_frame()``, ``to_parquet(path)`` and ``to_csv(path)`` give
+        candidates. ``to_frame()``, ``to_parquet(path)`` and ``to_csv(path)`` return
         rows of ``user_id``, ``rank``, ``item_id`` and ``score``.
 
     Raises
     ------
     ValueError
-        If `n` is below 1, users, items, groups or exclusions do not fit, or scores are
+        If `n` is below 1, users, items, groups or exclusions are invalid, or scores are
         NaN.
     TypeError
         If factors are given but the recommender does not score by factors.
@@ -64,14 +64,14 @@ def recommend(
     See Also
     --------
     listeners : The best users of each item.
-    skcoldstart.metrics.coverage : The share of items that anybody is recommended.
+    skcoldstart.metrics.coverage : The fraction of items that are recommended.
 
     Notes
     -----
-    Scores are read for some users at a time, so that memory is one block of scores a
-    thread, and 16 bytes for each entry of the lists. Equal scores are ranked by row,
-    the lower first. With `max_per_group` a list holds the best items of which at most
-    so many are of one group; a user's list ends where no group has more.
+    Scores are computed for some users at a time, so the memory is one block of scores
+    per thread, and 16 bytes for each entry of the lists. Equal scores are ranked by
+    row, lower rows first. With `max_per_group` a list is filled with the best items
+    that do not exceed the limit of their group; it is short if there are no more.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def listeners(
     user_factors: Any = None,
     as_frame: str | None = None,
 ) -> Listeners:
-    """Return the best users of each item: whom to tell of a new song.
+    """Return the best users of each item: who should hear a new song.
 
     .. versionadded:: 0.2
 
@@ -128,9 +128,9 @@ def listeners(
     model : estimator
         A fitted recommender, or a Pipeline or search that ends in one.
     X : sequence of n_items items
-        Items, in the form given to `fit` of `model`.
+        Items, in the same form as in `fit` of `model`.
     n : int, default=10
-        Users per item.
+        Number of users per item.
     users : array-like, default=None
         Users to choose from: by their names in ``user_names_in_`` or, where y had
         none, by index; or a mask of shape (n_users,). ``None`` means all. With
@@ -138,25 +138,25 @@ def listeners(
     <item ids>
     exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
             DataFrame or Recommendations, default=None
-        Users who are not to be told of an item, as in `recommend`.
+        Pairs to exclude, as in `recommend`.
     item_factors : array-like of shape (n_items, k), default=None
-        Factors in place of those predicted from `X`.
+        Factors used instead of those predicted from `X`.
     user_factors : array-like of shape (n_users, k), default=None
-        Factors in place of the users' of fit.
+        Factors used instead of those of the users of fit.
     as_frame : {"pandas", "polars", "pyarrow"}, default=None
-        What `Listeners.to_frame` returns; ``None`` means the library of `X`.
+        Library of the frame of `Listeners.to_frame`; ``None`` means that of `X`.
 
     Returns
     -------
     Listeners
         Unpacks as ``users, scores``, masked arrays of shape (n_items, n): indices of
         users, best first, and their scores, masked where there are fewer than n.
-        ``to_frame()`` gives rows of ``item_id``, ``rank``, ``user_id``, ``score``.
+        ``to_frame()`` returns rows of ``item_id``, ``rank``, ``user_id``, ``score``.
 
     Raises
     ------
     ValueError
-        If `n` is below 1, users, items or exclusions do not fit, or scores are NaN.
+        If `n` is below 1, users, items or exclusions are invalid, or scores are NaN.
     TypeError
         If factors are given but the recommender does not score by factors.
 
@@ -166,9 +166,9 @@ def listeners(
 
     Notes
     -----
-    Scores of a user for different items are made to be compared; those of different
-    users for one item less so: who likes much is named for much. Read the list as one
-    of candidates.
+    Scores of one user for different items can be compared. Scores of different users
+    for one item are less comparable: users with many plays tend to have higher scores.
+    Treat the list as candidates.
 
     Examples
     --------

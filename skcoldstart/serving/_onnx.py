@@ -1,4 +1,4 @@
-"""Predicted factors as an ONNX graph, for programs without scikit-learn."""
+"""Convert predicted factors to an ONNX graph, for programs without scikit-learn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,37 +35,36 @@ def to_onnx(model: Any, X: Any = None) -> Any:
         A fitted `ColdStartRecommender`, `ContentProfileRecommender` or blend of these,
         or a Pipeline or search that ends in one.
     X : DataFrame, default=None
-        Some items. Needed where the model reads columns by name: each becomes an input
-        of its own, of shape (n_items, 1), numbers or text.
+        Some items. Required if the model reads columns by name: each column becomes an
+        input of shape (n_items, 1), numbers or text.
 
     Returns
     -------
     onnx.ModelProto
-        With the input ``X``, float32 of shape (n_items, n_features), or those of the
-        columns, and the output ``factors``, float32 of shape (n_items, k). With a
+        Its input is ``X``, float32 of shape (n_items, n_features), or one input per
+        column; its output is ``factors``, float32 of shape (n_items, k). With a
         network, ``X`` is the frames of one item, (n_frames, n_features), and
         ``factors`` has one row.
 
     Raises
     ------
     TypeError
-        If a step or the recommender is none that can be converted; the message names
-        it.
+        If a step or the recommender cannot be converted; the message names it.
     ImportError
         If onnx or skl2onnx is not installed: ``pip install skcoldstart[onnx]``.
 
     See Also
     --------
-    export : Factors of users and of known items, for the products.
+    export : Writes factors of users and of known items.
 
     Notes
     -----
-    Scores are ``factors @ user_factors_.T``. Inside, numbers are float64 where the
-    steps have such a form, so that factors agree with those of `model` to the
-    precision of float32; trees compute in float32. Steps of scikit-learn are converted
-    by skl2onnx, linear regressors, perceptrons and networks here. Steps that read sound
-    are not converted: leave them out, as in ``to_onnx(pipeline[1:])``. Vectorizers of
-    text need the locale en_US.UTF-8 where the model runs.
+    Scores are ``factors @ user_factors_.T``. Inside the graph, numbers are float64 if
+    the steps support it, so factors agree with those of `model` to the precision of
+    float32; trees use float32. Steps of scikit-learn are converted by skl2onnx, linear
+    regressors, perceptrons and networks here. Steps that read sound are not converted:
+    leave them out, as in ``to_onnx(pipeline[1:])``. Vectorizers of text require the
+    locale en_US.UTF-8 on the machine that runs the model.
 
     Examples
     --------
@@ -89,7 +88,7 @@ def to_onnx(model: Any, X: Any = None) -> Any:
         except Exception:
             if not double:
                 raise
-            continue  # a step has no form in double precision
+            continue  # a step does not support double precision
         break
     return proto
 
@@ -107,7 +106,7 @@ def _import(name: str) -> Any:
 
 
 class _Graph:
-    """A graph that grows; a name stands for what a node gives."""
+    """Builds a graph; names refer to outputs of nodes."""
 
     def __init__(self, X: Any, *, double: bool) -> None:
         import onnx
@@ -151,7 +150,7 @@ class _Graph:
         return name
 
     def constant(self, values: Any) -> str:
-        """Add numbers and return their name."""
+        """Add a constant array and return its name."""
         name = self._name()
         values = np.asarray(values)
         if values.dtype.kind == "f":
@@ -164,7 +163,7 @@ class _Graph:
         return f"v{self._n}"
 
     def _recommender(self, model: Any, rows: Any) -> str:
-        """Add a recommender; `rows` is what reaches it, None for the input."""
+        """Add a recommender; `rows` names its input, None for the graph's input."""
         steps, recommender = _steps_before(model)
         if isinstance(recommender, ColdStartRecommender):
             return self._cold_start(steps, recommender, rows)
@@ -215,14 +214,14 @@ class _Graph:
         return self.node("Concat", [*parts, ones], axis=1)
 
     def _steps(self, steps: list[Any], last: Any, rows: Any) -> str:
-        """Add steps that make a table and return its name."""
+        """Add steps from the input to a table, and return its name."""
         if rows is None:
             rows = self._input(steps[0] if steps else last)
         if not steps:
             if isinstance(rows, dict):
                 raise TypeError(
-                    f"{type(last).__name__} reads columns by name, without a step "
-                    "that makes a table of them; expected a ColumnTransformer."
+                    f"{type(last).__name__} reads columns by name, but no step "
+                    f"combines them to a table; expected a ColumnTransformer."
                 )
             return rows
         names = [f"s{i}" for i in range(len(steps))]
@@ -241,7 +240,7 @@ class _Graph:
         return self._columns
 
     def _declared(self, name: str, kind: int, width: int) -> str:
-        """Declare an input, and return it in the precision inside."""
+        """Declare an input, and return it in the graph's precision."""
         value = self._onnx.helper.make_tensor_value_info
         if all(entry.name != name for entry in self._inputs):
             self._inputs.append(value(name, kind, ["n_rows", width]))
@@ -278,7 +277,7 @@ class _Graph:
         return self.node("Add", [products, self.constant(np.asarray(offsets, float))])
 
     def _converted(self, estimator: Any, rows: Any, steps: list[Any]) -> str:
-        """Add what skl2onnx makes of an estimator."""
+        """Add the graph of an estimator converted by skl2onnx."""
         import skl2onnx
         from skl2onnx.common.data_types import (
             DoubleTensorType,
@@ -302,7 +301,7 @@ class _Graph:
             raise TypeError(
                 f"{names} cannot be converted to ONNX: {str(error).splitlines()[0]} "
                 "Leave out steps that read sound, as in to_onnx(pipeline[1:]), or use "
-                "steps that skl2onnx knows."
+                "steps that skl2onnx supports."
             ) from error
         return self._insert(proto, columns)
 
@@ -313,7 +312,7 @@ class _Graph:
         self._n += 1
         prefix = f"g{self._n}_"
         graph = compose.add_prefix_graph(proto.graph, prefix)
-        for opset in proto.opset_import:  # text has operators of onnxruntime's own
+        for opset in proto.opset_import:  # text uses operators of onnxruntime
             self._opsets.setdefault(opset.domain, opset.version)
         renamed = {f"{prefix}{name}": value for name, value in inputs.items()}
         for node in graph.node:

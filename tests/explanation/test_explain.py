@@ -248,7 +248,7 @@ def test_groups_are_explained_by_content_alone(world):
     model.fit(X, y, groups=np.arange(N_TRAIN) // 2)
     explanation = explain(model, X_new, np.arange(N_USERS), n=None)
     assert_allclose(sums(explanation), model.predict(X_new), rtol=1e-4, atol=1e-5)
-    with pytest.raises(TypeError, match="groups and not songs"):
+    with pytest.raises(TypeError, match="groups instead of songs"):
         explain(model, X_new, [0], X_train=X)
 
 
@@ -287,7 +287,7 @@ def test_users_and_songs_have_their_names(world):
             ColdStartRecommender(Ridge(), _WMF),
             {"by": "songs"},
             ValueError,
-            "needs X_train",
+            "requires X_train",
         ),
         (
             ColdStartRecommender(MLPRegressor(max_iter=5, random_state=0), _WMF),
@@ -307,7 +307,7 @@ def test_what_cannot_be_explained_is_named(model, options, error, match, world):
 def test_other_content_than_that_of_fit_is_refused(world):
     X, y, X_new = world
     model = ColdStartRecommender(Ridge(), _WMF).fit(X, y)
-    with pytest.raises(ValueError, match="miss the predictions"):
+    with pytest.raises(ValueError, match="differ from the predictions"):
         explain(model, X_new, [0], X_train=X[::-1])
-    with pytest.raises(ValueError, match="fitted to more"):
+    with pytest.raises(ValueError, match="fitted on more"):
         explain(model, X_new, [0], X_train=X[:10])

@@ -333,7 +333,7 @@ def test_what_is_wrong_is_said(world, clips):
         small(hidden=(0,)).fit(X, y)
     with pytest.raises(ValueError, match="row 3, column 2"):
         small().fit(np.where(np.arange(1200).reshape(120, 10) == 32, np.nan, X), y)
-    with pytest.raises(ValueError, match="lower lr"):
+    with pytest.raises(ValueError, match="decrease lr"):
         small(lr=1e30).fit(X, y)
     frames, plays, _ = clips
     with pytest.raises(ValueError, match="No item of X has frames"):

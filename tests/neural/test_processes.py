@@ -139,4 +139,4 @@ def test_processes_end_with_the_same_statistics_of_batches(results):
 @pytest.mark.parametrize("name", ["other targets", "other seeds"])
 def test_processes_with_different_data_are_refused_in_each_of_them(results, name):
     for result in results[1]:
-        assert "2 processes of the group were given different" in result[name]
+        assert "2 processes of the group received different" in result[name]

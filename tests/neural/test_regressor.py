@@ -211,7 +211,7 @@ def test_data_that_do_not_fit_are_explained(spoil, message, clips):
         ({"n_jobs": 0}, "n_jobs"),
         ({"objective": "wpe"}, "needs user_factors and usage"),
         ({"objective": "gram"}, "needs user_factors, which"),
-        ({"objective": "gram"}, "nor with PCA"),
+        ({"objective": "gram"}, "not with PCA"),
         ({"architecture": lambda bands, _: nn.Linear(bands, 1)}, "maps windows"),
         (
             {"architecture": lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(96, 1))},

@@ -58,7 +58,7 @@ ODD = [
 
 
 def models():
-    """Yield fitted models that hold what is no plain data, and their input."""
+    """Yield fitted models that contain what is not plain data, and their input."""
     rng = np.random.default_rng(0)
     X, plays = rng.random((40, 4)), sp.csr_array(rng.poisson(1.0, (40, 12)))
     y, state = X[:, 0] + X[:, 1], np.random.RandomState(3)

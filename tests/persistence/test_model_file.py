@@ -151,7 +151,10 @@ class Itself(Ridge):
             CNNFactorRegressor(architecture=lambda n_features, n_outputs: None),
             r"CNNFactorRegressor\.architecture is a ",
         ),
-        (Ridge(alpha=print), r"Ridge\.alpha is a builtins\..*, which is no plain data"),
+        (
+            Ridge(alpha=print),
+            r"Ridge\.alpha is a builtins\..*, which is not plain data",
+        ),
         (Ridge(alpha=np.array([print])), r"Ridge\.alpha\[0\] is a builtins\."),
         (Ridge(alpha=np.zeros(1, "i4,i4")), r"Ridge\.alpha is an array of \[\("),
         (Ridge(alpha=np.ones(1, np.longdouble)), "is an array of float128"),
@@ -173,7 +176,7 @@ def test_what_is_no_data_is_named_and_nothing_is_written(path, estimator, messag
 def test_an_estimator_that_holds_itself_is_refused(path):
     ridge = Ridge()
     ridge.alpha = [ridge]
-    with pytest.raises(TypeError, match=r"Ridge\.alpha\[0\] holds itself"):
+    with pytest.raises(TypeError, match=r"Ridge\.alpha\[0\] contains itself"):
         save_model(ridge, path)
 
 
@@ -189,7 +192,7 @@ def test_a_flipped_bit_anywhere_is_an_error_or_harmless(saved):
         try:
             model = load_model(saved)
         except ValueError as reason:
-            assert "not a whole file of save_model" in str(reason)
+            assert "not a complete file of save_model" in str(reason)
             refused += 1
         else:  # padding, or the name of a version
             assert_array_equal(model.predict(X), expected)
@@ -200,13 +203,13 @@ def test_a_flipped_bit_anywhere_is_an_error_or_harmless(saved):
 def test_a_cut_file_is_refused(saved, share):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match="not a whole file of save_model"):
+    with pytest.raises(ValueError, match="not a complete file of save_model"):
         load_model(saved)
 
 
 def test_other_files_are_refused(path):
     path.write_text("plays")
-    with pytest.raises(ValueError, match="not a whole file of save_model"):
+    with pytest.raises(ValueError, match="not a complete file of save_model"):
         load_model(path)
     from safetensors.numpy import save_file
 
@@ -223,7 +226,9 @@ def test_another_version_is_reported_and_its_missing_parameters_get_defaults(sav
     document["versions"]["scikit-learn"] = "0.1"
     state_of(document, "Ridge").remove(["positive", False])
     write(saved, document, arrays)
-    with pytest.warns(UserWarning, match="was saved with .*0.1.* and here is ") as seen:
+    with pytest.warns(
+        UserWarning, match="was saved with .*0.1.* but .* is installed"
+    ) as seen:
         model = load_model(saved)
     assert seen[0].filename == __file__
     assert model.regressor.positive is False
@@ -236,7 +241,7 @@ def test_parameters_that_belong_to_a_machine_are_set_aside(path, tmp_path):
         memory=Memory(tmp_path / "memory", verbose=0),
     )
     save_model(model, path)
-    with pytest.warns(UserWarning, match="is set aside") as seen:
+    with pytest.warns(UserWarning, match="is not restored") as seen:
         again = load_model(path)
     message = str(seen[0].message)
     for name in ("Pipeline.memory=", "MFCCExtractor.store=", "n_jobs=5000"):

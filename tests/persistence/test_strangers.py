@@ -124,7 +124,7 @@ def test_what_is_no_estimator_is_refused(forge, content):
     def replace(document, arrays):
         document["estimator"] = content
 
-    with pytest.raises(ValueError, match="not a whole file of save_model"):
+    with pytest.raises(ValueError, match="not a complete file of save_model"):
         load_model(forge(Ridge(), replace))
 
 
@@ -139,7 +139,7 @@ def test_a_deeply_nested_file_is_refused(path):
     sys.setrecursionlimit(5000)
     write(path, document, arrays)
     sys.setrecursionlimit(limit)
-    with pytest.raises(ValueError, match="not a whole file of save_model"):
+    with pytest.raises(ValueError, match="not a complete file of save_model"):
         load_model(path)
 
 
@@ -299,7 +299,7 @@ BOOSTING = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=3)
 )
 def test_what_compiled_code_does_not_check_is_checked(forge, model, data, change):
     model = copy.deepcopy(model).fit(*data)
-    with pytest.raises(ValueError, match="not a whole file of save_model"):
+    with pytest.raises(ValueError, match="not a complete file of save_model"):
         load_model(forge(model, change))
 
 

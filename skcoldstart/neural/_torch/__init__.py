@@ -1,1 +1,1 @@
-"""What needs torch and skorch; imported only when a network is fitted or loaded."""
+"""Code that needs torch and skorch; imported when a network is fitted or loaded."""

@@ -13,7 +13,7 @@ KERNEL = 4  # frames that a filter spans
 
 
 class SpectrogramNet(nn.Module):
-    """Standardise windows, run the network, and return outputs in its own units."""
+    """Standardize windows, run the network, and return outputs in its own units."""
 
     def __init__(
         self,
@@ -28,10 +28,10 @@ class SpectrogramNet(nn.Module):
         if not isinstance(self.network, nn.Module):
             raise TypeError(
                 f"architecture returned a {type(self.network).__name__}; expected a "
-                "torch.nn.Module. Pass a class of modules, or a function that takes "
-                "(n_features, n_outputs) and makes one."
+                "torch.nn.Module. Pass a class of modules, or a function that accepts "
+                "(n_features, n_outputs) and returns one."
             )
-        self.network.float()  # as windows are, whatever was pretrained
+        self.network.float()  # the type of windows, also for pretrained weights
         self.register_buffer("mean", torch.as_tensor(mean).float())
         self.register_buffer(
             "inverse_deviation", 1 / torch.as_tensor(deviation).float()
@@ -94,7 +94,7 @@ def _dense(n_in: int, hidden: Sequence[int], n_outputs: int, dropout: float) -> 
 
 
 def _initialize(network: nn.Module) -> nn.Module:
-    """Draw weights that keep the size of signals through layers of ReLU."""
+    """Draw weights that preserve the scale of signals through layers of ReLU."""
     last = None
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -139,7 +139,7 @@ def nips2013(
     dropout: float,
     batch_norm: bool,
 ) -> nn.Module:
-    """Two convolutions over time and two dense layers that know where in time."""
+    """Two convolutions over time, and two dense layers over time positions."""
     n_filters, pools = n_filters[:2], _NIPS2013_POOLS
     time = _time_left(window, pools[: len(n_filters)])
     return _initialize(
@@ -211,7 +211,7 @@ def _time_left(window: int, pools: Sequence[int]) -> int:
 
 
 def smallest_window(architecture: str, n_layers: int) -> int:
-    """Return the fewest frames from which something is left after all layers."""
+    """Return the minimum number of frames for a nonempty output of all layers."""
     if architecture == "shortchunk":
         return 1
     pools = _spotify2014_pools(n_layers)

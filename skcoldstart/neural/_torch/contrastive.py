@@ -1,4 +1,4 @@
-"""Networks from content to unit vectors, learnt by telling a user's items apart."""
+"""Networks from content to unit vectors, trained to identify a user's items."""
 
 import copy
 import itertools
@@ -40,11 +40,11 @@ __all__ = [
     "train_encoder",
 ]
 
-PREDICTION_ROWS = 256  # always the same, since rounding depends on it
+PREDICTION_ROWS = 256  # always the same, because rounding depends on it
 
 
 class TableNet(nn.Module):
-    """Dense layers over the rows of a table, each but the last normalised by batch."""
+    """Dense layers over rows of a table, with batch normalization between them."""
 
     def __init__(
         self,
@@ -62,7 +62,8 @@ class TableNet(nn.Module):
         self.register_buffer("inverse_unit", torch.tensor(1 / unit))
         widths = (*hidden, n_outputs)
         self.first = nn.Parameter(torch.empty(n_features, widths[0]))
-        # As nn.Linear does, with the features that a row has for those that there are.
+        # As in nn.Linear, with the mean number of features in a row instead of all
+        # features.
         nn.init.uniform_(self.first, -(row_size**-0.5), row_size**-0.5)
         layers: list[nn.Module] = []
         for width, following in itertools.pairwise(widths):
@@ -110,7 +111,7 @@ class TableContent:
         return (*map(torch.from_numpy, parts), torch.from_numpy(rows.data))
 
     def moments(self) -> tuple[float, float]:
-        """Return how many features a row has, and their root mean square."""
+        """Return the number of nonzero features per row, and their root mean square."""
         values = self.X.data if sp.issparse(self.X) else self.X
         n_values = np.count_nonzero(values)
         squares = np.square(values, dtype=np.float64).sum()
@@ -121,7 +122,7 @@ class TableContent:
 
 @dataclass(frozen=True)
 class FrameContent:
-    """Windows of frames, another of each item in each pass.
+    """Windows of frames, with a new window of each item in each pass.
 
     Shapes: `n_frames` (n_items,).
     """
@@ -152,7 +153,7 @@ class FrameContent:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Items to stop by, and who played them and the training items.
+    """Items for early stopping, with their plays and those of the training items.
 
     Shapes: `train` (n_train,), `items` (n_held_out,), `plays` (n_users, n_items).
     """
@@ -164,7 +165,7 @@ class HeldOut:
 
 @plain_torch()
 def build_encoder(params: Any, content: Any, n_features: int, seed: int) -> nn.Module:
-    """Return a network with fresh weights."""
+    """Return a network with new weights."""
     device = resolve_device(params.device)
     with RandomStream(seed, device).opened():
         net = _network(params, n_features, content.moments())
@@ -185,7 +186,7 @@ def build_encoder(params: Any, content: Any, n_features: int, seed: int) -> nn.M
 def restore_encoder(
     params: Any, n_features: int, weights: dict[str, np.ndarray]
 ) -> nn.Module:
-    """Return a network with weights of another of the same parameters."""
+    """Return a network with the weights of another one with the same parameters."""
     n_layers = len(params.hidden)
     if params.architecture is not None:
         n_layers += len(params.n_filters)
@@ -202,7 +203,7 @@ def restore_encoder(
         net.load_state_dict(tensors, assign=True)
     except (OverflowError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"The weights do not fit the network of these parameters: {error}"
+            f"The weights do not match the network of these parameters: {error}"
         ) from error
     return net.eval()
 
@@ -234,7 +235,7 @@ def train_encoder(
     """Train a network, keep the best pass, and return the losses of passes."""
     for module in net.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            # Statistics of one pass at most, as weights move on.
+            # Statistics of at most one pass, because weights change.
             module.momentum = max(module.momentum or 0, 1 / len(bags))
     optimizer = torch.optim.AdamW(
         net.parameters(), lr=params.lr, weight_decay=params.weight_decay
@@ -268,8 +269,8 @@ def train_encoder(
             bar.update()
             if not all(map(math.isfinite, row.values())):
                 raise ValueError(
-                    f"The loss became {loss} in epoch {epoch + 1}: lower lr or raise "
-                    "temperature, or check that X is of ordinary size."
+                    f"The loss became {loss} in epoch {epoch + 1}: decrease lr or "
+                    f"increase temperature, or check that X has moderate values."
                 )
             if held_out is None:
                 continue
@@ -329,7 +330,7 @@ def _one_pass(
 def _held_out_loss(
     net: nn.Module, content: Any, held_out: HeldOut, params: Any
 ) -> float:
-    """Return the loss of held-out plays, each user being all of the training items."""
+    """Return the loss of held-out plays; a user is the sum of all training items."""
     net.eval()
     train, held = (
         _encoded(net, content, items) for items in (held_out.train, held_out.items)
@@ -344,7 +345,7 @@ def _held_out_loss(
         logits = near @ torch.from_numpy(held).T / params.temperature
         rows, columns = (torch.from_numpy(part) for part in asked[block].nonzero())
         own = logits[rows, columns]
-        logits[rows, columns] = -1e30  # not -inf, where all is played
+        logits[rows, columns] = -1e30  # not -inf if everything is played
         others = logits.logsumexp(1)[rows]
         total += float(functional.softplus(others - own).sum(dtype=torch.float64))
     return total / max(1, asked[users].nnz)
@@ -354,8 +355,8 @@ def _held_out_loss(
 def _encoded(net: nn.Module, content: Any, items: np.ndarray) -> np.ndarray:
     """Return unit vectors of items from one reading of each.
 
-    Rounding depends on the shape of a batch. It is always the same, filled up if need
-    be, so that a vector depends on nothing but the item.
+    Rounding depends on the shape of a batch. Batches are padded to the same shape, so a
+    vector depends only on the item.
     """
     device, found = _device_of(net), []
     for start in range(0, len(items), PREDICTION_ROWS):

@@ -1,4 +1,4 @@
-"""Users without the item asked for, and the softmax over the items of a batch."""
+"""Users without the predicted item, and the softmax over the items of a batch."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ LOSS_ROWS = 256  # logits that stay in a near cache
 
 
 def user_vectors(vectors: torch.Tensor, batch: BagBatch) -> torch.Tensor:
-    """Return the unit sum of each asked pair's bag without what is asked for.
+    """Return the unit sum of each asked pair's bag without the predicted unit.
 
     Shapes: `vectors` (n_items, n_components) -> (n_asked, n_components).
     """
@@ -46,10 +46,10 @@ class _SoftmaxLoss(torch.autograd.Function):
         hidden: tuple[np.ndarray, np.ndarray],
         temperature: float,
     ) -> torch.Tensor:
-        """Return the loss; its gradients, found with it, are kept for `backward`.
+        """Return the loss; its gradients are computed with it and kept for `backward`.
 
-        Logits are held for a block of users at a time, which is several times faster
-        than to write all of them to memory and to read them again.
+        Logits are computed for a block of users at a time, which is several times
+        faster than writing all of them to memory and reading them again.
         """
         n = len(users)
         by_user, by_item = torch.empty_like(users), torch.zeros_like(items)
@@ -82,7 +82,7 @@ class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-        """Return the gradients by the vectors of users and items."""
+        """Return the gradients with respect to the vectors of users and items."""
         by_user, by_item = ctx.saved_tensors
         return grad * by_user, grad * by_item, None, None, None
 
@@ -97,6 +97,6 @@ def softmax_loss(
     r"""Return the mean of :math:`-\log softmax_i(u \cdot e_i / \tau)`.
 
     Shapes: `users` (n, k), `items` (n_items, k), `places` (n,), `hidden` rows and
-    places (n_hidden,) of items that do not count against a user, by rows.
+    places (n_hidden,) of items left out of a user's softmax, by rows.
     """
     return _SoftmaxLoss.apply(users, items, places, hidden, temperature)

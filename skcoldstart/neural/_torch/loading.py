@@ -29,14 +29,14 @@ __all__ = [
     "read_ahead",
 ]
 
-# Of a device's free memory, what spectrograms may take; the rest is for the network.
+# Fraction of a device's free memory for spectrograms; the rest is for the network.
 RESIDENT_SHARE = 0.6
 LEVELS = 255  # of uint8
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def n_readers(n_jobs: int | None, device: torch.device) -> int:
-    """Return how many threads read ahead; 0 reads in the thread that computes."""
+    """Return the number of threads that read ahead; 0 reads in the computing thread."""
     if n_jobs is None:
         return 0 if device.type == "cpu" else 4
     return joblib.effective_n_jobs(n_jobs) if n_jobs != 1 else 0
@@ -47,7 +47,7 @@ def read_ahead(
 ) -> Iterator[Any]:
     """Yield ``read(task)`` in order, twice as many tasks ahead as there are threads.
 
-    joblib's generators, and a pool's map, read on however far the network is behind.
+    joblib's generators and a pool's map read ahead without a limit.
     """
     if n_threads == 0:
         yield from map(read, tasks)
@@ -68,10 +68,10 @@ def read_ahead(
 
 @dataclass
 class Windows:
-    """Windows of items, and what the objective needs to know of the items.
+    """Windows of items, and the plays that the objective needs.
 
-    Of a batch for several processes, `values` are the windows of this one; `n_windows`
-    counts all of them, and the objective is told of all.
+    For several processes, `values` are the windows of this one; `n_windows` and the
+    plays are those of the whole batch.
 
     Shapes: `values` (n_own_windows, window, n_features).
     """
@@ -86,7 +86,7 @@ class Windows:
 
 @dataclass(eq=False)
 class WindowBatches(IterableDataset):
-    """The batches of one pass over items: windows, and targets as the net sees them.
+    """The batches of one pass over items: windows, and targets in the net's units.
 
     Shapes: `items` (n_items,), `n_frames` (n_training_items,), `targets`
     (n_training_items, n_outputs).
@@ -120,7 +120,7 @@ class WindowBatches(IterableDataset):
             epoch=epoch,
             seed=self.seed,
         )
-        # Batches of like size: one item left over would be a step of its own.
+        # Batches of similar size: a single remaining item would be a step of its own.
         n_batches = -(-len(items) // self.batch_size)
         tasks = zip(
             np.array_split(items, n_batches),
@@ -145,7 +145,7 @@ class WindowBatches(IterableDataset):
 
 
 class ResidentFrames:
-    """All frames on the device, in half precision or a byte a value.
+    """All frames on the device, in half precision or one byte per value.
 
     Shapes: `n_frames` (n_items,).
     """
@@ -202,14 +202,14 @@ def _to_half(frames: np.ndarray, item: int) -> np.ndarray:
         half = frames.astype(np.float16)
     if not np.isfinite(half).all():
         raise ValueError(
-            f"Item {item} of X holds values as large as {np.abs(frames).max():.3g}, "
-            "which float16 cannot hold. Use device_storage='uint8' or 'host'."
+            f"Item {item} of X has values as large as {np.abs(frames).max():.3g}, "
+            f"beyond the range of float16. Use device_storage='uint8' or 'host'."
         )
     return half
 
 
 def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return lowest value and distance of levels of every band, float32."""
+    """Return the lowest value and the step of levels of every band, float32."""
     low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     for _, frames in iter_frames(X, n_features):
         low = np.minimum(low, frames.min(axis=0, initial=np.inf))
@@ -217,8 +217,8 @@ def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
     step = (high - low) / LEVELS
     if not max(np.abs(low).max(), np.abs(high).max(), step.max()) < FLOAT32_MAX:
         raise ValueError(
-            f"X holds values from {low.min():.3g} to {high.max():.3g}, too far apart "
-            "for device_storage='uint8'. Check the frames, or use 'host'."
+            f"X has values from {low.min():.3g} to {high.max():.3g}, a range too wide "
+            f"for device_storage='uint8'. Check the frames, or use 'host'."
         )
     return low.astype(np.float32), np.where(step > 0, step, 1).astype(np.float32)
 
@@ -226,7 +226,7 @@ def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
 def prediction_batches(
     X: Any, n_features: int, *, window: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the consecutive windows of all items, an item read when it is due.
+    """Yield the consecutive windows of all items, reading an item when needed.
 
     Shapes: -> `items` (n,), `windows` (batch_size, window, n_features).
     """

@@ -1,4 +1,4 @@
-"""The skorch net that trains on batches of windows, and torch as it needs it."""
+"""The skorch net that trains on batches of windows, and its settings of torch."""
 
 import os
 import threading
@@ -23,22 +23,22 @@ __all__ = [
     "resolve_device",
 ]
 
-# What a callback overrides if it wants to see every batch.
+# Methods that a callback overrides to see every batch.
 _BATCH_METHODS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-# torch's default type and random generator are one for all threads.
+# torch's default type and random generator are shared by all threads.
 _GLOBALS_LOCK = threading.RLock()
 
 
 class FactorNet(NeuralNet):
-    """A net that learns from `WindowBatches` and brings its own lean loop.
+    """A net that learns from `WindowBatches`, with its own fast training loop.
 
-    Losses stay on the device until the end of a pass; where a callback wants to see
-    batches, skorch's loop runs instead. Either way a pass leaves a batch or more in the
-    history, where skorch's callbacks look.
+    Losses stay on the device until the end of a pass. If a callback uses batches,
+    skorch's loop runs instead. In both cases a pass leaves at least one batch in the
+    history, as skorch's callbacks expect.
     """
 
     precision = "float32"
-    _random: Any = nullcontext  # where layers draw from in training
+    _random: Any = nullcontext  # random generators of layers in training
     _processes = Processes()  # that share each batch
 
     def train(
@@ -51,9 +51,9 @@ class FactorNet(NeuralNet):
         callbacks: list[tuple[str, Callback]],
         random: Callable[[], AbstractContextManager],
     ) -> None:
-        """Make passes over batches; Ctrl-C goes through, early stopping does not.
+        """Make passes over batches; re-raise Ctrl-C, but not early stopping.
 
-        Callbacks whose names begin with "_" are dropped in the end.
+        Callbacks whose names begin with "_" are removed at the end.
         """
         self.callbacks, self._random = callbacks, random
         self._processes = batches.processes
@@ -83,19 +83,19 @@ class FactorNet(NeuralNet):
             return self.infer(Windows(on_device, len(windows))).cpu().numpy()
 
     def forget_training(self) -> None:
-        """Drop what only training needs: gradients, and moments of the optimizer."""
+        """Release gradients and moments of the optimizer."""
         self._zero_grad_optimizer(set_to_none=True)
         self.optimizer_.state.clear()
 
-    # skorch's hooks, narrowed to what is trained here
+    # skorch's hooks, specialized for this training
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return batches, which iterate themselves."""
+        """Return batches, which are their own iterator."""
         return dataset
 
     def infer(self, x: Windows, **params: Any) -> torch.Tensor:
         """Run the network in its precision and return float32."""
-        # Within a caller's autocast, a cache would keep the weights of the first step.
+        # In a caller's autocast, its cache would keep the weights of the first step.
         autocast = torch.autocast(
             x.values.device.type,
             torch.bfloat16,
@@ -142,7 +142,7 @@ class FactorNet(NeuralNet):
         if not np.isfinite(losses).all():
             raise ValueError(
                 f"The loss became {np.mean(losses)} in epoch {len(self.history)}: "
-                "lower lr, or check that frames and targets are of ordinary size."
+                "decrease lr, or check that frames and targets have moderate values."
             )
 
     def _run_lean(self, iterator: WindowBatches, training: bool, prefix: str) -> None:
@@ -166,7 +166,7 @@ class FactorNet(NeuralNet):
         self.history.record(f"{prefix}_batch_count", n_batches)
 
     def _is_stopped_early(self) -> bool:
-        """Whether the interrupt is how skorch's callback says that it is enough."""
+        """Return whether the interrupt is skorch's signal for early stopping."""
         return any(
             isinstance(callback, EarlyStopping)
             and callback.misses_ == callback.patience
@@ -174,7 +174,7 @@ class FactorNet(NeuralNet):
         )
 
     def _at_rest(self) -> dict[str, Any]:
-        """Return attributes as after training, without spectrograms, users, weights."""
+        """Return the attributes after training, without data and weights."""
         return {
             "callbacks": None,
             "callbacks_": [c for c in self.callbacks_ if not c[0].startswith("_")],
@@ -214,7 +214,7 @@ def resolve_device(device: str) -> torch.device:
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """Leave the modes of torch that the caller is in: inference, autocast, a device."""
+    """Leave the caller's modes of torch: inference, autocast, a device."""
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
@@ -229,7 +229,7 @@ def plain_torch() -> Iterator[None]:
 class RandomStream:
     """torch's generators for one net: its own state inside, the caller's outside.
 
-    They are held by one thread at a time, and by none while the process forks.
+    One thread holds them at a time, and none while the process forks.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -246,7 +246,7 @@ class RandomStream:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Draw from the stream inside, in single precision where layers are made."""
+        """Use the net's random state, and single precision for new layers."""
         with _GLOBALS_LOCK:
             dtype = torch.get_default_dtype()
             torch.set_default_dtype(torch.float32)

@@ -1,8 +1,8 @@
-"""What a network is trained to make small: the criteria of its net.
+"""The objectives of networks: the criteria of the skorch net.
 
-An objective does its part in two steps: `usage_of` picks, with NumPy and in any thread,
-what it needs to know of some items; calling the objective with outputs, targets and
-that gives a loss on the device of the outputs.
+An objective has two steps: `usage_of` selects the plays of some items, with NumPy and
+in any thread; calling the objective with outputs, targets and these plays returns a
+loss on the device of the outputs.
 """
 
 import math
@@ -22,7 +22,7 @@ GRAM_ROWS = 8192
 
 
 class Objective(torch.nn.Module):
-    """Base of all; it has no parameters and no state, so checkpoints hold none of it.
+    """Base of all objectives, without parameters or state in checkpoints.
 
     Shapes: `targets` (n_items, n_outputs), `user_factors` (n_users, n_outputs), `usage`
     (n_items, n_users).
@@ -43,14 +43,14 @@ class Objective(torch.nn.Module):
         self._unit, self._mean = self._put(scale.scale), self._put(scale.mean)
 
     def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Return what `forward` needs to know of some items, on the CPU."""
+        """Return the plays of some items that `forward` needs, on the CPU."""
         return ()
 
     def _factors(self, outputs: torch.Tensor) -> torch.Tensor:
         return outputs * self._unit + self._mean
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
-        # torch warns of arrays that it could not write to, such as memory maps.
+        # torch warns about read-only arrays, such as memory maps.
         writable = np.require(array, np.float32, "W")
         return torch.as_tensor(writable, device=self._device)
 
@@ -64,15 +64,15 @@ class SquaredError(Objective):
 
 
 class GramError(Objective):
-    r"""Squared error where the users are: :math:`(y - y')^T X^T X (y - y')`.
+    r"""Squared error in the metric of the users: :math:`(y - y')^T X^T X (y - y')`.
 
     Divided by its value for the mean target.
     """
 
     def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
         super().__init__(scale, device, **data)
-        # In coordinates in which the metric is the identity the error is a plain one.
-        # Eigenvectors serve singular matrices too.
+        # In coordinates in which the metric is the identity, this is the plain error.
+        # Eigenvectors also work for singular matrices.
         spectrum, vectors = np.linalg.eigh(gram_matrix(data["user_factors"]))
         root = vectors * np.sqrt(np.maximum(spectrum, 0))
         root *= scale.scale[:, np.newaxis]
@@ -86,7 +86,7 @@ class GramError(Objective):
 
 
 class _UsageObjective(Objective):
-    """Objectives of the users who played an item, and of those who did not."""
+    """Base of objectives that use the plays of items."""
 
     def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
         super().__init__(scale, device, **data)
@@ -96,7 +96,7 @@ class _UsageObjective(Objective):
         self._columns, self._confidences = usage.indices, usage.data
 
     def _entries(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return places of the stored entries of items, and how many each has."""
+        """Return positions of stored entries of items, and their number per item."""
         starts, counts = self._indptr[items], np.diff(self._indptr)[items]
         ends = np.cumsum(counts)
         shift = np.repeat(starts - (ends - counts), counts)
@@ -106,7 +106,7 @@ class _UsageObjective(Objective):
 class WeightedPredictionError(_UsageObjective):
     r"""Weighted error of predicted plays over all users, eq. 5 of the paper.
 
-    Divided by its value for items that are predicted to be played by nobody.
+    Divided by its value if no plays are predicted.
     """
 
     def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
@@ -135,7 +135,7 @@ class WeightedPredictionError(_UsageObjective):
 
 
 class _InBatch(_UsageObjective):
-    """Objectives of the scores that users give to the items of a batch."""
+    """Base of objectives on the users' scores of the items of a batch."""
 
     def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
         super().__init__(scale, device, **data)
@@ -172,7 +172,7 @@ class InBatchRanking(_InBatch):
     For each play of item i by user u in a batch,
     :math:`\log(1 + \sum_j \exp((s_{uj} - s_{ui}) / \tau))` over the items j of the
     batch that u did not play, with :math:`s_{ui} = x_u^T y'_i`: the order of new items
-    for a user, which is what recommendation is measured by.
+    for a user, which the ranking metrics measure.
     """
 
     def _mean_loss(
@@ -180,7 +180,7 @@ class InBatchRanking(_InBatch):
     ) -> torch.Tensor:
         played = torch.zeros_like(scores, dtype=torch.bool)
         played[places, rows] = True
-        # Not -inf, whose logarithm of sums has no gradient where all is played.
+        # Not -inf, which would have no gradient if everything is played.
         others = scores.masked_fill(played, -1e30).logsumexp(dim=1)
         return torch.nn.functional.softplus(
             others[places] - scores[places, rows]
@@ -192,10 +192,10 @@ class InBatchSoftmax(_InBatch):
 
     For each play of item i by user u in a batch of m items,
     :math:`\log \sum_j \exp((s_{uj} - s_{ui}) / \tau) / \log m` over all items j of the
-    batch, with :math:`s_{ui} = x_u^T y'_i`: 1 where all items score alike. The sum
-    over items and not over users, since a user's list compares items: over users, the
-    loss would not see what raises an item for everybody. Batches are drawn with equal
-    chances, so that their sums stand for those over all items without a correction.
+    batch, with :math:`s_{ui} = x_u^T y'_i`: 1 if all scores are equal. The softmax is
+    over items, because a user's list compares items; a softmax over users would ignore
+    a change of all scores of an item. Batches are drawn uniformly, so their sums
+    estimate those over all items without a correction.
     """
 
     def _mean_loss(
@@ -228,7 +228,7 @@ class _WeightedPredictionError(torch.autograd.Function):
         counts: torch.Tensor,
     ) -> torch.Tensor:
         """Return the loss; its gradient is kept for `backward`."""
-        # With p = 0 and c = 1 for whoever did not play, eq. 5 for one item is
+        # With p = 0 and c = 1 for users who did not play, eq. 5 for one item is
         #   y'G y' + sum over players of c (1 - s)^2 - s^2,   G = X'X, s = x_u . y'
         # and its gradient 2 [G y' + sum over players of ((c - 1) s - c) x_u].
         rows = torch.repeat_interleave(
@@ -249,7 +249,7 @@ class _WeightedPredictionError(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-        """Return the gradient by the factors."""
+        """Return the gradient with respect to the factors."""
         (gradient,) = ctx.saved_tensors
         return grad * gradient, None, None, None, None, None
 

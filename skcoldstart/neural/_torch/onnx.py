@@ -23,7 +23,7 @@ class _ItemNet(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Map (n_frames, n_features) to (1, n_outputs)."""
-        # The length stays a number of the graph, and does not become one of the trace.
+        # The length is computed in the graph instead of fixed by the trace.
         n_frames = torch._shape_as_tensor(frames)[0]
         n_filled = torch.clamp(n_frames, min=self.window)
         silence = torch.zeros(self.window, frames.shape[1])
@@ -46,7 +46,7 @@ def network_as_onnx(net: Any, window: int, scale: Any, mean: Any) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         # TODO(torch 3): the exporter by tracing is deprecated; the other one needs
-        # onnxscript, which is no dependency.
+        # onnxscript, which is not a dependency.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,

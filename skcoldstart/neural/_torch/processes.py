@@ -1,8 +1,8 @@
-"""Processes that train one network together, each on its share of every batch.
+"""Processes that train one network together, each with a share of every batch.
 
-The outputs of all shares meet before the loss, so that an objective sees the whole
-batch whatever it compares in it. Each process has the gradient of the loss by its own
-outputs; their sum is that of one process with the whole batch.
+The outputs of all shares are gathered before the loss, so an objective uses the whole
+batch. Each process has the gradient of the loss with respect to its own outputs; the
+sum is the gradient of one process with the whole batch.
 """
 
 import zlib
@@ -19,33 +19,33 @@ __all__ = ["Processes"]
 
 @dataclass(frozen=True)
 class Processes:
-    """Some processes and which of them this one is; one alone by default."""
+    """A group of processes and the rank of this one; a single process by default."""
 
     rank: int = 0
     size: int = 1
 
     @classmethod
     def current(cls) -> "Processes":
-        """Return the processes of torch's default group, or this one alone."""
+        """Return the processes of torch's default group, or a single process."""
         if not (distributed.is_available() and distributed.is_initialized()):
             return cls()
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     def gpu(self) -> int | None:
-        """Return the GPU of this process on its machine; None where it is alone."""
+        """Return the GPU of this process on its machine, None for a single process."""
         if self.size == 1:
             return None
         own = self.rank % torch.cuda.device_count()
         return distributed.get_node_local_rank(fallback_rank=own)
 
     def share(self, n_rows: int) -> slice:
-        """Return the rows of a batch that are this process's."""
+        """Return the rows of a batch that belong to this process."""
         return slice(
             n_rows * self.rank // self.size, n_rows * (self.rank + 1) // self.size
         )
 
     def check_same(self, *arrays: Any) -> None:
-        """Refuse to train where processes were given different things."""
+        """Raise an error if processes received different inputs."""
         if self.size == 1:
             return
         mark = 0
@@ -55,14 +55,14 @@ class Processes:
         distributed.all_gather_object(marks, mark)
         if len(set(marks)) > 1:
             raise ValueError(
-                f"The {self.size} processes of the group were given different items, "
-                "targets or random_state; expected the same X, y and an int as "
+                f"The {self.size} processes of the group received different items, "
+                f"targets or random_state; expected the same X, y and an int as "
                 "random_state in every process, which then takes its share of each "
                 "batch."
             )
 
     def gather(self, outputs: torch.Tensor, n_rows: int) -> torch.Tensor:
-        """Return the outputs of all processes; gradients flow to one's own.
+        """Return the outputs of all processes, with gradients for the own outputs.
 
         Shapes: `outputs` (n_own_rows, n_outputs) -> (n_rows, n_outputs).
         """
@@ -75,11 +75,11 @@ class Processes:
         return torch.cat([everyone[: own.start], outputs, everyone[own.stop :]])
 
     def add_gradients(self, parameters: Iterable[torch.Tensor]) -> None:
-        """Give every process the sum of all gradients."""
+        """Add up the gradients of all processes."""
         self._add([p.grad for p in parameters if p.grad is not None])
 
     def average_statistics(self, module: torch.nn.Module) -> None:
-        """Give every process the mean of the running statistics of layers."""
+        """Average the running statistics of layers over processes."""
         statistics = [
             buffer
             for name, buffer in module.named_buffers()
@@ -90,7 +90,7 @@ class Processes:
             buffer /= self.size
 
     def follow_first(self, *tensors: torch.Tensor) -> None:
-        """Give every process the values of the first one."""
+        """Copy the values of the first process to all."""
         for tensor in tensors if self.size > 1 else ():
             distributed.broadcast(tensor, 0)
 

@@ -1,4 +1,4 @@
-"""From checked data and parameters to a trained net, and from a net to factors."""
+"""Train a net from checked data and parameters, and predict factors."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -35,11 +35,13 @@ from skcoldstart.neural._torch.objectives import OBJECTIVES
 from skcoldstart.neural._torch.processes import Processes
 from skcoldstart.neural._windows import WindowReader, frame_moments
 
-# Rounding depends on the shape of a batch. It is always the same, filled up if need be,
-# so that a prediction depends on nothing but the item.
+# Rounding depends on the shape of a batch. Batches are padded to the same shape, so a
+# prediction depends only on the item.
 PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
-MOST_PASSES = 1 << 20  # of one network, whose draws are those of no other process
-LEAST_GAIN = 1e-4  # share of the loss that counts as an improvement
+MOST_PASSES = (
+    1 << 20
+)  # of one network, with random numbers that differ between processes
+LEAST_GAIN = 1e-4  # relative decrease of the loss that is an improvement
 LR_FACTOR = 0.5  # of the learning rate on a plateau
 
 __all__ = [
@@ -73,7 +75,7 @@ class TrainingSet:
 
 @plain_torch()
 def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
-    """Return a net with fresh weights."""
+    """Return a net with new weights."""
     moments = np.zeros(data.n_features), np.ones(data.n_features)
     if params.standardize:
         moments = frame_moments(data.frames, data.train)
@@ -91,7 +93,7 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
 def restore_net(
     params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
 ) -> FactorNet:
-    """Return a net with weights of another of the same parameters."""
+    """Return a net with the weights of another one with the same parameters."""
     n_layers = len(params.n_filters) + len(params.hidden)
     try:
         if n_layers > len(weights):
@@ -104,7 +106,7 @@ def restore_net(
         module.load_state_dict(tensors, assign=True)
     except (OverflowError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"The weights do not fit the network of these parameters: {error}"
+            f"The weights do not match the network of these parameters: {error}"
         ) from error
     return _as_skorch(params, module, resolve_device(params.device))
 
@@ -139,7 +141,7 @@ def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> Fac
 
 
 def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
-    """Refuse a network whose outputs would be broadcast against the targets."""
+    """Reject a network whose outputs would be broadcast against the targets."""
     got = net.outputs(np.zeros(given, np.float32)).shape
     if got != expected:
         raise ValueError(
@@ -153,7 +155,7 @@ def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
 def train_net(
     net: FactorNet, params: Any, data: TrainingSet, seed: int, epochs: int
 ) -> None:
-    """Train a net for some more passes over the data."""
+    """Train a net for more passes over the data."""
     device = torch.device(net.device)
     processes = Processes.current()
     processes.check_same(seed, data.n_frames, data.targets, data.train)
@@ -183,13 +185,13 @@ def train_net(
     held_out = None
     if len(data.held_out):
         held_out = replace(batches, items=data.held_out, shuffle=False)
-    # After a warm start they may not be those that the net was built with.
+    # After a warm start they may differ from those of the net.
     for group in net.optimizer_.param_groups:
         group.update(
             lr=params.lr, initial_lr=params.lr, weight_decay=params.weight_decay
         )
     draws = callable(params.architecture) or params.dropout > 0
-    # Each process drops other units; one process alone draws as ever.
+    # Each process drops different units; a single process is not affected.
     random = RandomStream(
         seed + len(net.history) + processes.rank * MOST_PASSES, device
     ).opened
@@ -209,7 +211,7 @@ def train_net(
 
 
 class _Progress(Callback):
-    """A bar over all passes; skorch's is one for each, and waits for every loss."""
+    """A bar over all passes; skorch has one per pass, which waits for every loss."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
@@ -223,17 +225,17 @@ class _Progress(Callback):
 
 
 def _callbacks(params: Any, has_held_out: bool, epochs: int, bar: Any) -> list[Any]:
-    """Return the schedule of the learning rate, the user's, the bar, early stopping."""
+    """Return callbacks: schedule, the user's, progress bar, early stopping."""
     for callback in params.callbacks or []:
         named = isinstance(callback, tuple) and len(callback) == 2
         name, kind = callback if named else ("", callback)
-        kind = kind if isinstance(kind, type) else type(kind)  # skorch takes both
+        kind = kind if isinstance(kind, type) else type(kind)  # skorch accepts both
         if not isinstance(name, str) or not issubclass(kind, Callback):
             raise TypeError(
                 f"callbacks holds {callback!r}; expected skorch callbacks, or pairs of "
                 "a name and a callback."
             )
-    # Each training begins at the top: last_epoch is not that of the history.
+    # Each training starts a new schedule: last_epoch is not that of the history.
     policies: dict[str, dict[str, Any]] = {
         "plateau": {
             "policy": lr_scheduler.ReduceLROnPlateau,
@@ -261,7 +263,7 @@ def _callbacks(params: Any, has_held_out: bool, epochs: int, bar: Any) -> list[A
     if bar is not None:
         made.append(("_progress", _Progress(bar)))
     if has_held_out:
-        # The last, since what it raises ends the pass for all that come after.
+        # Last, because its exception ends the pass for later callbacks.
         made.append(("_early_stopping", stopping))
     return made
 
@@ -285,8 +287,8 @@ def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.
         item = int(np.argmin(finite))
         raise ValueError(
             f"The outputs of the network for item {item} of X are not finite: its "
-            f"frames hold values as large as {np.abs(X[item]).max():.3g}, far from "
-            "those of fit. Check the item, or give it zero frames."
+            f"frames have values as large as {np.abs(X[item]).max():.3g}, far from "
+            f"those of fit. Check the item, or give it zero frames."
         )
     return sums / np.maximum(n_windows, 1)
 
@@ -314,7 +316,7 @@ def network_of(params: Any) -> Any:
 
 
 def _reader(params: Any, data: TrainingSet, device: torch.device) -> Any:
-    """Return what reads windows: from the host, or from frames on the device."""
+    """Return the reader of windows, from the host or from frames on the device."""
     storage = params.device_storage
     if storage == "auto":
         n_bytes = 2 * int(data.n_frames.sum()) * data.n_features
@@ -323,7 +325,7 @@ def _reader(params: Any, data: TrainingSet, device: torch.device) -> Any:
         return ResidentFrames(
             data.frames, data.n_frames, data.n_features, storage, device
         )
-    # Half precision travels to a GPU as it is.
+    # Half precision is copied to a GPU unchanged.
     half = getattr(data.frames, "dtype", None) == np.float16 and device.type == "cuda"
     dtype = np.float16 if half else np.float32
     return WindowReader(data.frames, data.n_features, dtype)
