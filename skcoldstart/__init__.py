@@ -1,7 +1,7 @@
-"""Recommend what nobody has played yet, with scikit-learn's own tools.
+"""Recommend items that nobody has played yet, with scikit-learn estimators.
 
-An item is a row: ``X`` holds what an item is (audio, text, tags), ``y`` holds who
-played it, one column per user. Every public name below is loaded when first used.
+An item is a row: ``X`` holds the content of items (audio, text, tags), ``y`` holds who
+played them, one column per user. Every public name below is imported on first use.
 """
 
 from importlib import import_module as _import_module

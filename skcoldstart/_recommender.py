@@ -1,4 +1,4 @@
-"""What all recommenders share: scores, ranked lists, and their own score."""
+"""Base of recommenders: scores, ranked lists, and ``score``."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def check_training_plays(
     user_ids: Any = None,
     input_name: str = "y",
 ) -> sp.csr_array:
-    """Validate the plays a recommender is fitted on, and remember names of users.
+    """Validate the plays of a fit, and store names of users.
 
     Shapes: `y` (n_items, n_users), `user_ids` (n_users,) -> (n_items, n_users).
     """
@@ -44,8 +44,8 @@ def check_training_plays(
     plays = check_play_counts(y, n_items=n_items, input_name=input_name)
     if plays.nnz == 0:
         raise ValueError(
-            f"{input_name} of shape {plays.shape} holds no plays; {name} learns from "
-            "at least one."
+            f"{input_name} of shape {plays.shape} has no plays; {name} requires at "
+            f"least one."
         )
     check_same_items(X, y, input_name=input_name)
     record_user_names(recommender, y, user_ids)
@@ -53,7 +53,7 @@ def check_training_plays(
 
 
 def weigh_plays(plays: Any, weighting: str) -> Any:
-    """Turn play counts into weights.
+    """Convert play counts to weights.
 
     Shapes: `plays` (n_items, n_users) -> (n_items, n_users).
     """
@@ -68,12 +68,12 @@ def weigh_plays(plays: Any, weighting: str) -> Any:
 class RecommenderMixin:
     """Predict, recommend and score from factors of items and users.
 
-    A recommender has ``predict_factors(X)`` of shape (n_items, k) and
-    ``user_factors_`` of shape (n_users, k); scores are their product and are never
-    held for all items and users unless `predict` is asked for them.
+    A recommender has ``predict_factors(X)`` of shape (n_items, k) and ``user_factors_``
+    of shape (n_users, k); scores are their product. Only `predict` computes them for
+    all items and users.
     """
 
-    # Where metadata is routed, names of users come to fit unasked.
+    # With metadata routing, fit requests names of users by default.
     __metadata_request__fit = {"user_ids": True}
 
     def predict(self, X: Any) -> np.ndarray:
@@ -82,14 +82,13 @@ class RecommenderMixin:
         Parameters
         ----------
         X : sequence of n_items items
-            Items to score, in the form given to `fit`; nobody needs to have played
-            them.
+            Items to score, in the same form as in `fit`. They need no plays.
 
         Returns
         -------
         ndarray of shape (n_items, n_users)
-            Scores; a user's items are ranked by their column, highest first. For
-            large catalogues prefer `recommend`, which never holds this table.
+            Scores. The items of a user are ranked by their column, highest first. For
+            large catalogues prefer `recommend`, which does not build this table.
         """
         check_is_fitted(self)
         scores = self.predict_factors(X) @ self.user_factors_.T  # type: ignore[attr-defined]
@@ -118,7 +117,7 @@ class RecommenderMixin:
         Parameters
         ----------
         X : sequence of n_items items
-            Candidates, in the form given to `fit`.
+            Candidates, in the same form as in `fit`.
         n : int, default=10
             Items per user.
         <users>
@@ -144,7 +143,7 @@ class RecommenderMixin:
 
         See Also
         --------
-        skcoldstart.recommend : The same for Pipelines and searches, too.
+        skcoldstart.recommend : Also accepts Pipelines and searches.
         """
         check_is_fitted(self)
         return recommend_items(
@@ -165,22 +164,22 @@ class RecommenderMixin:
         )
 
     def item_factors(self, X: Any, plays_so_far: Any = None) -> np.ndarray:
-        """Return factors of cold, warming and warm items at once.
+        """Return factors of items with any number of plays.
 
         Parameters
         ----------
         X : sequence of n_items items
-            Items, in the form given to `fit`.
+            Items, in the same form as in `fit`.
         plays_so_far : {array-like, sparse} of shape (n_items, n_users), default=None
-            Their play counts so far, by the users of `fit`; a row without plays is a
-            cold item. ``None`` means that all are.
+            Their play counts so far, one column per user of `fit`; a row without plays
+            is a cold item. ``None`` means that all are cold.
 
         Returns
         -------
         ndarray or csr_array of shape (n_items, k)
             Factors, for `recommend` and `skcoldstart.recommend`: those of
-            `predict_factors` for a cold item, and of ``refine_factors`` for others,
-            which the more plays an item has are the more those of its plays.
+            `predict_factors` for a cold item, and of ``refine_factors`` for others.
+            With more plays they depend more on the plays and less on the content.
 
         Raises
         ------
@@ -191,8 +190,8 @@ class RecommenderMixin:
         if plays_so_far is not None:
             if not hasattr(self, "refine_factors"):
                 raise TypeError(
-                    f"{type(self).__name__} has no refine_factors and knows items by "
-                    "their content alone; leave out plays_so_far, or use "
+                    f"{type(self).__name__} has no refine_factors and uses only the "
+                    f"content of items; leave out plays_so_far, or use "
                     "ColdStartRecommender."
                 )
             return self.refine_factors(X, plays_so_far)
@@ -201,23 +200,23 @@ class RecommenderMixin:
     def similar_items(
         self, X: Any, n: int = 10, *, among: Any = None
     ) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
-        """Return the items most similar to items that nobody needs to have played.
+        """Return the items most similar to given items, which need no plays.
 
         Parameters
         ----------
         X : sequence of n_items items
             Items, in the form given to `fit`; they need not have been fitted.
         n : int, default=10
-            Similar items per item.
+            Number of similar items per item.
         among : sequence of n_others items, default=None
-            Where to look; ``None`` means among the items of `X`, each without itself.
+            Items to search; ``None`` means the items of `X`, each without itself.
 
         Returns
         -------
         items : masked array of int of shape (n_items, n)
             Rows of `among`, most similar first, masked where there are fewer.
         similarities : masked array of shape (n_items, n)
-            Cosines of the scores that all users give to the two.
+            Cosines of the scores of all users for the two items.
 
         Raises
         ------
@@ -259,8 +258,8 @@ class RecommenderMixin:
         ------
         ValueError
             If `X` or `y` is malformed, or a DataFrame `y` has other users than in
-            `fit`, or another order of them; a scorer in a search would give NaN
-            instead.
+            `fit`, or another order of them. A scorer of several metrics in a search
+            returns NaN instead.
         """
         from skcoldstart.metrics import make_recommendation_scorer
 
@@ -268,7 +267,7 @@ class RecommenderMixin:
         return make_recommendation_scorer("map@500").evaluate(self, X, y)["map"]
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that y is required and holds non-negative counts of several users."""
+        """Declare that y is required and has non-negative counts of several users."""
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.estimator_type = "recommender"
         tags.target_tags.required = True

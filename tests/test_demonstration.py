@@ -80,7 +80,7 @@ def test_own_files_end_in_a_table_a_picture_and_recommendations(own, tmp_path, c
     for system in SYSTEMS:
         assert re.search(rf"^{system.name} +\d", printed, re.MULTILINE)
     assert "AudioUnion" in progress
-    assert "mAP@1 looks at the first 1 of" in printed
+    assert "mAP@1 uses the first 1 of" in printed
     assert "candidates are few" in printed
     assert (tmp_path / "a" / "demonstration.png").read_bytes()[:4] == b"\x89PNG"
     rows = read_table(tmp_path / "a" / "recommendations.tsv")
@@ -132,8 +132,8 @@ def test_synthetic_music_needs_no_arguments(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda own: own[:2], "--plays and --audio go together"),
-        (lambda own: own[4:], "--groups needs --plays"),
+        (lambda own: own[:2], "--plays and --audio must be used together"),
+        (lambda own: own[4:], "--groups requires --plays"),
         (lambda own: [*own, "--n-codewords", "0"], "0 is not at least 1"),
         (lambda own: [*own, "--seed", "-1"], "--seed must be from 0"),
         (lambda own: [*own, "--jobs", "0"], "--jobs must not be 0"),

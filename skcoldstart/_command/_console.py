@@ -1,4 +1,4 @@
-"""What a command prints, and how it ends."""
+"""Output and exit status of commands."""
 
 import io
 import json
@@ -15,15 +15,15 @@ __all__ = ["UserError", "explained", "finish", "make_folder", "report", "say"]
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can put right."""
+    """An error that the user of the command can fix."""
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what files and options are to blame for into one plain message."""
+    """Convert errors caused by files and options to one plain message."""
     try:
         yield
-    except BrokenPipeError:  # of what is printed
+    except BrokenPipeError:  # number of printed items
         raise
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise UserError(error) from error
@@ -32,7 +32,7 @@ def explained() -> Iterator[None]:
 def finish(prog: str, work: Callable[[], None]) -> int:
     """Do the work of a command and return its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal cannot show must not cost the results.
+        # A name that the terminal cannot show must not stop the command.
         sys.stdout.reconfigure(errors="replace")
     try:
         with _plain_warnings(prog):
@@ -43,7 +43,7 @@ def finish(prog: str, work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # nobody reads the progress bars
+    except BrokenPipeError:  # standard error is closed
         _discard(sys.stderr)
         return 141
     return 0
@@ -66,7 +66,7 @@ def _plain_warnings(prog: str) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Print, or go on in silence when the reader of a pipe has left."""
+    """Print, or continue without output if the reader of a pipe has left."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -74,21 +74,21 @@ def say(text: str) -> None:
 
 
 def report(found: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Print what was found, for people or as one JSON object."""
+    """Print the results as text or as one JSON object."""
     if as_json:
         text = json.dumps(found, ensure_ascii=False, allow_nan=False, default=str)
     say(text)
 
 
 def _discard(stream: Any) -> None:
-    """Let a closed stream lead nowhere, so that nothing fails when it is flushed."""
+    """Redirect a closed stream to the null device, so that flushing does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, and find out now whether files can be written to it."""
+    """Create the folder, and check that files can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -1,4 +1,4 @@
-"""What songs are, for a model: sound, columns of a table, or both."""
+"""Content of songs: sound, columns of a table, or both."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _TAGS = r"[^|;,\s][^|;,]*"
 
 
 def kinds_of_columns(metadata: Any) -> tuple[dict[str, str], list[str]]:
-    """Return columns that say what a song is with their kinds, and those that do not.
+    """Return the columns of content with their kinds, and the other columns.
 
     Kinds are "number", "category", "tags" (several in a field) and "text".
     """
@@ -88,7 +88,7 @@ def content_of(catalog: Any, kinds: dict[str, str]) -> Any:
         chosen = frame.select(columns)
     except Exception as error:
         raise ValueError(
-            f"--metadata has other values than the model learnt from: {error}"
+            f"--metadata has values of other types than in fit: {error}"
         ) from error
     if catalog.paths is not None:
         backend = frame.implementation
@@ -145,7 +145,7 @@ def _sound(n_codewords: int, options: dict[str, Any]) -> Pipeline:
 
 
 def with_options(content: Any, options: dict[str, Any]) -> Any:
-    """Return the fitted steps, reading audio as this call wants it."""
+    """Return the fitted steps with the reading options of this call."""
     sound = _sound_of(content)
     if sound is not None:
         sound["mfcc"].set_params(**options)
@@ -153,7 +153,7 @@ def with_options(content: Any, options: dict[str, Any]) -> Any:
 
 
 def unreadable(content: Any, n_items: int) -> np.ndarray:
-    """Mark the songs whose sound the last call could not use, (n_items,)."""
+    """Mark the songs whose audio the last call could not use, (n_items,)."""
     lost = np.zeros(n_items, dtype=bool)
     sound = _sound_of(content)
     if sound is not None:

@@ -1,4 +1,4 @@
-"""``demo``: the paper's systems on synthetic music, or on a catalogue of one's own."""
+"""``demo``: the paper's systems on synthetic music, or on your own catalogue."""
 
 import argparse
 import os
@@ -26,13 +26,13 @@ def demo(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _scratch_folder() -> Iterator[str]:
-    """Make a temporary folder, and remove it in the end."""
+    """Create a temporary folder, and remove it at the end."""
     folder = tempfile.mkdtemp()
     try:
         yield folder
     finally:
-        # After Ctrl-C, workers finish the songs that they have begun, into the folder
-        # that is being emptied.
+        # After Ctrl-C, workers finish their current songs and write them to the folder
+        # that is being removed.
         for _ in range(100):
             shutil.rmtree(folder, ignore_errors=True)
             if not os.path.exists(folder):
@@ -68,7 +68,7 @@ def _synthetic_music(options: argparse.Namespace) -> None:
         catalog.groups = catalog.artists
         catalog.is_new = np.zeros(len(catalog.titles), dtype=bool)
         _demonstrate(catalog, options, genres=catalog.genres)
-    say(f"\n{time.perf_counter() - started:.0f} s in all.")
+    say(f"\n{time.perf_counter() - started:.0f} s in total.")
 
 
 def _own_music(options: argparse.Namespace) -> None:
@@ -80,8 +80,8 @@ def _own_music(options: argparse.Namespace) -> None:
     if catalog.groups is None:
         catalog.groups = catalog.item_ids
         say(
-            "No --groups: songs are held out one by one, and an artist's other songs "
-            "may make the results too good."
+            "No --groups: songs are held out one by one, and other songs by the same "
+            "artist may make the results too good."
         )
     _demonstrate(catalog, options, genres=None)
 
@@ -104,7 +104,7 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
         )
     except DemonstrationError as error:
         raise UserError(error) from error
-    except BrokenPipeError:  # of what is printed
+    except BrokenPipeError:  # number of printed items
         raise
     except OSError as error:
         raise UserError(f"cannot write to {options.out}: {error}") from error

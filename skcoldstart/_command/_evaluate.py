@@ -1,4 +1,4 @@
-"""``evaluate``: hold songs out by artist and rank them by several recommenders."""
+"""``evaluate``: rank songs of held-out artists by several recommenders."""
 
 import argparse
 from typing import Any
@@ -31,8 +31,8 @@ def evaluate(options: argparse.Namespace) -> None:
     groups = songs.item_ids if songs.groups is None else np.asarray(songs.groups)
     if songs.groups is None and not options.json:
         say(
-            "No --groups: songs are held out one by one, and an artist's other songs "
-            "may make the results too good."
+            "No --groups: songs are held out one by one, and other songs by the same "
+            "artist may make the results too good."
         )
     train, test = _split(groups, options.seed)
     content = make_content(
@@ -50,7 +50,7 @@ def evaluate(options: argparse.Namespace) -> None:
         test, new = test[usable], new[usable]
     plays = songs.plays
     if not plays[train].nnz or not plays[test].nnz:
-        raise UserError("The songs held out, or the others, have no plays.")
+        raise UserError("The held-out songs, or the training songs, have no plays.")
     wmf = WMF(random_state=options.seed)
     systems: dict[str, Any] = {
         "random": RandomRecommender(random_state=options.seed),
@@ -88,7 +88,7 @@ def evaluate(options: argparse.Namespace) -> None:
         "notes": about,
     }
     text = (
-        f"Learnt from {len(train)} songs; {len(test)} songs of other groups ranked for "
+        f"Trained on {len(train)} songs; {len(test)} songs of other groups ranked for "
         f"{n_users} users who play some of them.\n\n{table(rows, k)}\n"
     )
     report(found, "\n".join([text, *about]), as_json=options.json)
@@ -100,7 +100,7 @@ def _split(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if len(set(groups)) < 4 or len(groups) < 8:
         raise UserError(
             f"There are {len(groups)} played songs in {len(set(groups))} groups; at "
-            "least 8 songs in 4 groups are needed to hold some out."
+            f"least 8 songs in 4 groups are required for held-out songs."
         )
     splitter = GroupShuffleSplit(1, test_size=0.25, random_state=seed)
     return next(splitter.split(groups, groups=groups))

@@ -1,4 +1,4 @@
-"""``fit``: from plays and content to a model in a folder."""
+"""``fit``: fit a model to plays and content, and write it to a folder."""
 
 import argparse
 
@@ -62,7 +62,7 @@ def fit(options: argparse.Namespace) -> None:
         raise UserError(f"cannot write to --out {options.out}: {error}") from error
     text = (
         f"{summary['songs']} songs, {summary['users']} users, {summary['pairs']} pairs;"
-        f" {summary['features']} features of a song.\n"
+        f" {summary['features']} features per song.\n"
         f"{options.out}: the model, factors, names and the table of songs"
     )
     report({"model": str(options.out), **summary}, text, as_json=options.json)

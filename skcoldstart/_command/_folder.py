@@ -1,4 +1,4 @@
-"""The folder that `fit` writes and the other commands read."""
+"""The model folder, written by `fit` and read by the other commands."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ SUMMARY, MODEL, PLAYS, ITEMS = (
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A fitted model and what it was fitted to."""
+    """A fitted model and its training data."""
 
     content: Any
     recommender: Any
@@ -36,16 +36,16 @@ class ModelFolder:
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder with other things in it."""
+    """Reject a folder with other files in it."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).is_file():
         raise UserError(
-            f"--out {folder} holds other files and no model; give a new folder, or "
-            "that of a model to replace it."
+            f"--out {folder} has other files and no model; pass a new folder, or the "
+            f"folder of a model to replace it."
         )
 
 
 def write_model(folder: Path, model: ModelFolder, summary: dict[str, Any]) -> None:
-    """Write a model, its factors and its catalogue, and replace what was there."""
+    """Write a model, its factors and its catalogue, replacing an existing one."""
     from sklearn.pipeline import Pipeline
 
     new = folder.with_name(f".{folder.name}.new")
@@ -82,7 +82,7 @@ def write_model(folder: Path, model: ModelFolder, summary: dict[str, Any]) -> No
 
 
 def read_model(folder: Path) -> ModelFolder:
-    """Read what `write_model` wrote."""
+    """Read a folder written by `write_model`."""
     try:
         about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         known = about["format"] == FORMAT and about["version"] == 1
@@ -90,8 +90,8 @@ def read_model(folder: Path) -> ModelFolder:
         known = False
     if not known:
         raise UserError(
-            f"--model {folder} is not a model; expected the folder that "
-            "`python -m skcoldstart fit --out` wrote."
+            f"--model {folder} is not a model; expected a folder written by `python "
+            f"-m skcoldstart fit --out`."
         )
     with explained():
         model = skcoldstart.load_model(folder / MODEL)

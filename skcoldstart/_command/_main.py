@@ -1,4 +1,4 @@
-"""Commands, their options, and which one to run."""
+"""Commands and their options."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 PROG = "python -m skcoldstart"
 DEMONSTRATION = """\
-Hold out songs by artist, learn from the others who plays what they sound like, and
+Hold out artists, learn from the sound and plays of the other songs, and
 rank the listeners of songs that nobody has played. Without arguments, the music and
 its listeners are synthetic; with --plays and --audio, they are yours.
 """
@@ -35,9 +35,9 @@ Hold out a quarter of the artists, learn from the others, and rank the held-out 
 for every user, by several recommenders and by chance.
 """,
     "fit": """\
-Fit a model to songs with plays: what they sound like (--audio), what a table says of
-them (--metadata), or both. The folder holds the model, factors and names for programs
-that serve them, and the table of songs.
+Fit a model to songs with plays, with their sound (--audio), a table of their
+properties (--metadata), or both. The folder has the model, factors and names for
+programs that serve them, and the table of songs.
 """,
     "recommend": """\
 Write the best new songs of each user, or the best users of each new song. Without
@@ -45,8 +45,8 @@ Write the best new songs of each user, or the best users of each new song. Witho
 played.
 """,
     "refine": """\
-Like recommend, for new songs that have begun to be played: the more plays a song has,
-the more they count against its content. What a user has played is not listed.
+Like recommend, for new songs with their first plays: the more plays a song has,
+the larger is their weight relative to its content. Played songs are not listed.
 """,
 }
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = arguments.pop(0) if arguments[:1] and arguments[0] in COMMANDS else ""
     parser = make_parser(command or "demo", named=bool(command))
     if not command and arguments and not arguments[0].startswith("-"):
-        parser.error(f"{arguments[0]!r} is none of {', '.join(COMMANDS)}")
+        parser.error(f"{arguments[0]!r} is not one of {', '.join(COMMANDS)}")
     options = parser.parse_args(arguments)
     _check(parser, options, command or "demo")
     return finish(parser.prog, lambda: _work_of(command or "demo")(options))
@@ -95,8 +95,8 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
             "--files",
             type=_path,
             metavar="FILE",
-            help="table with the columns song and path, where names of files are not "
-            "the songs' ids",
+            help="table with the columns song and path, if names of files are not the "
+            "songs' ids",
         )
     else:
         _add_lists(parser, command)
@@ -106,7 +106,7 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
             type=_path,
             required=True,
             metavar="FOLDER",
-            help="where to write the model; one that is there is replaced",
+            help="folder for the model; an existing model is replaced",
         )
     if command in ("demo", "evaluate", "fit"):
         parser.add_argument(
@@ -168,7 +168,7 @@ def _add_lists(parser: Any, command: str) -> None:
         type=_path,
         required=True,
         metavar="FOLDER",
-        help="what fit wrote",
+        help="folder written by fit",
     )
     parser.add_argument(
         "--audio", type=_path, metavar="FOLDER", help="audio files of the songs to list"
@@ -186,8 +186,8 @@ def _add_lists(parser: Any, command: str) -> None:
         "--listeners",
         type=_path,
         metavar="FILE",
-        help="plays, of songs that the model knows, by users that it does not: lists "
-        "are for them",
+        help="plays of known songs by users that the model does not know; makes lists "
+        "for them",
     )
     parser.add_argument(
         "--user",
@@ -223,7 +223,7 @@ def _add_reading(parser: Any, command: str) -> None:
         "--reader",
         choices=["auto", "soundfile", "av"],
         default="auto",
-        help="what decodes audio: av reads M4A, AAC and others (extra [av])",
+        help="decoder of audio: av reads M4A, AAC and others (extra [av])",
     )
     parser.add_argument(
         "--jobs",
@@ -245,12 +245,12 @@ def _check(
 ) -> None:
     if command == "demo":
         if (options.plays is None) != (options.audio is None):
-            parser.error("--plays and --audio go together: give both, or neither")
+            parser.error("--plays and --audio must be used together")
         if options.groups is not None and options.plays is None:
-            parser.error("--groups needs --plays and --audio")
+            parser.error("--groups requires --plays and --audio")
     elif command in ("evaluate", "fit"):
         if options.audio is options.metadata is options.files is None:
-            parser.error("--audio, --metadata or both say what the songs are")
+            parser.error("--audio, --metadata or both are required")
     elif options.out.suffix not in (".csv", ".parquet"):
         parser.error(f"--out {options.out} must end in .csv or .parquet")
     if hasattr(options, "seed") and not 0 <= options.seed < 2**32:

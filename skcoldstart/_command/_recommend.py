@@ -19,7 +19,7 @@ __all__ = ["recommend", "refine"]
 
 @dataclass(frozen=True)
 class Candidates:
-    """Songs to list, by their factors, and who played them so far."""
+    """Songs to list, with their factors and plays so far."""
 
     item_ids: np.ndarray
     factors: np.ndarray
@@ -28,7 +28,7 @@ class Candidates:
 
 
 def recommend(options: argparse.Namespace) -> None:
-    """Write lists of new songs, or of those that the model knows."""
+    """Write lists of new songs, or of the songs of the model."""
     model = read_model(options.model)
     if options.audio is None and options.metadata is None:
         known = model.recommender.factorizer_.item_factors_
@@ -39,10 +39,10 @@ def recommend(options: argparse.Namespace) -> None:
 
 
 def refine(options: argparse.Namespace) -> None:
-    """Write lists of new songs that have begun to be played."""
+    """Write lists of new songs with their first plays."""
     model = read_model(options.model)
     if options.audio is None and options.metadata is None:
-        raise UserError("refine needs --audio or --metadata: the songs to list")
+        raise UserError("refine requires --audio or --metadata of the songs to list")
     _write(model, _new_songs(model, options, options.plays), options)
 
 
@@ -52,11 +52,10 @@ def _new_songs(
     from skcoldstart.datasets import load_catalog
 
     if model.has_sound and options.audio is None:
-        raise UserError("the model hears songs: --audio is missing")
+        raise UserError("the model uses the sound of songs: pass --audio")
     if model.kinds and options.metadata is None:
         raise UserError(
-            f"the model reads the columns {', '.join(model.kinds)}: --metadata is "
-            "missing"
+            f"the model uses the columns {', '.join(model.kinds)}: pass --metadata"
         )
     with explained():
         audio = options.audio if model.has_sound else None
@@ -72,7 +71,7 @@ def _new_songs(
     if week is not None:
         with explained():
             of_week = load_catalog(week, audio)
-        if audio is not None:  # a song goes by several names of its file
+        if audio is not None:  # a song can have several names
             name = dict(zip(catalog.paths, catalog.item_ids.tolist(), strict=True))
             of_week.item_ids = np.array([name[path] for path in of_week.paths])
         plays = _aligned(of_week, ids, model)
@@ -112,7 +111,7 @@ def _places(names: np.ndarray, known: np.ndarray) -> np.ndarray:
 def _listeners_who_are_new(
     model: ModelFolder, source: Path
 ) -> tuple[np.ndarray, np.ndarray, sp.csr_array]:
-    """Return factors, names and plays of users whom the model does not know."""
+    """Return factors, names and plays of users that the model does not know."""
     from skcoldstart.datasets import load_catalog
 
     with explained():
@@ -121,7 +120,7 @@ def _listeners_who_are_new(
     if (rows < 0).all():
         raise UserError(
             f"none of the {len(found.item_ids)} songs of --listeners is one of the "
-            f"{len(model.item_ids)} that the model learnt from, such as "
+            f"{len(model.item_ids)} that the model was fitted on, such as "
             f"{str(model.item_ids[0])!r}"
         )
     if (rows < 0).any():
@@ -139,7 +138,7 @@ def _listeners_who_are_new(
     if len(silent):
         warn(
             f"{len(silent)} of {plays.shape[1]} users of --listeners have no play of a "
-            "known song; they get what is liked in general."
+            "known song; they get the lists of a mean user."
         )
     return model.recommender.fold_in_users(plays), found.user_ids, plays
 

@@ -1,4 +1,4 @@
-"""Songs with their plays and content, from the files that options name."""
+"""Songs with their plays and content, from the files in the options."""
 
 import argparse
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Songs", "content_options", "load_songs"]
 
 @dataclass(frozen=True)
 class Songs:
-    """Songs that somebody played, and what is known of them."""
+    """Songs with plays, and their content."""
 
     plays: sp.csr_array
     item_ids: np.ndarray
@@ -32,7 +32,7 @@ class Songs:
 
 
 def content_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return how audio is read."""
+    """Return the reading options of audio."""
     return {
         "reader": options.reader,
         "n_jobs": options.jobs,
@@ -41,7 +41,7 @@ def content_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def load_songs(options: argparse.Namespace) -> Songs:
-    """Load the songs that somebody played."""
+    """Load the songs with plays."""
     from skcoldstart.datasets import load_catalog
 
     with explained():
@@ -57,8 +57,8 @@ def load_songs(options: argparse.Namespace) -> Songs:
             kinds, left_out = kinds_of_columns(catalog.metadata)
             if not kinds and catalog.paths is None:
                 raise UserError(
-                    f"--metadata has no column that tells songs apart: "
-                    f"{', '.join(left_out)} are ids or have one value."
+                    f"--metadata has no usable column: {', '.join(left_out)} are ids "
+                    f"or have one value."
                 )
             if not options.json:
                 read = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
@@ -74,5 +74,5 @@ def load_songs(options: argparse.Namespace) -> Songs:
         kinds,
         content,
     )
-    # Rows are cut once, here, so that all of them have the same order.
+    # Rows are selected once, here, so that all tables have the same order.
     return Songs(**{**vars(songs), "content": songs.rows(played)})

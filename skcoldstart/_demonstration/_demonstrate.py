@@ -1,4 +1,4 @@
-"""All of the demonstration, for a catalogue."""
+"""Run the demonstration for a catalogue."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +53,7 @@ def demonstrate(
         what = f"{len(new)} songs without plays"
     else:
         model, chosen = experiment.best_model, played[experiment.test]
-        what = f"the {len(chosen)} songs held out, by a model that never saw them"
+        what = f"the {len(chosen)} held-out songs, by a model fitted on the others"
     recommendations = folder / "recommendations.tsv"
     frames = getattr(songs[chosen], experiment.best.reads)
     write_recommendations(
@@ -63,7 +63,7 @@ def demonstrate(
     say(
         f"{len(played)} songs in {len(set(groups))} groups, "
         f"{heard.plays.shape[1]} users, {heard.plays.nnz} counts.\n"
-        f"Learnt from {len(experiment.train)} songs; "
+        f"Trained on {len(experiment.train)} songs; "
         f"{len(experiment.test)} songs of other groups ranked for "
         f"{experiment.n_users_scored} users who play some of them.\n"
     )

@@ -1,4 +1,4 @@
-"""Train the paper's systems on some artists and rank the songs of the others."""
+"""Train the paper's systems on some artists and rank songs of other artists."""
 
 import tempfile
 import warnings
@@ -32,12 +32,12 @@ TEST_SHARE = 0.25
 
 
 class DemonstrationError(ValueError):
-    """The files given do not allow the demonstration; the message says why."""
+    """The demonstration cannot use the given files; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What was measured, and the fitted systems."""
+    """Results, and the fitted systems."""
 
     train: np.ndarray
     test: np.ndarray
@@ -49,7 +49,7 @@ class Experiment:
 
     @property
     def best(self) -> System:
-        """The system of the highest mAP among those that recommend from sound."""
+        """The system with the highest mAP among those that use sound."""
         rows = {row.name: row.map for row in self.scores}
         able = [s for s in SYSTEMS if s.recommends and s.name in rows]
         return max(able, key=lambda system: rows[system.name])
@@ -105,27 +105,29 @@ def run(
     if len(set(groups)) < 4 or len(groups) < 8:
         raise DemonstrationError(
             f"There are {len(groups)} played songs with usable audio in "
-            f"{len(set(groups))} groups; at least 8 songs in 4 groups are needed to "
-            "hold some out."
+            f"{len(set(groups))} groups; at least 8 songs in 4 groups are required "
+            f"for held-out songs."
         )
     splitter = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
     train, test = next(splitter.split(groups, groups=groups))
     known, new = songs[train], songs[test]
     if not new.plays.nnz or not known.plays.nnz:
-        raise DemonstrationError("The songs held out, or the others, have no plays.")
+        raise DemonstrationError(
+            "The held-out songs, or the training songs, have no plays."
+        )
     n_frames = int(known.mfcc.lengths.sum())
     available = [system for system in SYSTEMS if system.is_available]
     models: dict[str, Any] = {}
     with (
         tempfile.TemporaryDirectory() as cache,
         warnings.catch_warnings(),
-        one_blas_thread(),  # the same table on any machine, busy or not
+        one_blas_thread(),  # the same table on any machine
         one_torch_thread(),
         progress_bar(
             available, description="Systems", verbose=verbose, unit="system"
         ) as systems,
     ):
-        # The perceptron trains for a fixed number of passes, by intention.
+        # The perceptron intentionally trains for a fixed number of passes.
         warnings.simplefilter("ignore", ConvergenceWarning)
         setting = Setting(
             known.plays,

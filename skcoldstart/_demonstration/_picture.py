@@ -1,4 +1,4 @@
-"""The demonstration's picture: how early, how good, and a map of taste."""
+"""The picture of the demonstration: curves, metrics, and a map of songs."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ GREY, BLUE, ACCENT = "#8c8c8c", "#6d9dc5", "#d1571f"
 
 
 def found_shares(model: Any, X: Any, plays: Any) -> np.ndarray:
-    """Return how much of a user's music is found within the first songs.
+    """Return the fraction of a user's songs found in the first ranks.
 
     Shapes: `plays` (n_items, n_users) -> (101,).
     """
@@ -115,7 +115,7 @@ def _draw_found(
 
 
 def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
-    """Move heights apart to at least a gap, keeping their order and their mean."""
+    """Separate heights by at least a gap, keeping their order and mean."""
     order = np.argsort(heights, kind="stable")
     steps = gap * np.arange(len(heights))
     spread = IsotonicRegression().fit_transform(steps, heights[order] - steps)

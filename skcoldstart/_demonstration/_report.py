@@ -1,4 +1,4 @@
-"""Whom the demonstration recommends songs to, and the table it writes."""
+"""The listeners that the demonstration recommends songs to."""
 
 import csv
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["listeners_of_a_song", "write_recommendations"]
 def listeners_of_a_song(
     experiment: Experiment, songs: Songs, names: np.ndarray, users: Any
 ) -> str:
-    """Show whom the best content system expects to like a held-out song.
+    """Print the first listeners of a held-out song by the best content system.
 
     Shapes: `names` (n_items,), `users` (n_users,).
     """
@@ -27,7 +27,7 @@ def listeners_of_a_song(
     best, scores = listeners(experiment.best_model, frames, n=5)
     counts = songs.plays[[song]].toarray().ravel()
     lines = [
-        f"First listeners for '{names[song]}', which no system has seen "
+        f"First listeners for '{names[song]}', which was not used in fit "
         f"({n_listeners.max()} of {songs.plays.shape[1]} users really play it):"
     ]
     found = zip(best[0].compressed(), scores[0].compressed(), strict=True)

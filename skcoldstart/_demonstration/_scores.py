@@ -31,20 +31,22 @@ def cutoff(n_candidates: int) -> int:
 
 
 def notes(n_candidates: int, k: int, *, network: bool = False) -> list[str]:
-    """Return what a reader of the results has to know."""
+    """Return notes for readers of the results."""
     found = []
     if k < PAPERS_K:
         found.append(
-            f"mAP@{k} looks at the first {k} of {n_candidates} candidates; the paper's "
-            f"{PAPERS_K} are of some 46,000."
+            f"mAP@{k} uses the first {k} of {n_candidates} candidates; the paper uses "
+            f"{PAPERS_K} of about 46,000."
         )
     if n_candidates < FEW:
         found.append(
-            f"{n_candidates} candidates are few: mAP@{k} changes with every song that "
-            "is held out. Trust the AUC and its interval."
+            f"{n_candidates} candidates are few, so mAP@{k} depends strongly on "
+            f"single songs. Use the AUC and its interval instead."
         )
         if network:
-            found.append("A network is weak after so few songs; others need fewer.")
+            found.append(
+                "A network needs more songs than this; the other systems need fewer."
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Close-ups of a map: where to look, and names that do not overlap."""
+"""Close-ups of a map: their places, and names that do not overlap."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Window(NamedTuple):
     half_height: float
 
     def overlaps(self, other: "Window") -> bool:
-        """Tell whether the two share an area."""
+        """Return whether the two overlap."""
         return (
             abs(self.x - other.x) < self.half_width + other.half_width
             and abs(self.y - other.y) < self.half_height + other.half_height
@@ -38,7 +38,7 @@ class Window(NamedTuple):
 def window_around(
     points: np.ndarray, centre: int, n_items: int, aspect: float
 ) -> Window:
-    """Return the window around an item that holds it and its nearest neighbours.
+    """Return the window around an item and its nearest neighbours.
 
     Shapes: `points` (n_items, 2).
     """
@@ -56,7 +56,7 @@ def choose_centres(
     n_items: int,
     aspect: float,
 ) -> list[int]:
-    """Choose items whose neighbourhoods are worth a close-up.
+    """Choose items whose neighbourhoods become close-ups.
 
     Shapes: `points` (n_items, 2), `label_of_item` (n_items,).
     """
@@ -90,7 +90,7 @@ def choose_centres(
 def write_names(
     axes: Any, points: np.ndarray, names: np.ndarray, taken: Sequence[Any] = ()
 ) -> list[Any]:
-    """Write names beside their points, as many as have room.
+    """Write names next to their points, as many as fit.
 
     Shapes: `points` (n_items, 2), `names` (n_items,).
     """
@@ -142,7 +142,7 @@ def _place(
     boxes: list[np.ndarray],
     dots: np.ndarray,
 ) -> tuple[np.ndarray, tuple[int, int], tuple[str, str]] | None:
-    """Return the first free box beside a dot, and how a text is aligned there."""
+    """Return the first free box next to a dot, and the alignment of its text."""
     for dx, ha in ((1, "left"), (-1, "right"), (0, "center")):
         for dy, va in ((0, "center"), (1, "bottom"), (-1, "top")):
             if dx == dy == 0:

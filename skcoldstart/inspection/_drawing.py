@@ -23,7 +23,7 @@ EDGE_INCHES = 0.12
 def draw_dots(
     axes: Any, points: np.ndarray, styles: list, style_of_item: np.ndarray, area: float
 ) -> None:
-    """Draw dots shape by shape, colours mixed, so that no label covers the others."""
+    """Draw dots by shape in random order of colours, so that no label covers others."""
     placed = np.isfinite(points).all(axis=1)
     points, style_of_item = points[placed], style_of_item[placed]
     shapes = np.array([style.shape for style in styles])[style_of_item]
@@ -58,7 +58,7 @@ def new_map(points: np.ndarray, has_closeups: bool) -> Any:
 
 
 def make_room_below(axes: Any, pixels: float) -> None:
-    """Make the figure higher by so many pixels, and leave the axes as large."""
+    """Increase the height of the figure by some pixels without resizing the axes."""
     figure = axes.figure
     width, height = figure.get_size_inches()
     more = pixels / figure.dpi
@@ -71,8 +71,8 @@ def make_room_below(axes: Any, pixels: float) -> None:
 def draw_legend(axes: Any, styles: list) -> float:
     """Explain colours and shapes below a map; return the height in pixels.
 
-    The legend is not wider than the map, and not higher than a third of it: the labels
-    that have no room are counted.
+    The legend is not wider than the map and not higher than a third of it. Labels that
+    do not fit are counted.
     """
     from matplotlib.lines import Line2D
 
@@ -119,7 +119,7 @@ def draw_legend(axes: Any, styles: list) -> float:
 def closeup_places(
     axes: Any, n_closeups: int
 ) -> tuple[list[tuple[float, float, float, float]], float]:
-    """Return places to the right of a map, in its units, and their width by height."""
+    """Return places to the right of a map, in its units, and their aspect ratio."""
     n_columns = 1 if n_closeups <= 2 else 2
     n_rows = -(-n_closeups // n_columns)
     gap = 0.02
@@ -137,7 +137,7 @@ def closeup_places(
 def draw_closeup(
     axes: Any, window: Window, place: tuple[float, float, float, float], letter: str
 ) -> tuple[Any, Any]:
-    """Frame a part of a map, and return empty axes of it with their letter."""
+    """Frame a part of a map, and return empty axes for it with its letter."""
     from matplotlib.patches import Rectangle
 
     left, low = window.x - window.half_width, window.y - window.half_height

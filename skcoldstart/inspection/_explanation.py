@@ -1,4 +1,4 @@
-"""What a score is made of, as bars."""
+"""Draw the contributions to a score as bars."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["ExplanationDisplay"]
 
 
 class ExplanationDisplay:
-    """Draw the contributions that add up to the score of an item for a user.
+    """Draw the contributions to the score of an item for a user.
 
     Use `from_estimator` to explain and draw.
 
@@ -20,7 +20,7 @@ class ExplanationDisplay:
     Parameters
     ----------
     table : mapping of str to array-like of shape (n_rows,)
-        What `skcoldstart.explain` returns; one item and user of it are drawn.
+        Result of `skcoldstart.explain`; one item and user are drawn.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class ExplanationDisplay:
 
     See Also
     --------
-    skcoldstart.explain : Takes a score apart.
-    MomentsDisplay : Which seconds of a song its score comes from.
+    skcoldstart.explain : Computes the contributions.
+    MomentsDisplay : Contributions of the seconds of a song.
 
     Examples
     --------
@@ -61,11 +61,12 @@ class ExplanationDisplay:
         estimator : estimator
             A fitted recommender, or a search or Pipeline that ends in one.
         X : sequence of n_items items
-            Items to explain, in the form given to `fit`.
+            Items to explain, in the same form as in `fit`.
         users : array-like of int, bool or labels
             Users whose scores are explained.
         **options : dict
-            More of `skcoldstart.explain`: ``n``, ``X_train``, ``item_ids``, ``by``.
+            Other arguments of `skcoldstart.explain`: ``n``, ``X_train``, ``item_ids``,
+            ``by``.
 
         Returns
         -------
@@ -88,7 +89,7 @@ class ExplanationDisplay:
         user : label, default=None
             User; ``None`` means the first of the table.
         ax : matplotlib Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` creates a figure.
 
         Returns
         -------
@@ -107,7 +108,7 @@ class ExplanationDisplay:
         own = np.flatnonzero((items == item) & (users == user))
         if not len(own):
             raise ValueError(
-                f"The table has nothing on item {item} and user {user}; it has "
+                f"The table has no row of item {item} and user {user}; it has "
                 f"{len(np.unique(items))} items and {len(np.unique(users))} users."
             )
         kinds, names, values = (

@@ -1,4 +1,4 @@
-"""Table 1 of the paper: who stands at the ends of a factor."""
+"""Table 1 of the paper: the artists with the largest and smallest factor values."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ NAME_CHARACTERS = 26
 class FactorExtremesDisplay:
     """Show the items or artists at the two ends of each factor.
 
-    What a factor means can be read off those who have most of it, positively and
-    negatively. Use `from_estimator` or `from_factors` to make one.
+    The meaning of a factor can be seen from the items with its largest and smallest
+    values. Use `from_estimator` or `from_factors` to make one.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     factors : array-like of int of shape (n_factors,)
-        Which factors, by their column.
+        Columns of the factors.
     highest : sequence of n_factors array-like of str
         Names with the largest values of each factor, largest first.
     highest_values : sequence of n_factors array-like of float
@@ -36,28 +36,29 @@ class FactorExtremesDisplay:
     lowest_values : sequence of n_factors array-like of float
         Their values.
     shares : array-like of float of shape (n_factors,), default=None
-        Which share of the differences between usage patterns each explains; ``None``
-        where they are not axes of usage patterns.
+        Fraction of the differences between usage patterns explained by each; ``None``
+        if they are not axes of usage patterns.
 
     Attributes
     ----------
     ax_ : ndarray of shape (n_factors,) of matplotlib Axes
         One for each factor, after `plot`.
     figure_ : matplotlib Figure
-        Where they are.
+        Figure of the axes.
 
     See Also
     --------
-    TasteMapDisplay : All factors at once, on a plane.
+    TasteMapDisplay : All factors in a two-dimensional map.
     SimilarItemsTable : The neighbours of single items.
 
     Notes
     -----
-    A factorization with equal weight on the squares of both sides, as `skcoldstart.WMF`
-    has, fits as well after any rotation of its factors: single columns are then one
-    choice of axes among many, and another seed gives others. ``basis="usage"`` turns
-    them to the principal axes of the predicted usage patterns, which are the same for
-    every rotation, and sorts them by how much of the patterns they explain.
+    The objective of a factorization that penalizes both sides equally, such as
+    `skcoldstart.WMF`, does not change if its factors are rotated. Single columns are
+    therefore an arbitrary choice of axes, and another seed gives other columns.
+    ``basis="usage"`` rotates them to the principal axes of the predicted usage
+    patterns, which are the same for every rotation, and sorts them by the explained
+    part of the patterns.
 
     References
     ----------
@@ -111,8 +112,8 @@ class FactorExtremesDisplay:
             A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
             ``user_factors_``, also at the end of a Pipeline or inside a search.
         X : sequence of n_items items, default=None
-            Content to predict the factors from; ``None`` takes those that training
-            items got from their plays.
+            Content to predict the factors from; ``None`` uses the factors of training
+            items from their plays.
         names : array-like of shape (n_items,), default=None
             As in `from_factors`.
         factors : int or array-like of int, default=3
@@ -159,35 +160,34 @@ class FactorExtremesDisplay:
         min_items: int = 1,
         basis: str | None = None,
     ) -> "FactorExtremesDisplay":
-        """Find the ends of factors.
+        """Find the largest and smallest values of factors.
 
         Parameters
         ----------
         item_factors : array-like of shape (n_items, k)
             Fitted or predicted.
         names : array-like of shape (n_items,), default=None
-            Name of each item. Items of one name are one: give artists, and the values
-            are means over the items of an artist. Items without a name are left out.
-            ``None`` numbers the items.
+            Name of each item. Values are means over the items of each name, such as an
+            artist. Items without a name are left out. ``None`` numbers the items.
         user_factors : array-like of shape (n_users, k), default=None
-            Needed by ``basis="usage"``; also weighs how much a factor matters.
+            Required by ``basis="usage"``; also used to order factors by importance.
         factors : int or array-like of int, default=3
-            Axes or columns to show; or how many at most, those that matter most to the
-            scores first.
+            Axes or columns to show, or their maximum number, with those that most
+            affect the scores first.
         n : int, default=5
-            Names at each end.
+            Number of names at each end.
         min_items : int, default=1
-            Leave out names of fewer items, whose means are mostly noise.
+            Leave out names with fewer items, whose means are mostly noise.
         basis : {"usage", "factors"}, default=None
-            Show the principal axes of the predicted usage patterns, strongest first,
-            or the factors as they are. ``None`` means ``"usage"`` with `user_factors`
+            Show the principal axes of the predicted usage patterns, strongest first, or
+            the columns of the factors. ``None`` means ``"usage"`` with `user_factors`
             and ``"factors"`` without.
 
         Returns
         -------
         FactorExtremesDisplay
-            Not yet drawn. At each end there are half of the names at most, so that
-            no name is at both.
+            Not yet drawn. At each end there are at most half of the names, so no name
+            is at both ends.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class FactorExtremesDisplay:
 
     @property
     def table(self) -> Any:
-        """The same as a table: factor, end, rank, name, value.
+        """The values as a table: factor, end, rank, name, value.
 
         A DataFrame, or a dict of arrays where pandas is missing.
         """
@@ -258,7 +258,7 @@ class FactorExtremesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of n_factors Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on, one per factor; ``None`` creates a figure.
 
         Returns
         -------
@@ -287,7 +287,7 @@ class FactorExtremesDisplay:
         self.ax_ = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
         if len(self.ax_) != n_factors:
             raise ValueError(
-                f"ax holds {len(self.ax_)} Axes but there are {n_factors} factors; "
+                f"ax has {len(self.ax_)} Axes but there are {n_factors} factors; "
                 "expected one for each."
             )
         self.figure_ = self.ax_[0].figure
@@ -296,14 +296,14 @@ class FactorExtremesDisplay:
             for i in range(n_factors)
         ]
         for i, axes in enumerate(self.ax_):
-            # Axes of usage patterns have one unit, single factors each their own.
+            # Axes of usage patterns share a unit, single factors do not.
             self._draw(axes, i, extents[i] if self.shares is None else max(extents))
         return self
 
     def _draw(self, axes: Any, i: int, extent: float) -> None:
         values = np.concatenate([self.highest_values[i], self.lowest_values[i][::-1]])
         names = [*self.highest[i], *self.lowest[i][::-1]]
-        # The two ends are apart by half a row.
+        # The two ends are separated by half a row.
         places = np.arange(len(names), dtype=float)
         places[len(self.highest[i]) :] += 0.5
         colours = np.where(values >= 0, PALETTE[0], PALETTE[1])
@@ -311,7 +311,7 @@ class FactorExtremesDisplay:
         lettering = Lettering.of(names)
         extent = extent or 1.0
         for place, value, name in zip(places, values, names, strict=True):
-            side = -1 if value >= 0 else 1  # the half that the bar leaves free
+            side = -1 if value >= 0 else 1  # the half without the bar
             axes.text(
                 side * 0.02 * extent,
                 place,
@@ -352,7 +352,7 @@ def _means_by_name(
     if not kept.any():
         raise ValueError(
             f"No name has min_items={min_items} items; the most frequent has "
-            f"{counts.max()}. Lower min_items."
+            f"{counts.max()}. Decrease min_items."
         )
     return distinct[kept], sums[kept] / counts[kept, None]
 

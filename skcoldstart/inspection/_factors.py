@@ -1,4 +1,4 @@
-"""Where displays find factors, and the names of items."""
+"""Factors and item names for displays."""
 
 import os
 from typing import Any
@@ -26,9 +26,9 @@ def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
         model = getattr(model, "factorizer_", model)
         if not hasattr(model, "item_factors_"):
             raise TypeError(
-                f"{name} keeps no factors of its training items; expected a fitted WMF "
-                "or a ColdStartRecommender with one. Pass X to have factors predicted "
-                "from content."
+                f"{name} keeps no factors of its training items; expected a fitted "
+                f"WMF or a ColdStartRecommender with one. Pass X to use factors "
+                f"predicted from content."
             )
         return model.item_factors_, model.user_factors_
     if not hasattr(model, "predict_factors") or not hasattr(model, "user_factors_"):

@@ -1,4 +1,4 @@
-"""How a fit went, sweep by sweep or epoch by epoch."""
+"""Loss curves of a fit, by sweep or epoch."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -26,14 +26,14 @@ class LossCurveDisplay:
     curves : mapping of str to array-like of shape (n_steps,)
         Loss after each step, by name; NaN where it was not recorded.
     step : str, default="epoch"
-        What a step is called.
+        Name of a step.
     loss : str, default="loss"
-        What the curves show.
+        Label of the loss.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the curves are drawn, after `plot`.
+        Axes of the curves, after `plot`.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     lines_ : list of matplotlib Line2D
@@ -41,7 +41,7 @@ class LossCurveDisplay:
 
     See Also
     --------
-    skcoldstart.model_selection.learning_curve : Scores for more and more items.
+    skcoldstart.model_selection.learning_curve : Scores for increasing numbers of items.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> "LossCurveDisplay":
-        """Read what a fitted estimator recorded.
+        """Read the losses of a fitted estimator.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class LossCurveDisplay:
         Raises
         ------
         TypeError
-            If there is no such record.
+            If the estimator has no losses.
         """
         check_is_fitted(estimator)
         model, _ = open_recommender(estimator)
@@ -115,10 +115,9 @@ class LossCurveDisplay:
         Parameters
         ----------
         history : sequence of n_epochs mapping
-            What was recorded after each epoch; a value that is missing or not a
-            number is NaN.
+            Values after each epoch; a value that is missing or not a number is NaN.
         names : sequence of str, default=None
-            Which values to show; ``None`` means those whose name ends in ``loss``.
+            Values to show; ``None`` means those whose names end in ``loss``.
 
         Returns
         -------
@@ -128,7 +127,7 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If nothing was recorded under these names.
+            If there are no values with these names.
         """
         rows = [dict(row) for row in history]
         recorded = list(dict.fromkeys(key for row in rows for key in row))
@@ -140,8 +139,8 @@ class LossCurveDisplay:
         curves = {name: c for name, c in curves.items() if np.isfinite(c).any()}
         if not curves:
             raise ValueError(
-                f"history of {len(rows)} epochs holds no numbers under {list(names)}; "
-                f"it has {recorded}. Pass names."
+                f"history of {len(rows)} epochs has no numbers with the names "
+                f"{list(names)}; it has {recorded}. Pass names."
             )
         return cls(curves)
 
@@ -165,9 +164,9 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` creates a figure.
         log : bool or "auto", default="auto"
-            Whether losses are on a logarithmic scale: "auto" where all are positive
+            Whether losses have a logarithmic scale. "auto" uses one if all are positive
             and the largest is more than ten times the smallest.
 
         Returns
@@ -181,8 +180,8 @@ class LossCurveDisplay:
         drawn = np.concatenate([v[np.isfinite(v)] for v in curves.values()] or [[]])
         if not len(drawn):
             raise ValueError(
-                f"curves holds no finite numbers under {list(curves)}; there is "
-                "nothing to draw."
+                f"curves has no finite numbers in {list(curves)}; there is nothing to "
+                f"draw."
             )
         ax = axes_for(ax, figsize=(5.5, 3.4), layout="constrained")
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []

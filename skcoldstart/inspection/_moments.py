@@ -1,4 +1,4 @@
-"""Which seconds of a song make it right for somebody."""
+"""Contributions of the seconds of a song to its score."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ MOST_COLUMNS = 1500  # of a waveform
 
 
 class MomentsDisplay:
-    """Show which seconds of a song make it right for some users.
+    """Show which seconds of a song contribute to its score for some users.
 
     Use `from_estimator` to make one from a fitted recommender.
 
@@ -26,35 +26,35 @@ class MomentsDisplay:
     Parameters
     ----------
     contributions : array-like of shape (n_frames,)
-        What each frame adds to the score.
+        Contribution of each frame to the score.
     base : float, default=0.0
         The score without sound.
     frame_s : float, default=None
-        Seconds from frame to frame; ``None`` counts in frames.
+        Time from frame to frame, in seconds; ``None`` counts frames.
     waveform : array-like of shape (n_samples,), default=None
         The sound, to draw it and its spectrogram.
     sr : float, default=None
         Its sampling rate, in Hz.
     frames : array-like of shape (n_frames, n_features), default=None
-        What to draw where there is no waveform.
+        Frames to draw if there is no waveform.
 
     Attributes
     ----------
     axes_ : list of matplotlib Axes
         From top to bottom, the score last, after `plot`.
     figure_ : matplotlib Figure
-        Where they are.
+        Figure of the axes.
 
     See Also
     --------
     skcoldstart.compose.score_over_time : The contributions, for each user.
-    SpectrogramDisplay : The frames alone.
+    SpectrogramDisplay : Only the frames.
 
     Notes
     -----
-    The contributions of all frames and `base` add up to the score exactly. A network
-    reads windows of some seconds, so its curve has steps of that length. What a frame
-    adds is about this model: it need not be what listeners would name.
+    The contributions of all frames and `base` sum exactly to the score. A network reads
+    windows of some seconds, so its curve has steps of that length. Contributions
+    describe this model; listeners may hear other reasons.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class MomentsDisplay:
         Raises
         ------
         TypeError
-            If the scores of the model are no sums over time.
+            If the scores of the model are not sums over time.
         ValueError
             If there are no users, or unknown ones.
         """
@@ -127,15 +127,15 @@ class MomentsDisplay:
     def moments(
         self, n: int = 3, *, length: float = 5.0
     ) -> list[tuple[float, float, float]]:
-        """Find the stretches that add most to the score.
+        """Find the moments with the largest contributions to the score.
 
         Parameters
         ----------
         n : int, default=3
-            How many at most. They do not overlap, and each adds more than an average
-            stretch of the song.
+            Maximum number of moments. They do not overlap, and each contributes more
+            than an average part of the song.
         length : float, default=5.0
-            Of each, in seconds; in frames where `frame_s` is None.
+            Length of each, in seconds; in frames if `frame_s` is None.
 
         Returns
         -------
@@ -185,12 +185,12 @@ class MomentsDisplay:
         Parameters
         ----------
         axes : array-like of matplotlib Axes, default=None
-            Where to draw, from top to bottom: three with a waveform, two with frames,
-            one without. ``None`` makes a figure.
+            Axes from top to bottom: three with a waveform, two with frames, one
+            without. ``None`` creates a figure.
         n : int, default=3
-            Moments to mark; see `moments`.
+            Number of moments to mark; see `moments`.
         length : float, default=5.0
-            Of each; see `moments`.
+            Length of each; see `moments`.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class MomentsDisplay:
         Raises
         ------
         ValueError
-            If `axes` are not as many as needed, or there are no frames.
+            If the number of `axes` is wrong, or there are no frames.
         """
         values = np.asarray(self.contributions, np.float64)
         if values.ndim != 1 or not len(values):
@@ -225,7 +225,7 @@ class MomentsDisplay:
         self.axes_ = list(np.atleast_1d(np.asarray(axes, dtype=object)).ravel())
         if len(self.axes_) != len(heights):
             raise ValueError(
-                f"axes holds {len(self.axes_)} Axes; expected {len(heights)}."
+                f"axes has {len(self.axes_)} Axes; expected {len(heights)}."
             )
         self.figure_ = self.axes_[0].figure
         step = 1.0 if self.frame_s is None else self.frame_s
@@ -304,7 +304,7 @@ def _draw_waveform(ax: Any, waveform: np.ndarray, sr: float) -> None:
 
 
 def _draw_score(ax: Any, values: np.ndarray, step: float, in_seconds: bool) -> None:
-    """Draw the score by time, smooth, in colour where it is above its mean."""
+    """Draw the smoothed score over time, coloured if it is above its mean."""
     width = max(1, round(SMOOTH_S / step)) if in_seconds else 1
     weights = np.convolve(np.ones(len(values)), np.ones(width), "same")
     rates = np.convolve(values, np.ones(width), "same") / weights / step

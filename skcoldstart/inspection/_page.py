@@ -71,14 +71,14 @@ def write_page(
         "SCRIPT_HASH": _hash(script),
         "DATA": json_for_html(data),
     }
-    # In one pass, so that nothing inside a part is taken for a place to fill.
+    # In one pass, so that no part is searched for placeholders.
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
     with atomic_write(path, "w") as file:
         file.write(page)
 
 
 def json_for_html(value: Any) -> str:
-    r"""Return JSON that may stand inside a script element."""
+    r"""Return JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = text.encode("utf-8", "replace").decode("utf-8")
     return re.sub(r"[<>&\u2028\u2029]", lambda c: f"\\u{ord(c[0]):04x}", text)
@@ -93,7 +93,7 @@ def clip_url(path: Any, folder: Path) -> str | None:
         relative = os.path.relpath(absolute, folder)
     except ValueError:  # on another drive than the page
         return Path(absolute).as_uri()
-    # The leading dot keeps "javascript:x" a file of that name.
+    # With the leading dot, "javascript:x" is a file name.
     return "./" + quote(os.fsencode(Path(relative).as_posix()))
 
 
@@ -107,6 +107,6 @@ def _positions(points: np.ndarray) -> dict[str, list[int]]:
 
 
 def _hash(text: str) -> str:
-    """Return what a content security policy calls an inline block by."""
+    """Return the hash of an inline block for a content security policy."""
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"

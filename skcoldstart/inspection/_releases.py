@@ -1,4 +1,4 @@
-"""The first weeks of new items: hits, and items that found their listeners."""
+"""Draw the first rounds of new items: hits, and items with enough listeners."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["NewReleaseDisplay"]
 
 
 class NewReleaseDisplay:
-    """Draw what policies make of new items, round by round.
+    """Draw the results of policies for new items, round by round.
 
     One panel for the hits so far, one for the items that have reached enough listeners.
     Use `from_estimator` to replay and draw.
@@ -21,9 +21,9 @@ class NewReleaseDisplay:
     Parameters
     ----------
     table : mapping of str to array-like of shape (n_rows,)
-        What `skcoldstart.model_selection.release_curve` returns, or several of its
-        tables one below the other, of different splits: columns ``policy``, ``round``,
-        ``hits``, ``items`` and ``seed``.
+        Result of `skcoldstart.model_selection.release_curve`, or several concatenated
+        results of different splits: columns ``policy``, ``round``, ``hits``, ``items``
+        and ``seed``.
     baseline : str, default=None
         Policy that the others are divided by, seed by seed; ``None`` draws the counts.
 
@@ -42,8 +42,8 @@ class NewReleaseDisplay:
 
     Notes
     -----
-    Lines are means over seeds, and bands 95 % intervals of Student's t, where there are
-    several seeds.
+    Lines are means over seeds. With several seeds, bands are 95 % intervals of
+    Student's t.
 
     Examples
     --------
@@ -71,12 +71,13 @@ class NewReleaseDisplay:
         X : sequence of n_items items
             Content of the new items.
         y : {array-like, sparse} of shape (n_items, n_users)
-            Who would play them.
+            Their true plays.
         baseline : str, default=None
             Policy that the others are divided by.
         **options : dict
-            More of `skcoldstart.model_selection.release_curve`: ``policies``,
-            ``n_rounds``, ``n_shown``, ``enough``, ``users``, ``random_state``.
+            Other arguments of `skcoldstart.model_selection.release_curve`:
+            ``policies``, ``n_rounds``, ``n_shown``, ``enough``, ``users``,
+            ``random_state``.
 
         Returns
         -------
@@ -93,7 +94,7 @@ class NewReleaseDisplay:
         Parameters
         ----------
         axes : sequence of two matplotlib Axes, default=None
-            Where to draw hits and items; ``None`` makes a figure.
+            Axes for hits and items; ``None`` creates a figure.
 
         Returns
         -------
@@ -103,8 +104,8 @@ class NewReleaseDisplay:
         Raises
         ------
         ValueError
-            If the table is empty or has no policy of the name of `baseline`, or `axes`
-            are not two.
+            If the table is empty or has no policy `baseline`, or there are not two
+            `axes`.
         """
         policies = np.asarray(self.table["policy"])
         names = list(dict.fromkeys(policies.tolist()))
@@ -119,7 +120,7 @@ class NewReleaseDisplay:
             axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")[1]
         self.axes_ = list(np.ravel(axes))
         if len(self.axes_) != 2:
-            raise ValueError(f"axes holds {len(self.axes_)} Axes; expected 2.")
+            raise ValueError(f"axes has {len(self.axes_)} Axes; expected 2.")
         self.figure_, self.lines_ = self.axes_[0].figure, []
         labels = ("hits so far", "items with enough listeners")
         for ax, quantity, label in zip(

@@ -22,10 +22,10 @@ NOBODY = "–"
 class SimilarItemsTable:
     """List the items that are closest by usage pattern, by plays and by content.
 
-    Two items are alike if the same users would play them: the cosine of their
-    predicted usage patterns. Factors of plays and factors predicted from content
-    stand side by side. Use `from_estimator` or `from_factors` to make one; printing
-    it, or the end of a notebook cell, shows it.
+    Two items are similar if the same users would play them: the similarity is the
+    cosine of their predicted usage patterns. The table has neighbours by factors of
+    plays next to those by factors predicted from content. Use `from_estimator` or
+    `from_factors` to create it. It is shown by ``print`` and in notebooks.
 
     .. versionadded:: 0.1
 
@@ -34,8 +34,8 @@ class SimilarItemsTable:
     queries : array-like of int of shape (n_queries,)
         Items whose neighbours are listed.
     neighbors : mapping of str to int array-like of shape (n_queries, n)
-        Closest items by the source of the factors, closest first; -1 where there is
-        none.
+        Closest items for each source of factors, closest first; -1 if there are no
+        more.
     similarities : mapping of str to array-like of shape (n_queries, n)
         Their cosines.
     names : array-like of shape (n_items,)
@@ -48,9 +48,8 @@ class SimilarItemsTable:
 
     Notes
     -----
-    Cosines need the ``k x k`` matrix of user factors only, not the users: a query
-    costs O(n_items k). An item without plays has no pattern to compare; its list from
-    plays is empty.
+    Cosines need only the ``k x k`` matrix of user factors: a query costs O(n_items k).
+    An item without plays has no usage pattern, so its list from plays is empty.
 
     References
     ----------
@@ -91,7 +90,7 @@ class SimilarItemsTable:
         names: Any = None,
         n: int = 5,
     ) -> "SimilarItemsTable":
-        """Compare the factors of plays with those a recommender predicts.
+        """Compare the factors of plays with factors predicted by a recommender.
 
         Parameters
         ----------
@@ -99,16 +98,16 @@ class SimilarItemsTable:
             A fitted `skcoldstart.ColdStartRecommender`, also at the end of a Pipeline
             or inside a search, whose factorizer keeps ``item_factors_`` (`WMF`).
         X : sequence of n_items items
-            Content: of the training items, or of any others together with `y`.
+            Content of the training items, or of any other items together with `y`.
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Plays of these items, to fold them in; ``None`` means that they are the
-            training items, in their order, whose factors are there.
+            training items in their order.
         queries : array-like of int or of bool
             Items to list, by their row in X, or a mask.
         names : array-like of shape (n_items,), default=None
             Name of each item; ``None`` numbers them.
         n : int, default=5
-            Neighbours of each.
+            Number of neighbours of each item.
 
         Returns
         -------
@@ -120,7 +119,7 @@ class SimilarItemsTable:
         TypeError
             If the estimator has no such factors.
         ValueError
-            If `X` and `y` or the training items are not of one length, or as in
+            If `X` and `y` or the training items have different lengths, or as in
             `from_factors`.
         """
         check_is_fitted(estimator)
@@ -159,8 +158,8 @@ class SimilarItemsTable:
         item_factors : array-like of shape (n_items, k)
             From plays.
         predicted_factors : array-like of shape (n_items, k)
-            From content, in the same basis: for the user factors below. ``None`` lists
-            the neighbours from plays alone.
+            From content, in the same basis as the user factors. ``None`` lists only the
+            neighbours from plays.
         user_factors : array-like of shape (n_users, k)
             Fitted.
         queries : array-like of int or of bool
@@ -168,7 +167,7 @@ class SimilarItemsTable:
         names : array-like of shape (n_items,), default=None
             Name of each item; ``None`` numbers them.
         n : int, default=5
-            Neighbours of each, at least 1.
+            Number of neighbours of each item, at least 1.
 
         Returns
         -------

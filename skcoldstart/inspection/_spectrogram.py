@@ -1,4 +1,4 @@
-"""What an item sounds like, as the models see it."""
+"""Spectrograms and MFCC of an item."""
 
 import os
 from collections import Counter
@@ -29,11 +29,11 @@ class SpectrogramDisplay:
     frames : array-like of shape (n_frames, n_features)
         Mel bands or coefficients of one item, in time.
     frame_s : float, default=None
-        Seconds from one frame to the next; ``None`` counts frames.
+        Time from one frame to the next, in seconds; ``None`` counts frames.
     frequencies : array-like of shape (n_features,), default=None
         Centre of each band, in Hz; ``None`` numbers the features.
     unit : str, default="value"
-        What a value is, for the scale of colours.
+        Label of the colour scale.
     blocks : mapping of str to int, default=None
         Where there are no frequencies: names of groups of features and how many each
         has, from the first feature on. Features are then drawn in their own standard
@@ -43,7 +43,7 @@ class SpectrogramDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the item is drawn, after `plot`.
+        Axes of the item, after `plot`.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     image_ : matplotlib AxesImage
@@ -160,10 +160,10 @@ class SpectrogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` creates a figure.
         cmap : str, default=None
-            Colours from low to high; ``None`` means "magma", or "RdBu_r" around 0 where
-            there are `blocks`. Both can be read with any colour vision.
+            Colour map; ``None`` means "magma", or "RdBu_r" around 0 if there are
+            `blocks`. Both are suitable for colour-blind readers.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 

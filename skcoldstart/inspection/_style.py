@@ -1,4 +1,4 @@
-"""How displays look: colours that everyone can tell apart, and text as it is."""
+"""Style of displays: colours for all kinds of colour vision, and safe text."""
 
 import contextlib
 import unicodedata
@@ -22,8 +22,8 @@ __all__ = [
     "style_labels",
 ]
 
-# M. Okabe, K. Ito, "Color universal design", 2008, without yellow, which is too pale
-# on white. Shapes change where colours begin anew.
+# M. Okabe, K. Ito, "Color universal design", 2008, without yellow, which is too pale on
+# white. Shapes change when colours repeat.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288")
 SHAPES = ("o", "^", "s")
 GREY = "#9A9A9A"
@@ -31,7 +31,7 @@ OTHER = "other"
 
 
 class Style(NamedTuple):
-    """How the items of one label are drawn."""
+    """Colour and shape of the items of one label."""
 
     label: str
     colour: str
@@ -42,7 +42,7 @@ class Style(NamedTuple):
 def style_labels(
     labels: np.ndarray | None, n_items: int
 ) -> tuple[list[Style], np.ndarray]:
-    """Give each label a colour and a shape, the most frequent first.
+    """Assign a colour and a shape to each label, the most frequent first.
 
     Shapes: `labels` (n_items,) -> `style_of_item` (n_items,).
     """
@@ -72,7 +72,7 @@ def style_labels(
 
 
 def axes_for(ax: Any, **figure_options: Any) -> Any:
-    """Return the axes to draw on, new ones where none are given."""
+    """Return the axes to draw on, new ones if none are given."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -81,14 +81,14 @@ def axes_for(ax: Any, **figure_options: Any) -> Any:
 
 
 class Lettering(NamedTuple):
-    """Fonts that together have the characters of some texts."""
+    """Fonts that together have all characters of some texts."""
 
     families: list[str]
     substitutes: dict[int, str]
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Lettering":
-        """Choose fonts: matplotlib's own, then installed ones that have the rest."""
+        """Choose fonts: matplotlib's own, then installed ones for other characters."""
         from matplotlib import font_manager, rcParams
 
         wanted = {ord(character) for text in texts for character in text}
@@ -110,7 +110,7 @@ class Lettering(NamedTuple):
         return cls(families, {c: "" if is_mark[c] else "□" for c in wanted})
 
     def drawn(self, text: str, n_characters: int = 1000) -> str:
-        """Return what to draw for a text: no formulas, nothing that no font has."""
+        """Return a text without formulas and without characters that no font has."""
         text = shorten(text, n_characters).translate(self.substitutes)
         return text.replace("$", r"\$")
 
@@ -140,7 +140,7 @@ def _characters(path: str) -> frozenset[int]:
 
 
 def label_ends(axes: Any, lines: list[Any], names: list[str]) -> None:
-    """Write the name of each line where it ends, apart from the others."""
+    """Write the name of each line at its end, without overlaps."""
     axes.figure.draw_without_rendering()
     lettering = Lettering.of(names)
     ends = []
@@ -167,13 +167,13 @@ def label_ends(axes: Any, lines: list[Any], names: list[str]) -> None:
 
 
 def readable(text: str) -> str:
-    """Return a line of text, with a sign for what is not Unicode in file names."""
+    """Return a line of text, with a replacement for invalid bytes of file names."""
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return " ".join(text.split())
 
 
 def shorten(text: str, n_characters: int) -> str:
-    """Return the text, cut with an ellipsis where it is longer."""
+    """Return the text, shortened with an ellipsis if it is longer."""
     if len(text) <= n_characters:
         return text
     return text[: n_characters - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""Figure 1 of the paper: items on a plane, placed by who would play them."""
+"""Figure 1 of the paper: a map of items by their predicted listeners."""
 
 import os
 from collections.abc import Mapping
@@ -29,23 +29,23 @@ __all__ = ["TasteMapDisplay"]
 
 
 class TasteMapDisplay:
-    """Draw items on a plane, placed by who would play them.
+    """Draw a map of items by their predicted listeners.
 
-    Items are near each other where the same users are predicted to play them. Use
-    `from_estimator` or `from_factors` to make one; `plot` draws it and `write_html`
-    makes a page to walk around in and listen.
+    Items are near each other if the same users are predicted to play them. Use
+    `from_estimator` or `from_factors` to create it; `plot` draws it, and `write_html`
+    writes an interactive page with audio.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     points : array-like of shape (n_items, 2)
-        Position of each item; NaN for an item that has none, which is not drawn.
+        Position of each item; NaN for an item without a position, which is not drawn.
     names : array-like of shape (n_items,), default=None
         Name of each item, for close-ups and the page; ``None`` numbers them.
     labels : array-like of shape (n_items,), default=None
-        Genre, tag or other label, for colours. The 21 most frequent get a colour and
-        shape of their own, the others and empty ones are grey.
+        Genre, tag or other label, for colours. The 21 most frequent labels have a
+        colour and shape of their own; the others and empty labels are grey.
 
     Attributes
     ----------
@@ -58,18 +58,18 @@ class TasteMapDisplay:
 
     See Also
     --------
-    SimilarItemsTable : The neighbours of single items, exactly.
+    SimilarItemsTable : The exact neighbours of single items.
     FactorExtremesDisplay : One factor at a time.
 
     Notes
     -----
     Positions are t-SNE [1]_ of the directions of the predicted usage patterns, whose
-    products are cosines; it needs the ``k x k`` matrix of user factors, not the users.
-    It keeps neighbours together: distances between far groups, and their sizes, mean
-    little. An item without a usage pattern, whose factors are all 0, has no position.
+    products are cosines; it needs only the ``k x k`` matrix of user factors. It
+    preserves neighbourhoods; distances between groups, and their sizes, mean little. An
+    item without a usage pattern, whose factors are all 0, has no position.
 
-    Time is that of `sklearn.manifold.TSNE`, O(n log n): minutes for 50,000 items.
-    Positions from any other embedding may be given to the constructor.
+    The time is that of `sklearn.manifold.TSNE`, O(n log n): minutes for 50,000 items.
+    Positions from other methods can be passed to the constructor.
 
     References
     ----------
@@ -116,19 +116,18 @@ class TasteMapDisplay:
             A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
             ``user_factors_``, also at the end of a Pipeline or inside a search.
         X : sequence of n_items items, default=None
-            Content to predict the factors from, of items that nobody needs to have
-            played; ``None`` takes the factors that training items got from plays.
+            Content to predict the factors from, of items with or without plays;
+            ``None`` uses the factors of training items from their plays.
         names : array-like of shape (n_items,), default=None
             Name of each item; ``None`` numbers them.
         labels : array-like of shape (n_items,), default=None
             Genre, tag or other label, for colours.
         perplexity : float, default=30.0
-            About how many neighbours each item is held to; lowered to a third of the
-            items where there are few.
+            Approximate number of neighbours of each item; at most a third of the items.
         random_state : int, RandomState instance or None, default=None
             Seed of the embedding.
         n_jobs : int, default=None
-            Processes that search for neighbours, as in scikit-learn.
+            Number of parallel jobs of the neighbour search, as in scikit-learn.
 
         Returns
         -------
@@ -178,12 +177,11 @@ class TasteMapDisplay:
         labels : array-like of shape (n_items,), default=None
             Genre, tag or other label, for colours.
         perplexity : float, default=30.0
-            About how many neighbours each item is held to; lowered to a third of the
-            items where there are few.
+            Approximate number of neighbours of each item; at most a third of the items.
         random_state : int, RandomState instance or None, default=None
             Seed of the embedding.
         n_jobs : int, default=None
-            Processes that search for neighbours, as in scikit-learn.
+            Number of parallel jobs of the neighbour search, as in scikit-learn.
 
         Returns
         -------
@@ -233,16 +231,16 @@ class TasteMapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; ``None`` makes a figure. Close-ups stand to its right,
-            outside of it: leave them as much room as the map has.
+            Axes to draw on; ``None`` creates a figure. Close-ups are drawn to the right
+            of the axes: leave as much space as the map has.
         closeups : int or array-like of int, default=0
-            The items in the middle of each close-up; or how many, whose places are
-            then chosen: where neighbours share a label, one for each label first,
-            and fewer where they would overlap.
+            The items in the centre of the close-ups, or the number of close-ups. With a
+            number, places are chosen where neighbours share a label, first one for each
+            label, and fewer if they would overlap.
         closeup_items : int, default=25
-            Items in a close-up, at least.
+            Minimum number of items in a close-up.
         legend : bool, default=True
-            Whether to explain the colours, where there are labels.
+            Whether to draw a legend, if there are labels.
 
         Returns
         -------
@@ -305,44 +303,44 @@ class TasteMapDisplay:
         reasons: Any = None,
         moments: Any = None,
     ) -> None:
-        """Write the map as one page to walk around in: no server, no network.
+        """Write the map as an interactive page that needs no server and no network.
 
-        Move and zoom with mouse, fingers or keys; point at an item for its name, search
-        names and details, switch labels on and off, click to listen.
+        Pan and zoom with mouse, touch or keyboard; point at an item for its name,
+        search names and details, show or hide labels, click to listen.
 
         Parameters
         ----------
         path : str or PathLike
-            The file, ``.html``; written whole or not at all.
+            The file, ``.html``; written completely or not at all.
         title : str, default="Taste map"
-            Of the page.
+            Title of the page.
         audio : array-like of shape (n_items,), default=None
-            Audio file of each item, a path; ``None`` or an empty one has none. The page
-            links to files relative to its own folder where it can, so the folder may
-            move as a whole. Files are not opened, and not copied.
+            Audio file of each item, a path, or ``None`` or empty if it has none. The
+            page links to files relative to its own folder if possible, so the folder
+            can be moved. Files are not opened and not copied.
         details : mapping of str to array-like of shape (n_items,), default=None
-            More to show about an item, and to search: artist, year, plays.
+            Details of items to show and search, such as artist, year, plays.
         reasons : sequence of n_items sequences of str, default=None
-            Names of songs that somebody played, "because" of which the item is
-            recommended; `skcoldstart.explain` finds them. Names that are on the map are
-            links. ``None`` or an empty one has none.
+            Names of the played songs that explain the recommendation of each item, from
+            `skcoldstart.explain`. Names on the map become links. ``None`` or empty for
+            no reasons.
         moments : sequence of n_items sequences of (start, end, ...), default=None
-            Seconds to highlight and to listen from, as `MomentsDisplay.moments` finds
-            them.
+            Seconds to highlight and to listen from, as returned by
+            `MomentsDisplay.moments`.
 
         Raises
         ------
         ValueError
-            If anything is not one per item.
+            If an argument does not have one entry per item.
         OSError
             If the file cannot be written.
 
         Notes
         -----
-        The page holds positions, names, labels, details and links, and its own
-        programme; about 60 bytes an item and what the texts take. It loads nothing
-        but the clips; its content security policy forbids anything else. Names are
-        data in it and never markup.
+        The page holds positions, names, labels, details and links, and its script:
+        about 60 bytes per item plus the texts. It loads only the clips; its content
+        security policy forbids everything else. Names are stored as data and never as
+        markup.
         """
         points, names, labels = self._checked()
         n_items = len(points)
@@ -401,7 +399,7 @@ class TasteMapDisplay:
 
 
 def _centres(closeups: Any, points: np.ndarray) -> tuple[list[int] | None, int]:
-    """Return the items in the middle of close-ups, if they are given, and how many."""
+    """Return the items in the centre of close-ups, if given, and their number."""
     if np.ndim(closeups) > 0:
         centres = check_indices(closeups, len(points), name="closeups").tolist()
         for centre in centres:
@@ -416,7 +414,7 @@ def _centres(closeups: Any, points: np.ndarray) -> tuple[list[int] | None, int]:
 
 
 def _lists(values: Any, n_items: int, name: str) -> list[list[Any]]:
-    """Return a list for each item, empty where it has none."""
+    """Return a list for each item, empty if it has none."""
     if len(values) != n_items:
         raise ValueError(
             f"{name} has {len(values)} entries; expected {n_items}, one list per item."
@@ -431,6 +429,6 @@ def _span(moment: Any) -> tuple[float, float]:
     start, end = (float(second) for second in moment[:2])
     if not 0 <= start < end < np.inf:
         raise ValueError(
-            f"moments holds {start:g} to {end:g} seconds; expected 0 <= start < end."
+            f"moments has {start:g} to {end:g} seconds; expected 0 <= start < end."
         )
     return start, end

@@ -1,4 +1,4 @@
-"""Accuracy against exposure: what it costs to show more items to somebody."""
+"""Accuracy against exposure of items."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +11,11 @@ __all__ = ["TradeOffDisplay"]
 
 
 class TradeOffDisplay:
-    """Draw accuracy against exposure, a point for each setting of a lever.
+    """Draw accuracy against exposure, with a point for each setting of a parameter.
 
-    A lever is what moves a recommender between the two: `trade_off` of
-    `skcoldstart.diversify`, `norm_compression` or `popularity_weight` of
-    `skcoldstart.ColdStartRecommender`. A line joins the points that no other one beats
-    in both: the frontier.
+    The parameter, or lever, changes both: `trade_off` of `skcoldstart.diversify`,
+    `norm_compression` or `popularity_weight` of `skcoldstart.ColdStartRecommender`. A
+    line, the frontier, joins the points that no other point exceeds in both.
 
     .. versionadded:: 0.2
 
@@ -27,28 +26,28 @@ class TradeOffDisplay:
     accuracy : array-like of shape (n_points,)
         Metric of the ranked lists; higher is better.
     exposure : array-like of shape (n_points,)
-        Measure of who is shown, such as the share of items shown to anybody; higher is
+        Measure of exposure, such as the fraction of items shown to any user; higher is
         better.
     name : str, default="lever"
-        What the lever is called.
+        Name of the lever.
     metrics : tuple of str, default=("accuracy", "exposure")
-        What the two axes show.
+        Labels of the two axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the points are drawn, after `plot`.
+        Axes of the points, after `plot`.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     points_ : matplotlib PathCollection
         The points.
     frontier_ : ndarray of int of shape (n_frontier,)
-        Points that no other one beats, by growing exposure.
+        Points on the frontier, by increasing exposure.
 
     See Also
     --------
-    skcoldstart.exposure_report : Which items are shown to anybody.
-    skcoldstart.diversify : Orders lists for variety.
+    skcoldstart.exposure_report : Reports which items are shown.
+    skcoldstart.diversify : Reorders lists for diversity.
 
     Examples
     --------
@@ -81,7 +80,7 @@ class TradeOffDisplay:
         column: str = "shown",
         **options: Any,
     ) -> "TradeOffDisplay":
-        """Take exposure from reports.
+        """Use the exposure from reports.
 
         Parameters
         ----------
@@ -90,12 +89,12 @@ class TradeOffDisplay:
         accuracy : array-like of shape (n_points,)
             Metric of the lists, one for each setting.
         reports : sequence of n_points tables
-            What `skcoldstart.exposure_report` returns for each setting.
+            Results of `skcoldstart.exposure_report` for each setting.
         part : str, default="all"
             Part of the reports: "all", "new", "known" or a stratum.
         column : {"shown", "exposure", "gini"}, default="shown"
-            Column of the reports; of "gini" 1 minus its value is drawn, so that higher
-            is better.
+            Column of the reports. For "gini", 1 minus its value is drawn, so higher is
+            better.
         **options : dict
             ``name`` and ``metrics``.
 
@@ -113,7 +112,7 @@ class TradeOffDisplay:
                 )
             values.append(float(np.asarray(report[column])[parts.index(part)]))
         exposure = np.asarray(values)
-        label = {"shown": "items shown to anybody", "gini": "1 - Gini"}.get(
+        label = {"shown": "items shown to any user", "gini": "1 - Gini"}.get(
             column, f"share of places of {part}"
         )
         if column == "gini":
@@ -137,7 +136,7 @@ class TradeOffDisplay:
         column: str = "shown",
         **fit_params: Any,
     ) -> "TradeOffDisplay":
-        """Fit a recommender at each setting, and rank items it has not seen.
+        """Fit a recommender with each setting, and rank new items.
 
         Parameters
         ----------
@@ -152,15 +151,15 @@ class TradeOffDisplay:
         y_new : {array-like, sparse} of shape (n_new, n_users)
             Their true play counts.
         lever : str, default="norm_compression"
-            Parameter that is set, as for ``set_params``; "trade_off" orders the lists
-            of one fit by `skcoldstart.diversify`, by the predicted factors of items.
+            Name of the parameter, as in ``set_params``. "trade_off" reorders the lists
+            of one fit with `skcoldstart.diversify`, using predicted factors of items.
         values : sequence of float, default=(0.0, 0.5, 1.0, 2.0, inf)
             Settings.
         metric : str, default="ndcg@20"
             Name as in `skcoldstart.make_recommendation_scorer`; with "trade_off" the
-            share of a list's items that the user plays is taken in its place.
+            fraction of a list's items that the user plays is used instead.
         n : int, default=10
-            Length of the lists of which exposure is reported.
+            Length of the lists in the exposure report.
         column : {"shown", "exposure", "gini"}, default="shown"
             Column of `skcoldstart.exposure_report`.
         **fit_params : dict
@@ -216,7 +215,7 @@ class TradeOffDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` creates a figure.
 
         Returns
         -------
@@ -226,7 +225,7 @@ class TradeOffDisplay:
         Raises
         ------
         ValueError
-            If lever, accuracy and exposure are not of one length, or are NaN.
+            If lever, accuracy and exposure have different lengths, or are NaN.
         """
         lever = list(self.lever)
         accuracy, exposure = (
@@ -239,7 +238,7 @@ class TradeOffDisplay:
                 "value of each for each point."
             )
         if not (np.isfinite(accuracy).all() and np.isfinite(exposure).all()):
-            raise ValueError("accuracy or exposure holds NaN; expected numbers.")
+            raise ValueError("accuracy or exposure contains NaN; expected numbers.")
         order = np.lexsort((accuracy, exposure))[::-1]
         best = np.maximum.accumulate(accuracy[order])
         first = np.append(True, accuracy[order][1:] > best[:-1])

@@ -1,4 +1,4 @@
-"""From cold to warm: the metric as an item's first plays are revealed."""
+"""Draw a metric as the first plays of new items are revealed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,25 +11,25 @@ __all__ = ["WarmupDisplay"]
 
 
 class WarmupDisplay:
-    """Draw how well new items are ranked as their first plays are revealed.
+    """Draw the ranking quality of new items as their first plays are revealed.
 
-    A recommender should rank a new item from its content, and never worse once
-    somebody has played it. Use `from_estimator` to measure and draw.
+    A recommender should rank a new item by its content, and not worse after its first
+    plays. Use `from_estimator` to measure and draw.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     table : mapping of str to array-like of shape (n_rows,)
-        What `skcoldstart.model_selection.warmup_curve` returns, or a data frame with
-        its columns ``system``, ``n_plays``, ``metric``, ``mean``, ``low``, ``high``.
+        Result of `skcoldstart.model_selection.warmup_curve`, or a data frame with the
+        columns ``system``, ``n_plays``, ``metric``, ``mean``, ``low``, ``high``.
     metric : str, default=None
         Metric to draw; ``None`` means the first of the table.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where the curves are drawn, after `plot`.
+        Axes of the curves, after `plot`.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     lines_ : list of matplotlib Line2D
@@ -71,25 +71,26 @@ class WarmupDisplay:
         Parameters
         ----------
         estimator : estimator
-            A recommender, or a Pipeline that ends in one; fitted once for each split.
+            A recommender, or a Pipeline that ends in one. It is fitted once for each
+            split.
         X : sequence of n_items items
             Content.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts, >= 0; row i is item i of X.
         n_plays : sequence of int, default=(0, 1, 2, 5, 10)
-            Users revealed for each held-out item.
+            Numbers of users revealed for each held-out item.
         metric : str, default="ndcg@20"
             Name as in `skcoldstart.make_recommendation_scorer`.
         **options : dict
-            More of `skcoldstart.model_selection.warmup_curve`: ``systems``,
+            Other arguments of `skcoldstart.model_selection.warmup_curve`: ``systems``,
             ``groups``, ``cv``, ``times``, ``random_state`` and others.
 
         Returns
         -------
         WarmupDisplay
-            Not yet drawn. By default "content only" is the prediction from content,
-            whatever was revealed; "plays only" the factors that fit the revealed plays
-            alone; "content and plays" the recommender's ``refine_factors``.
+            Not yet drawn. By default "content only" is the prediction from content
+            without plays; "plays only" the factors folded in from the revealed plays;
+            "content and plays" the recommender's ``refine_factors``.
         """
         from skcoldstart.model_selection import warmup_curve
 
@@ -104,7 +105,7 @@ class WarmupDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` creates a figure.
 
         Returns
         -------
@@ -148,7 +149,7 @@ class WarmupDisplay:
                 linewidth=0,
             )
         ticks = np.unique(n_plays)
-        ax.set_xscale("symlog", base=2, linthresh=1)  # the first plays move most
+        ax.set_xscale("symlog", base=2, linthresh=1)  # the first plays change most
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
         shown = str(metric).replace("map", "mAP").replace("auc", "AUC")

@@ -97,7 +97,7 @@ def test_a_union_is_a_sequence_of_items_that_can_be_split(paths):
         assert (len(frames[train]), len(frames[test])) == (2, 1)
     again = pickle.loads(pickle.dumps(frames))
     assert_array_equal(again[1], frames[1])
-    with pytest.raises(KeyError, match="'chroma' is none of"):
+    with pytest.raises(KeyError, match="'chroma' is not one of"):
         frames["chroma"]
 
 

@@ -237,16 +237,16 @@ def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):
     ("options", "message"),
     [
         (["fit", "--plays", "<plays.csv>", "--out", "<m>"], "--audio, --metadata or"),
-        (["fit", *CATALOGUE, *TABLE, "--out", "<audio>"], "holds other files"),
+        (["fit", *CATALOGUE, *TABLE, "--out", "<audio>"], "has other files"),
         (["recommend", "--model", "<audio>"], "is not a model"),
-        (["recommend", "--model", "MODEL", *TABLE], "--audio is missing"),
-        (["recommend", "--model", "MODEL", "--audio", "<new>"], "--metadata is missin"),
+        (["recommend", "--model", "MODEL", *TABLE], "pass --audio"),
+        (["recommend", "--model", "MODEL", "--audio", "<new>"], "pass --metadata"),
         (["recommend", "--model", "MODEL", "--user", "nobody"], "'nobody', not seen"),
         (["recommend", "--model", "MODEL", "--out", "<x.txt>"], "must end in .csv or"),
         (["recommend", "--model", "MODEL", "--listeners", "<week.csv>"], "none of the"),
         (["refine", "--model", "MODEL", "--plays", "<week.csv>"], "the songs to list"),
         (["evaluate", "--plays", "<nowhere>", *TABLE], "nowhere"),
-        (["listen"], "'listen' is none of demo, evaluate, fit"),
+        (["listen"], "'listen' is not one of demo, evaluate, fit"),
     ],
 )
 def test_what_cannot_be_done_is_explained_in_one_line(

@@ -302,7 +302,7 @@ def test_users_as_rows_are_told_so(world):
     [
         (lambda y: y[:, 0], "expected a 2-D table of play counts"),
         (lambda y: -y, "Play counts are >= 0"),
-        (lambda y: y * 0, "holds no plays"),
+        (lambda y: y * 0, "has no plays"),
         (lambda y: y * np.nan, "NaN"),
         (lambda y: y[:-1], "one row per item"),
         (lambda y: None, "the target y is None"),

@@ -247,7 +247,7 @@ def test_what_is_wrong_is_said():
         encoder.fit(ARTISTS, FACTORS[:3])
     with pytest.raises(ValueError, match="requires y to be passed"):
         encoder.fit(ARTISTS, None)
-    with pytest.raises(ValueError, match="holds no plays"):
+    with pytest.raises(ValueError, match="has no plays"):
         encoder.fit(ARTISTS, sp.csr_array((5, 3)))
     with pytest.raises(ValueError, match="NaN"):
         encoder.fit(ARTISTS, np.full((5, 2), np.nan))

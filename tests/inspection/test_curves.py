@@ -90,7 +90,7 @@ def test_an_estimator_without_a_record_is_said(items):
         LossCurveDisplay.from_estimator(Ridge().fit(*np.ones((2, 3, 1))))
     with pytest.raises(ValueError, match=r"it has \['epoch'\]"):
         LossCurveDisplay.from_history([{"epoch": 1}])
-    with pytest.raises(ValueError, match=r"no finite numbers under \['loss'\]"):
+    with pytest.raises(ValueError, match=r"no finite numbers in \['loss'\]"):
         LossCurveDisplay({"loss": [np.nan]}).plot()
 
 

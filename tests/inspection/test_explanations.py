@@ -52,7 +52,7 @@ def test_bars_are_the_contributions_to_one_score(world, model):
     assert display.ax_.get_title(loc="left").endswith(f"score {score:.3g}")
     _, ax = plt.subplots()
     assert ExplanationDisplay(table).plot(ax=ax).ax_ is ax
-    with pytest.raises(ValueError, match="nothing on item 5 and user 3"):
+    with pytest.raises(ValueError, match="no row of item 5 and user 3"):
         display.plot(item=5)
 
 

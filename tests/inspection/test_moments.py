@@ -120,7 +120,7 @@ def test_frames_or_the_score_alone_are_drawn(model):
     [
         (lambda d: d.moments(0), "n=0, length=5.0; expected numbers above 0"),
         (lambda d: d.moments(length=0), "length=0; expected"),
-        (lambda d: d.plot([1, 2]), "axes holds 2 Axes; expected 1"),
+        (lambda d: d.plot([1, 2]), "axes has 2 Axes; expected 1"),
         (lambda d: MomentsDisplay([]).plot(), r"shape \(0,\); expected one for each"),
         (lambda d: MomentsDisplay(np.eye(2)).plot(), r"shape \(2, 2\)"),
     ],

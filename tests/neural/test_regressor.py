@@ -518,7 +518,7 @@ def test_moments_of_the_optimizer_are_kept_only_to_go_on(clips):
         (lambda U, C: (U[:, :2], C), "2 columns but y has 3"),
         (lambda U, C: (U[:-1], C), "UserFactors to keep them whole"),
         (lambda U, C: (U, C[:-1]), "usage has 39 rows but X has 40"),
-        (lambda U, C: (U, C * 0), "holds no plays"),
+        (lambda U, C: (U, C * 0), "has no plays"),
         (lambda U, C: (U, C / 9), "at least 1"),
         (lambda U, C: (U, -C), "Negative values"),
     ],

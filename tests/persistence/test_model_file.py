@@ -226,9 +226,7 @@ def test_another_version_is_reported_and_its_missing_parameters_get_defaults(sav
     document["versions"]["scikit-learn"] = "0.1"
     state_of(document, "Ridge").remove(["positive", False])
     write(saved, document, arrays)
-    with pytest.warns(
-        UserWarning, match="was saved with .*0.1.* but .* is installed"
-    ) as seen:
+    with pytest.warns(UserWarning, match=r"with .*0.1.* but .* is installed") as seen:
         model = load_model(saved)
     assert seen[0].filename == __file__
     assert model.regressor.positive is False
