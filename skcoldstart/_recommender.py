@@ -119,7 +119,7 @@ class RecommenderMixin:
         X : sequence of n_items items
             Candidates, in the same form as in `fit`.
         n : int, default=10
-            Items per user.
+            Number of items per user.
         <users>
         <exclude>
         <item ids>

@@ -55,7 +55,7 @@ class AudioReader(
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.__doc__ = cls.__doc__ and filled(cls.__doc__, TEXTS)
-        # What scikit-learn wraps depends on the parameters of an instance here.
+        # Whether scikit-learn wraps the output depends on parameters of the instance.
         cls._sklearn_auto_wrap_output_keys = property(
             lambda self: {"transform"} if self._gives_rows else set()
         )

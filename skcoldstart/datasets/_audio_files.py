@@ -123,7 +123,7 @@ class AudioFolder(NamedFiles):
         if not self.files:
             raise ValueError(
                 f"{folder} has no audio files (.wav, .mp3, .flac, .m4a and others); "
-                f"{len(others)} other files are there"
+                f"it has {len(others)} other files"
                 + (f", such as {some(sorted(others))}." if others else ".")
             )
         super().__init__(map(file_names, self.files))

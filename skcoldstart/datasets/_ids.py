@@ -18,7 +18,7 @@ __all__ = [
     "make_ids",
 ]
 
-UNKNOWN = 1000  # ids that are remembered to tell how they differ from known ones
+UNKNOWN = 1000  # ids kept to describe how they differ from known ones
 WHOLE, _LONG = "whole numbers", ("text", "bytes")
 
 
@@ -155,7 +155,7 @@ class ArrowIds:
         return codes
 
     def _cast(self, values: Any) -> Any:
-        """Cast ids to the type of those before: text to text, numbers to numbers."""
+        """Cast ids to the type of earlier ones: text to text, numbers to numbers."""
         import pyarrow as pa
 
         before, here = _kind(self._type), _kind(values.type)

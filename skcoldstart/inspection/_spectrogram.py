@@ -95,7 +95,7 @@ class SpectrogramDisplay:
         Parameters
         ----------
         estimator : MelSpectrogram, MFCCExtractor or another extractor of frames
-            Fitted or not; it has nothing to learn.
+            Fitted or not; it learns nothing from data.
         item : str, PathLike or ndarray of shape (n_samples,)
             One file, or one mono waveform at the extractor's ``sr``.
 

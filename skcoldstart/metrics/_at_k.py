@@ -311,7 +311,7 @@ def recall(
     per_user: bool = False,
     n_jobs: int | None = None,
 ) -> float | np.ndarray:
-    r"""Compute the mean over users of the share of positives among the first k.
+    r"""Compute the mean over users of the fraction of their positives in the first k.
 
     .. versionadded:: 0.1
 

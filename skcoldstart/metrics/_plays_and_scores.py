@@ -26,28 +26,27 @@ AVERAGE = [StrOptions({"user", "pooled"})]
 TEXT = {
     "inputs": """\
 y_true : {array-like, sparse} of shape (n_items, n_users)
-    Play counts; a positive is an item played at all, count > 0.
+    Play counts; a positive is a played item, count > 0.
 y_score : array-like of shape (n_items, n_users), LowRankScores or CallableScores
     Score of each user for each item; an item is a row. Factors and functions are
-    read a block of users at a time. Infinite scores are allowed, except -inf for a
+    evaluated for blocks of users. Infinite scores are allowed, except -inf for a
     positive.
 """,
     "options": """\
 exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-    Pairs that are not zero are no candidates: a user's training plays when items
-    are not new. Cold items need none.
+    Nonzero pairs are not candidates: for items that are not new, a user's training
+    plays. Not needed for new items.
 per_user : bool, default=False
-    Return the value of each user instead of the mean.
+    Whether to return one value per user instead of the mean.
 n_jobs : int, default=None
-    Threads; ``None`` means all that are available. The result does not depend on
-    it.
+    Number of threads; ``None`` means all. The result does not depend on it.
 """,
     "returns": """\
 Returns
 -------
 float or ndarray of shape (n_users,)
-    Mean over the users with at least one positive; NaN where there is none. With
-    ``per_user=True`` NaN marks the skipped users.
+    Mean over the users with at least one positive; NaN if there are none. With
+    ``per_user=True``, skipped users have NaN.
 
 Raises
 ------

@@ -39,7 +39,7 @@ def recommend(
     X : sequence of n_items items
         Candidates, in the same form as in `fit` of `model`.
     n : int, default=10
-        Items per user.
+        Number of items per user.
     <users>
     <item ids>
     <exclude>
@@ -132,9 +132,9 @@ def listeners(
     n : int, default=10
         Number of users per item.
     users : array-like, default=None
-        Users to choose from: by their names in ``user_names_in_`` or, where y had
-        none, by index; or a mask of shape (n_users,). ``None`` means all. With
-        `user_factors`: names of their rows.
+        Users to choose from: names in ``user_names_in_``, indices if y had no names, or
+        a mask of shape (n_users,). ``None`` means all. With `user_factors`: names of
+        their rows.
     <item ids>
     exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
             DataFrame or Recommendations, default=None
