@@ -188,7 +188,7 @@ def test_plays_of_a_log_are_joined_as_they_are(audio):
         (
             {"files": {"a": "nowhere.wav"}},
             ValueError,
-            r"None of the 1 files of files is there: '.*nowhere\.wav'\. Pass audio=",
+            r"None of the 1 files of files exists: '.*nowhere\.wav'\. Pass audio=",
         ),
         (
             {"files": {"q": "b.wav"}},
