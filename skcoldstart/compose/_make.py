@@ -91,8 +91,8 @@ def make_recommender(
     The parts of "quick":
 
     - "factors": `ColdStartRecommender` with an RBF kernel and smoothed plays, which
-      sees the tastes of all users;
-    - "neighbors": `ContentKNNRecommender`, the soft kernel, which sees single items;
+      uses the tastes of all users;
+    - "neighbors": `ContentKNNRecommender`, the soft kernel, which uses single items;
     - "profile": `ContentProfileRecommender`, the mean of what a user played;
     - "popularity": `PopularityRecommender` with the same kernel, equal for all users.
 

@@ -30,18 +30,18 @@ __all__ = ["PopularityRecommender"]
 class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     """Score a new item by how often items of the same artist are played.
 
-    The popularity of an item that nobody has played is unknown, that of its artist is
-    not: all users get the same ranking, by what the metadata says. A regressor predicts
-    the popularity from content instead.
+    The popularity of a new item is unknown, but that of its artist may be known. All
+    users get the same ranking. A regressor predicts the popularity from content
+    instead.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     on : int, str, callable or estimator, default=0
-        What items share: the index of a column of `X`, its name where `X` is a
-        DataFrame, or a function that takes `X` and returns one value per item, such
-        as the folder of each path. Or a regressor, which learns the logarithm of the
+        The shared property: the index of a column of `X`, its name if `X` is a
+        DataFrame, or a function that takes `X` and returns one value per item, such as
+        the folder of each path. Or a regressor, which learns the logarithm of the
         popularity of an item from its content.
 
         .. versionchanged:: 0.2
@@ -158,7 +158,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_items, 1)
-            Popularity; 0 where the value is new. Of a regressor, its logarithm.
+            Popularity; 0 for a new value. Of a regressor, its logarithm.
         """
         check_is_fitted(self)
         if self._learns():

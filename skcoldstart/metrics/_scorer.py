@@ -223,10 +223,10 @@ def make_recommendation_scorer(
     -------
     callable
         ``scorer(estimator, X, y, exclude=None, groups=None)``, picklable. With one
-        metric it returns a float, which `sklearn.model_selection.GridSearchCV` and
-        `skcoldstart.model_selection.cross_val_score` take as it is; with several a
-        dict of floats, whose keys are the names as given, such as ``recall@20``, and
-        ``map`` for ``"map@500"``, the paper's: the default gives ``map`` and ``auc``.
+        metric it returns a float, as required by
+        `skcoldstart.model_selection.cross_val_score`. With several it returns a dict of
+        floats, whose keys are the given names, such as ``recall@20``, and ``map`` for
+        ``"map@500"``. The default has the keys ``map`` and ``auc``.
         ``scorer.per_user(estimator, X, y)`` returns a dict of arrays of shape
         (n_users,), NaN for users without a value.
 
@@ -243,19 +243,19 @@ def make_recommendation_scorer(
 
     Notes
     -----
-    The items of a fold are ranked for each user with at least one positive among
-    them; the others are skipped. A Pipeline or a search is opened, and scores that
-    are products of factors are read in blocks of users: the table of all items and all
-    users is never held.
+    The items of a fold are ranked for each user with at least one positive among them;
+    other users are skipped. Scores that are products of factors, also inside a Pipeline
+    or search, are computed in blocks of users, so the table of all items and users is
+    never in memory.
 
-    ``exclude``, of shape (n_items, n_users) like y, marks pairs that are known and not
-    to be ranked. With scikit-learn's metadata routing enabled it reaches the scorer
-    from ``fit(X, y, exclude=...)`` of a search or ``params={"exclude": ...}`` of a
-    cross-validation, cut to the items of each fold. So do ``groups`` of the items,
-    such as their artists, which are handed to the prediction of a recommender that
-    takes them. ``set_score_request`` returns a scorer that takes one of the two under
-    another name or not at all. Where popularity counts
-    (novelty, popularity bias), it is that among the scored items in y.
+    ``exclude``, of shape (n_items, n_users) like y, marks known pairs that are not
+    ranked. With scikit-learn's metadata routing enabled it reaches the scorer from
+    ``fit(X, y, exclude=...)`` of a search or ``params={"exclude": ...}`` of a
+    cross-validation, cut to the items of each fold. So do ``groups`` of the items, such
+    as their artists, which are handed to the prediction of a recommender that takes
+    them. ``set_score_request`` returns a scorer that takes one of the two under another
+    name or not at all. Where popularity counts (novelty, popularity bias), it is that
+    among the scored items in y.
 
     A search that requires one number, such as
     `sklearn.model_selection.HalvingGridSearchCV`, needs a scorer of one metric.
