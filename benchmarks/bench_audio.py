@@ -12,7 +12,9 @@ and with two threads, and tells how long a catalogue of 382,410 clips would take
 ``peers`` compares sonara (Rust) and libsonare (C++) with librosa and us, 13 MFCC
 without differences and mel power; sonara uses the threads that RAYON_NUM_THREADS names.
 ``union`` compares `AudioUnion` of MFCC, mel bands and chroma with one decode and the
-features alone, in time of the processor.
+features alone, in time of the processor. ``embedding`` (with --weights, the wheel of
+musicnn) compares `AudioEmbedding` on waveforms with its bare torch module on windows
+that are ready, in time of the processor.
 
 Clips are synthetic, or cut from the sound files of a folder. Every round times both
 sides on every clip, in turns; a ratio is the median over rounds and clips of one pair
@@ -42,6 +44,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import skcoldstart
 from skcoldstart import (
+    AudioEmbedding,
     AudioUnion,
     BagOfWords,
     LibrosaFeatures,
@@ -51,7 +54,7 @@ from skcoldstart import (
 )
 from skcoldstart.audio._reading import Reading
 
-CHOICES = ("waveforms", "peers", "files", "counts", "union")
+CHOICES = ("waveforms", "peers", "files", "counts", "union", "embedding")
 SR, SECONDS, N_CODEWORDS = 22_050, 29, 4_000
 CATALOGUE = 382_410
 FRAMING = {"sr": SR, "n_fft": 1024, "hop_length": 512, "n_mels": 128}
@@ -297,6 +300,43 @@ def bench_union(paths, rounds):
         )
 
 
+def bench_embedding(paths, weights, rounds):
+    import torch
+
+    from skcoldstart.audio._musicnn import load_musicnn
+    from skcoldstart.audio._torch.musicnn import MusicNN
+
+    net = MusicNN(load_musicnn(weights, "MSD"))
+    waveforms = [librosa.load(path, sr=16_000)[0] for path in paths]
+    mel = MelSpectrogram(sr=16_000, n_fft=512, hop_length=256, n_mels=96)
+    windows = []
+    for frames in mel.transform(waveforms):
+        n = len(frames) // 187
+        ready = np.asarray(frames[: n * 187]).reshape(n, 187, 96) / np.log(10)
+        windows.append(torch.tensor(ready, dtype=torch.float32))
+    embedding = AudioEmbedding(weights=weights, device="cpu", precision="float32")
+
+    def bare(ready):
+        with torch.inference_mode():
+            return net(ready)
+
+    embedding.transform(waveforms[:1]), bare(windows[0])
+    pairs = np.array([
+        (processor_s(embedding.transform, [waveform]), processor_s(bare, ready))
+        for _ in range(rounds)
+        for waveform, ready in zip(waveforms, windows, strict=True)
+    ])
+    rates = np.mean([len(ready) for ready in windows]) / np.median(pairs, axis=0)
+    print(
+        f"\nmusicnn, windows of 3 s a second, {torch.get_num_threads()} torch threads"
+    )
+    print(
+        f"AudioEmbedding on waveforms {rates[0]:.1f}, bare module {rates[1]:.1f}, ",
+        end="",
+    )
+    print(f"time {np.median(pairs[:, 0] / pairs[:, 1]):.3f} of the bare module's")
+
+
 def processor_s(function, *arguments):
     """Return the seconds of the processor that a call takes, other work left out."""
     start = time.process_time()
@@ -407,6 +447,7 @@ def print_machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--audio", help="folder of sound files to cut clips from")
+    parser.add_argument("--weights", help="wheel of musicnn, for embedding")
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -432,6 +473,8 @@ def main():
             bench_peers(waveforms, options.rounds)
         if "union" in options.what:
             bench_union(paths, options.rounds)
+        if "embedding" in options.what and options.weights:
+            bench_embedding(paths["wav 22m"], options.weights, options.rounds)
         if "files" in options.what:
             bench_files(paths, options.rounds)
         if "counts" in options.what:

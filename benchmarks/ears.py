@@ -93,7 +93,7 @@ def makers(weights):
         ),
         "mel": MelSpectrogram(n_mels=64, dtype="float16"),
         "musicnn": AudioEmbedding(weights=weights),
-        "musicnn mel": MelSpectrogram(sr=16000, n_fft=512, hop_length=256, n_mels=96),
+        "musicnn windows": AudioEmbedding(weights=weights, layer="pool", pooling=None),
     }
 
 
@@ -171,12 +171,12 @@ def regressor(system, weights, seed):
             **network,
         )
     if system == "musicnn, last layers learnt":
-        return "musicnn mel", CNNFactorRegressor(
+        return "musicnn windows", CNNFactorRegressor(
             architecture=MusicNNArchitecture(weights=weights, frozen="convolutions"),
-            window=187,
+            window=1,
             standardize=False,
-            max_epochs=15,
-            batch_size=8,
+            max_epochs=120,
+            batch_size=32,
             **network,
         )
     return "musicnn", make_pipeline(StandardScaler(), Normalizer(), ridge)
@@ -200,7 +200,7 @@ def main():
     scorer = make_recommendation_scorer(("map@500", "auc"))
     wanted = dict.fromkeys(build(s, args.weights, 0)[0] for s in args.systems)
     cells = {system: [] for system in args.systems}
-    nearest = {name: [] for name in wanted if "mel" not in name}
+    nearest = {name: [] for name in wanted if name not in ("mel", "musicnn windows")}
     with tempfile.TemporaryDirectory() as folder:
         world = worlds(args, Path(folder))
         for seed, (sound, plays) in zip(args.seeds, world, strict=True):

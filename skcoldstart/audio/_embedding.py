@@ -50,9 +50,9 @@ class AudioEmbedding(PooledExtractor):
         is not needed.
     layer : str, default="penultimate"
         Output to use. For musicnn: "penultimate" (200 features), "mean_pool" or
-        "max_pool" (753 each), or "tags" (50 probabilities). For a torch module: the
-        name of a submodule. For an ONNX file: the name of an output. For both,
-        "penultimate" is the output of the model.
+        "max_pool" (753 each), both of them alternating ("pool", 1506), or "tags" (50
+        probabilities). For a torch module: the name of a submodule. For an ONNX file:
+        the name of an output. For both, "penultimate" is the output of the model.
     pooling : tuple of str, default=("mean", "max")
         Statistics over the windows of an item, as in `FramePooling`; ``None`` returns
         the vectors of the windows as frames.

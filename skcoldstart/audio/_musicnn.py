@@ -15,7 +15,10 @@ __all__ = ["LAYERS", "TAGS", "TRAINING_SETS", "load_musicnn"]
 
 TRAINING_SETS = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
 
-LAYERS = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
+LAYERS = {
+    **{"penultimate": 200, "mean_pool": 753, "max_pool": 753, "pool": 1506},
+    "tags": 50,
+}
 
 # fmt: off
 TAGS = {

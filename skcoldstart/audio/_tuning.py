@@ -3,7 +3,7 @@
 import os
 from typing import Any, Literal
 
-from skcoldstart.audio._musicnn import TRAINING_SETS, load_musicnn
+from skcoldstart.audio._musicnn import LAYERS, TRAINING_SETS, load_musicnn
 
 __all__ = ["MusicNNArchitecture"]
 
@@ -36,6 +36,12 @@ class MusicNNArchitecture:
     The frames must be like those musicnn was trained on: ``MelSpectrogram(sr=16000,
     n_fft=512, hop_length=256, n_mels=96)``. Its windows are 187 frames, 3 s; set
     ``window=187`` and ``standardize=False`` in the regressor.
+
+    If the convolutions are frozen, they can be computed once instead of in each pass:
+    ``AudioEmbedding(layer="pool", pooling=None)`` returns their output for each window
+    of 3 s. Pass its frames to a regressor with ``window=1`` and ``standardize=False``.
+    Training then takes seconds. The network is the same, but its windows have fixed
+    positions instead of random ones.
 
     .. versionadded:: 0.2
 
@@ -77,28 +83,36 @@ class MusicNNArchitecture:
         Parameters
         ----------
         n_features : int
-            Features of a frame; musicnn has 96.
+            Features of a frame: 96 mel bands, or 1506 of the layer "pool".
         n_outputs : int
             Outputs of the new layer.
 
         Returns
         -------
         torch.nn.Module
-            Maps (n_windows, window, 96) to (n_windows, n_outputs).
+            Maps (n_windows, window, n_features) to (n_windows, n_outputs).
 
         Raises
         ------
         ValueError
-            If the frames do not have 96 features, or the weights are damaged.
+            If the frames do not have 96 or 1506 features, if frames of the layer "pool"
+            are given although the convolutions are to be trained, or if the weights are
+            damaged.
         """
         from skcoldstart.audio._torch.musicnn import TunedMusicNN
 
-        if n_features != 96:
+        pooled = n_features == LAYERS["pool"]
+        if not pooled and n_features != 96:
             raise ValueError(
                 f"Frames have {n_features} features, but musicnn was trained on 96 "
-                f"mel bands. Use MelSpectrogram(sr=16000, n_fft=512, hop_length=256, "
-                "n_mels=96)."
+                "mel bands. Use MelSpectrogram(sr=16000, n_fft=512, hop_length=256, "
+                "n_mels=96), or AudioEmbedding(layer='pool', pooling=None)."
+            )
+        if pooled and not self.frozen:
+            raise ValueError(
+                "Frames of the layer 'pool' are computed by the convolutions, which "
+                "cannot be trained on them. Set frozen='convolutions' or use mel bands."
             )
         weights = None if self.weights is None else os.fspath(self.weights)
         network = load_musicnn(weights, TRAINING_SETS[self.model])
-        return TunedMusicNN(network, n_outputs, frozen=self.frozen)
+        return TunedMusicNN(network, n_outputs, frozen=self.frozen, pooled=pooled)

@@ -103,7 +103,7 @@ def test_damaged_checkpoint_is_refused_and_nothing_else_happens(weights, rng):
             pass
 
 
-@pytest.mark.parametrize("layer", ["penultimate", "mean_pool", "max_pool", "tags"])
+@pytest.mark.parametrize("layer", ["penultimate", "pool", "max_pool", "tags"])
 def test_layers_of_musicnn_equal_a_loop_in_numpy(wheel, weights, layer, music):
     clip = music(SR, SR)
     embedding = AudioEmbedding(weights=wheel, layer=layer, pooling=None, window=0.4)
@@ -376,6 +376,37 @@ def test_fine_tuning_keeps_statistics_and_a_frozen_body(frozen, wheel, weights, 
     assert torch.equal(body.pool_norm.running_var, expected)
     alone = [model.predict(frames[[i]])[0] for i in range(len(clips))]
     assert_allclose(model.predict(frames), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_last_layers_learn_from_what_the_convolutions_left(wheel, music):
+    pytest.importorskip("skorch", reason="needs skorch")
+    from skcoldstart import CNNFactorRegressor
+    from skcoldstart.audio import MusicNNArchitecture
+
+    clips = [music(n, SR) for n in range(20_000, 30_000, 2_000)]
+    short = {"weights": wheel, "window": 0.4, "pooling": None}
+    pool = AudioEmbedding(layer="pool", **short).fit_transform(clips)
+    y = np.random.default_rng(0).normal(size=(len(clips), 2))
+    architecture = MusicNNArchitecture(weights=wheel, frozen="convolutions")
+    options = {"architecture": architecture, "standardize": False, "device": "cpu"}
+    tuned = CNNFactorRegressor(
+        **options, window=1, max_epochs=3, validation_fraction=0, random_state=0
+    ).fit(pool, y)
+    # The same weights behind mel bands give the same predictions.
+    whole = architecture(96, 2)
+    whole.load_state_dict(tuned.net_.module_.network.state_dict())
+    torch = pytest.importorskip("torch", reason="needs torch")
+    mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
+    frames = mel.fit_transform(clips)
+    n = (int(0.4 * SR) - 256) // 256 + 1
+    for item, pooled, predicted in zip(frames, pool, tuned.predict(pool), strict=True):
+        windows = item[: n * len(pooled)].reshape(-1, n, 96)
+        with torch.no_grad():
+            outputs = whole.eval()(torch.tensor(windows)).numpy()
+        expected = tuned._scale.mean + tuned._scale.scale * outputs.mean(axis=0)
+        assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="by the convolutions, which cannot be"):
+        MusicNNArchitecture(weights=wheel, frozen=False)(1506, 2)
 
 
 def test_architecture_names_wrong_frames_and_models(wheel):

@@ -76,6 +76,7 @@ def musicnn_layers(weights, window):
     return {
         "mean_pool": joined.mean(axis=0),
         "max_pool": joined.max(axis=0),
+        "pool": pooled,
         "penultimate": penultimate,
         "tags": 1 / (1 + np.exp(-logits)),
     }

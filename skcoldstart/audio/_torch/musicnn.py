@@ -73,15 +73,18 @@ class MusicNN(nn.Module):
         largest, mean = joined.amax(2), joined.mean(2)
         # The two statistics of a channel are neighbours.
         pooled = torch.stack([largest, mean], dim=2).flatten(1)
-        penultimate = self.dense_norm(
-            functional.relu(self.dense(self.pool_norm(pooled)))
-        )
+        penultimate = self.last_layers(pooled)
         return {
             "mean_pool": mean,
             "max_pool": largest,
+            "pool": pooled,
             "penultimate": penultimate,
             "tags": torch.sigmoid(self.output(penultimate)),
         }
+
+    def last_layers(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Map what the convolutions leave, (n, 1506), to the penultimate layer."""
+        return self.dense_norm(functional.relu(self.dense(self.pool_norm(pooled))))
 
 
 def _numbered(name: str, i: int) -> str:
@@ -115,10 +118,12 @@ class TunedMusicNN(nn.Module):
         n_outputs: int,
         *,
         frozen: bool | Literal["convolutions"],
+        pooled: bool,
     ) -> None:
         super().__init__()
         self.body = MusicNN(weights)
         self.head = nn.Linear(self.body.dense.out_features, n_outputs)
+        self.pooled = pooled  # whether frames are what the convolutions leave
         self.body.requires_grad_(not frozen)
         if frozen == "convolutions":
             for layer in (self.body.pool_norm, self.body.dense, self.body.dense_norm):
@@ -131,5 +136,10 @@ class TunedMusicNN(nn.Module):
         return self
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Map frames log(1 + 10000 S), (n, time, 96), to (n, n_outputs)."""
+        """Map frames log(1 + 10000 S), (n, time, 96), to (n, n_outputs).
+
+        Or, where they are pooled, (n, 1, 1506).
+        """
+        if self.pooled:
+            return self.head(self.body.last_layers(windows[:, 0]))
         return self.head(self.body(windows / math.log(10))["penultimate"])
