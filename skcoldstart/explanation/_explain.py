@@ -5,11 +5,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._scores.sources import open_recommender, score_source
+from skcoldstart._scores.sources import (
+    LowRankScores,
+    open_recommender,
+    score_source,
+)
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.table import table_of
 from skcoldstart.explanation._parts import Parts, parts_of
+from skcoldstart.factorization import WMF
 
 __all__ = ["explain"]
 
@@ -26,16 +31,17 @@ def explain(
     item_ids: Any = None,
     by: str = "auto",
 ) -> Any:
-    """Split the scores of items for users into contributions of songs or content.
+    r"""Split the scores of items for users into contributions of songs or content.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     model : estimator
-        A fitted recommender, or a search or Pipeline that ends in one.
+        A fitted recommender, or a search or Pipeline that ends in one; or a fitted
+        `skcoldstart.WMF`, for items that are played.
     X_items : sequence of n_items items
-        Items to explain, in the same form as in `fit`.
+        Items to explain, in the same form as in `fit`: for a WMF, rows of plays.
     users : array-like of int, bool or labels
         Users whose scores are explained, as in `recommend`.
     n : int or None, default=5
@@ -43,7 +49,7 @@ def explain(
         the rest is one more row. ``None`` returns all.
     X_train : sequence of n_train items, default=None
         Content that the recommender was fitted on; required to explain factors by
-        songs.
+        songs. For a WMF the plays that it was fitted on.
     item_ids : array-like of shape (n_train,), default=None
         Names of the training items; ``None`` means their rows.
     by : {"auto", "songs", "content"}, default="auto"
@@ -83,11 +89,20 @@ def explain(
       A `popularity_weight` is one contribution of kind "popularity". Smoothed plays of
       a `play_weight` are split by content; by songs they are one of kind "plays".
     - `PopularityRecommender`: the score is one contribution of kind "popularity".
+    - `WMF`: a song that the user played contributes through the normal equations of
+      the user, :math:`y_i^T (V^T C^u V + \lambda I)^{-1} v_j c_{uj}` [1]_. What the
+      user's factors are away from their solution is a constant, 0 for a fit that has
+      converged.
     - `BlendRecommender`: the contributions of its recommenders in units of the blend,
       added up for equal sources; the shift that centers its scores is a constant.
 
     Steps before the last one of a regressor are applied first; "content" then means
     their output, with the names from ``get_feature_names_out``.
+
+    References
+    ----------
+    .. [1] Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback
+       datasets", ICDM 2008, section 5.
 
     Examples
     --------
@@ -108,8 +123,14 @@ def explain(
         X_train = open_recommender(model, X_train)[1]
     check_is_fitted(recommender)
     users = users_by_name(users, getattr(recommender, "user_names_in_", None))
-    positions = check_users(users, recommender.n_users_)
-    source = score_source(recommender, X)
+    is_wmf = isinstance(recommender, WMF)
+    n_users = len(recommender.user_factors_) if is_wmf else recommender.n_users_
+    positions = check_users(users, n_users)
+    source = (
+        LowRankScores(recommender.transform(X), recommender.user_factors_)
+        if is_wmf
+        else score_source(recommender, X)
+    )
     scores = np.array(source.rows(positions)).T
     parts = parts_of(
         recommender, X, positions, by=by, X_train=X_train, item_ids=item_ids

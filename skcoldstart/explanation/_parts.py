@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 
+from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose import (
@@ -19,6 +21,7 @@ from skcoldstart.compose import (
     dual_weights,
     features_and_head,
 )
+from skcoldstart.factorization import WMF
 
 __all__ = ["Parts", "parts_of"]
 
@@ -76,11 +79,14 @@ def parts_of(
         return _parts_of_blend(
             model, X, users, by=by, X_train=X_train, item_ids=item_ids
         )
+    if isinstance(model, WMF):
+        _refuse(model, by, "songs")
+        return _songs_a_user_played(model, X, users, X_train, item_ids)
     raise TypeError(
         f"{type(model).__name__} cannot be explained; expected a "
         "ContentKNNRecommender, a ContentProfileRecommender, a PopularityRecommender, "
-        "a ColdStartRecommender whose regressor is linear or a kernel ridge, or a "
-        "blend of these."
+        "a ColdStartRecommender whose regressor is linear or a kernel ridge, a blend "
+        "of these, or a WMF."
     )
 
 
@@ -198,6 +204,70 @@ def _songs_behind_factors(
         label = np.array(["(smoothed plays)"] * len(users), dtype=object)
         parts.append(Parts("plays", label, smoothed, np.eye(len(users))))
     return [*parts, *_popularity(model, X, B)]
+
+
+@dataclass
+class _PlayedParts:
+    """The parts of scores that differ from user to user: the songs each has played.
+
+    ``songs[u]`` are the places of those of user u, `weights[u]` (n_components,
+    n_songs_u) what a component of an item's factors gives each of them.
+    """
+
+    kind: str
+    labels: np.ndarray
+    factors: np.ndarray
+    songs: list[np.ndarray]
+    weights: list[np.ndarray]
+
+    def of_pair(self, item: int, user: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the labels and values of the parts of one score."""
+        return self.labels[self.songs[user]], self.factors[item] @ self.weights[user]
+
+
+def _songs_a_user_played(
+    model: WMF, X: Any, users: np.ndarray, X_train: Any, item_ids: Any
+) -> list[Any]:
+    """Split scores of items with plays by the songs that each user has played.
+
+    A user's factors solve ``(V'CV + reg I) x = V'Cp``, so that a score ``y @ x`` is
+    the sum of ``y @ inv(V'CV + reg I) @ v_j c_j`` over the played songs j.
+    """
+    if X_train is None:
+        raise ValueError(
+            "A WMF keeps no plays; pass X_train, the plays that it was fitted to."
+        )
+    plays = check_play_counts(X_train, input_name="X_train")
+    V = model.item_factors_.astype(np.float64)
+    n_users = len(model.user_factors_)
+    if plays.shape != (len(V), n_users):
+        raise ValueError(
+            f"X_train has shape {plays.shape}; expected {(len(V), n_users)}, the plays "
+            "that the WMF was fitted to."
+        )
+    counts = sp.csr_array(model.confidences(plays[:, users]).T)
+    gram = V.T @ V
+    songs, weights = [], []
+    reg, exponent = model.reg_, model.reg_exponent
+    for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
+        played, c = counts.indices[start:stop], counts.data[start:stop]
+        own = V[played]
+        system = gram + (own.T * (c - 1.0)) @ own
+        if len(played):
+            system[np.diag_indices_from(system)] += reg * len(played) ** exponent
+            own = scipy.linalg.solve(system, own.T * c, assume_a="pos").T
+        songs.append(played)
+        weights.append(own.T)
+    factors = model.transform(X).astype(np.float64)
+    labels = np.arange(len(V)) if item_ids is None else np.asarray(item_ids)
+    # The fit ends with the items, so users are as close to their solution as it is.
+    solved = np.array([own.sum(axis=1) for own in weights])
+    off = factors @ (model.user_factors_[users] - solved).T
+    label = np.array(["(last sweep of the fit)"] * len(users), dtype=object)
+    return [
+        _PlayedParts("song", labels, factors, songs, weights),
+        Parts("constant", label, off, np.eye(len(users))),
+    ]
 
 
 def _column_names(model: Any, n_columns: int) -> np.ndarray:
