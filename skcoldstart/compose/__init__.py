@@ -16,6 +16,7 @@ from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
 from skcoldstart.compose._linear import dual_weights as dual_weights
 from skcoldstart.compose._make import make_recommender
 from skcoldstart.compose._moments import ScoreOverTime, score_over_time
+from skcoldstart.compose._moments import score_by_window as score_by_window
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.compose._regressors import RegressorPerFactor as RegressorPerFactor

@@ -17,11 +17,11 @@ from skcoldstart._scores.user_names import users_by_name
 from skcoldstart.audio import AudioEmbedding, FramePooling
 from skcoldstart.codebook import BagOfWords
 
-__all__ = ["ScoreOverTime", "score_over_time"]
+__all__ = ["ScoreOverTime", "score_by_window", "score_over_time"]
 
 TOLERANCE = 1e-5  # of a sum, relative to its terms, where networks are float32
 ADDITIVE = ("mean", "max", "min")
-WINDOW_S = 3.0  # of AudioEmbedding
+WINDOW_S = 3.0  # of AudioEmbedding, and of what is shown of single frames
 
 
 class ScoreOverTime(NamedTuple):
@@ -50,6 +50,8 @@ class _Parts(NamedTuple):
     rows: Any  # (n_parts, n_features): their sum is the input of the rest of the model
     cover: sp.csr_array  # (n_parts, n_frames), each row sums to 1
     frame_s: float | None
+    # (n_parts, 2) first frame and end of each part, where parts are windows
+    windows: np.ndarray | None = None
 
 
 def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
@@ -109,6 +111,35 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     >>> bool(np.allclose(scores, model.predict(frames[:1])[0, [3, 4]]))
     True
     """
+    base, of_parts, parts = _split(estimator, item, users)
+    return ScoreOverTime(base, parts.cover.T @ of_parts, parts.frame_s)
+
+
+def score_by_window(
+    estimator: Any, item: Any, users: Any
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Split the scores of one item over its windows, and name their seconds.
+
+    Windows are those that the model reads, or of 3 s where it reads single frames.
+    Shapes: base (n_users,), contributions (n_windows, n_users).
+    """
+    base, contributions, parts = _split(estimator, item, users)
+    windows, frame_s = parts.windows, parts.frame_s
+    if windows is None:
+        n_frames = parts.cover.shape[1]
+        width = 1 if frame_s is None else max(1, round(WINDOW_S / frame_s))
+        starts = np.arange(0, n_frames, width)
+        windows = np.column_stack([starts, np.minimum(starts + width, n_frames)])
+        of_frames = parts.cover.T @ contributions
+        contributions = np.add.reduceat(of_frames, starts) if n_frames else of_frames
+    if frame_s is None:
+        return base, contributions, [f"frames {a:g} to {b:g}" for a, b in windows]
+    seconds = windows * frame_s
+    return base, contributions, [f"{a:.1f} to {b:.1f} s" for a, b in seconds]
+
+
+def _split(estimator: Any, item: Any, users: Any) -> tuple[Any, Any, _Parts]:
+    """Return the score without sound, what each part adds to it, and the parts."""
     check_is_fitted(estimator)
     recommender, _ = open_recommender(estimator)
     n_users = getattr(recommender, "n_users_", None)
@@ -124,7 +155,7 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     parts, rest = _open(estimator, items, finish, None)
     scores = _scores(estimator, items, chosen)[0]
     if not parts.rows.shape[0]:
-        return ScoreOverTime(scores, np.zeros((0, len(chosen))), parts.frame_s)
+        return scores, np.zeros((0, len(chosen))), parts
     base = rest(np.zeros((1, parts.rows.shape[1]), parts.rows.dtype))[0]
     of_parts = rest(parts.rows) - base
     error = np.abs(base + of_parts.sum(axis=0) - scores)
@@ -134,7 +165,7 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
             f"steps after the pooling of frames must be linear up to a constant, such "
             f"as StandardScaler, PCA and Ridge."
         )
-    return ScoreOverTime(base, parts.cover.T @ of_parts, parts.frame_s)
+    return base, of_parts, parts
 
 
 Finish = Callable[[Any, Any], np.ndarray]
@@ -202,7 +233,10 @@ def _pooled(step: Any, X: Any, frame_s: float | None) -> _Parts:
     window_s = WINDOW_S if step.window is None else step.window
     frames = clone(step).set_params(pooling=None).transform(X)
     pooling = FramePooling(step.pooling).fit(frames)
-    return _statistics(pooling, frames, window_s if step.hop is None else step.hop)
+    hop_s = window_s if step.hop is None else step.hop
+    starts = np.arange(len(frames[0]))
+    windows = np.column_stack([starts, starts + window_s / hop_s])
+    return _statistics(pooling, frames, hop_s)._replace(windows=windows)
 
 
 def _codewords(step: BagOfWords, X: Any, frame_s: float | None) -> _Parts:
@@ -268,4 +302,5 @@ def _windows(network: Any, frames: np.ndarray, frame_s: float | None) -> _Parts:
         ),
         shape=(len(starts), len(frames)),
     )
-    return _Parts(outputs, cover, frame_s)
+    windows = np.column_stack([starts, starts + widths])
+    return _Parts(outputs, cover, frame_s, windows)

@@ -13,7 +13,7 @@ from skcoldstart._scores.sources import (
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.table import table_of
-from skcoldstart.explanation._parts import Parts, parts_of
+from skcoldstart.explanation._parts import Parts, parts_by_time, parts_of
 from skcoldstart.factorization import WMF
 
 __all__ = ["explain"]
@@ -52,18 +52,19 @@ def explain(
         songs. For a WMF the plays that it was fitted on.
     item_ids : array-like of shape (n_train,), default=None
         Names of the training items; ``None`` means their rows.
-    by : {"auto", "songs", "content"}, default="auto"
-        "songs" splits a score over training songs, "content" over columns of content.
-        "auto" means songs if the model is a sum over songs or `X_train` is given.
+    by : {"auto", "songs", "content", "time"}, default="auto"
+        "songs" splits a score over training songs, "content" over columns of content,
+        "time" over windows of the sound. "auto" means songs if the model is a sum over
+        songs or `X_train` is given.
 
     Returns
     -------
     DataFrame, or dict of columns where pandas is not installed
         One row for each contribution, with the columns ``item`` (row of `X_items`),
         ``user``, ``rank`` (from 1; 0 for the rest), ``kind`` ("song", "content",
-        "popularity", "plays", "constant" or "rest"), ``source`` (a song or the name of
-        a column) and ``contribution``. The contributions of an item and a user sum to
-        the score.
+        "time", "popularity", "plays", "constant" or "rest"), ``source`` (a song, the
+        name of a column or the seconds of a window) and ``contribution``. The
+        contributions of an item and a user sum to the score.
 
     Raises
     ------
@@ -89,6 +90,10 @@ def explain(
       A `popularity_weight` is one contribution of kind "popularity". Smoothed plays of
       a `play_weight` are split by content; by songs they are one of kind "plays".
     - `PopularityRecommender`: the score is one contribution of kind "popularity".
+    - With ``by="time"``: windows of a network or of an `AudioEmbedding`, whose mean is
+      the prediction; windows of 3 s for `BagOfWords` and `FramePooling`, whose
+      codewords and statistics `skcoldstart.compose.score_over_time` assigns to frames.
+      The score without sound is a constant.
     - `WMF`: a song that the user played contributes through the normal equations of
       the user, :math:`y_i^T (V^T C^u V + \lambda I)^{-1} v_j c_{uj}` [1]_. What the
       user's factors are away from their solution is a constant, 0 for a fit that has
@@ -114,8 +119,8 @@ def explain(
     >>> list(explanation["source"]), round(float(sum(explanation["contribution"])), 6)
     (['a', 'b'], 1.0)
     """
-    if by not in ("auto", "songs", "content"):
-        raise ValueError(f"by={by!r}; expected 'auto', 'songs' or 'content'.")
+    if by not in ("auto", "songs", "content", "time"):
+        raise ValueError(f"by={by!r}; expected 'auto', 'songs', 'content' or 'time'.")
     if n is not None and n < 1:
         raise ValueError(f"n={n}; expected at least 1, or None for all contributions.")
     recommender, X = open_recommender(model, X_items)
@@ -132,11 +137,14 @@ def explain(
         else score_source(recommender, X)
     )
     scores = np.array(source.rows(positions)).T
-    parts = parts_of(
-        recommender, X, positions, by=by, X_train=X_train, item_ids=item_ids
-    )
     names = getattr(recommender, "user_names_in_", None)
     labels = positions if names is None else names[positions]
+    if by == "time":
+        parts = parts_by_time(model, X_items, labels, scores)
+    else:
+        parts = parts_of(
+            recommender, X, positions, by=by, X_train=X_train, item_ids=item_ids
+        )
     rows = [
         {"item": item, "user": label} | row
         for item in range(len(scores))

@@ -20,10 +20,11 @@ from skcoldstart.compose import (
     PopularityRecommender,
     dual_weights,
     features_and_head,
+    score_by_window,
 )
 from skcoldstart.factorization import WMF
 
-__all__ = ["Parts", "parts_of"]
+__all__ = ["Parts", "parts_by_time", "parts_of"]
 
 # Maximum relative difference between predictions and dual weights.
 _TOLERANCE = 1e-3
@@ -37,7 +38,7 @@ class Parts:
     Shapes: `A` (n_items, n_parts), `B` (n_selected_users, n_parts).
     """
 
-    kind: str  # "song", "content", "popularity", "plays" or "constant"
+    kind: str  # "song", "content", "time", "popularity", "plays" or "constant"
     labels: np.ndarray
     A: Any
     B: Any
@@ -88,6 +89,39 @@ def parts_of(
         "a ColdStartRecommender whose regressor is linear or a kernel ridge, a blend "
         "of these, or a WMF."
     )
+
+
+@dataclass
+class _Windows:
+    """The parts of scores that differ from item to item: the windows of each.
+
+    ``values[i]`` are (n_windows_i, n_selected_users), `labels` their seconds.
+    """
+
+    kind: str
+    labels: list[np.ndarray]
+    values: list[np.ndarray]
+
+    def of_pair(self, item: int, user: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the labels and values of the parts of one score."""
+        return self.labels[item], self.values[item][:, user]
+
+
+def parts_by_time(model: Any, X: Any, users: np.ndarray, scores: Any) -> list[Any]:
+    """Split scores (n_items, n_selected_users) by window of the sound.
+
+    Shapes: `users` (n_selected_users,), names of users or, where there are none,
+    indices.
+    """
+    found = [score_by_window(model, item, users)[1:] for item in X]
+    labels = [np.array(own, dtype=object) for _, own in found]
+    values = [own for own, _ in found]
+    rest = scores - np.reshape([own.sum(axis=0) for own in values], scores.shape)
+    constant = np.array(["(without sound)"] * len(users), dtype=object)
+    return [
+        _Windows("time", labels, values),
+        Parts("constant", constant, rest, np.eye(len(users))),
+    ]
 
 
 def _refuse(model: Any, by: str, only: str) -> None:
