@@ -1,18 +1,20 @@
 """The first weeks of new items: what a list that explores gains and costs.
 
     python benchmarks/new_releases.py --data FOLDER [--sets citeulike-a music ...]
-        [--seeds 5] [--table TABLE.csv]
+        [--seeds 5] [--policies greedy shown ...] [--table TABLE.csv]
 
-FOLDER is that of ``real_sets.py``. A fifth of the items is new, and up to 1,000 of them
+FOLDER is that of ``real_sets.py``. A fifth of the items is new (half of the synthetic
+songs, so that users cannot be shown most of them), and up to 1,000 of them
 are released to up to 2,000 listeners at once, for 20 rounds of five items, by
 ``skcoldstart.model_selection.release_curve``; plays are those of the data. A seed is
 another split, and another start.
 
 Reported are the hits (plays) and the items that reach five listeners, and their ratio
-to those of ``greedy`` on the same split, with 95 % intervals over seeds (Student's t).
-The probability of random items and the strengths are chosen on two other seeds: the
-most items that reach five listeners, among those that lose at most 1 % of the hits of
-greedy, or the smallest one where all lose more.
+to those of ``greedy`` on the same split, with 95 % intervals over seeds (Student's t);
+"most items" are those that five of the users would play. "shown" learns from what was
+shown and not played, too, and is part of the policies that begin with it.
+Probabilities, strengths and lifts were chosen on other seeds. Counts of each seed come
+first.
 """
 
 import argparse
@@ -36,14 +38,15 @@ from skcoldstart.datasets import make_music_catalog
 from skcoldstart.model_selection import release_curve
 
 MOST_ITEMS, MOST_USERS = 1000, 2000
-TUNING_SEEDS = (100, 101)
-LARGEST_LOSS = 0.01
+SHOWN = {"learn_from_shown": True}
 POLICIES = {
-    "greedy": [{}],
-    "epsilon-greedy": [{"epsilon": p} for p in (0.05, 0.2)],
-    "popularity first": [{"plays_first": True}],
-    "ucb": [{"explore": "ucb", "strength": s} for s in (1.0, 5.0)],
-    "thompson": [{"explore": "thompson", "strength": s} for s in (0.1, 0.3, 1.0)],
+    "greedy": {},
+    "popularity first": {"plays_first": True},
+    "epsilon-greedy": {"epsilon": 0.05},
+    "shown": SHOWN,
+    "shown, lift": SHOWN | {"lift": 0.3},
+    "shown, ucb": SHOWN | {"explore": "ucb", "strength": 0.5},
+    "shown, thompson": SHOWN | {"explore": "thompson", "strength": 0.1},
 }
 
 
@@ -62,14 +65,14 @@ def replay(name, folder, seed, policies):
     released = rng.permutation(new)[:MOST_ITEMS]
     known = np.flatnonzero(np.bincount(data.plays[warm].indices))
     users = np.sort(rng.permutation(known)[:MOST_USERS])
-    return release_curve(
-        model,
-        data.X[released],
-        data.plays[released],
+    truth = data.plays[released].tocsr()
+    curve = release_curve(
+        *(model, data.X[released], truth),
         policies=policies,
         users=users,
         random_state=seed,
     )
+    return curve, np.count_nonzero((truth[:, users] > 0).sum(axis=1) >= 5)
 
 
 @cache
@@ -83,10 +86,10 @@ def _songs():
 
 
 def music(seed):
-    """Return synthetic songs: pooled MFCCs, a fifth of the songs held out."""
+    """Return synthetic songs: pooled MFCCs, half of the songs held out."""
     X, plays = _songs()
     order = np.random.default_rng(seed).permutation(len(X))
-    test, train = order[: len(X) // 5], order[len(X) // 5 :]
+    test, train = order[: len(X) // 2], order[len(X) // 2 :]
     return RealSet("music", X, plays, None, np.sort(train), np.sort(test))
 
 
@@ -94,27 +97,6 @@ def last_round(table):
     """Return hits and items of each policy at the end, a row a policy."""
     table = table[table["round"] == table["round"].max()]
     return table.set_index("policy")[["hits", "items"]]
-
-
-def choose(name, folder):
-    """Return the options of each policy that are best on other seeds."""
-    settings = {
-        f"{policy} {i}": options
-        for policy, choices in POLICIES.items()
-        for i, options in enumerate(choices)
-    }
-    totals = sum(last_round(replay(name, folder, s, settings)) for s in TUNING_SEEDS)
-    ratios = totals / totals.loc["greedy 0"]
-    chosen = {}
-    for policy, choices in POLICIES.items():
-        found = ratios.loc[[f"{policy} {i}" for i in range(len(choices))]]
-        found = found.assign(options=choices)
-        fair = found[found["hits"] >= 1 - LARGEST_LOSS]
-        if len(choices) > 1:
-            print(found.to_string(), flush=True)
-        best = fair["items"].idxmax() if len(fair) else found.index[0]
-        chosen[policy] = found.loc[best, "options"]
-    return chosen
 
 
 def with_interval(values):
@@ -131,8 +113,10 @@ def main():
         "--sets", nargs="+", default=["citeulike-a", "hetrec", "taste-song", "music"]
     )
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--policies", nargs="+", choices=list(POLICIES))
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
+    policies = {name: POLICIES[name] for name in options.policies or POLICIES}
     print(
         f"skcoldstart {skcoldstart.__version__}, scikit-learn {sklearn.__version__}, "
         f"numpy {np.__version__}, {platform.machine()}; {options.seeds} seeds"
@@ -140,17 +124,20 @@ def main():
     tables = []
     for name in options.sets:
         start = time.perf_counter()
-        print(f"\n{name}: chosen on seeds {TUNING_SEEDS}, relative to greedy")
-        chosen = choose(name, options.data)
-        curves = [
-            replay(name, options.data, seed, chosen) for seed in range(options.seeds)
-        ]
+        curves, most = [], []
+        for seed in range(options.seeds):
+            curve, n_most = replay(name, options.data, seed, policies)
+            curves.append(curve)
+            most.append(n_most)
+            counts = last_round(curve).T.to_dict("list")
+            print(f"{name}, seed {seed}: {n_most} {counts}", flush=True)
+        print(f"\n{name}; most items: {np.mean(most):.0f}")
         tables += [curve.assign(set=name) for curve in curves]
         ends = [last_round(curve) for curve in curves]
         print(
             f"{'':18}{'hits':>8}{'items':>8}{'hits / greedy':>18}{'items / greedy':>18}"
         )
-        for policy in POLICIES:
+        for policy in policies:
             own = pd.DataFrame([end.loc[policy] for end in ends])
             ratios = pd.DataFrame([e.loc[policy] / e.loc["greedy"] for e in ends])
             print(

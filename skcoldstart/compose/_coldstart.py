@@ -528,7 +528,15 @@ class ColdStartRecommender(
         check_is_fitted(self)
         return self._taught
 
-    def refine_factors(self, X: Any, y_so_far: Any, return_cov: bool = False) -> Any:
+    def refine_factors(
+        self,
+        X: Any,
+        y_so_far: Any,
+        return_cov: bool = False,
+        *,
+        shown: Any = None,
+        shown_confidence: float = 4.0,
+    ) -> Any:
         """Return factors of items from their content and their plays so far.
 
         For the first days of an item. Without plays the result equals
@@ -545,6 +553,15 @@ class ColdStartRecommender(
             Whether to return the covariances of the factors as well.
 
             .. versionadded:: 0.2
+        shown : {array-like, sparse} of shape (n_items, n_users), default=None
+            Not 0 where a user was shown an item. Users who were shown an item and did
+            not play it are evidence against it. ``None`` means that this is unknown.
+
+            .. versionadded:: 0.2
+        shown_confidence : float, default=4.0
+            Confidence of such a 0, at least 1; that of other pairs without a play is 1.
+
+            .. versionadded:: 0.2
 
         Returns
         -------
@@ -558,8 +575,9 @@ class ColdStartRecommender(
         Raises
         ------
         ValueError
-            If `y_so_far` does not have one row per item and one column per user of
-            `fit`, or holds NaN, infinite or negative counts.
+            If `y_so_far` or `shown` does not have one row per item and one column per
+            user of `fit`, or holds NaN, infinite or negative counts, or
+            `shown_confidence` is below 1.
         TypeError
             If the factorizer has no ``transform_with_prior``, unlike `WMF`, or
             `return_cov` is set and the regressor has no posterior.
@@ -586,15 +604,22 @@ class ColdStartRecommender(
                 f"y_so_far has {plays.shape[1]} columns but fit received "
                 f"{self.n_users_} users; pass one column per user, in the same order."
             )
+        exposure = {}
+        if shown is not None:
+            exposure = {"shown": shown, "shown_confidence": shown_confidence}
         factors = self.predict_factors(X)
         latent = factors[:, : self._n_components]
         latent[...] = self.factorizer_.transform_with_prior(
-            plays, self._factor_length * latent, strength=self.prior_strength
+            plays,
+            self._factor_length * latent,
+            strength=self.prior_strength,
+            **exposure,
         )
         latent /= self._factor_length
         if not return_cov:
             return factors
-        return factors, self._covariance_after(X, plays).padded(factors.shape[1])
+        cov = self._covariance_after(X, plays, **exposure)
+        return factors, cov.padded(factors.shape[1])
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe which step receives which metadata.

@@ -302,5 +302,4 @@ def _windows(network: Any, frames: np.ndarray, frame_s: float | None) -> _Parts:
         ),
         shape=(len(starts), len(frames)),
     )
-    windows = np.column_stack([starts, starts + widths])
-    return _Parts(outputs, cover, frame_s, windows)
+    return _Parts(outputs, cover, frame_s, np.column_stack([starts, starts + widths]))

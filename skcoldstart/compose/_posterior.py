@@ -113,7 +113,9 @@ class PosteriorMixin(FactorScoresMixin):
         scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
         return FactorCovariance(scale, state["root"])
 
-    def _covariance_after(self, X: Any, plays: sp.csr_array) -> FactorCovariance:
+    def _covariance_after(
+        self, X: Any, plays: sp.csr_array, **exposure: Any
+    ) -> FactorCovariance:
         """Return the covariances of latent factors after plays of the items."""
         length = self._factor_length  # type: ignore[attr-defined]
         cov = self._covariance(X).scaled(length)
@@ -128,7 +130,10 @@ class PosteriorMixin(FactorScoresMixin):
         varying = np.einsum("kr,kl,lr->", cov.root, gram, cov.root)
         unit = self.prior_strength * varying / freedom
         counts = factorizer.confidences(plays)
-        precision = np.sqrt(np.maximum(counts.data - 1.0, 0.0) / unit)
+        counts.data = np.maximum(counts.data - 1.0, 0.0)
+        if exposure:
+            counts = sp.csr_array(counts + factorizer.refusals(plays, **exposure))
+        precision = np.sqrt(counts.data / unit)
 
         def listeners() -> Iterator[np.ndarray]:
             for start, stop in zip(counts.indptr, counts.indptr[1:], strict=False):

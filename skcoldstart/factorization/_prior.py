@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse as sp
 
 from skcoldstart._utils.threads import ThreadMap
 from skcoldstart.factorization._cpu import gram_matrix
@@ -19,28 +20,38 @@ def fold_in_around(
     *,
     strength: float,
     run: ThreadMap,
+    refused: sp.csr_array | None = None,
 ) -> np.ndarray:
     """Solve rows exactly, each with its expected factors as prior.
 
-    Shapes: `fixed` (n_columns, n_components), `expected` (n_rows, n_components) ->
+    Shapes: `fixed` (n_columns, n_components), `expected` (n_rows, n_components),
+    `refused` (n_rows, n_columns), what a 0 there counts more than 1 ->
     (n_rows, n_components).
     """
     gram = gram_matrix(fixed, run, np.float64)
     factors = np.array(expected, dtype=np.float64)
-    played = np.flatnonzero(np.diff(rows.indptr))
+    if refused is None:
+        refused = sp.csr_array((len(factors), len(fixed)))
+    known = np.flatnonzero(np.diff(rows.indptr) + np.diff(refused.indptr))
 
-    # With a = expected + d, the system (s A + B'WB) a = B'(1 + w) + s A expected
-    # becomes (s A + B'WB) d = B'(1 + w - w B expected): rounding then scales with what
-    # the plays change.
+    # With a = expected + d, the system (s A + B'WB + N'ZN) a = B'(1 + w) + s A expected
+    # of plays B and refusals N becomes
+    # (s A + B'WB + N'ZN) d = B'(1 + w - w B expected) - N'z N expected:
+    # rounding then scales with what the plays change.
     def solve(row: int) -> None:
         entries = slice(rows.indptr[row], rows.indptr[row + 1])
         B: Any = fixed[rows.indices[entries]].astype(np.float64)
         w = rows.weights[entries].astype(np.float64)
+        zeros = slice(refused.indptr[row], refused.indptr[row + 1])
+        N: Any = fixed[refused.indices[zeros]].astype(np.float64)
+        z = refused.data[zeros]
         system = strength * gram
-        system[np.diag_indices_from(system)] += strength * rows.penalties[row]
-        system += (B.T * w) @ B
+        penalty = rows.penalties[row] if len(w) else rows.reg
+        system[np.diag_indices_from(system)] += strength * penalty
+        system += (B.T * w) @ B + (N.T * z) @ N
         right_side = B.T @ (1.0 + w - w * (B @ factors[row]))
+        right_side -= N.T @ (z * (N @ factors[row]))
         factors[row] += scipy.linalg.solve(system, right_side, assume_a="pos")
 
-    run(solve, played.tolist())
+    run(solve, known.tolist())
     return factors

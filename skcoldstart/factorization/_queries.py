@@ -61,6 +61,49 @@ class FactorQueriesMixin:
             (1 + weights, plays.indices, plays.indptr), shape=plays.shape
         )
 
+    def refusals(
+        self, Y: Any, shown: Any, shown_confidence: float = 4.0
+    ) -> sp.csr_array:
+        """Return how much more a 0 counts where a user was shown an item.
+
+        .. versionadded:: 0.2
+
+        Parameters
+        ----------
+        Y : {array-like, sparse} of shape (n_items, n_users)
+            Play counts.
+        shown : {array-like, sparse} of shape (n_items, n_users)
+            Not 0 where a user was shown an item; plays count as plays.
+        shown_confidence : float, default=4.0
+            Confidence of a 0 there, at least 1.
+
+        Returns
+        -------
+        csr_array of shape (n_items, n_users)
+            ``shown_confidence - 1`` where an item was shown and not played.
+
+        Raises
+        ------
+        ValueError
+            If `shown` has another shape than `Y`, or `shown_confidence` is below 1.
+        """
+        if not (np.isfinite(shown_confidence) and shown_confidence >= 1):
+            raise ValueError(
+                f"shown_confidence={shown_confidence!r}; expected a number of at "
+                "least 1."
+            )
+        plays = check_play_counts(Y, input_name="Y")
+        given = check_play_counts(shown, input_name="shown")
+        if given.shape != plays.shape:
+            raise ValueError(
+                f"shown has shape {given.shape}; expected {plays.shape}, one row per "
+                "item and one column per user."
+            )
+        given = sp.csr_array(given > 0, dtype=np.float64)
+        given = sp.csr_array(given - given.multiply(plays > 0))
+        given.eliminate_zeros()
+        return sp.csr_array(given * (shown_confidence - 1.0))
+
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Return the scores of all users for items, from their factors.
 
@@ -84,7 +127,13 @@ class FactorQueriesMixin:
         return Z @ self.user_factors_.T
 
     def transform_with_prior(
-        self, Y: Any, prior: Any, *, strength: float = 4.0
+        self,
+        Y: Any,
+        prior: Any,
+        *,
+        strength: float = 4.0,
+        shown: Any = None,
+        shown_confidence: float = 4.0,
     ) -> np.ndarray:
         r"""Compute factors of items from plays, with expected factors as prior.
 
@@ -99,17 +148,27 @@ class FactorQueriesMixin:
             Expected factors, such as those predicted from content.
         strength : float, default=4.0
             Weight of the expected factors relative to a play, above 0.
+        shown : {array-like, sparse} of shape (n_items, n_users), default=None
+            Not 0 where a user was shown an item. A user who was shown an item and did
+            not play it is evidence against it. ``None`` means that this is unknown.
+
+            .. versionadded:: 0.2
+        shown_confidence : float, default=4.0
+            Confidence of such a 0, at least 1; that of other pairs without a play is 1.
+
+            .. versionadded:: 0.2
 
         Returns
         -------
         ndarray of shape (n_items, n_components)
-            Factors; those of `prior` for an item without plays.
+            Factors; those of `prior` for an item of which nothing is known.
 
         Raises
         ------
         ValueError
             If `prior` has another shape than one row per item and one column per
-            component, or `strength` is not above 0.
+            component, `shown` another shape than `Y`, `strength` is not above 0, or
+            `shown_confidence` below 1.
 
         Notes
         -----
@@ -117,7 +176,8 @@ class FactorQueriesMixin:
 
         .. math:: s\, (y - \mu_i)^T A_i (y - \mu_i)
                   + \sum_{u: r_{ui} > 0}
-                  \big[ c_{ui} (1 - x_u^T y)^2 - (x_u^T y)^2 \big],
+                  \big[ c_{ui} (1 - x_u^T y)^2 - (x_u^T y)^2 \big]
+                  + \sum_{u\ \mathrm{shown}: r_{ui} = 0} (c_0 - 1) (x_u^T y)^2,
                   \qquad A_i = X^T X + \lambda_i I
 
         with s the strength: differences from the prior are measured in the scores of
@@ -144,10 +204,16 @@ class FactorQueriesMixin:
                 f"prior has shape {prior.shape}; expected {expected_shape}: one row "
                 "per row of Y and one column per component."
             )
+        refused = None
+        if shown is not None:
+            refused = self.refusals(plays, shown, shown_confidence)
         rows = self._rows(plays, self.user_factors_.dtype)  # type: ignore[attr-defined]
         with worker_threads(self.n_jobs) as run:
             factors = fold_in_around(
-                rows, self.user_factors_, prior, strength=strength, run=run
+                *(rows, self.user_factors_, prior),
+                strength=strength,
+                run=run,
+                refused=refused,
             )
         return factors.astype(self.user_factors_.dtype, copy=False)
 

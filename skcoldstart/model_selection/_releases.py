@@ -26,7 +26,10 @@ POLICIES: dict[str, dict[str, Any]] = {
     "ucb": {"explore": "ucb", "strength": 0.5},
     "thompson": {"explore": "thompson", "strength": 0.5},
 }
-_OPTIONS = ("epsilon", "plays_first", "explore", "strength")
+_OPTIONS = (
+    *("epsilon", "plays_first", "explore", "strength"),
+    *("learn_from_shown", "lift"),
+)
 
 
 @validate_params(
@@ -72,7 +75,11 @@ def release_curve(
         Names and options: ``{}`` shows the items with the highest scores; ``epsilon``
         is the probability that a place is given to a random item; ``plays_first=True``
         ranks by plays so far and then by score; ``explore`` and ``strength`` are those
-        of `skcoldstart.recommend`. ``None`` means one of each.
+        of `skcoldstart.recommend`; ``learn_from_shown=True`` also passes what was shown
+        to ``refine_factors``; ``lift`` is added to the scores of items that have
+        listeners but fewer than `enough`, in standard deviations of a user's scores.
+        ``None`` means greedy, random places, popularity first, UCB and Thompson
+        sampling.
     n_rounds : int, default=20
         Number of rounds.
     n_shown : int, default=5
@@ -157,7 +164,15 @@ def release_curve(
         rng = check_random_state(random_state)
         shown, played = np.zeros((2, n_items, recommender.n_users_), bool)
         for number in range(1, n_rounds + 1):
-            items = _choose(recommender, X, users, shown, played, n_shown, options, rng)
+            n_listeners = played.sum(axis=1)
+            lifted = (n_listeners > 0) & (n_listeners < enough)
+            items = _choose(
+                *(recommender, X, users, shown, played),
+                n_shown=n_shown,
+                lifted=lifted,
+                options=options,
+                rng=rng,
+            )
             of_users = np.broadcast_to(users[:, np.newaxis], items.shape)
             hits = would[items, np.arange(len(users))[:, np.newaxis]]
             shown[items, of_users] = True
@@ -179,18 +194,30 @@ def _choose(
     users: np.ndarray,
     shown: np.ndarray,
     played: np.ndarray,
+    *,
     n_shown: int,
+    lifted: np.ndarray,
     options: Mapping[str, Any],
     rng: np.random.RandomState,
 ) -> np.ndarray:
     """Return the items shown next to each user, (n_selected_users, n_shown).
 
-    Shapes: `shown` and `played` (n_items, n_users).
+    Shapes: `shown` and `played` (n_items, n_users), `lifted` (n_items,).
     """
     explore = {k: v for k, v in options.items() if k in ("explore", "strength")}
     plays = sp.csr_array(played, dtype=np.float64)
-    factors = recommender.refine_factors(X, plays, return_cov=bool(explore))
+    known: dict[str, Any] = {"return_cov": bool(explore)}
+    if options.get("learn_from_shown"):
+        known["shown"] = sp.csr_array(shown, dtype=np.float64)
+    factors = recommender.refine_factors(X, plays, **known)
     people = recommender.user_factors_[users]
+    if lift := options.get("lift", 0.0):
+        means, *cov = factors if explore else (factors,)
+        spread = np.cov(means, rowvar=False, bias=True)
+        spreads = np.sqrt(np.einsum("uk,kl,ul->u", people, spread, people))
+        people = np.column_stack([people, lift * spreads])
+        means = np.column_stack([means, lifted])
+        factors = (means, cov[0].padded(means.shape[1])) if explore else means
     if options.get("plays_first"):
         # Scores, scaled to less than one play, order items with equal plays.
         largest = np.linalg.norm(factors, axis=1).max()
@@ -229,4 +256,9 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
     if not (isinstance(epsilon, (int, float)) and 0 <= epsilon <= 1):
         raise ValueError(
             f"epsilon={epsilon!r} of policy {name!r}; expected a probability."
+        )
+    lift = options.get("lift", 0.0)
+    if not (isinstance(lift, (int, float)) and 0 <= lift < np.inf):
+        raise ValueError(
+            f"lift={lift!r} of policy {name!r}; expected a number of at least 0."
         )

@@ -58,6 +58,30 @@ def test_update_is_the_factorizers_fold_in_around_predicted_factors(world, model
     assert_array_equal(model.refine_factors(X[100:], y[100:]), expected)
 
 
+def test_what_was_shown_reaches_the_factorizer_and_the_covariance(world, model, rng):
+    X, y = world
+    shown = sp.csr_array(rng.random((50, 200)) < 0.2)
+    exposure = {"shown": shown, "shown_confidence": 6.0}
+    factors, cov = model.refine_factors(X[100:], y[100:], return_cov=True, **exposure)
+    expected = model.factorizer_.transform_with_prior(
+        y[100:], model.predict_factors(X[100:]), **exposure
+    )
+    assert_array_equal(factors, expected)
+    # A pair adds as much precision as its confidence is above 1.
+    before = np.asarray(model.predict_factors(X[100:], return_cov=True)[1])
+    after_plays = np.asarray(model.refine_factors(X[100:], y[100:], return_cov=True)[1])
+    U = model.user_factors_
+    C = model.factorizer_.confidences(y[100:]).toarray() - 1
+    C[y[100:].toarray() == 0] = 0
+    i = int(np.argmax(C.sum(axis=1)))
+    of_plays = (U.T * C[i]) @ U
+    gained = np.linalg.inv(after_plays[i]) - np.linalg.inv(before[i])
+    unit = np.trace(of_plays) / np.trace(gained)
+    C[i] += 5.0 * (shown.toarray()[i] & (y[100:].toarray()[i] == 0))
+    expected = np.linalg.inv(np.linalg.inv(before[i]) + (U.T * C[i]) @ U / unit)
+    assert_allclose(np.asarray(cov)[i], expected, rtol=1e-5, atol=1e-12)
+
+
 def test_first_plays_never_make_items_worse(world, model, rng):
     X, y = world
     _, later = reveal(y[100:], 10, rng)

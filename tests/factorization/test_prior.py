@@ -54,6 +54,57 @@ def test_factors_minimise_the_stated_objective(plays, new_plays, prior, reg_expo
         assert_allclose(factors[i], best, atol=1e-5)
 
 
+@pytest.mark.parametrize("shown_confidence", [1.0, 4.0])
+def test_shown_without_a_play_is_a_confident_zero(
+    plays, new_plays, prior, rng, shown_confidence
+):
+    wmf = WMF(6, reg=0.5, random_state=0, dtype="float64").fit(plays)
+    shown = rng.random(new_plays.shape) < 0.4  # some of those who played, too
+    shown[4] = True  # to everybody, and nobody played it
+    U, s = wmf.user_factors_, 1.7
+    C = np.where(new_plays > 0, twin.confidences(new_plays), 1.0)
+    C[shown & (new_plays == 0)] = shown_confidence
+    expected = [  # the whole system of an item: all pairs, each a 0 or a 1
+        np.linalg.solve(
+            s * (U.T @ U + 0.5 * np.eye(6)) + (U.T * (c - 1)) @ U,
+            s * (U.T @ U + 0.5 * np.eye(6)) @ mean + (U.T * c) @ (row > 0),
+        )
+        for c, row, mean in zip(C, new_plays, prior, strict=True)
+    ]
+    factors = wmf.transform_with_prior(
+        *(sp.csr_array(new_plays), prior),
+        strength=s,
+        shown=sp.csr_array(shown),
+        shown_confidence=shown_confidence,
+    )
+    assert_allclose(factors, expected, rtol=1e-9, atol=1e-11)
+    if shown_confidence == 1:  # the same as of no knowledge
+        without = wmf.transform_with_prior(new_plays, prior, strength=s)
+        assert_allclose(factors, without, rtol=1e-9, atol=1e-11)
+
+
+def test_an_item_that_nobody_plays_falls_for_those_like_who_saw_it(wmf, prior):
+    nothing, shown = np.zeros((2, 12, 30))
+    shown[:, 7] = 1
+    scores = wmf.inverse_transform(prior)
+    factors = wmf.transform_with_prior(nothing, prior, shown=shown)
+    after = wmf.inverse_transform(factors)
+    assert np.all(np.abs(after[:, 7]) < np.abs(scores[:, 7]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"shown": np.ones((12, 29))}, r"shown has shape \(12, 29\); expected"),
+        ({"shown": np.full((12, 30), np.nan)}, "shown"),
+        ({"shown": np.ones((12, 30)), "shown_confidence": 0.5}, "at least 1"),
+    ],
+)
+def test_malformed_exposures_are_refused(wmf, new_plays, prior, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        wmf.transform_with_prior(new_plays, prior, **wrong)
+
+
 def test_items_without_plays_keep_their_prior_exactly(wmf, new_plays, prior):
     factors = wmf.transform_with_prior(new_plays, prior)
     assert_array_equal(factors[4], prior[4])

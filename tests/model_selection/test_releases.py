@@ -25,14 +25,22 @@ def of(table, policy, column):
     return np.asarray(table[column])[np.asarray(table["policy"]) == policy]
 
 
-def test_greedy_rounds_are_lists_of_what_plays_have_refined(world):
+@pytest.mark.parametrize("learn_from_shown", [False, True])
+@pytest.mark.parametrize("lift", [0, 0.7])
+def test_rounds_are_lists_of_what_was_learnt(world, learn_from_shown, lift):
     model, X, y = world
-    table = release_curve(model, X, y, n_rounds=3, n_shown=4, policies={"greedy": {}})
+    policies = {"greedy": {"learn_from_shown": learn_from_shown, "lift": lift}}
+    table = release_curve(model, X, y, n_rounds=3, n_shown=4, policies=policies)
     scaled, recommender = model[0].transform(X), model[-1]
     shown, plays = np.zeros((2, 60, 30))
     hits = []
     for _ in range(3):
-        scores = recommender.refine_factors(scaled, plays) @ recommender.user_factors_.T
+        known = {"shown": shown} if learn_from_shown else {}
+        factors = recommender.refine_factors(scaled, plays, **known)
+        scores = factors @ recommender.user_factors_.T
+        listeners = plays.sum(axis=1, keepdims=True)
+        lifted = (listeners >= 1) & (listeners < 5)
+        scores += lift * scores.std(axis=0) * lifted
         scores[shown > 0] = -np.inf
         for user in range(30):
             best = np.argsort(-scores[:, user], kind="stable")[:4]
@@ -99,6 +107,7 @@ def test_popularity_comes_before_scores(world):
         ({"n_rounds": 30}, ValueError, "30 rounds of 5 items show 150 new"),
         ({"policies": {"a": {"greed": 1}}}, ValueError, "options .'greed'."),
         ({"policies": {"a": {"epsilon": 2}}}, ValueError, "expected a probability"),
+        ({"policies": {"a": {"lift": -1}}}, ValueError, "lift=-1 of policy 'a'"),
         ({"n_shown": 0}, ValueError, "n_shown"),
     ],
 )
