@@ -43,6 +43,8 @@ POLICIES = {
     "greedy": {},
     "popularity first": {"plays_first": True},
     "epsilon-greedy": {"epsilon": 0.05},
+    "ucb": {"explore": "ucb", "strength": 1.0},
+    "thompson": {"explore": "thompson", "strength": 0.1},
     "shown": SHOWN,
     "shown, lift": SHOWN | {"lift": 0.3},
     "shown, ucb": SHOWN | {"explore": "ucb", "strength": 0.5},

@@ -485,7 +485,8 @@ class ColdStartRecommender(
         ------
         TypeError
             If `return_cov` is set and the regressor has no posterior: it does not end
-            in a ridge, a linear regression or a kernel ridge.
+            in a ridge, a linear regression, a kernel ridge or a network that held
+            items out.
 
         Notes
         -----
@@ -502,6 +503,13 @@ class ColdStartRecommender(
         recommender is saved. Until then the recommender keeps the training items. With
         `group_level` all of this describes groups, and understates the uncertainty of
         items.
+
+        For a `CNNFactorRegressor`, :math:`\Sigma` is taken from the errors of the items
+        that it held out, at least 20 of them. The variance of an item is affine in the
+        variance of the mean of its windows, so that a song whose windows differ is less
+        sure. Both coefficients are fitted to the squared errors of the same items. The
+        training was stopped by these items, so the deviations of new items can be too
+        small.
         """
         if return_cov:
             factors = self.predict_factors(X)

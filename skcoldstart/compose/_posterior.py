@@ -23,6 +23,11 @@ from skcoldstart.compose._linear import (
 )
 from skcoldstart.compose._regressors import features_and_head, last_step
 from skcoldstart.compose._targets import compress_norms
+from skcoldstart.compose._windows import (
+    FEWEST_HELD,
+    covariance_of_windows,
+    learn_from_windows,
+)
 
 __all__ = ["PosteriorMixin"]
 
@@ -104,10 +109,13 @@ class PosteriorMixin(FactorScoresMixin):
         if "reason" in state:
             raise TypeError(
                 f"Predictions have no covariances: {state['reason']}. Expected a "
-                "regularized Ridge, RidgeCV, LinearRegression or KernelRidge, alone or "
-                "at the end of a Pipeline, and a factorizer such as WMF()."
+                "regularized Ridge, RidgeCV, LinearRegression, KernelRidge or "
+                "CNNFactorRegressor, alone or at the end of a Pipeline, and a "
+                "factorizer such as WMF()."
             )
         F, head = features_and_head(self.regressor_, X)
+        if "windows" in state:
+            return covariance_of_windows(head, F, state)
         if isinstance(head, KernelRidge):
             return _kernel_covariance(head, F, state)
         scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
@@ -148,6 +156,14 @@ def _why_none(recommender: Any) -> str | None:
     head = last_step(recommender.regressor_)
     if not hasattr(recommender, "user_factors_"):
         return f"{type(recommender.factorizer_).__name__} does not decode linearly"
+    if hasattr(head, "held_out_"):
+        n_held = len(head.held_out_)
+        if n_held >= FEWEST_HELD:
+            return None
+        return (
+            f"the network held {n_held} items out, and {FEWEST_HELD} are needed to see "
+            "its errors; use a larger validation_fraction"
+        )
     if not isinstance(head, (*LINEAR_REGRESSORS, KernelRidge)):
         return f"the regressor ends in {type(head).__name__}"
     try:
@@ -183,6 +199,9 @@ def _learn_posterior(
     expensive parts are computed in the prediction.
     """
     head = last_step(recommender.regressor_)
+    if hasattr(head, "held_out_"):
+        users = recommender.user_factors_[:, : targets.shape[1]]
+        return learn_from_windows(head, F, targets, users)
     F = F if hasattr(F, "shape") else np.asarray(F)
     rng = np.random.default_rng(0)
     w = np.ones(len(targets)) if weight is None else np.asarray(weight, np.float64)

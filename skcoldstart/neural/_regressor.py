@@ -131,6 +131,10 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of passes.
     target_mean_ : ndarray of shape (n_outputs,)
         Mean target, predicted for items without frames.
+    held_out_ : ndarray of shape (n_held_out,)
+        Rows of `X` that were held out to stop the training.
+
+        .. versionadded:: 0.2
     n_features_in_ : int
         Number of features of a frame.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -477,18 +481,24 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             training.train_net(net, self, data, seed, epochs)
         except KeyboardInterrupt:
             if self.warm_start:
-                self._keep(net, scale, targets, one_output)
+                self._keep(net, scale, targets, one_output, held_out)
             raise
-        self._keep(net, scale, targets, one_output)
+        self._keep(net, scale, targets, one_output, held_out)
         return self
 
     def _keep(
-        self, net: Any, scale: TargetScale, targets: np.ndarray, one_output: bool
+        self,
+        net: Any,
+        scale: TargetScale,
+        targets: np.ndarray,
+        one_output: bool,
+        held_out: np.ndarray,
     ) -> None:
         """Set the fitted attributes."""
         self.net_ = net
         self.history_ = net.history
         self.n_iter_ = len(net.history)
+        self.held_out_ = held_out
         self.target_mean_ = scale.mean.astype(targets.dtype)
         self._scale = scale
         self._window = self.window
