@@ -83,7 +83,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
     A regressor is fitted to log(1 + popularity) of the training items that anybody
     played, and its prediction is the score: as a part of a `BlendRecommender` it says
-    how much popularity helps, beside what each user likes.
+    how much popularity helps, in addition to what each user likes.
 
     Examples
     --------
