@@ -63,10 +63,10 @@ class ColdStartRecommender(
     MetaEstimatorMixin,
     BaseEstimator,
 ):
-    r"""Recommend items that nobody has played, from what they are.
+    r"""Recommend items that nobody has played, from their content.
 
-    The plays of known items are factorized; a regressor learns to predict an item's
-    latent factors from its content; a new item is scored for every user by the
+    The plays of known items are factorized, and a regressor learns to predict the
+    factors of an item from its content. The score of a new item for a user is the
     product of predicted item factors and user factors.
 
     .. versionadded:: 0.1
