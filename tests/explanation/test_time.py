@@ -140,5 +140,5 @@ def test_users_keep_their_names_and_frames_without_seconds_are_counted(world):
 
 def test_models_without_sound_are_refused(world):
     X, y = np.eye(4), np.eye(4)
-    with pytest.raises(TypeError, match="gets no frames to pool"):
+    with pytest.raises(TypeError, match="receives no frames to pool"):
         explain(ContentKNNRecommender().fit(X, y), X, [0], by="time")
