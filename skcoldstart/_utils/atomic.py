@@ -25,10 +25,10 @@ _LONGEST_STEM = 200  # bytes of the target's name; file systems allow 255 in tot
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield the name of a temporary file and rename the file when the block succeeds.
 
-    A link stays a link, and the target keeps its mode. Temporary files of killed
-    writers of the same target are removed.
+    ``~`` is the home of the user. A link stays a link, and the target keeps its mode.
+    Temporary files of killed writers of the same target are removed.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(os.path.expanduser(path)))
     mode = _mode(target)
     prefix = f".{os.fsdecode(os.fsencode(target.name)[:_LONGEST_STEM])}."
     _sweep(target.parent, prefix)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.cached import cached_property
+from skcoldstart._utils.paths import check_regular_file
 from skcoldstart.audio._items import check_waveform, is_missing, is_path
 from skcoldstart.audio._reading import Reading
 
@@ -66,10 +67,11 @@ def file_content(path: str | bytes) -> str:
     digest = hashlib.blake2b(digest_size=16)
     buffer = np.empty(_CHUNK_BYTES, np.uint8)
     try:
+        check_regular_file(os.fsdecode(path))  # a pipe would block, a device has no end
         with open(path, "rb", buffering=0) as file:
             while n_read := file.readinto(buffer.data):
                 digest.update(block_sums(buffer[:n_read]).data)
-    except OSError:
+    except (OSError, ValueError):
         return ""
     return digest.hexdigest()
 

@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.paths import check_regular_file
 from skcoldstart.audio._musicnn import LAYERS, load_musicnn
 from skcoldstart.audio._spectrum import MelBands
 
@@ -145,7 +145,7 @@ class CallableVectors:
 
 def file_digest(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file, which identifies the network of stored vectors."""
-    with Path(path).open("rb") as file:
+    with check_regular_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

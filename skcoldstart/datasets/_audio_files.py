@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._files import check_path
 from skcoldstart.datasets._frames import rows_of
 from skcoldstart.datasets._names import AUDIO_SUFFIXES, NameIndex, some
 from skcoldstart.datasets._tables import one_spelling

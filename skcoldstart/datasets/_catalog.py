@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._scores.plays import labelled
+from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._audio_files import (
     AudioFolder,
@@ -17,7 +18,6 @@ from skcoldstart.datasets._audio_files import (
     NamedFiles,
     file_names,
 )
-from skcoldstart.datasets._files import check_path
 from skcoldstart.datasets._frames import read_frame, rows_of, take_frame
 from skcoldstart.datasets._ids import as_ids
 from skcoldstart.datasets._names import NameIndex, near_miss, some

@@ -2,25 +2,22 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from skcoldstart._utils.paths import check_regular_file
 
 __all__ = [
     "MOST_EXPANSION",
     "begins_with",
     "check_npy",
-    "check_path",
-    "check_regular_file",
     "named_damage",
     "open_bytes",
     "open_npz",
@@ -57,29 +54,6 @@ _BINARY = {
     b"\xfe\xff": "UTF-16 text",
     b"\x80": "a pickle",
 }
-
-
-def check_path(path: Any, name: str = "path") -> Path:
-    """Return a path with its ``~`` expanded; refuse what is none."""
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        kind = type(path).__name__
-        if isinstance(path, io.IOBase):
-            raise TypeError(
-                f"{name} is an open file or buffer ({kind}); expected a path. Write "
-                "it to a file, or read it into a dataframe."
-            )
-        raise TypeError(f"{name} is {path!r:.80} ({kind}); expected a path.")
-    return Path(os.fsdecode(path)).expanduser()
-
-
-def check_regular_file(path: str | os.PathLike[str]) -> Path:
-    """Refuse what would block or is no file."""
-    place = check_path(path)
-    mode = place.stat().st_mode
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise ValueError(f"{path} is {kind}; expected a file.")
-    return place
 
 
 def begins_with(path: str | os.PathLike[str], magic: bytes) -> bool:

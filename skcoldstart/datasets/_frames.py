@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.datasets._files import begins_with, check_path
+from skcoldstart._utils.paths import check_path
+from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._parquet import PARQUET, parquet, parquet_files
 from skcoldstart.datasets._tables import (
     find_columns,

@@ -11,8 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import check_path
 from skcoldstart.datasets._frames import column_names, is_text
 from skcoldstart.datasets._pairs import PairCounts, ordered
 from skcoldstart.datasets._tables import find_columns, read_rows

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._blocks import (
     ROWS,
     Block,
@@ -18,7 +19,7 @@ from skcoldstart.datasets._blocks import (
     require_pyarrow,
 )
 from skcoldstart.datasets._csv import csv_blocks
-from skcoldstart.datasets._files import begins_with, check_path
+from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._ids import Coded
 from skcoldstart.datasets._parquet import PARQUET, parquet_blocks, parquet_files
 

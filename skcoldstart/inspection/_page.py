@@ -42,7 +42,7 @@ def write_page(
     `details` (n_items,), `audio` (n_items,), `reasons` and `moments` n_items lists.
     """
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
-    folder = Path(path).resolve().parent
+    folder = Path(path).expanduser().resolve().parent
     data = {
         "title": readable(title),
         "units": UNITS,
@@ -88,7 +88,7 @@ def clip_url(path: Any, folder: Path) -> str | None:
     """Return the link from a page in `folder` to an audio file."""
     if is_missing([path])[0] or path == "":
         return None
-    absolute = os.path.abspath(os.fsdecode(path))
+    absolute = os.path.abspath(os.path.expanduser(os.fsdecode(path)))
     try:
         relative = os.path.relpath(absolute, folder)
     except ValueError:  # on another drive than the page

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 import skcoldstart
 from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
 from skcoldstart.persistence._encoding import Decoder, Encoder
 
@@ -97,7 +98,7 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
         arrays[_DOCUMENT] = np.frombuffer(document, np.uint8)
     else:
         texts[_DOCUMENT] = document.decode()
-    _write(_place(path), arrays, texts)
+    _write(check_path(path), arrays, texts)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -150,7 +151,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     regular expressions, such as ``token_pattern`` of a vectorizer, that take very long.
     The SHA-256 of each array detects damage; it is not a signature.
     """
-    place = _place(path)
+    place = check_path(path)
     name = str(place)
     if not place.is_file():
         raise FileNotFoundError(f"There is no file {name!r}.")
@@ -186,10 +187,6 @@ def load_model(path: str | os.PathLike[str]) -> Any:
             f"Set it with set_params if you want it."
         )
     return estimator
-
-
-def _place(path: str | os.PathLike[str]) -> Path:
-    return Path(os.fsdecode(path)).expanduser()
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import check_path, check_regular_file
 
 __all__ = ["Export", "export", "load_export"]
 
@@ -139,7 +140,7 @@ def export(
         "n_users": len(users),
         "n_components": items.shape[1],
     }
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / str(manifest["file"])) as file:
         file.write(data)
@@ -178,39 +179,46 @@ def load_export(folder: str | os.PathLike[str]) -> Export:
     --------
     export : Writes the folder.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     for attempt in (1, 2):
         manifest = _read_manifest(folder)
         try:
-            data = (folder / manifest["file"]).read_bytes()
+            data = check_regular_file(folder / manifest["file"]).read_bytes()
             break
         except (
             FileNotFoundError
         ):  # replaced in the meantime: the new manifest names another file
             if attempt == 2:
                 raise
+    file = folder / manifest["file"]
     if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
         raise ValueError(
-            f"{folder / manifest['file']} is not the file that {MANIFEST} names: its "
-            "SHA-256 differs. Export the model again."
+            f"{file} is not the file that {MANIFEST} names: its SHA-256 differs. "
+            "Export the model again."
         )
-    arrays = load(data)
-    return Export(
-        arrays["item_factors"],
-        arrays["user_factors"],
-        _decoded(arrays, "item_ids"),
-        _decoded(arrays, "user_ids"),
-        manifest,
-    )
+    try:
+        arrays = load(data)
+        items, users = arrays["item_factors"], arrays["user_factors"]
+        ids = _decoded(arrays, "item_ids"), _decoded(arrays, "user_ids")
+    except (KeyError, SafetensorError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not a whole file of export: {error}") from error
+    if (len(items), len(users)) != tuple(map(len, ids)):
+        raise ValueError(
+            f"{file} holds {len(items)} items and {len(users)} users, but "
+            f"{len(ids[0])} and {len(ids[1])} names. Export the model again."
+        )
+    return Export(items, users, *ids, manifest)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = json.loads(check_regular_file(folder / MANIFEST).read_text("utf-8"))
         known = manifest["format"] == FORMAT and manifest["version"] <= VERSION
-        plain = manifest["file"] == os.path.basename(manifest["file"])
+        name, _ = manifest["file"], manifest["sha256"]
+        plain = name == os.path.basename(name)
     except (KeyError, TypeError, ValueError):  # also invalid JSON or UTF-8
         known = plain = False
     if not (known and plain):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skcoldstart import MelSpectrogram
+from skcoldstart import MelSpectrogram, MFCCExtractor
 from skcoldstart._kernels.checksum import BLOCK_BYTES, block_sums, first_changed
 from skcoldstart.audio import AudioReadError, _pyav, _store
 from tests.audio.conftest import assert_same_frames
@@ -150,6 +150,18 @@ def test_a_removed_store_is_an_error_that_names_it(extractor, folder, paths):
     shutil.rmtree(folder)
     with pytest.raises(FileNotFoundError, match=r"\.npy"):
         frames[0]
+
+
+@pytest.mark.parametrize("Extractor", [MelSpectrogram, MFCCExtractor])
+def test_a_pipe_or_device_among_the_files_is_a_bad_file(
+    Extractor, folder, tmp_path, no_hang
+):
+    os.mkfifo(tmp_path / "a.wav")
+    extractor = Extractor(store=folder, on_error="ignore")
+    items = [tmp_path / "a.wav", "/dev/zero", np.ones(3000, "f4")]
+    frames = extractor.fit_transform(items)
+    assert [len(item) > 0 for item in frames] == [False, False, True]
+    assert ["regular" in error.reason for error in extractor.errors_] == [True, True]
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json"])

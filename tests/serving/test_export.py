@@ -1,6 +1,8 @@
 """Exports: read back as written, without scikit-learn, whole or not at all."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from safetensors.numpy import load_file, save
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
@@ -146,6 +149,45 @@ def test_what_is_no_export_is_refused(catalog, tmp_path):
     manifest.write_bytes(b"\xff{")
     with pytest.raises(ValueError, match="is not a manifest of"):
         load_export(tmp_path)
+
+
+def test_a_damaged_export_with_a_right_checksum_is_refused(catalog, tmp_path):
+    X, y = catalog
+    export(ContentProfileRecommender().fit(X, y), tmp_path, X)
+    [factors] = tmp_path.glob("*.safetensors")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    arrays = load_file(factors)
+    names = {"item_ids": arrays["item_ids"][:-1]}
+    text = {
+        "item_ids.text": np.zeros(3, np.uint8),
+        "item_ids.offsets": np.zeros((), np.int64),
+    }
+    without = {name: value for name, value in arrays.items() if name != "item_ids"}
+    for data in (save(arrays | names), save(without), save(without | text), b"x"):
+        digest = hashlib.sha256(data).hexdigest()
+        factors.write_bytes(data)
+        changed = json.dumps(manifest | {"sha256": digest})
+        (tmp_path / "manifest.json").write_text(changed)
+        with pytest.raises(ValueError, match=r"30 items|not a whole file of export"):
+            load_export(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes")
+@pytest.mark.parametrize("name", ["manifest.json", "*.safetensors"])
+def test_a_pipe_in_place_of_an_exported_file_is_refused(name, catalog, tmp_path):
+    X, y = catalog
+    export(ContentProfileRecommender().fit(X, y), tmp_path, X)
+    [file] = tmp_path.glob(name)
+    file.unlink()
+    os.mkfifo(file)
+    reading = "import sys, skcoldstart; skcoldstart.load_export(sys.argv[1])"
+    found = subprocess.run(
+        [sys.executable, "-c", reading, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert "ValueError" in found.stderr
 
 
 def test_factors_that_are_no_numbers_in_float32_are_refused(catalog, tmp_path):

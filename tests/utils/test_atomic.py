@@ -22,6 +22,14 @@ def test_a_finished_file_replaces_the_old_one(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with atomic_write("~/a.txt", "w") as file:
+        file.write("new")
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, SystemExit])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.bin"

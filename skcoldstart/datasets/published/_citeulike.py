@@ -10,13 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._files import (
-    check_path,
-    check_regular_file,
-    open_bytes,
-    open_npz,
-    read_lines,
-)
+from skcoldstart._utils.paths import check_path, check_regular_file
+from skcoldstart.datasets._files import open_bytes, open_npz, read_lines
 
 __all__ = ["load_citeulike"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.datasets._files import MOST_EXPANSION, begins_with, check_path
+from skcoldstart._utils.paths import check_path
+from skcoldstart.datasets._files import MOST_EXPANSION, begins_with
 
 __all__ = ["HDF5", "open_hdf5", "require_dataset", "texts"]
 

@@ -11,12 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets._files import (
-    check_path,
-    check_regular_file,
-    named_damage,
-    read_lines,
-)
+from skcoldstart._utils.paths import check_path, check_regular_file
+from skcoldstart.datasets._files import named_damage, read_lines
 
 __all__ = ["load_hetrec"]
 

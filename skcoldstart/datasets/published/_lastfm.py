@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
-from skcoldstart.datasets._files import check_path, check_regular_file, named_damage
+from skcoldstart.datasets._files import named_damage
 from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets.published._sqlite import Database, open_database
 from skcoldstart.datasets.published._tags import rows_by_name, tag_table

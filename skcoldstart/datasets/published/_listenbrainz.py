@@ -12,14 +12,10 @@ from typing import IO, Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import (
-    check_path,
-    check_regular_file,
-    open_bytes,
-    read_lines,
-)
+from skcoldstart.datasets._files import open_bytes, read_lines
 
 __all__ = ["load_listenbrainz"]
 

@@ -13,8 +13,9 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import validate_params
-from skcoldstart.datasets._files import check_npy, check_path, check_regular_file
+from skcoldstart.datasets._files import check_npy
 
 __all__ = ["load_melon"]
 

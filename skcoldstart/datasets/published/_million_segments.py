@@ -13,15 +13,11 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skcoldstart._sequences.ragged import RaggedArray
+from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._files import (
-    begins_with,
-    check_path,
-    check_regular_file,
-    open_npz,
-)
+from skcoldstart.datasets._files import begins_with, open_npz
 from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets.published._million_songs import rows_of
 

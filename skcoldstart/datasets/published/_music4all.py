@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._catalog import load_catalog
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import check_path
 from skcoldstart.datasets._frames import read_frame
 
 __all__ = ["load_music4all"]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.datasets._files import begins_with, check_regular_file
+from skcoldstart._utils.paths import check_regular_file
+from skcoldstart.datasets._files import begins_with
 
 __all__ = ["SQLITE", "Database", "open_database"]
 

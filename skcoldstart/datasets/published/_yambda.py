@@ -10,10 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
 from skcoldstart.datasets._blocks import ROWS
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import check_path, check_regular_file
 from skcoldstart.datasets._parquet import GROUP_BY_GROUP, parquet
 
 __all__ = ["load_yambda", "load_yambda_embeddings"]

@@ -12,10 +12,10 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 
 from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.threads import one_blas_thread
-from skcoldstart.datasets._files import check_path
 from skcoldstart.datasets._frames import frame_of
 from skcoldstart.datasets.synthetic._annotations import draw_release_dates, draw_tags
 from skcoldstart.datasets.synthetic._listeners import (
