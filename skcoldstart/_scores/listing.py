@@ -33,6 +33,7 @@ from skcoldstart._scores.user_names import (
     places_of,
     users_by_name,
 )
+from skcoldstart._utils.missing import refuse_masked
 
 __all__ = ["exported_factors", "listeners_of_items", "recommend_items"]
 
@@ -178,6 +179,9 @@ def _source(
     given = {"item_factors": item_factors, "user_factors": user_factors}
     for name, factors in given.items():
         if factors is not None:
+            refuse_masked(factors, name)
+            if name == "item_factors":
+                check_same_items(X, factors, input_name=name)
             given[name] = check_array(
                 factors,
                 accept_sparse="csr",

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._utils.missing import refuse_masked
+
 __all__ = [
     "CallableScores",
     "DenseScores",
@@ -343,6 +346,7 @@ def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:
     """Return the recommender in a search or Pipeline, and the content it receives."""
     from sklearn.pipeline import Pipeline
 
+    refuse_masked(X, "X")
     if hasattr(recommender, "best_estimator_"):
         return open_recommender(recommender.best_estimator_, X)
     if isinstance(recommender, Pipeline):
@@ -363,6 +367,8 @@ def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
 
     Shapes: `groups` (n_items,), used if the recommender takes them.
     """
+    if groups is not None:
+        check_same_items(X, groups, input_name="groups")  # steps may drop the index
     recommender, X = open_recommender(recommender, X)
     params = {"groups": groups} if takes_groups(recommender) else {}
     if hasattr(recommender, "read_scores"):

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._utils.missing import refuse_masked, unmasked
 from skcoldstart._utils.sk import _num_samples
 
 __all__ = [
@@ -46,6 +47,7 @@ def count_items(X: Any, *, input_name: str = "X") -> int:
     """Count the items of X, which may be any container of rows."""
     if isinstance(X, (str, bytes, os.PathLike)):
         check_item_sequence(X, input_name=input_name)
+    refuse_masked(X, input_name)
     n_items = _num_samples(X)
     if n_items == 0:
         raise ValueError(f"{input_name} has no items; at least one is required.")
@@ -118,13 +120,14 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
         )
     if hasattr(X, "iloc") and X.ndim == 2:
         X = X.to_numpy()
-    elif hasattr(X, "__array__") and not isinstance(X, np.ndarray):
+    refuse_masked(X, input_name)
+    if hasattr(X, "__array__") and not isinstance(X, np.ndarray):
         X = np.asarray(X)
     X = check_item_sequence(X, input_name=input_name)
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim > 1:
         X = X.astype(np.float64)
     if not isinstance(X, np.ndarray) or X.dtype == object:
-        items = [np.asarray(item) for item in X]
+        items = [unmasked(item, f"Item {i} of X") for i, item in enumerate(X)]
         flat = all(item.ndim == 1 and item.size for item in items)
         if flat and len({item.size for item in items}) == 1:
             X = np.stack(items)

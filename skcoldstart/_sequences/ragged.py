@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._sequences.windows import window_array, window_bounds
+from skcoldstart._utils.missing import refuse_masked, unmasked
 
 __all__ = ["LazySequence", "RaggedArray"]
 
@@ -64,6 +65,7 @@ class RaggedArray:
     index: Any = None
 
     def __init__(self, values: Any, offsets: Any) -> None:
+        refuse_masked(values, "values")
         values = np.asanyarray(values)
         offsets = np.asarray(offsets)
         if values.ndim == 0:
@@ -110,7 +112,7 @@ class RaggedArray:
             return items if dtype is None else items.astype(dtype)
         if isinstance(items, np.ndarray) and items.dtype != object:
             return cls._from_array(items, dtype)
-        arrays = [np.asarray(item) for item in items]
+        arrays = [unmasked(item, f"Item {i}") for i, item in enumerate(items)]
         if not arrays:
             return cls(np.empty(0, dtype=dtype or np.float64), np.zeros(1, np.int64))
         model = next((a for a in arrays if a.size), arrays[0])

@@ -13,6 +13,7 @@ __all__ = [
     "nan_mean",
     "refuse_masked",
     "refuse_missing",
+    "unmasked",
     "with_place",
 ]
 
@@ -76,9 +77,16 @@ def refuse_masked(values: Any, input_name: str) -> None:
         )
 
 
+def unmasked(values: Any, input_name: str) -> np.ndarray:
+    """Return values as an array; refuse a masked array that hides some of them."""
+    refuse_masked(values, input_name)
+    return np.asarray(values)
+
+
 @contextmanager
 def name_missing_content(X: Any) -> Iterator[None]:
-    """Add the row and column to an estimator's error about NaN or infinity in X."""
+    """Refuse a masked X; add row and column to errors about NaN or infinity in it."""
+    refuse_masked(X, "X")
     try:
         yield
     except ValueError as error:

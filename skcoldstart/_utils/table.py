@@ -19,7 +19,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _column(values: list) -> np.ndarray:
-    """Return values as an array; numbers next to text stay numbers."""
+    """Return values as a 1-D array; numbers next to text stay numbers."""
     n_text = sum(isinstance(value, str) for value in values)
-    mixed = 0 < n_text < len(values)
+    mixed = 0 < n_text < len(values) or any(isinstance(v, tuple) for v in values)
     return np.fromiter(values, object, len(values)) if mixed else np.asarray(values)

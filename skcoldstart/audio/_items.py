@@ -7,6 +7,7 @@ import numpy as np
 
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._utils.missing import refuse_masked
 
 __all__ = ["check_audio_items", "check_waveform", "is_missing", "is_path"]
 
@@ -64,6 +65,7 @@ def is_missing(item: Any) -> bool:
 def check_waveform(index: int, item: Any) -> np.ndarray:
     """Return an item as a 1-D floating array, or reject its type or shape."""
     _refuse_pair(index, item)
+    refuse_masked(item, f"Item {index} of X")
     try:
         waveform = np.asarray(item)
     except (TypeError, ValueError) as error:

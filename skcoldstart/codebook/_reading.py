@@ -7,6 +7,7 @@ import numpy as np
 
 from skcoldstart._sequences.checks import check_frames, check_item_sequence
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._utils.missing import unmasked
 
 __all__ = ["check_codes", "read_codes", "read_frames"]
 
@@ -69,7 +70,7 @@ def check_codes(
 def _join_codes(items: Any, first_item: int) -> RaggedArray:
     arrays = []
     for i, item in enumerate(items, first_item):
-        codes = np.asarray(item)
+        codes = unmasked(item, f"Item {i} of X")
         if codes.size == 0:
             codes = np.empty(0, np.int64)
         _refuse_other_than_codes(codes, i)

@@ -15,6 +15,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import RecommenderMixin, check_training_plays
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import (
     LowRankScores,
     ScoreSource,
@@ -203,6 +204,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         """
         parts = self._parts()
         plays = check_training_plays(self, X, y, user_ids=user_ids)
+        check_same_items(X, groups, input_name="groups")
         routed = self._route(params, groups)
 
         def fitted(rows: Any, plays: Any, share: Callable[[Any], Any]) -> list[Any]:
@@ -276,6 +278,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         """
         check_is_fitted(self)
         count_items(X)
+        check_same_items(X, groups, input_name="groups")
         if self._is_low_rank():
             return LowRankScores(self.predict_factors(X), self.user_factors_)
         used = np.flatnonzero(self.weights_)
@@ -305,6 +308,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         """
         check_is_fitted(self)
         count_items(X)
+        check_same_items(X, groups, input_name="groups")
         factors = []
         for m in np.flatnonzero(self.weights_):
             recommender, rows = open_recommender(self.recommenders_[m], X)

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._utils.missing import name_missing_content
+from skcoldstart._utils.missing import name_missing_content, refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 
 __all__ = ["ContentScaler", "KernelFeatures"]
@@ -165,6 +166,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _learn(self, X: Any, y: Any) -> Any:
         """Fit all steps and return the validated table."""
+        check_same_items(X, y)
         table = self._table(X, reset=True)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
@@ -373,6 +375,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
 def _unit_targets(y: Any, *, n_items: int) -> sp.csr_array | None:
     """Return plays or factors of items as rows of unit length."""
+    refuse_masked(y, "y")
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None)
     if y.ndim != 2 or y.shape[1] < 2:
         return None

@@ -15,7 +15,11 @@ from skcoldstart._recommender import (
     weigh_plays,
 )
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.missing import name_missing_content, refuse_missing
+from skcoldstart._utils.missing import (
+    name_missing_content,
+    refuse_masked,
+    refuse_missing,
+)
 from skcoldstart._utils.sk import (
     HasMethods,
     StrOptions,
@@ -173,6 +177,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
     def _values(self, X: Any, *, reset: bool) -> list[Hashable]:
         """Return the value of each item selected by `on`."""
+        refuse_masked(X, "X")
         if callable(self.on):
             column, what = self.on(X), "The value that on returned"
             if np.shape(column) != (count_items(X),):

@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 
 from skcoldstart._scores.recommendations import Recommendations, masked_lists
 from skcoldstart._scores.usage import unit_rows
-from skcoldstart._utils.missing import refuse_missing
+from skcoldstart._utils.missing import refuse_masked, refuse_missing
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, validate_params
 from skcoldstart._utils.table import table_of
 
@@ -115,6 +115,7 @@ def diversify(
     [[0, 2, 1]]
     """
     listed, values = _check_lists(items, scores)
+    refuse_masked(vectors, "vectors")
     unit = unit_rows(check_array(vectors, dtype=np.float64, input_name="vectors"))
     if listed.max(initial=-1) >= len(unit):
         raise ValueError(

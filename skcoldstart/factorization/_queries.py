@@ -7,12 +7,14 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.recommendations import masked_lists
 from skcoldstart._scores.sources import LowRankScores
 from skcoldstart._scores.top_n import check_indices, top_n_per_user
 from skcoldstart._scores.usage import similar_rows, usage_coordinates
 from skcoldstart._scores.user_names import users_by_name
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._prior import fold_in_around
@@ -118,6 +120,7 @@ class FactorQueriesMixin:
             ``Z @ components_``.
         """
         check_is_fitted(self)
+        refuse_masked(Z, "Z")
         Z = check_array(Z, dtype=[np.float64, np.float32], input_name="Z")
         if Z.shape[1] != self.user_factors_.shape[1]:
             raise ValueError(
@@ -192,6 +195,8 @@ class FactorQueriesMixin:
         if not (np.isfinite(strength) and strength > 0):
             raise ValueError(f"strength={strength!r}; expected a number above 0.")
         plays = self._check_plays(Y, reset=False)  # type: ignore[attr-defined]
+        refuse_masked(prior, "prior")
+        check_same_items(Y, prior, input_name="prior", first_name="Y")
         prior = check_array(
             prior,
             dtype=[np.float64, np.float32],

@@ -11,8 +11,7 @@ from sklearn.model_selection import check_cv
 
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._utils.sk import _num_samples
+from skcoldstart._sequences.checks import check_item_sequence, count_items
 from skcoldstart._utils.table import table_of
 from skcoldstart._utils.warning import warn
 from skcoldstart.model_selection._validation import check_splits_rows
@@ -115,7 +114,7 @@ def content_leakage_check(
     if not sp.issparse(X):
         check_item_sequence(X)
     check_splits_rows(cv)
-    n_items = _num_samples(X)
+    n_items = count_items(X)
     plays = check_play_counts(y, n_items=n_items)
     for table, name in ((y, "y"), (typed_by, "typed_by")):
         check_same_items(X, table, input_name=name)

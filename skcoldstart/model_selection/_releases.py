@@ -9,10 +9,11 @@ import scipy.sparse as sp
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_users
-from skcoldstart._scores.user_names import users_by_name
+from skcoldstart._scores.user_names import check_user_names, users_by_name
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import table_of
@@ -136,6 +137,8 @@ def release_curve(
     policies = POLICIES if policies is None else policies
     for name, options in policies.items():
         _check_options(name, options)
+    check_same_items(X, y)
+    check_user_names(model, y)
     recommender, X = open_recommender(model, X)
     check_is_fitted(recommender)
     if not hasattr(recommender, "refine_factors"):

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._sequences.checks import check_frames
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
@@ -437,6 +438,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         if known:
             check_same_network(self, self._built_with)
+        check_same_items(X, usage, input_name="usage")
         user_factors, usage = check_usage(
             user_factors,
             usage,

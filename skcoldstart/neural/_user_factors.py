@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._utils.missing import refuse_masked
 
 __all__ = ["UserFactors", "check_usage"]
 
@@ -84,6 +85,7 @@ def check_usage(
         )
     if isinstance(user_factors, UserFactors):
         user_factors = user_factors.array
+    refuse_masked(user_factors, "user_factors")
     factors = check_array(
         user_factors, dtype=[np.float32, np.float64], input_name="user_factors"
     )

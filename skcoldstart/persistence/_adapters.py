@@ -4,6 +4,7 @@ The dicts come from a file, and nothing in them is trusted.
 """
 
 import datetime
+import decimal
 import os
 import pathlib
 import uuid
@@ -215,6 +216,12 @@ def _make_spline(**parts: Any) -> Any:
     return BSpline(**parts)
 
 
+def _make_stamp(text: str) -> Any:
+    import pandas as pd
+
+    return pd.Timestamp(text)
+
+
 def _scorer_parts(scorer: Any) -> dict[str, Any]:
     names = ("metrics", "average", "users", "chunk_size", "random_state")
     return {name: getattr(scorer, name) for name in names}
@@ -244,6 +251,12 @@ _ADAPTERS = {
     "uuid": _text_of(uuid.UUID),
     "date": _text_of(datetime.date.fromisoformat, datetime.date.isoformat),
     "time": _text_of(datetime.datetime.fromisoformat, datetime.datetime.isoformat),
+    "stamp": _text_of(_make_stamp, lambda stamp: stamp.isoformat()),
+    "moment": Adapter(
+        lambda moment: {"text": str(moment), "unit": np.datetime_data(moment.dtype)},
+        lambda text, unit: np.datetime64(text, unit),
+    ),
+    "decimal": _text_of(decimal.Decimal),
     "bytes": _text_of(bytes.fromhex, bytes.hex),
     "masked": Adapter(_masked_parts, lambda data, mask: np.ma.array(data, mask=mask)),
     "tree": Adapter(_tree_parts, _make_tree),
@@ -266,6 +279,8 @@ _KIND_OF = {
         ("date", datetime.date),
         ("time", datetime.datetime),
         ("bytes", bytes),
+        ("decimal", decimal.Decimal),
+        ("moment", np.datetime64),
         ("masked", np.ma.MaskedArray),
         ("scorer", type(recommendation_scorer)),
     )
@@ -273,6 +288,8 @@ _KIND_OF = {
     "sklearn.tree._tree.Tree": "tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": "predictor",
     "scipy.interpolate._bsplines.BSpline": "spline",
+    "pandas._libs.tslibs.timestamps.Timestamp": "stamp",
+    "pandas.Timestamp": "stamp",  # from pandas 3 on
 }
 
 

@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 from skcoldstart._scores.recommendations import masked_lists
 from skcoldstart._scores.sources import LowRankScores
 from skcoldstart._scores.top_n import top_n_per_user
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
 from skcoldstart._utils.threads import n_kernel_threads
 
@@ -309,6 +310,7 @@ def _faiss(
 
 
 def _as_vectors(vectors: Any, name: str) -> np.ndarray:
+    refuse_masked(vectors, name)
     return check_array(vectors, dtype=np.float32, order="C", input_name=name)
 
 
@@ -320,6 +322,7 @@ def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | No
         lists = [np.asarray(rows, np.int64).ravel() for rows in exclude]
         if not any(len(rows) == n_vectors and set(rows) <= {0, 1} for rows in lists):
             return _table_of(lists, n_vectors)
+    refuse_masked(exclude, "exclude")
     table = sp.csr_array(
         check_array(exclude, accept_sparse="csr", input_name="exclude")
     )

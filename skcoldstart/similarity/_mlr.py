@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import RecommenderMixin
-from skcoldstart._sequences.checks import count_items
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
@@ -309,15 +309,14 @@ class MLRSimilarity(
             and irrelevant items, or `n_components` is too large or set together with
             `diagonal`.
         """
-        n_items = count_items(X)
         plays, labels = check_target(self, X, y, relevance, user_ids)
         group_of = group_codes(groups, X)
+        if relevance is not None:
+            relevance = check_relevance(relevance, X)
         with name_missing_content(X):
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         n_components = self._check_rank(X.shape)
         rng = check_random_state(self.random_state)
-        if relevance is not None:
-            relevance = check_relevance(relevance, n_items)
         found = find_relevant(
             plays,
             labels,
@@ -470,6 +469,7 @@ class MLRSimilarity(
         """
         check_is_fitted(self)
         if holds_labels(y):
+            check_same_items(X, y)
             Z = self._embed(X)
             return label_precision(Z, check_labels(y, len(Z)))
         return super().score(X, y)

@@ -8,9 +8,10 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcoldstart._recommender import check_training_plays
-from skcoldstart._scores.item_labels import check_groups
+from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import check_one_row_per_item, count_items
+from skcoldstart._utils.missing import refuse_masked
 
 __all__ = [
     "check_labels",
@@ -40,12 +41,15 @@ def check_target(
             )
         return None, None
     if holds_labels(y):
+        refuse_masked(X, "X")
+        check_same_items(X, y)
         return None, check_labels(y, count_items(X))
     return check_training_plays(estimator, X, y, user_ids=user_ids), None
 
 
 def check_labels(y: Any, n_items: int) -> np.ndarray:
     """Return class labels as codes from 0."""
+    refuse_masked(y, "y")
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_one_row_per_item(y.shape, n_items, columns="")
     check_classification_targets(y)
@@ -60,8 +64,13 @@ def group_codes(groups: Any, X: Any) -> np.ndarray:
     return np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int32)
 
 
-def check_relevance(relevance: Any, n_items: int) -> sp.csr_array:
-    """Return a square table with an entry for each relevant pair."""
+def check_relevance(relevance: Any, X: Any) -> sp.csr_array:
+    """Return a square table with an entry for each relevant pair of items of X."""
+    n_items = count_items(X)
+    refuse_masked(X, "X")
+    refuse_masked(relevance, "relevance")
+    for table in (relevance, getattr(relevance, "T", None)):
+        check_same_items(X, table, input_name="relevance")
     table = sp.csr_array(
         check_array(relevance, accept_sparse="csr", input_name="relevance")
     )

@@ -1,6 +1,7 @@
 """Files of fitted estimators: the same values, whole or not at all."""
 
 import datetime
+import decimal
 import os
 import resource
 import subprocess
@@ -9,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from joblib import Memory
@@ -75,6 +77,9 @@ def test_parameters_of_every_kind_survive(path):
         "paths": [Path("a") / "b", Path(os.fsdecode(b"caf\xe9"))],
         "ids": [uuid.UUID(int=5), datetime.date(2020, 1, 2), b"\x00\xff"],
         "time": datetime.datetime(2020, 1, 2, 3, tzinfo=datetime.UTC),
+        "stamps": [pd.Timestamp("2020-01-02 03:04:05.000000006", tz="UTC")],
+        "moments": [np.datetime64("2020-01-02"), np.datetime64(7, "25s")],
+        "decimal": decimal.Decimal("1.10"),
         "surrogate \udce9": "\udce9",
     }
     wmf.extra_ = arrays | plain

@@ -8,15 +8,20 @@ from sklearn.model_selection import GroupKFold
 from skcoldstart import (
     WMF,
     ColdStartRecommender,
+    ColdStartRecommenderCV,
     ContentProfileRecommender,
+    FactorTargetEncoder,
     MLRSimilarity,
     PopularityRecommender,
     RandomRecommender,
+    export,
     make_recommendation_scorer,
+    make_recommender,
+    recommend,
     recommendation_scorer,
 )
 from skcoldstart._scores.item_labels import check_same_items
-from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart.compose import ContentKNNRecommender, ContentScaler
 from skcoldstart.metrics import mean_auc, ranking_report, stratified_report
 from skcoldstart.model_selection import (
     DoubleColdSplit,
@@ -29,6 +34,7 @@ from skcoldstart.model_selection import (
     cross_validate,
     learning_curve,
     permutation_importance,
+    release_curve,
     validation_curve,
     warmup_curve,
 )
@@ -42,7 +48,28 @@ FITS = {
     "popularity": PopularityRecommender().fit,
     "random": RandomRecommender(random_state=0).fit,
     "MLR": MLRSimilarity(diagonal=True, C=1e3).fit,
+    "blend of pipelines": make_recommender("table").fit,
+    "ContentScaler": ContentScaler().fit,
+    "FactorTargetEncoder": FactorTargetEncoder(WMF(2, random_state=0)).fit,
+    "ColdStartCV": ColdStartRecommenderCV((1.0,), n_components=(2,)).fit,
 }
+
+
+def fitted(X, y, **params):
+    """Return a recommender that takes groups, behind a step that drops the index."""
+    model = make_recommender("table", groups=True)
+    return model.fit(X.to_numpy(), y.to_numpy(), groups=np.arange(N) // 3, **params)
+
+
+def factors(X, y):
+    """Return the model, and item factors labelled as y."""
+    model = ColdStartRecommender(factorizer=WMF(2, random_state=0))
+    model.fit(X.to_numpy(), y.to_numpy())
+    return model, pd.DataFrame(model.predict_factors(X.to_numpy()), y.index)
+
+
+def given_factors(call):
+    return lambda X, y: (lambda model, V: call(model, X, V))(*factors(X, y))
 
 
 def scored(scorer):
@@ -61,6 +88,29 @@ CALLS = {
         ColdStartRecommender(factorizer=WMF(2, random_state=0))
         .fit(X.to_numpy(), y.to_numpy())
         .refine_factors(X, y)
+    ),
+    "groups of a blend": lambda X, y: make_recommender("table", groups=True).fit(
+        X, y.to_numpy(), groups=pd.Series(np.arange(N) // 3, y.index)
+    ),
+    "groups to predict": lambda X, y: fitted(X, y).predict(
+        X, groups=pd.Series(np.arange(N) // 3, y.index)
+    ),
+    "groups of lists": lambda X, y: recommend(
+        fitted(X, y), X, 2, groups=pd.Series(np.arange(N) // 3, y.index)
+    ),
+    "factors of lists": given_factors(lambda m, X, V: recommend(m, X, item_factors=V)),
+    "factors to export": given_factors(
+        lambda m, X, V: export(m, "nowhere", X, item_factors=V)
+    ),
+    "labels": lambda X, y: MLRSimilarity().fit(X, pd.Series(np.arange(N) % 4, y.index)),
+    "rows of relevance": lambda X, y: MLRSimilarity().fit(
+        X, relevance=pd.DataFrame(np.eye(N), y.index)
+    ),
+    "columns of relevance": lambda X, y: MLRSimilarity().fit(
+        X, relevance=pd.DataFrame(np.eye(N), columns=y.index)
+    ),
+    "release_curve": lambda X, y: release_curve(
+        factors(X, y)[0], X, y, n_rounds=2, n_shown=2
     ),
     "cross_validate": lambda X, y: cross_validate(MODEL, X, y),
     "cross_val_score": lambda X, y: cross_val_score(MODEL, X, y),
@@ -116,6 +166,13 @@ def test_items_in_another_order_are_refused_everywhere(call, rng):
     X, y = frames(rng, ORDERS["text"])
     with pytest.raises(ValueError, match=r"same items in another order: row \d+ is '"):
         call(X, y)
+
+
+def test_expected_factors_in_another_order_are_refused(rng):
+    X, y = frames(rng, ORDERS["text"])
+    expected = pd.DataFrame(np.ones((N, 2)), X.index)
+    with pytest.raises(ValueError, match="same items in another order"):
+        WMF(2, random_state=0).fit(y).transform_with_prior(y, expected)
 
 
 @pytest.mark.parametrize("labels", ORDERS.values(), ids=ORDERS)

@@ -7,21 +7,40 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import (
     WMF,
+    AudioUnion,
+    BagOfWords,
+    CNNFactorRegressor,
     ColdStartRecommender,
+    ColdStartRecommenderCV,
     ContentProfileRecommender,
+    ContrastiveEncoder,
+    FramePooling,
+    MelSpectrogram,
+    MFCCExtractor,
     MLRSimilarity,
     OracleRecommender,
     PopularityRecommender,
+    RaggedArray,
     RandomRecommender,
+    VectorQuantizer,
+    build_index,
+    diversify,
+    explain,
+    listeners,
+    make_recommender,
+    recommend,
     recommendation_scorer,
 )
 from skcoldstart._utils.missing import is_missing
-from skcoldstart.compose import ContentKNNRecommender
+from skcoldstart.compose import ContentKNNRecommender, ContentScaler, KernelFeatures
 from skcoldstart.metrics import (
     bootstrap_interval,
     compare_paired,
@@ -151,6 +170,67 @@ MASKED = {
     "interval": lambda: bootstrap_interval(hidden(np.arange(6.0))),
     "paired": lambda: compare_paired(np.arange(6.0), hidden(np.arange(6.0))),
 }
+
+
+RECOMMENDERS = {
+    "ColdStart": ColdStartRecommender(Ridge(), WMF(2)),
+    "ColdStartCV": ColdStartRecommenderCV((1.0,), n_components=(2,)),
+    "profile": ContentProfileRecommender(),
+    "kNN": ContentKNNRecommender(),
+    "popularity": PopularityRecommender(),
+    "blend": make_recommender("table"),
+    "MLR": MLRSimilarity(n_relevant=1, diagonal=True, C=1e3),
+    "Pipeline": make_pipeline(StandardScaler(), ContentProfileRecommender()),
+}
+FRAMES = [hidden(np.ones((3, 2))), np.ones((4, 2))]
+NETWORK = {"window": 16, "hidden": (2,), "max_epochs": 1, "device": "cpu"}
+
+
+def fitted(name):
+    return clone(RECOMMENDERS[name]).fit(X, Y)
+
+
+MASKED |= {
+    "item_factors": lambda: recommend(
+        fitted("ColdStart"), X, 2, item_factors=hidden(np.ones((6, 2)))
+    ),
+    "user_factors": lambda: recommend(
+        fitted("ColdStart"), X, 2, user_factors=hidden(np.ones((5, 2)))
+    ),
+    "prior": lambda: WMF(2).fit(Y).transform_with_prior(Y, hidden(np.ones((6, 2)))),
+    "factors": lambda: WMF(2).fit(Y).inverse_transform(hidden(np.ones((6, 2)))),
+    "scaler": lambda: ContentScaler().fit(hidden(X), Y),
+    "plays of scaler": lambda: ContentScaler().fit(X, hidden(Y)),
+    "kernel": lambda: KernelFeatures(2).fit(X).transform(hidden(X)),
+    "relevance": lambda: MLRSimilarity().fit(X, relevance=hidden(np.eye(6))),
+    "labels": lambda: MLRSimilarity().fit(X, hidden(np.arange(6) % 2)),
+    "ragged": lambda: RaggedArray.from_sequence(FRAMES),
+    "values": lambda: RaggedArray(hidden(np.ones((3, 2))), [0, 3]),
+    "pooling": lambda: FramePooling().fit(FRAMES),
+    "quantizer": lambda: VectorQuantizer(2).fit(FRAMES),
+    "3-D frames": lambda: VectorQuantizer(2).fit(hidden(np.ones((2, 3, 2)))),
+    "codes": lambda: BagOfWords(4).fit([hidden(np.array([1, 2]))]),
+    "waveform": lambda: MelSpectrogram().fit_transform([hidden(np.ones(3000))]),
+    "waveform of a union": lambda: AudioUnion([("m", MFCCExtractor())]).fit_transform([
+        hidden(np.ones(3000))
+    ]),
+    "network": lambda: CNNFactorRegressor(**NETWORK).fit(FRAMES, [1.0, 2]),
+    "encoder": lambda: ContrastiveEncoder().fit(hidden(X), Y),
+    "index": lambda: build_index(hidden(X), backend="exact"),
+    "vectors": lambda: diversify([[0, 1]], [[2.0, 1.0]], hidden(X)),
+    "explanation": lambda: explain(fitted("profile"), hidden(X), [0]),
+    "leakage": lambda: content_leakage_check(hidden(X), Y),
+}
+
+
+@pytest.mark.parametrize("call", [recommend, listeners])
+@pytest.mark.parametrize("name", RECOMMENDERS)
+def test_masked_items_are_never_scored(name, call):
+    model = fitted(name)
+    with pytest.raises(ValueError, match="is a masked array that hides"):
+        call(model, hidden(X), 2)
+    with pytest.raises(ValueError, match="is a masked array that hides"):
+        (model.predict if name != "Pipeline" else model[-1].predict)(hidden(X))
 
 
 @pytest.mark.parametrize("call", MASKED.values(), ids=MASKED)

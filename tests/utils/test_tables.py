@@ -14,6 +14,11 @@ def test_rows_become_a_frame():
     pd.testing.assert_frame_equal(table_of(ROWS), pd.DataFrame(ROWS))
 
 
+def test_pairs_stay_pairs():
+    table = table_of([{"user": ("radio", 1)}, {"user": ("radio", 2)}])
+    assert table["user"].tolist() == [("radio", 1), ("radio", 2)]
+
+
 def test_rows_become_columns_where_pandas_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     columns = table_of(ROWS)
