@@ -147,7 +147,13 @@ class FramePooling(TransformerMixin, BaseEstimator):
                 np.split(row, 1 + self.delta), self._derivatives(item), strict=True
             ):
                 if len(values):
-                    part[:] = self._pool(values)
+                    with np.errstate(over="ignore"):
+                        part[:] = self._pool(values)
+            if not np.isfinite(row).all():
+                raise ValueError(
+                    f"Statistics of item {position} of X are beyond {rows.dtype}: its "
+                    f"largest value is {np.abs(item).max():g}. Scale frames down."
+                )
         return label_rows(rows, X, self)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

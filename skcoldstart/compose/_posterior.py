@@ -117,9 +117,19 @@ class PosteriorMixin(FactorScoresMixin):
         if "windows" in state:
             return covariance_of_windows(head, F, state)
         if isinstance(head, KernelRidge):
-            return _kernel_covariance(head, F, state)
-        scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
-        return FactorCovariance(scale, state["root"])
+            cov = _kernel_covariance(head, F, state)
+        else:
+            with np.errstate(over="ignore"):
+                scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
+            cov = FactorCovariance(scale, state["root"])
+        far = ~np.isfinite(cov.scale)
+        if far.any():
+            raise ValueError(
+                f"Item {int(np.argmax(far))} of X is so far from those of fit that the "
+                "variance of its factors is beyond double precision; leave it out, or "
+                "scale the content down."
+            )
+        return cov
 
     def _covariance_after(
         self, X: Any, plays: sp.csr_array, **exposure: Any

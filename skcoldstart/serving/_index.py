@@ -60,6 +60,7 @@ class VectorIndex:
         n_jobs: int | None = None,
     ) -> None:
         self.vectors = vectors
+        self._largest = float(np.abs(vectors).max())
         self.search_width = search_width
         self._search = search
         self._n_jobs = n_jobs
@@ -98,6 +99,13 @@ class VectorIndex:
             raise ValueError(
                 f"Queries have {queries.shape[1]} components but the index has "
                 f"{self.vectors.shape[1]}; expected the same number."
+            )
+        largest = queries.shape[1] * self._largest * float(np.abs(queries).max())
+        if largest > float(np.finfo(np.float32).max):
+            raise ValueError(
+                f"Inner products of vectors up to {self._largest:g} with these queries "
+                "may be beyond float32; divide the vectors, or the queries, by a "
+                "constant."
             )
         if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"n={n!r}; expected an integer of at least 1.")

@@ -260,6 +260,15 @@ def test_a_loaded_model_is_as_sure(world, tmp_path):
         )
 
 
+@pytest.mark.parametrize("name", ["ridge", "scaled ridge"])
+def test_items_whose_variance_is_beyond_double_precision_are_named(world, name):
+    model = fitted(world, REGRESSORS[name])
+    far = world[0].copy()
+    far[7, 1] = 1e200
+    with pytest.raises(ValueError, match=r"Item 7 of X is so far from those of fit"):
+        model.predict(far, return_std=True)
+
+
 def test_content_is_read_once_in_a_fit(world):
     X, y = world
     calls = []

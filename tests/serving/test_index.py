@@ -92,6 +92,14 @@ def test_queries_that_do_not_fit_are_refused(vectors):
         build_index(V, "annoy")
 
 
+def test_products_beyond_single_precision_are_refused(vectors):
+    V, Q = vectors
+    index = build_index(V * 1e19, backend="exact")
+    assert np.isfinite(index.query(Q, 2)[1]).all()
+    with pytest.raises(ValueError, match="may be beyond float32"):
+        index.query(Q * 1e22, 2)
+
+
 def test_a_missing_library_is_named_with_its_extra(vectors, monkeypatch):
     def missing(name):
         raise ImportError(name)
