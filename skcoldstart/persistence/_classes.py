@@ -23,8 +23,8 @@ _CLASSES = {
     " ContentScaler KernelFeatures OracleRecommender PopularityRecommender"
     " RandomRecommender RegressorPerFactor",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
-    "skcoldstart.model_selection": "DoubleColdSplit ReleaseDateSplit UserColdKFold"
-    " WarmupSplit",
+    "skcoldstart.model_selection": "ArtistHistorySplit DoubleColdSplit"
+    " ReleaseDateSplit UserColdKFold WarmupSplit",
     "skcoldstart.neural": "CNNFactorRegressor ContrastiveEncoder",
     "skcoldstart.similarity": "MLRSimilarity",
     "sklearn.compose": "ColumnTransformer TransformedTargetRegressor"

@@ -9,9 +9,16 @@ from contextlib import contextmanager
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from torch import nn
 
-from skcoldstart import CNNFactorRegressor, load_model, save_model
+from skcoldstart import (
+    AudioEmbedding,
+    CNNFactorRegressor,
+    ContrastiveEncoder,
+    load_model,
+    save_model,
+)
 from tests.neural.conftest import SMALL
 
 
@@ -129,6 +136,49 @@ def test_what_the_caller_does_with_torch_changes_nothing(
     assert_array_equal(found_further, further)
     # What was loaded within a mode can be trained outside.
     assert_array_equal(fit(loaded).predict(frames), further)
+
+
+@pytest.mark.parametrize("content", ["table", "frames"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_space_of_taste_is_the_same_whatever_the_caller_does(
+    mode, content, clips, rng, tmp_path
+):
+    frames, _ = clips
+    X = frames if content == "frames" else rng.normal(size=(40, 5))
+    plays = rng.poisson(0.5, (40, 9))
+    encoder = ContrastiveEncoder(
+        *(3,),
+        architecture="nips2013" if content == "frames" else None,
+        **{"hidden": (8,), "max_epochs": 2, "device": "cpu", "random_state": 0},
+        **({"window": 24, "n_filters": (4, 4)} if content == "frames" else {}),
+    )
+    expected = clone(encoder).fit(X, plays).transform(X)
+    encoder.fit(X, plays)
+    save_model(encoder, tmp_path / "model")
+    with MODES[mode]():
+        before = state_of_torch()
+        found = [
+            clone(encoder).fit(X, plays).transform(X),
+            encoder.transform(X),
+            load_model(tmp_path / "model").transform(X),
+        ]
+        assert state_of_torch() == before
+    for vectors in found:
+        assert_array_equal(vectors, expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_pretrained_network_listens_the_same_whatever_the_caller_does(mode, rng):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(400, 8), nn.ReLU(), nn.Linear(8, 3))
+    sound = [rng.normal(size=n) * 0.1 for n in (4000, 900)]
+    embed = AudioEmbedding(net, sr=4000, window=0.1, device="cpu").fit(sound)
+    expected = embed.transform(sound)
+    with MODES[mode]():
+        before = state_of_torch()
+        found = clone(embed).fit(sound).transform(sound)
+        assert state_of_torch() == before
+    assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("network", ["plain", "own"])

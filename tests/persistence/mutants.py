@@ -25,6 +25,7 @@ from sklearn.ensemble import (
     StackingRegressor,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KNeighborsRegressor
@@ -33,15 +34,29 @@ from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from skcoldstart import (
     WMF,
+    AudioUnion,
     BagOfWords,
+    BlendRecommender,
     CNNFactorRegressor,
     ColdStartRecommender,
+    ColdStartRecommenderCV,
     ContentKNNRecommender,
+    ContentProfileRecommender,
+    ContrastiveEncoder,
+    FactorTargetEncoder,
+    FramePooling,
+    MelSpectrogram,
     MFCCExtractor,
+    MLRSimilarity,
+    PopularityRecommender,
     VectorQuantizer,
     load_model,
+    make_recommender,
     save_model,
 )
+from skcoldstart._scores.plays import labelled
+from skcoldstart._scores.user_names import as_names
+from skcoldstart.compose import ContentScaler, KernelFeatures
 from tests.persistence.files import nodes, read, write
 
 ODD = [
@@ -82,6 +97,23 @@ def models():
     )
     extractor = MFCCExtractor(on_error="ignore").fit([clip])
     extractor.transform([clip, Path("nowhere.wav")])
+    named = labelled(sp.csr_array(plays), as_names(range(100, 112), "users", "users"))
+    cold = ColdStartRecommender(KernelRidge(kernel="rbf"), WMF(2), play_weight=0.3)
+    kernel = make_pipeline(ContentScaler(), KernelFeatures(5, random_state=state))
+    blend = BlendRecommender(
+        [
+            ("kernel", make_pipeline(kernel, ColdStartRecommender(factorizer=WMF(2)))),
+            ("neighbours", ContentKNNRecommender(3, weighting="softmax")),
+            ("artist", PopularityRecommender(0)),
+        ],
+        weights="cv",
+        cv=2,
+    )
+    encoder = ContrastiveEncoder(
+        **{"n_components": 2, "hidden": (3,), "max_epochs": 1, "device": "cpu"},
+        **{"validation_fraction": 0, "random_state": state},
+    )
+    union = AudioUnion([("mfcc", MFCCExtractor()), ("mel", MelSpectrogram(n_mels=8))])
     for model, data, target in (
         (ColdStartRecommender(make_pipeline(svd, Ridge()), WMF(3)), X, plays),
         (ColdStartRecommender(Ridge(), NMF(3, random_state=state)), X, plays),
@@ -91,15 +123,27 @@ def models():
         (KNeighborsRegressor(3), X, X),
         (GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=KFold(2)), X, X),
         (StackingRegressor([("a", Ridge()), ("b", forest)], cv=2), X, y),
+        (make_recommender("table", random_state=state), X, plays),
+        (blend, np.round(X, 1), plays),
+        (cold, X, named),
+        (ColdStartRecommenderCV((1.0, 9.0), n_components=(2,), cv=2), X, plays),
+        (ContentProfileRecommender(), sp.csr_array(np.round(X)), named),
+        (MLRSimilarity(diagonal=True, n_relevant=2, max_iter=5), X, plays),
+        (FactorTargetEncoder(WMF(2)), np.round(X, 1), plays),
+        (make_pipeline(FramePooling(delta=True), Ridge()), frames, X[:6]),
+        (encoder, X, plays),
         (make_pipeline(VectorQuantizer(4), BagOfWords(sparse_output=True)), frames, 0),
         (ColdStartRecommender(network, WMF(2)), frames, plays[:6]),
     ):
         yield clone(model, safe=False).fit(data, target), data
     yield extractor, [clip]
+    yield union.fit([clip]), [clip]
 
 
 def answers(model, data):
     answer = model.predict(data) if hasattr(model, "predict") else model.transform(data)
+    if isinstance(answer, dict):  # of a union
+        answer = np.hstack([frames.values for frames in answer.values()])
     answer = getattr(answer, "values", answer)
     return answer.toarray() if sp.issparse(answer) else np.asarray(answer)
 

@@ -38,6 +38,39 @@ WORK = {
         clips = [rng.normal(size=3000) * 0.1 for _ in range(4)]
         work = lambda: MFCCExtractor(n_jobs=2).fit_transform(clips)
     """,
+    "frame store": """
+        import tempfile
+        clips = [rng.normal(size=3000) * 0.1 for _ in range(4)]
+        def work():
+            with tempfile.TemporaryDirectory() as folder:
+                extractor = MelSpectrogram(store=folder, n_jobs=2)
+                np.concatenate(list(extractor.fit_transform(clips)))
+    """,
+    "AudioUnion": """
+        clips = [rng.normal(size=3000) * 0.1 for _ in range(4)]
+        both = [("mel", MelSpectrogram()), ("mfcc", MFCCExtractor())]
+        work = lambda: AudioUnion(both, n_jobs=2).fit_transform(clips)
+    """,
+    "make_recommender": """
+        X, Y = rng.normal(size=(40, 3)), rng.poisson(0.9, (40, 30))
+        model = make_recommender("table", random_state=0)
+        work = lambda: model.fit(X, Y).recommend(X, 2)
+    """,
+    "FactorTargetEncoder": """
+        X, Y = rng.integers(0, 5, (40, 1)), rng.poisson(0.9, (40, 30))
+        work = lambda: FactorTargetEncoder(WMF(2)).fit_transform(X, Y)
+    """,
+    "index": """
+        vectors = rng.normal(size=(300, 8))
+        work = lambda: build_index(vectors, n_jobs=2).query(vectors[:9], 3)
+    """,
+    "ContrastiveEncoder": """
+        import torch
+        torch.set_num_threads(2)
+        X, Y = rng.normal(size=(300, 900)), rng.poisson(0.1, (300, 30))
+        encoder = ContrastiveEncoder(3, hidden=(64,), max_epochs=1, device="cpu")
+        work = lambda: encoder.fit(X, Y).transform(X)
+    """,
     "AudioEmbedding": """
         import torch
         torch.set_num_threads(2)
@@ -82,8 +115,8 @@ os._exit(0)
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX forks")
 @pytest.mark.parametrize("name", WORK)
 def test_forked_children_finish_and_leave_blas_as_it_was(name):
-    if name == "AudioEmbedding":
-        pytest.importorskip("torch", reason="needs torch")
+    needed = {"AudioEmbedding": "torch", "ContrastiveEncoder": "torch"}
+    pytest.importorskip({**needed, "index": "usearch"}.get(name, "numpy"))
     script = SCRIPT.format(setup=textwrap.dedent(WORK[name]), n_forks=N_FORKS)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=1800
