@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.atomic import atomic_path, atomic_write
+from skcoldstart._utils.table import pandas_frame
 
 __all__ = ["FRAMES", "Listeners", "Recommendations", "masked_lists"]
 
@@ -310,8 +311,9 @@ def _library(name: str) -> Any:
 def _frame(columns: dict[str, np.ndarray], as_frame: str) -> Any:
     library = _library(as_frame)
     if as_frame == "pandas":
-        return library.DataFrame(columns)
-    # Names of other types, such as UUIDs, are written as text.
+        return pandas_frame(columns)
+    # Names of other types, such as UUIDs, are written as text, and bytes of a file
+    # name that are not UTF-8 as escapes.
     plain = {name: _plain(values) for name, values in columns.items()}
     return library.DataFrame(plain) if as_frame == "polars" else library.table(plain)
 
@@ -319,4 +321,4 @@ def _frame(columns: dict[str, np.ndarray], as_frame: str) -> Any:
 def _plain(values: np.ndarray) -> Any:
     if values.dtype != object:
         return values
-    return [v if isinstance(v, str) else str(v) for v in values]
+    return [str(v).encode("utf-8", "backslashreplace").decode() for v in values]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._scores.sources import open_recommender
-from skcoldstart._utils.missing import is_missing
+from skcoldstart._utils.missing import is_missing, refuse_masked
 
 __all__ = [
     "as_names",
@@ -160,6 +160,7 @@ def users_by_name(users: Any, names: np.ndarray | None) -> Any:
     """
     if users is None or isinstance(users, str) or not hasattr(users, "__len__"):
         return users
+    refuse_masked(users, "users")
     chosen = list(users)
     if chosen and all(isinstance(user, (bool, np.bool_)) for user in chosen):
         return np.array(chosen)

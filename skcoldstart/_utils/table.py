@@ -5,17 +5,29 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["table_of"]
+__all__ = ["pandas_frame", "table_of"]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Return rows as a DataFrame, or as a dict of columns if pandas is missing."""
     columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
     try:
-        import pandas as pd
+        return pandas_frame(columns)
     except ImportError:
         return columns
-    return pd.DataFrame(columns)
+
+
+def pandas_frame(columns: Mapping[str, np.ndarray]) -> Any:
+    """Return columns as a DataFrame, also where a name of a file is not UTF-8."""
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(columns)
+    except UnicodeEncodeError:  # from pandas 3 on, which keeps text in Arrow
+        return pd.DataFrame({
+            name: pd.Series(values, dtype=object if values.dtype.kind in "OU" else None)
+            for name, values in columns.items()
+        })
 
 
 def _column(values: list) -> np.ndarray:

@@ -1,9 +1,12 @@
 """Find objects by any of their names, also by slightly different names."""
 
+import html
+import posixpath
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from urllib.parse import unquote
 
 __all__ = ["AUDIO_SUFFIXES", "NameIndex", "loose_name", "near_miss", "some"]
 
@@ -54,19 +57,21 @@ class NameIndex:
 def loose_name(name: str) -> str:
     """Remove the parts of a name that often differ between tables and files.
 
-    These are case, spaces, quotation marks, leading zeros, ``./``, the kind of
-    separators, and the suffix of audio files.
+    These are case, spaces, quotation marks, characters without width, leading zeros,
+    ``./`` and ``../``, the kind of separators, the suffix of audio files, ``.0`` of
+    whole numbers, and what stands for a character in an address or in HTML.
     """
-    text = unicodedata.normalize("NFKC", name).casefold()
-    parts = [part.strip() for part in re.split(r"[/\\]+", text)]
-    text = "/".join(part for part in parts if part not in ("", "."))
+    text = unicodedata.normalize("NFKC", html.unescape(unquote(name))).casefold()
+    text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    text = re.sub(r"\s*[/\\]+\s*", "/", text).strip().strip("/")
+    text = "" if text in ("", ".") else posixpath.normpath(text)
     stem, dot, suffix = text.rpartition(".")
     if stem and f"{dot}{suffix}" in AUDIO_SUFFIXES:
         text = stem
     text = re.sub("[\"'\u2018\u2019\u201c\u201d]", "", text)
     text = re.sub(r"[\s_-]+", " ", text)
     text = re.sub(r" ?/ ?", "/", text).strip()
-    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"^(\d+)\.0+$", r"\1", text))
 
 
 def near_miss(names: Sequence[str], known: Iterable[str], n: int = 3) -> str:

@@ -393,6 +393,31 @@ def test_frames_are_of_the_library_of_the_content(catalog):
         recommend(model, new, as_frame="excel")
 
 
+def test_names_that_are_not_utf8_are_written_as_escapes(catalog, tmp_path):
+    X, y, new = catalog
+    ids = ["caf\udce9.wav", *(f"song {i}" for i in range(1, len(new)))]
+    found = recommend(PopularityRecommender().fit(X, y), new, n=len(new), item_ids=ids)
+    found.to_parquet(tmp_path / "lists.parquet")
+    found.to_csv(tmp_path / "lists.csv")
+    written = [
+        found.to_frame("polars")["item_id"].to_list(),
+        found.to_frame("pyarrow")["item_id"].to_pylist(),
+        pq.read_table(tmp_path / "lists.parquet")["item_id"].to_pylist(),
+        pd.read_csv(tmp_path / "lists.csv")["item_id"].tolist(),
+    ]
+    assert all("caf\\udce9.wav" in names for names in written)
+    assert "caf\udce9.wav" in set(found.to_frame("pandas")["item_id"])
+
+
+def test_users_that_are_masked_are_refused(catalog):
+    X, y, new = catalog
+    model = PopularityRecommender().fit(X, y)
+    hidden = np.ma.array([0, 1], mask=[False, True])
+    for call in (recommend, listeners):
+        with pytest.raises(ValueError, match="users is a masked array that hides 1"):
+            call(model, new, 2, users=hidden)
+
+
 def test_lists_of_nobody_are_empty(model, catalog, tmp_path):
     found = recommend(model, catalog[2], n=3, users=np.zeros(8, bool))
     assert found.items.shape == (0, 3)
