@@ -37,6 +37,7 @@ _HOME = {
     "exposure_report": "explanation",
     "build_index": "serving",
     "export": "serving",
+    "fold_in_users": "serving",
     "listeners": "serving",
     "load_export": "serving",
     "load_model": "persistence",

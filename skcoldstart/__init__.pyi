@@ -42,6 +42,7 @@ from skcoldstart.persistence import load_model as load_model
 from skcoldstart.persistence import save_model as save_model
 from skcoldstart.serving import build_index as build_index
 from skcoldstart.serving import export as export
+from skcoldstart.serving import fold_in_users as fold_in_users
 from skcoldstart.serving import listeners as listeners
 from skcoldstart.serving import load_export as load_export
 from skcoldstart.serving import recommend as recommend

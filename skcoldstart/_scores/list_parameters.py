@@ -11,7 +11,8 @@ users : array-like, default=None
 """,
     "item ids": """\
 item_ids : array-like of shape (n_items,), default=None
-    Names of the items; ``None`` means the index of a frame `X`, else rows.
+    Names of the items; ``None`` means the index of a frame `X`, else its column
+    ``item_id``, else rows.
 """,
     "exclude": """\
 exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \

@@ -130,6 +130,8 @@ def exported_factors(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return dense factors of items and users, and the names of both."""
     recommender, _ = open_recommender(model)
+    if X is None and item_ids is None:
+        item_ids = getattr(recommender, "_items_of_fit", None)
     if X is None and item_factors is None:
         fitted = getattr(recommender, "factorizer_", recommender)
         item_factors = getattr(fitted, "item_factors_", None)
@@ -205,10 +207,8 @@ def _source(
 
 def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
     if item_ids is None:
-        item_ids = getattr(X, "index", None)
-        if not hasattr(item_ids, "isin") or not item_ids.is_unique:
-            return None
-        if item_ids.equals(type(item_ids)(range(n_items))):
+        item_ids = _labels(X)
+        if item_ids is None:
             return None
     names = as_names(item_ids, "item_ids", "items")
     if len(names) != n_items:
@@ -218,6 +218,17 @@ def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
         )
     check_same_items(X, item_ids, input_name="item_ids")
     return names
+
+
+def _labels(X: Any) -> Any:
+    """Return the index of a frame, or its column ``item_id``, where they are names."""
+    index: Any = getattr(X, "index", None)
+    if hasattr(index, "isin") and not index.equals(type(index)(range(len(index)))):
+        return index if index.is_unique else None
+    if "item_id" not in getattr(X, "column_names", getattr(X, "columns", ())):
+        return None
+    ids = _as_list(X["item_id"])
+    return ids if len(set(ids)) == len(ids) and None not in ids else None
 
 
 def _group_limit(

@@ -18,27 +18,32 @@ _CHECKED = "checked_play_counts"
 
 
 class LabelledPlays(sp.csr_array):
-    """Play counts whose columns have the names ``user_ids``; selected rows keep them.
+    """Play counts with names of columns and rows, which selected rows keep.
 
-    Shapes: (n_items, n_users), `user_ids` (n_users,).
+    Shapes: (n_items, n_users), `user_ids` (n_users,), `item_ids` (n_items,).
     """
 
     user_ids: np.ndarray | None = None
+    item_ids: np.ndarray | None = None
 
     def __getitem__(self, key: Any) -> Any:
         chosen = super().__getitem__(key)
         if isinstance(chosen, LabelledPlays) and not isinstance(key, tuple):
             chosen.user_ids = self.user_ids
+            if self.item_ids is not None and chosen.ndim == 2:
+                chosen.item_ids = self.item_ids[key]
         return chosen
 
 
-def labelled(plays: sp.csr_array, user_ids: np.ndarray) -> LabelledPlays:
-    """Return plays with names of their columns; nothing is copied.
+def labelled(
+    plays: sp.csr_array, user_ids: np.ndarray, item_ids: np.ndarray | None = None
+) -> LabelledPlays:
+    """Return plays with names of their columns and rows; nothing is copied.
 
-    Shapes: `plays` (n_items, n_users), `user_ids` (n_users,).
+    Shapes: `plays` (n_items, n_users), `user_ids` (n_users,), `item_ids` (n_items,).
     """
     named = LabelledPlays(plays)
-    named.user_ids = user_ids
+    named.user_ids, named.item_ids = user_ids, item_ids
     return named
 
 

@@ -120,7 +120,10 @@ class FoldInMixin:
 
 
 def _labels(table: Any) -> np.ndarray | None:
-    """Return the labels of the rows of a frame if they are unique names of items."""
+    """Return unique names of items from rows of plays or from the index of a frame."""
+    names = getattr(table, "item_ids", None)
+    if sp.issparse(table) and names is not None:
+        return np.fromiter(names.tolist(), object)
     index = getattr(table, "index", None)
     if not hasattr(table, "iloc") or not index.is_unique:  # type: ignore[union-attr]
         return None

@@ -20,6 +20,8 @@ def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
     """
     n_items = count_items(X)
     if item_ids is None:
+        item_ids = getattr(y, "item_ids", None)  # of plays_from_events
+    if item_ids is None:
         frames = [t for t in (y, X) if hasattr(t, "iloc") and hasattr(t, "index")]
         if not frames:
             return None

@@ -81,8 +81,8 @@ def load_catalog(
         paths : list of n_items str, or None
             The audio files, in item order; absolute.
         plays : csr_array of shape (n_items, n_users)
-            Play counts. They carry `user_ids`, so a model fitted on them knows the
-            names of the users.
+            Play counts. They carry `user_ids` and `item_ids`, which a model takes over
+            in `fit`.
         item_ids : ndarray of shape (n_items,)
             Songs, sorted; ids from text and files are text.
         user_ids : ndarray of shape (n_users,)
@@ -174,7 +174,7 @@ def load_catalog(
     index = NameIndex(names)
     return Bunch(
         paths=paths,
-        plays=labelled(counts, table.user_ids[users]),
+        plays=labelled(counts, table.user_ids[users], table.item_ids),
         item_ids=table.item_ids,
         user_ids=table.user_ids[users],
         groups=None if groups is None else _read_groups(groups, names, index),

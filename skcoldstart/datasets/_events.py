@@ -102,8 +102,8 @@ def plays_from_events(
         With the attributes:
 
         plays : csr_array of shape (n_items, n_users)
-            Play counts, float64. They carry `user_ids`, so a model fitted on them knows
-            the names of the users.
+            Play counts, float64. They carry `user_ids` and `item_ids`, which a model
+            takes over in `fit`.
         item_ids : ndarray of shape (n_items,)
             Ids of the rows.
         user_ids : ndarray of shape (n_users,)
@@ -266,7 +266,7 @@ class _Counter:
             user_ids, user_order = user_ids[there], user_order[there]
         plays = ordered(plays, item_order, user_order)
         return Bunch(
-            plays=labelled(plays, user_ids),
+            plays=labelled(plays, user_ids, item_ids),
             item_ids=item_ids,
             user_ids=user_ids,
             first_play=self._first_of(item_order),

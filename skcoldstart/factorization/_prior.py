@@ -1,6 +1,8 @@
 """Factors of items with few plays, with predicted factors as prior."""
 
+import weakref
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy.linalg
@@ -12,6 +14,10 @@ from skcoldstart.factorization._rows import Rows
 
 __all__ = ["fold_in_around"]
 
+# Of each factorizer: factors, and their products. They are kept apart from the
+# factorizer, so that files and copies hold none; a fit makes new arrays of factors.
+_GRAMS: WeakKeyDictionary[Any, list[tuple[Any, np.ndarray]]] = WeakKeyDictionary()
+
 
 def fold_in_around(
     rows: Rows,
@@ -20,15 +26,16 @@ def fold_in_around(
     *,
     strength: float,
     run: ThreadMap,
+    owner: Any,
     refused: sp.csr_array | None = None,
 ) -> np.ndarray:
     """Solve rows exactly, each with its expected factors as prior.
 
-    Shapes: `fixed` (n_columns, n_components), `expected` (n_rows, n_components),
-    `refused` (n_rows, n_columns), what a 0 there counts more than 1 ->
+    Shapes: `fixed` (n_columns, n_components) of `owner`, `expected` (n_rows,
+    n_components), `refused` (n_rows, n_columns), what a 0 there counts more than 1 ->
     (n_rows, n_components).
     """
-    gram = gram_matrix(fixed, run, np.float64)
+    gram = _gram_of(owner, fixed, run)
     factors = np.array(expected, dtype=np.float64)
     if refused is None:
         refused = sp.csr_array((len(factors), len(fixed)))
@@ -55,3 +62,17 @@ def fold_in_around(
 
     run(solve, known.tolist())
     return factors
+
+
+def _gram_of(owner: Any, fixed: np.ndarray, run: ThreadMap) -> np.ndarray:
+    """Return products of factors, computed once for each array of an owner.
+
+    Shapes: `fixed` (n_rows, n_components) -> (n_components, n_components).
+    """
+    kept = [entry for entry in _GRAMS.get(owner, ()) if entry[0]() is not None]
+    for factors, gram in kept:
+        if factors() is fixed:
+            return gram
+    gram = gram_matrix(fixed, run, np.float64)
+    _GRAMS[owner] = [*kept, (weakref.ref(fixed), gram)]
+    return gram

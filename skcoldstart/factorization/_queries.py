@@ -219,6 +219,7 @@ class FactorQueriesMixin:
                 strength=strength,
                 run=run,
                 refused=refused,
+                owner=self,
             )
         return factors.astype(self.user_factors_.dtype, copy=False)
 

@@ -31,11 +31,16 @@ from skcoldstart.factorization._dask_plays import (
     is_dask,
 )
 from skcoldstart.factorization._dask_solver import DaskSolver
+from skcoldstart.factorization._prior import fold_in_around
 from skcoldstart.factorization._queries import FactorQueriesMixin
 from skcoldstart.factorization._rows import Rows
 from skcoldstart.factorization._torch import TorchSolver
 
 __all__ = ["WMF"]
+
+# A row is solved alone where FEW rows of factors times their width are fewer than the
+# fixed rows, which a common basis would have to enter.
+FEW = 8
 
 
 class WMF(
@@ -504,6 +509,17 @@ class WMF(
 
     def _fold_in(self, plays: Any, fixed: np.ndarray) -> np.ndarray:
         rows = self._weigh(plays.tocsr(), fixed.dtype, fixed.shape[1])
+        n_components = fixed.shape[1]
+        if isinstance(rows, Rows) and FEW * rows.n_rows * n_components <= len(fixed):
+            nothing = np.zeros((rows.n_rows, n_components))
+            try:
+                with worker_threads(self.n_jobs) as run:
+                    factors = fold_in_around(
+                        rows, fixed, nothing, strength=1.0, run=run, owner=self
+                    )
+                return factors.astype(fixed.dtype)
+            except np.linalg.LinAlgError:
+                pass  # the solver below says what to do
         with self._open_solver(fixed.shape[1], rows) as solver:
             return fold_in(rows, fixed, solver)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skcoldstart.serving._export import load_export as load_export
     from skcoldstart.serving._index import VectorIndex as VectorIndex
     from skcoldstart.serving._index import build_index as build_index
+    from skcoldstart.serving._lists import fold_in_users as fold_in_users
     from skcoldstart.serving._lists import listeners as listeners
     from skcoldstart.serving._lists import recommend as recommend
     from skcoldstart.serving._onnx import to_onnx as to_onnx
@@ -23,6 +24,7 @@ _HOME = {
     "VectorIndex": "serving._index",
     "build_index": "serving._index",
     "export": "serving._export",
+    "fold_in_users": "serving._lists",
     "listeners": "serving._lists",
     "load_export": "serving._export",
     "recommend": "serving._lists",

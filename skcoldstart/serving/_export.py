@@ -72,7 +72,8 @@ def export(
         Items, in the same form as in `fit` of `model`. ``None`` means the items of fit,
         with the factors of their plays.
     item_ids : array-like of shape (n_items,), default=None
-        Names of the items; ``None`` means the index of a frame `X`, otherwise rows.
+        Names of the items; ``None`` means the index of a frame `X`, else its column
+        ``item_id``, else rows.
     item_factors : array-like of shape (n_items, k), default=None
         Factors used instead of those predicted from `X`, such as ``item_factors`` of a
         recommender for items with plays.

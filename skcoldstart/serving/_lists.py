@@ -5,9 +5,10 @@ from typing import Any
 from skcoldstart._scores.list_parameters import TEXTS
 from skcoldstart._scores.listing import listeners_of_items, recommend_items
 from skcoldstart._scores.recommendations import Listeners, Recommendations
+from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.docstrings import documented
 
-__all__ = ["listeners", "recommend"]
+__all__ = ["fold_in_users", "listeners", "recommend"]
 
 
 @documented(TEXTS)
@@ -191,3 +192,60 @@ def listeners(
         user_factors=user_factors,
         as_frame=as_frame,
     )
+
+
+def fold_in_users(model: Any, plays: Any, *, item_ids: Any = None) -> Any:
+    """Return the factors of new users by any recommender or Pipeline.
+
+    .. versionadded:: 0.2
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted recommender that folds users in, or a Pipeline or search that ends in
+        one.
+    plays : {array-like, sparse} of shape (n_items, n_new_users)
+        Play counts, >= 0: one row per item of `fit`, in the same order, and one column
+        per new user. With `item_ids`, or where the rows of `plays` have names, rows
+        may be any items of `fit`, in any order.
+    item_ids : array-like of shape (n_rows,), default=None
+        Names of the rows of `plays`, where the items of `fit` have names.
+
+    Returns
+    -------
+    {ndarray, csr_array} of shape (n_new_users, k)
+        User factors, for `recommend` as `user_factors`. A user without plays gets the
+        mean of the factors of `fit`.
+
+    Raises
+    ------
+    ValueError
+        If `plays` does not have one row per item of `fit`, names items that `fit` has
+        not seen, or holds NaN, infinite or negative counts.
+    TypeError
+        If the recommender cannot fold users in.
+
+    See Also
+    --------
+    recommend : Takes the factors as `user_factors`, and names as `users`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcoldstart import ContentProfileRecommender, fold_in_users, recommend
+    >>> X, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1, 0], [0, 1]])
+    >>> model = make_pipeline(StandardScaler(), ContentProfileRecommender()).fit(X, y)
+    >>> factors = fold_in_users(model, [[0], [2]])
+    >>> new = np.array([[2.0, 1.0], [1.0, 3.0]])
+    >>> recommend(model, new, n=1, users=["cem"], user_factors=factors).items.tolist()
+    [[1]]
+    """
+    recommender, _ = open_recommender(model)
+    if not hasattr(recommender, "fold_in_users"):
+        raise TypeError(
+            f"{type(recommender).__name__} cannot fold users in; refit with their "
+            "plays, or use a recommender that has fold_in_users."
+        )
+    return recommender.fold_in_users(plays, item_ids=item_ids)

@@ -1,5 +1,7 @@
 """Items with a few plays, around the factors expected of them."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -171,3 +173,54 @@ def test_malformed_priors_are_refused(wmf, new_plays, prior, wrong, message):
     arguments = {"prior": prior, "strength": 2.0} | wrong
     with pytest.raises(ValueError, match=message):
         wmf.transform_with_prior(new_plays, **arguments)
+
+
+@pytest.fixture
+def long(rng):
+    """Return a factorization of so many items that few users are solved alone."""
+    plays = sp.csr_array(rng.poisson(0.3, (400, 30)).astype(float))
+    return WMF(4, reg=2.0, random_state=0, dtype="float64", max_iter=3).fit(
+        plays
+    ), plays
+
+
+@pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
+def test_a_few_users_get_the_factors_of_many(long, reg_exponent):
+    wmf, plays = long
+    wmf.set_params(reg_exponent=reg_exponent)
+    many = wmf.transform_users(plays)
+    for few in ([3], [5, 1], [7, 8, 9]):
+        assert_allclose(wmf.transform_users(plays[:, few]), many[few], rtol=1e-8)
+    nobody = wmf.transform_users(sp.csr_array((400, 1)))
+    assert_array_equal(nobody, np.zeros((1, 4)))
+
+
+def test_what_is_kept_for_new_users_is_never_stale(long, rng):
+    wmf, plays = long
+
+    def fresh():
+        """Return what a process that has kept nothing computes."""
+        return pickle.loads(pickle.dumps(wmf)).transform_users(plays[:, :2])
+
+    wmf.transform_users(plays[:, :2])
+    changes = [
+        lambda: wmf.partial_fit(plays),
+        lambda: wmf.fit(plays[::-1]).partial_fit(plays),
+        lambda: wmf.set_params(reg=9.0, alpha=5.0),
+        lambda: setattr(wmf, "item_factors_", wmf.item_factors_ * 2.0),
+    ]
+    before = fresh()
+    for change in changes:
+        change()
+        found = wmf.transform_users(plays[:, :2])
+        assert_allclose(found, fresh(), rtol=1e-12)
+        assert abs(found - before).max() > 1e-6
+        before = found
+
+
+def test_nothing_that_is_kept_reaches_a_file(long):
+    wmf, plays = long
+    saved = pickle.dumps(wmf)
+    wmf.transform_users(plays[:, :1])
+    wmf.transform_with_prior(plays[:3], np.zeros((3, 4)))
+    assert pickle.dumps(wmf) == saved

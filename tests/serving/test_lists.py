@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -23,11 +25,14 @@ from skcoldstart import (
     MLRSimilarity,
     PopularityRecommender,
     RandomRecommender,
+    export,
+    fold_in_users,
     listeners,
+    load_export,
     make_recommendation_scorer,
     recommend,
 )
-from skcoldstart._scores.plays import LabelledPlays
+from skcoldstart._scores.plays import LabelledPlays, labelled
 from skcoldstart.compose import ContentKNNRecommender
 from skcoldstart.metrics import coverage, novelty
 from skcoldstart.serving import Recommendations
@@ -449,3 +454,61 @@ def test_labelled_plays_name_users_also_in_searches(catalog):
     assert search.best_estimator_.user_names_in_.tolist() == NAMES
     assert plays[np.arange(30) % 2 == 0].user_ids.tolist() == NAMES
     assert plays[:, :3].user_ids is None
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_column_item_id_names_the_items(make, catalog, rng):
+    X, y, new = catalog
+    columns = {"item_id": IDS.tolist(), "a": new[:, 0], "b": new[:, 1]}
+    model = make_pipeline(
+        ColumnTransformer([("numbers", StandardScaler(), ["a", "b"])]),
+        ContentProfileRecommender(),
+    )
+    names = [f"old {i}" for i in range(30)]
+    model.fit(make({"item_id": names, "a": X[:, 0], "b": X[:, 1]}), y)
+    found = recommend(model, make(columns), n=3, exclude=[("ann", IDS[0])])
+    assert set(found.item_ids.ravel()) <= set(IDS.tolist())
+    assert_array_equal(found.item_ids, IDS[found.items])
+    assert IDS[0] not in found.item_ids[0]
+    to_whom = listeners(model, make(columns), n=2)
+    assert to_whom.item_ids.tolist() == IDS.tolist()
+    twice = make(columns | {"item_id": ["x"] * 10})
+    assert recommend(model, twice, n=3).item_ids.dtype.kind == "i"
+
+
+def test_names_of_plays_reach_new_listeners_and_exports(catalog, tmp_path):
+    X, y, _ = catalog
+    names = np.array([f"old {i}" for i in range(30)])
+    plays = labelled(sp.csr_array(y.to_numpy(float)), np.array(NAMES), names)
+    assert plays[[4, 2]].item_ids.tolist() == ["old 4", "old 2"]
+    assert plays[:, [1]].item_ids is None
+    model = ColdStartRecommender(Ridge(), WMF(3, random_state=0)).fit(X[3:], plays[3:])
+    by_name = model.fold_in_users([[2.0], [1.0]], item_ids=["old 9", "old 5"])
+    column = np.zeros((27, 1))
+    column[[6, 2]] = [[2.0], [1.0]]
+    assert_allclose(by_name, model.fold_in_users(column))
+    assert_allclose(by_name, model.fold_in_users(labelled(*some_plays(plays))))
+    exported = load_export(export(model, tmp_path / "model"))
+    assert exported.item_ids.tolist() == names[3:].tolist()
+
+
+def some_plays(plays):
+    """Return two plays of a new listener, with names."""
+    new = sp.csr_array([[1.0], [2.0]])
+    return new, np.array(["pat"]), plays.item_ids[[5, 9]]
+
+
+@pytest.mark.parametrize("name", ["ColdStart", "profile", "kNN", "Pipeline", "search"])
+def test_new_listeners_are_folded_in_through_pipelines(name, catalog):
+    X, y, new = catalog
+    model = clone(MODELS[name]).fit(X, y.to_numpy())
+    factors = fold_in_users(model, y.to_numpy()[:, [2, 0]])
+    found = recommend(model, new, n=4, users=["x", "y"], user_factors=factors)
+    known = recommend(model, new, n=4, users=[2, 0])
+    assert_array_equal(found.items, known.items)
+
+
+def test_a_recommender_that_folds_nobody_in_is_named(catalog):
+    model = PopularityRecommender().fit(*catalog[:2])
+    with pytest.raises(TypeError, match="PopularityRecommender cannot fold users in"):
+        fold_in_users(model, catalog[1])
