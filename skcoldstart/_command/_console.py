@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import sys
 import tempfile
@@ -76,8 +77,17 @@ def say(text: str) -> None:
 def report(found: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print the results as text or as one JSON object."""
     if as_json:
-        text = json.dumps(found, ensure_ascii=False, allow_nan=False, default=str)
+        text = json.dumps(_defined(found), ensure_ascii=False, default=str)
     say(text)
+
+
+def _defined(value: Any) -> Any:
+    """Return a value with null for every number that is not defined."""
+    if isinstance(value, dict):
+        return {name: _defined(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _discard(stream: Any) -> None:

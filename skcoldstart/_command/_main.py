@@ -253,6 +253,8 @@ def _check(
             parser.error("--audio, --metadata or both are required")
     elif options.out.suffix not in (".csv", ".parquet"):
         parser.error(f"--out {options.out} must end in .csv or .parquet")
+    elif options.user and options.listeners:
+        parser.error("--user and --listeners exclude each other: give one of them")
     if hasattr(options, "seed") and not 0 <= options.seed < 2**32:
         parser.error(f"--seed must be from 0 to 2**32 - 1, got {options.seed}")
     if options.jobs == 0:

@@ -143,12 +143,24 @@ def _listeners_who_are_new(
     return model.recommender.fold_in_users(plays), found.user_ids, plays
 
 
+def _known_users(model: ModelFolder, users: list[str]) -> np.ndarray:
+    """Return users of the model by what was typed for them."""
+    places = _places(np.array(users), model.user_ids)
+    if (places < 0).any():
+        raise UserError(
+            f"--user {users[int(np.argmin(places))]!r} is none of the "
+            f"{len(model.user_ids)} users that the model knows, such as "
+            f"{str(model.user_ids[0])!r}; --listeners makes lists for new users"
+        )
+    return model.user_ids[places]
+
+
 def _write(
     model: ModelFolder, candidates: Candidates, options: argparse.Namespace
 ) -> None:
     from skcoldstart import serving
 
-    users: Any = options.user or None
+    users = _known_users(model, options.user) if options.user else None
     exclude, factors = candidates.plays, None
     if options.listeners is not None:
         factors, users, plays = _listeners_who_are_new(model, options.listeners)
@@ -156,8 +168,6 @@ def _write(
         exclude = plays if warm else None
     make = serving.recommend if options.by == "user" else serving.listeners
     with explained():
-        if users is not None and factors is None and model.user_ids.dtype.kind == "i":
-            users = [int(user) for user in users]
         lists = make(
             model.recommender,
             None,

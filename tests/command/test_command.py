@@ -188,6 +188,34 @@ def test_evaluate_compares_with_chance_and_the_upper_bound(files, capsys):
     assert "mAP@2" in printed and "No --groups" in printed
 
 
+def test_what_is_not_defined_is_null_in_json(tmp_path, capsys):
+    songs = [f"s{i:02d}" for i in range(12)]
+    frame = pd.DataFrame({"song": songs, "year": range(2000, 2012), "user": "u0"})
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    given = ("--plays", tmp_path / "all.csv", "--metadata", tmp_path / "all.csv")
+    assert run(tmp_path, "evaluate", *given, "--json") == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["systems"]["random"]["auc"] is None
+
+
+def test_users_may_have_numbers_for_names(tmp_path, capsys):
+    rows = [(u, f"s{s}", 1990 + s) for s in range(9) for u in (7, 12, 30) if s % u]
+    frame = pd.DataFrame(rows, columns=["user", "song", "year"])
+    frame.to_parquet(tmp_path / "plays.parquet")
+    songs = frame[["song", "year"]].drop_duplicates()
+    songs.to_csv(tmp_path / "songs.csv", index=False)
+    plays = ("--plays", tmp_path / "plays.parquet")
+    table = ("--metadata", tmp_path / "songs.csv")
+    model, out = tmp_path / "model", tmp_path / "lists.csv"
+    assert run(tmp_path, "fit", *plays, *table, "--out", model) == 0
+    given = ("recommend", "--model", model, *table, "--out", out)
+    assert run(tmp_path, *given, "--user", "12") == 0
+    assert set(pd.read_csv(out)["user_id"]) == {12}
+    capsys.readouterr()
+    assert run(tmp_path, *given, "--user", "ann") == 2
+    assert "'ann' is none of the 3 users" in capsys.readouterr().err
+
+
 def test_songs_that_cannot_be_read_are_named_and_left_out(files, model, tmp_path):
     new = tmp_path / "new"
     shutil.copytree(files / "new", new)
@@ -241,7 +269,14 @@ def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):
         (["recommend", "--model", "<audio>"], "is not a model"),
         (["recommend", "--model", "MODEL", *TABLE], "pass --audio"),
         (["recommend", "--model", "MODEL", "--audio", "<new>"], "pass --metadata"),
-        (["recommend", "--model", "MODEL", "--user", "nobody"], "'nobody', not seen"),
+        (
+            ["recommend", "--model", "MODEL", "--user", "nobody"],
+            "'nobody' is none of the",
+        ),
+        (
+            ["recommend", "--model", "M", "--user", "u1", "--listeners", "<week.csv>"],
+            "--user and --listeners exclude each other",
+        ),
         (["recommend", "--model", "MODEL", "--out", "<x.txt>"], "must end in .csv or"),
         (["recommend", "--model", "MODEL", "--listeners", "<week.csv>"], "none of the"),
         (["refine", "--model", "MODEL", "--plays", "<week.csv>"], "the songs to list"),
