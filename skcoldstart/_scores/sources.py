@@ -203,7 +203,7 @@ class SumScores:
     ) -> None:
         self.n_items, self.n_users = sources[0].n_items, sources[0].n_users
         self.dtype = np.result_type(*(source.dtype for source in sources))
-        self._sources = sources
+        self.sources = sources
         self._scales = scales
         self._shifts = shifts
 
@@ -214,7 +214,7 @@ class SumScores:
         n_rows = len(np.arange(self.n_users)[users])
         total = np.empty((n_rows, self.n_items), self.dtype) if out is None else out
         total[...] = 0 if self._shifts is None else self._shifts[users, np.newaxis]
-        for number, source in enumerate(self._sources):
+        for number, source in enumerate(self.sources):
             rows = source.rows(users)
             if self._scales is not None:
                 rows *= self._scales[number, users, np.newaxis].astype(rows.dtype)
@@ -223,11 +223,11 @@ class SumScores:
 
     def has_nan(self) -> bool:
         """Return whether the inputs of a source contain NaN."""
-        return any(source.has_nan() for source in self._sources)
+        return any(source.has_nan() for source in self.sources)
 
     def of_items(self, items: np.ndarray) -> "SumScores":
         """Return the scores of some items, given by index or mask."""
-        parts = [source.of_items(items) for source in self._sources]
+        parts = [source.of_items(items) for source in self.sources]
         return SumScores(parts, self._scales, self._shifts)
 
 

@@ -9,6 +9,7 @@ from skcoldstart._scores.sources import (
     LowRankScores,
     ScoreSource,
     SparseScores,
+    SumScores,
     open_recommender,
     score_source,
 )
@@ -64,7 +65,20 @@ def factors_in_short(source: ScoreSource) -> Any:
     if isinstance(source, LowRankScores):
         items = source.item_factors
         return [items.mean(axis=0), score_covariance(items)]
-    return source.item_factors if isinstance(source, SparseScores) else None
+    return _sparse_factors(source)
+
+
+def _sparse_factors(source: ScoreSource) -> sp.csr_array | None:
+    """Return factors of items, as `predict_factors` of their recommender does."""
+    if isinstance(source, LowRankScores | SparseScores):
+        return sp.csr_array(source.item_factors)
+    if not isinstance(source, SumScores):
+        return None
+    parts = [_sparse_factors(part) for part in source.sources]
+    if any(part is None for part in parts):
+        return None
+    # A blend has a last component for its shifts.
+    return sp.csr_array(sp.hstack([*parts, np.ones((source.n_items, 1))]))
 
 
 def spread_in_short(short: Any, users: Any) -> tuple[np.ndarray, np.ndarray]:

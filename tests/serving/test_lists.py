@@ -509,6 +509,25 @@ def test_new_listeners_are_folded_in_through_pipelines(name, catalog):
 
 
 def test_a_recommender_that_folds_nobody_in_is_named(catalog):
-    model = PopularityRecommender().fit(*catalog[:2])
-    with pytest.raises(TypeError, match="PopularityRecommender cannot fold users in"):
+    model = RandomRecommender(random_state=0).fit(*catalog[:2])
+    with pytest.raises(TypeError, match="RandomRecommender cannot fold users in"):
         fold_in_users(model, catalog[1])
+
+
+@pytest.mark.parametrize("write", ["to_parquet", "to_csv"])
+def test_a_full_disk_is_an_error_that_leaves_nothing(write, tmp_path):
+    resource = pytest.importorskip("resource")
+    shape = (3000, 50)
+    rows = np.ma.MaskedArray(np.random.default_rng(0).integers(0, 2**40, shape))
+    found = Recommendations(rows, np.ma.MaskedArray(rows.data / 7), np.arange(3000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "lists"
+    path.write_text("of yesterday")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            getattr(found, write)(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [p.name for p in tmp_path.iterdir()] == ["lists"]
+    assert path.read_text() == "of yesterday"
