@@ -209,16 +209,34 @@ def test_removing_the_named_songs_lowers_the_score_most(world, rng):
     assert n_pairs > 20 and n_lower >= 0.95 * n_pairs
 
 
-def test_contributions_to_ten_thousand_scores_add_up(rng):
-    X = rng.normal(size=(300, 8))
+@pytest.mark.parametrize(
+    "kind", ["kernel", "profile", "ridge", "kernel ridge", "WMF", "blend"]
+)
+@pytest.mark.slow
+def test_contributions_to_ten_thousand_scores_add_up(kind, rng):
+    X = rng.normal(size=(130, 8))
     y = rng.poisson(np.exp(X @ rng.normal(size=(8, 100)) / 2 - 1))
     wmf = WMF(6, reg=1.0, dtype="float64", random_state=0)
-    model = BlendRecommender([
-        ("kernel", ContentKNNRecommender()),
-        ("factors", ColdStartRecommender(Ridge(), wmf, popularity_weight=0.3)),
-    ]).fit(X[:200], y[:200])
-    explanation = explain(model, X[200:], np.arange(100), n=3, X_train=X[:200])
-    scores = model.predict(X[200:])
+    ridge = ColdStartRecommender(Ridge(), wmf, popularity_weight=0.3)
+    model = {
+        "kernel": ContentKNNRecommender(),
+        "profile": ContentProfileRecommender(),
+        "ridge": ridge,
+        "kernel ridge": ColdStartRecommender(KernelRidge(kernel="rbf"), wmf),
+        "WMF": wmf,
+        "blend": BlendRecommender([
+            ("kernel", ContentKNNRecommender()),
+            ("factors", ridge),
+        ]),
+    }[kind]
+    if kind == "WMF":
+        known, new = y[:30], y[30:]
+        scores = model.fit(known).inverse_transform(model.transform(new))
+    else:
+        known, new = X[:30], X[30:]
+        scores = model.fit(known, y[:30]).predict(new)
+    options = {} if kind in ("kernel", "profile") else {"X_train": known}
+    explanation = explain(model, new, np.arange(100), n=None, **options)
     assert scores.size == 10_000
     off = np.abs(sums(explanation) - scores)
     assert np.all(off <= 1e-6 * np.maximum(np.abs(scores), scores.std()))
