@@ -30,6 +30,7 @@ from skcoldstart import (
 )
 from skcoldstart.audio import AudioReadError
 from skcoldstart.datasets import make_music_catalog
+from tests.clusters import two_workers
 
 SR = 8000
 N_TRAIN = 48
@@ -40,13 +41,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def client():
     """Two workers of a real cluster, each a process of its own."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with two_workers() as client:
         yield client
 
 

@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from skcoldstart import WMF
 from skcoldstart.datasets import plays_from_events
+from tests.clusters import two_workers
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array", reason="dask[array] is not installed")
@@ -42,12 +43,7 @@ def plays():
 @pytest.fixture(scope="module")
 def client():
     """Two workers of a real cluster, each a process of its own; later four."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with two_workers() as client:
         yield client
 
 
