@@ -419,7 +419,7 @@ def test_users_that_are_masked_are_refused(catalog):
     model = PopularityRecommender().fit(X, y)
     hidden = np.ma.array([0, 1], mask=[False, True])
     for call in (recommend, listeners):
-        with pytest.raises(ValueError, match="users is a masked array that hides 1"):
+        with pytest.raises(ValueError, match="users is a masked array with 1 masked"):
             call(model, new, 2, users=hidden)
 
 
