@@ -150,6 +150,7 @@ def test_a_new_listener_is_folded_in(world, client):
         ("/songs", {"n": 3}, 422, "Field required"),
         ("/listeners", {"plays": {"no song": 1}}, 422, "songs are not known: ['no s"),
         ("/listeners", {"plays": {"song 1": -1}}, 422, "greater than 0"),
+        ("/listeners", {"plays": {"song 1": float("inf")}}, 422, "finite number"),
         ("/listeners", {"plays": {}}, 422, "at least 1 item"),
         ("/listeners", [], 422, "valid dictionary"),
         ("/nowhere", None, 404, "Not Found"),

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 import scipy.sparse as sp
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from skcoldstart import load_export, load_model
@@ -128,6 +130,13 @@ def make_app(folder: Path) -> FastAPI:
     """Return the application, with the model of a folder in memory."""
     service = Service(folder)
     app = FastAPI(title="Lists of new music")
+
+    @app.exception_handler(RequestValidationError)
+    def refuse(request: Request, error: RequestValidationError) -> JSONResponse:
+        """Return what is wrong, without the input: JSON has no infinite numbers."""
+        names = ("type", "loc", "msg")
+        faults = [{name: fault[name] for name in names} for fault in error.errors()]
+        return JSONResponse({"detail": faults}, status_code=422)
 
     @app.get("/health")
     def health() -> dict[str, Any]:
