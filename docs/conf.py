@@ -84,6 +84,7 @@ html_theme_options = {
 }
 html_sidebars = {
     "index": [],
+    "quickstart": [],
     "comparison": [],
     "faq": [],
     "glossary": [],
