@@ -75,7 +75,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     and rows are scaled to unit Euclidean length: scikit-learn's ``TfidfTransformer``
     with its defaults.
 
-    **Cost*: a few microseconds per item (tens of microseconds in CSR), and one megabyte
+    *Cost*: a few microseconds per item (tens of microseconds in CSR), and one megabyte
     of counters in addition to the result.
 
     .. versionadded:: 0.1

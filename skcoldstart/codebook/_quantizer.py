@@ -103,7 +103,7 @@ class VectorQuantizer(
     *Codes are exact*: the code of a frame is the lowest index among the codewords at
     the smallest float64 distance. It depends only on the frame and the codebook.
 
-    **Fit* minimizes :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sampled
+    *Fit* minimizes :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sampled
     frames. Every frame has the same probability to be in the sample, and items in
     memory, stored and lazy items give the same sample. For stored items, only the
     sample is read. Lazy items are computed to find their numbers of frames; of more

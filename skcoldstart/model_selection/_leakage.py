@@ -82,12 +82,12 @@ def content_leakage_check(
 
     Notes
     -----
-    **Duplicates* are items with exactly equal content. Items without content (all
+    *Duplicates* are items with exactly equal content. Items without content (all
     zeros, no frames) are not counted. Paths are compared as paths: to find copies with
     other names, pass features of the files. The same song in another encoding is not
     found.
 
-    **Typed content.* A listener's tag on a song shows that the listener knows the song,
+    *Typed content.* A listener's tag on a song shows that the listener knows the song,
     and the number of tags shows how many listeners do. If `typed_by` is unknown, the
     amount of content is used: if content has zeros, the rank correlation of the number
     of nonzero entries of an item with its number of listeners is computed over all
@@ -95,7 +95,7 @@ def content_leakage_check(
     depend on its audience. Another split does not fix such a leak; remove the content,
     or at least the content typed by the tested users.
 
-    **Groups on both sides* are correct if you evaluate new items of known artists,
+    *Groups on both sides* are correct if you evaluate new items of known artists,
     which is easier than new artists.
 
     No warning does not mean that there is no leak. Content can leak in ways that are

@@ -206,7 +206,7 @@ def make_music_catalog(
     decreases as rank ** -0.8. Play counts follow ``P(count >= k) = k ** -1.5``; the
     largest belongs to the song drawn first.
 
-    **Metadata.* A song has the tag of its family with probability 0.9 and others with
+    *Metadata.* A song has the tag of its family with probability 0.9 and others with
     0.02, of its structure with 0.7 and 0.05. Words of style ("bright", "slow", ...) and
     of the scene ("north", "night", ...) have probability ``1 / (1 + exp(-3 (v -
     0.7)))`` where v is that trait in standard deviations, or its negative for the
