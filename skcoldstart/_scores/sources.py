@@ -230,6 +230,23 @@ class SumScores:
         parts = [source.of_items(items) for source in self.sources]
         return SumScores(parts, self._scales, self._shifts)
 
+    def of_each_item(self) -> "CallableScores":
+        """Return the transposed scores, computed for a few items at a time."""
+        parts = [transposed(source) for source in self.sources]
+
+        def total(items: np.ndarray) -> np.ndarray:
+            scores = np.zeros((self.n_users, len(items)), self.dtype)
+            if self._shifts is not None:
+                scores += self._shifts[:, np.newaxis]
+            for number, part in enumerate(parts):
+                rows = part.rows(items)
+                if self._scales is not None:
+                    rows *= self._scales[number].astype(rows.dtype)
+                scores += rows.T
+            return scores
+
+        return CallableScores(total, self.n_users, self.n_items, self.dtype)
+
 
 class CallableScores:
     """Scores computed by a function for a few users at a time.
@@ -339,6 +356,8 @@ def transposed(source: ScoreSource) -> ScoreSource:
         return type(source)(source.user_factors, source.item_factors)
     if isinstance(source, DenseScores):
         return DenseScores(source._scores.T)
+    if isinstance(source, SumScores):
+        return source.of_each_item()
     raise TypeError(f"{type(source).__name__} can be read only by users.")
 
 

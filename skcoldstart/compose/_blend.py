@@ -34,6 +34,7 @@ from skcoldstart._utils.sk import (
 )
 from skcoldstart.compose._blend_weights import choose_weights
 from skcoldstart.compose._fold_in import FoldInMixin
+from skcoldstart.compose._growth import item_names_of
 from skcoldstart.compose._regressors import name_of_groups
 from skcoldstart.compose._spread import (
     factors_in_short,
@@ -173,6 +174,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         y: Any,
         *,
         user_ids: Any = None,
+        item_ids: Any = None,
         groups: Any = None,
         **params: Any,
     ) -> "BlendRecommender":
@@ -186,6 +188,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             Play counts, >= 0; row i is item i of X.
         user_ids : array-like of shape (n_users,), default=None
             Names of users, where `y` is no DataFrame that has them.
+        item_ids : array-like of shape (n_items,), default=None
+            Names of items, for `fold_in_users`, if neither `y` nor `X` has them.
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist. Passed to the recommenders that
             accept groups, and used for inner folds of whole groups.
@@ -205,6 +209,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         parts = self._parts()
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         check_same_items(X, groups, input_name="groups")
+        names = None if item_ids is None else item_names_of(X, y, item_ids)
         routed = self._route(params, groups)
 
         def fitted(rows: Any, plays: Any, share: Callable[[Any], Any]) -> list[Any]:
@@ -228,7 +233,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         self.weights_ = _check_weights(weights, list(parts))
         self.recommenders_ = fitted(X, plays, lambda value: value)
         self.n_users_ = plays.shape[1]
-        self._record_items(X, y)
+        self._record_items(X, y, names)
         sources = [training_scores(part, X, groups) for part in self.recommenders_]
         of_training = [spread_of(source) for source in sources]
         spreads = of_training if spreads is None else spreads

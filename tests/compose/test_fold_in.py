@@ -144,6 +144,21 @@ def test_rows_are_found_by_name(world):
             model.fold_in_users(y[:1], item_ids=["other"])
 
 
+def test_a_blend_takes_names_of_items_in_fit(world):
+    X, y, _ = world
+    names = [f"song {i}" for i in range(60)]
+    blend = BlendRecommender(BLEND, weights=[1.0, 0.3, 0.5])
+    expected = blend.fit(pd.DataFrame(X, index=names), y).fold_in_users(
+        y[[40, 3]], item_ids=["song 40", "song 3"]
+    )
+    found = blend.fit(X, y, item_ids=names).fold_in_users(
+        y[[40, 3]], item_ids=["song 40", "song 3"]
+    )
+    assert abs(found - expected).max() < 1e-10
+    with pytest.raises(ValueError, match="expected one unique name per row of X"):
+        blend.fit(X, y, item_ids=names[1:])
+
+
 def test_what_does_not_fit_is_explained(world):
     X, y, _ = world
     model = cold_start().fit(X, y)

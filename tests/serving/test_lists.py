@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import (
     WMF,
+    BlendRecommender,
     ColdStartRecommender,
     ContentProfileRecommender,
     MLRSimilarity,
@@ -46,6 +47,14 @@ MODELS = {
     "kNN": ContentKNNRecommender(5),
     "popularity": PopularityRecommender(),
     "random": RandomRecommender(random_state=0),
+    "blend": BlendRecommender(
+        [
+            ("random", RandomRecommender(random_state=0)),
+            ("neighbors", ContentKNNRecommender(5)),
+            ("popularity", PopularityRecommender()),
+        ],
+        weights=[1.0, 2.0, 0.5],
+    ),
     "MLR": MLRSimilarity(diagonal=True, C=1e3),
     "another's": LinearRecommender(),
     "Pipeline": make_pipeline(StandardScaler(), ContentProfileRecommender()),
