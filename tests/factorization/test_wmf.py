@@ -416,12 +416,12 @@ def test_final_objective_is_the_exact_one(plays, n_components):
 
 
 def test_plays_of_other_items_have_no_loss(plays):
-    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted to 40"):
+    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted on 40"):
         WMF(2).fit(plays).loss(plays[:20])
 
 
 def test_users_cannot_be_folded_in_from_other_items(plays):
-    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted to 40"):
+    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted on 40"):
         WMF(2).fit(plays).transform_users(plays[:20])
 
 
@@ -546,7 +546,9 @@ def test_there_are_no_more_factors_than_items_or_users(plays):
 
 
 def test_a_reg_that_leaves_nothing_is_named():
-    with pytest.warns(UserWarning, match=r"about 0 and explain nothing: reg=100 out"):
+    with pytest.warns(
+        UserWarning, match=r"about 0 and explain nothing: reg=100 is too large"
+    ):
         WMF(reg=100.0, random_state=0).fit(np.eye(6))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

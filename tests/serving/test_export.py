@@ -86,7 +86,7 @@ def test_without_content_the_items_of_fit_are_exported(catalog, tmp_path):
     assert_array_equal(found.item_factors, factors.astype(np.float32))
     with pytest.raises(TypeError, match="keeps no factors of the items of fit"):
         export(ContentProfileRecommender().fit(X, y), tmp_path)
-    with pytest.raises(TypeError, match="does not score by dense factors"):
+    with pytest.raises(TypeError, match="has no dense factors of items"):
         export(ContentKNNRecommender(3).fit(X, y), tmp_path, X)
 
 
