@@ -85,7 +85,8 @@ catalog = make_music_catalog(
 )
 union = AudioUnion([("mfcc", MFCCExtractor(hop_length=1024)), ("ears", ears)])
 frames = union.fit_transform(catalog.waveforms)
-print(frames)
+for name, part in frames.items():
+    print(name, part)
 
 # %%
 # Four models
