@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._tables import ROLES
 
 __all__ = [
@@ -51,6 +52,12 @@ class Columns:
             raise ValueError(
                 f"{source} has no column {name!r}; it has "
                 f"{', '.join(map(repr, there))}.{hint}"
+            )
+        ignored = [n for n in there if n.lower().replace("_", "") in ROLES["plays"]]
+        if self.count is None and ignored:
+            warn(
+                f"The column {ignored[0]!r} is ignored: each row counts as one play. "
+                f"Pass count={ignored[0]!r} to add it up, or drop the column."
             )
 
 

@@ -134,7 +134,8 @@ def plays_from_events(
     -----
     UserWarning
         If ids of `items` or `users` differ from those of the log only by case, spaces,
-        leading zeros, a folder or a suffix.
+        leading zeros, a folder or a suffix; or if `count` is ``None`` and the log has a
+        column such as "plays" or "count".
 
     See Also
     --------

@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+import warnings
 from collections import defaultdict
 
 import narwhals as nw
@@ -522,3 +523,14 @@ def test_missing_pyarrow_names_the_extra(tmp_path, rng, monkeypatch, kind):
     with pytest.raises(ImportError, match=r"pip install skcoldstart\[parquet\]"):
         plays_from_events(path)
     assert plays_from_events(as_pandas(rows, None)).n_events == len(rows)
+
+
+@pytest.mark.parametrize("name", ["plays", "Play_Count"])
+def test_a_column_of_counts_is_not_ignored_in_silence(name):
+    log = pd.DataFrame({"user_id": ["ann"], "item_id": [7], name: [3]})
+    with pytest.warns(UserWarning, match=f"Pass count='{name}' to add it up"):
+        assert plays_from_events(log).plays.sum() == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plays_from_events(log, count=name).plays.sum() == 3
+        assert plays_from_events(log.drop(columns=name)).plays.sum() == 1
