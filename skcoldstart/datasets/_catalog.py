@@ -128,7 +128,7 @@ def load_catalog(
     Notes
     -----
     Text is read row by row: a million rows take about 3 s. Memory at the peak is some
-    35 bytes for each pair of song and user, and 400 for each id of 40 letters; rows of
+    35 bytes for each pair of song and user, and 500 for each id of 40 letters; rows of
     the same pair take none. Audio is not opened here.
 
     .. versionadded:: 0.1

@@ -227,9 +227,9 @@ MASKED |= {
 @pytest.mark.parametrize("name", RECOMMENDERS)
 def test_masked_items_are_never_scored(name, call):
     model = fitted(name)
-    with pytest.raises(ValueError, match="is a masked array that hides"):
+    with pytest.raises(ValueError, match="is a masked array with"):
         call(model, hidden(X), 2)
-    with pytest.raises(ValueError, match="is a masked array that hides"):
+    with pytest.raises(ValueError, match="is a masked array with"):
         (model.predict if name != "Pipeline" else model[-1].predict)(hidden(X))
 
 
