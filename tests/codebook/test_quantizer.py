@@ -291,7 +291,7 @@ def test_a_codebook_that_is_replaced_is_used(frames, quantizer):
 
 
 def test_too_few_frames_are_refused_with_both_numbers():
-    with pytest.raises(ValueError, match=r"n_samples=7 frames .*n_codewords=8.*Lower"):
+    with pytest.raises(ValueError, match=r"n_samples=7 frames .*=8.*Decrease"):
         VectorQuantizer(8).fit(np.eye(7))
     with pytest.raises(ValueError, match=r"n_samples=5 .*n_codewords=6.*max_frames=5"):
         VectorQuantizer(6, max_frames=5).fit(np.eye(7))
