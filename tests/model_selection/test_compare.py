@@ -93,7 +93,7 @@ def test_content_of_its_own_and_another_reference(catalog):
     ("models", "options", "message"),
     [
         ({}, {}, "pass at least one"),
-        ({"a": LinearRecommender()}, {"reference": "b"}, r"none of the .*\['a'\]"),
+        ({"a": LinearRecommender()}, {"reference": "b"}, r"not one of the .*\['a'\]"),
         ({"a": LinearRecommender()}, {"metrics": "novelty"}, "no value per user"),
         ({"a": (LinearRecommender(), np.ones((3, 1)))}, {}, "X has 3 items"),
         ({"a": BrokenRecommender()}, {}, "NaN"),

@@ -325,7 +325,7 @@ def test_what_is_wrong_is_said(world, clips):
         small().transform(X)
     with pytest.raises(ValueError, match="one row per item"):
         small().fit(X, y.T)
-    with pytest.raises(ValueError, match=r"No user played two of the \d+ items"):
+    with pytest.raises(ValueError, match=r"two of the \d+ training items"):
         small().fit(X, np.eye(120))
     with pytest.raises(ValueError, match="'hidden' parameter"):
         small(hidden=5).fit(X, y)
