@@ -48,7 +48,7 @@ def forget(files):
     """Have the kernel drop its copies of the files."""
     for file in files:
         descriptor = os.open(file, os.O_RDONLY)
-        os.fdatasync(descriptor)
+        os.fsync(descriptor)  # times of change too, or it writes while we read
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)
 
