@@ -18,8 +18,6 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = ["RecommenderMixin", "check_training_plays", "weigh_plays"]
-
 
 def check_training_plays(
     recommender: Any,

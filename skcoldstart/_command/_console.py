@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["UserError", "explained", "finish", "make_folder", "report", "say"]
-
 
 class UserError(Exception):
     """An error that the user of the command can fix."""

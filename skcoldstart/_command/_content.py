@@ -15,15 +15,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skcoldstart.audio import MFCCExtractor
 from skcoldstart.codebook import BagOfWords, VectorQuantizer
 
-__all__ = [
-    "SOUND",
-    "content_of",
-    "kinds_of_columns",
-    "make_content",
-    "unreadable",
-    "with_options",
-]
-
 SOUND = "(sound)"
 IDS = re.compile(r"(song|item|track)?_?(id)?|file(name)?|path|sid", re.IGNORECASE)
 _TAGS = r"[^|;,\s][^|;,]*"

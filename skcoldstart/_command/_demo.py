@@ -13,8 +13,6 @@ import numpy as np
 
 from skcoldstart._command._console import UserError, explained, make_folder, say
 
-__all__ = ["demo"]
-
 
 def demo(options: argparse.Namespace) -> None:
     """Run the demonstration."""

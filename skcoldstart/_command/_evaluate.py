@@ -9,8 +9,6 @@ from skcoldstart._command._console import UserError, explained, report, say
 from skcoldstart._command._content import make_content, unreadable
 from skcoldstart._command._songs import content_options, load_songs
 
-__all__ = ["evaluate"]
-
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print a table of results on held-out songs."""

@@ -9,8 +9,6 @@ from skcoldstart._command._content import make_content, unreadable
 from skcoldstart._command._folder import ModelFolder, check_place, write_model
 from skcoldstart._command._songs import content_options, load_songs
 
-__all__ = ["fit"]
-
 
 def fit(options: argparse.Namespace) -> None:
     """Fit a model to all songs with plays and write it."""

@@ -13,8 +13,6 @@ import scipy.sparse as sp
 import skcoldstart
 from skcoldstart._command._console import UserError, explained
 
-__all__ = ["ModelFolder", "check_place", "read_model", "write_model"]
-
 FORMAT = "skcoldstart model folder"
 SUMMARY, MODEL, PLAYS, ITEMS = (
     *("model.json", "model.safetensors", "plays.npz", "items.csv"),

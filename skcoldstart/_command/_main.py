@@ -10,8 +10,6 @@ from typing import Any
 from skcoldstart import __version__
 from skcoldstart._command._console import finish
 
-__all__ = ["main"]
-
 PROG = "python -m skcoldstart"
 DEMONSTRATION = """\
 Hold out artists, learn from the sound and plays of the other songs, and

@@ -14,8 +14,6 @@ from skcoldstart._command._folder import ModelFolder, read_model
 from skcoldstart._command._songs import content_options
 from skcoldstart._utils.warning import warn
 
-__all__ = ["recommend", "refine"]
-
 
 @dataclass(frozen=True)
 class Candidates:

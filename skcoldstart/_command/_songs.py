@@ -11,8 +11,6 @@ from skcoldstart._command._console import UserError, explained, say
 from skcoldstart._command._content import content_of, kinds_of_columns
 from skcoldstart._utils.sk import _safe_indexing
 
-__all__ = ["Songs", "content_options", "load_songs"]
-
 
 @dataclass(frozen=True)
 class Songs:

@@ -15,8 +15,6 @@ from skcoldstart._demonstration._report import (
 from skcoldstart._demonstration._scores import notes, table
 from skcoldstart._demonstration._systems import SYSTEMS
 
-__all__ = ["demonstrate"]
-
 N_LISTENERS = 20
 
 

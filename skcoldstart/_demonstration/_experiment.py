@@ -19,14 +19,6 @@ from skcoldstart.audio import AudioUnion, MelSpectrogram, MFCCExtractor
 from skcoldstart.factorization import WMF
 from skcoldstart.neural import one_torch_thread
 
-__all__ = [
-    "DemonstrationError",
-    "Experiment",
-    "extract",
-    "refit",
-    "run",
-]
-
 N_MELS = 64
 TEST_SHARE = 0.25
 

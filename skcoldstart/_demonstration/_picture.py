@@ -17,8 +17,6 @@ from skcoldstart._demonstration._systems import (
 from skcoldstart._utils.atomic import atomic_write
 from skcoldstart.serving import recommend
 
-__all__ = ["found_shares", "save_picture"]
-
 GRID = np.linspace(0.0, 1.0, 101)
 USERS_AT_A_TIME = 4096
 LABELLED_AT = 60  # the curves end at 60 % of the songs, where they still differ

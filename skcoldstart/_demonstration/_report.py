@@ -11,8 +11,6 @@ from skcoldstart._demonstration._systems import Songs
 from skcoldstart._utils.atomic import atomic_write
 from skcoldstart.serving import listeners
 
-__all__ = ["listeners_of_a_song", "write_recommendations"]
-
 
 def listeners_of_a_song(
     experiment: Experiment, songs: Songs, names: np.ndarray, users: Any

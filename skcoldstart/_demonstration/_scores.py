@@ -8,8 +8,6 @@ import numpy as np
 
 from skcoldstart.metrics import bootstrap_interval, make_recommendation_scorer
 
-__all__ = ["SystemScore", "cutoff", "notes", "score_models", "table"]
-
 PAPERS_K = 500
 FEW = 100  # candidates, below which a mean average precision says little
 

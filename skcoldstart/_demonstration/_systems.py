@@ -21,15 +21,6 @@ from skcoldstart.factorization import WMF
 from skcoldstart.neural import CNNFactorRegressor
 from skcoldstart.similarity import MLRSimilarity
 
-__all__ = [
-    "SYSTEMS",
-    "Setting",
-    "Songs",
-    "System",
-    "item_factors",
-    "user_factors",
-]
-
 
 @dataclass(frozen=True)
 class Songs:

@@ -4,8 +4,6 @@ import numpy as np
 
 from skcoldstart._kernels.compilation import njit
 
-__all__ = ["delta_frames", "mfcc_frames"]
-
 # Allows sums to be split over vector lanes; NaN and infinity keep their meaning.
 _REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}
 

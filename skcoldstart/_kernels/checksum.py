@@ -4,8 +4,6 @@ import numpy as np
 
 from skcoldstart._kernels.compilation import njit
 
-__all__ = ["BLOCK_BYTES", "block_sums", "first_changed"]
-
 BLOCK_BYTES = 4096
 
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)

@@ -18,8 +18,6 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
-__all__ = ["COMPILES", "N_THREADS", "njit"]
-
 COMPILES = not numba.config.DISABLE_JIT
 N_THREADS = numba.config.NUMBA_NUM_THREADS  # at the start of numba
 

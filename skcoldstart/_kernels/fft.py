@@ -14,8 +14,6 @@ from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.simd.vectors import load_eight as load
 from skcoldstart._kernels.simd.vectors import store
 
-__all__ = ["LANES", "bin_rows", "pass_strides", "power_rows", "transform", "twiddles"]
-
 LANES = 8
 _HALF_ROOT = np.float32(np.sqrt(0.5))
 

@@ -9,8 +9,6 @@ from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twi
 from skcoldstart._kernels.simd.vectors import load_eight as load
 from skcoldstart._kernels.simd.vectors import splat_eight, store, transpose
 
-__all__ = ["COMPRESSIONS", "MelPlan", "mel_frames", "mel_plan"]
-
 # The position of a compression is the kernel's argument.
 COMPRESSIONS = (None, "db", "log")
 

@@ -8,18 +8,6 @@ from numba.extending import intrinsic
 
 from skcoldstart._kernels.compilation import njit
 
-__all__ = [
-    "HEAD",
-    "PADDING",
-    "add_name",
-    "copy_names",
-    "find_name",
-    "number_names",
-    "rehash",
-    "same_name",
-    "word_at",
-]
-
 PADDING = 8  # bytes that may be read behind the last one
 HEAD = 8  # a record: number in 4 bytes, length in 4, the name; in whole words
 _HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)

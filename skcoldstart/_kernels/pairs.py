@@ -2,8 +2,6 @@
 
 from skcoldstart._kernels.compilation import njit
 
-__all__ = ["count_pairs", "scatter_pairs"]
-
 
 @njit(cache=True, nogil=True)
 def count_pairs(users, songs, rank_of_user, rank_of_song, lengths):

@@ -8,8 +8,6 @@ import numpy as np
 
 from skcoldstart._kernels.compilation import njit
 
-__all__ = ["all_finite", "average_channels", "average_pairs"]
-
 _EXPONENT_BITS = np.int32(0x7F800000)
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 

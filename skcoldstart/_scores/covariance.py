@@ -7,8 +7,6 @@ import numpy as np
 
 from skcoldstart._sequences.ragged import RaggedArray
 
-__all__ = ["FactorCovariance", "after_plays"]
-
 BLOCK_VALUES = 1 << 22
 
 

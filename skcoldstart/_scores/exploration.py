@@ -10,8 +10,6 @@ from sklearn.utils import check_random_state
 from skcoldstart._scores.covariance import FactorCovariance
 from skcoldstart._scores.sources import LowRankScores, ScoreSource, open_recommender
 
-__all__ = ["explored_scores", "with_covariance"]
-
 CHOICES = ("thompson", "ucb")
 
 

@@ -7,8 +7,6 @@ import numpy as np
 from skcoldstart._utils.missing import refuse_masked, refuse_missing
 from skcoldstart._utils.sk import _num_samples
 
-__all__ = ["check_groups", "check_same_items"]
-
 
 def check_same_items(
     X: Any, other: Any, *, input_name: str = "y", first_name: str = "X"

@@ -1,7 +1,5 @@
 """What docstrings say of the parameters of lists."""
 
-__all__ = ["TEXTS"]
-
 TEXTS = {
     "users": """\
 users : array-like, default=None

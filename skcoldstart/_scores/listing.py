@@ -35,8 +35,6 @@ from skcoldstart._scores.user_names import (
 )
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = ["exported_factors", "listeners_of_items", "recommend_items"]
-
 
 def recommend_items(
     model: Any,

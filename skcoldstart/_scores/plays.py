@@ -10,8 +10,6 @@ from skcoldstart._scores.user_names import user_names_of
 from skcoldstart._sequences.checks import check_one_row_per_item
 from skcoldstart._utils.missing import refuse_masked, with_place
 
-__all__ = ["LabelledPlays", "check_play_counts", "labelled"]
-
 # Marks checked plays that a recommender passes to its parts; results of operations on
 # them are not marked.
 _CHECKED = "checked_play_counts"

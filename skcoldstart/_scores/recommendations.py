@@ -10,8 +10,6 @@ import numpy as np
 from skcoldstart._utils.atomic import atomic_path, atomic_write
 from skcoldstart._utils.table import pandas_frame
 
-__all__ = ["FRAMES", "Listeners", "Recommendations", "masked_lists"]
-
 FRAMES = ("pandas", "polars", "pyarrow")
 # Below every index, so that indexing names with it fails; -1 would be the last name.
 _NOTHING = np.iinfo(np.int64).min

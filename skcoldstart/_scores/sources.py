@@ -10,19 +10,6 @@ import scipy.sparse as sp
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = [
-    "CallableScores",
-    "DenseScores",
-    "LowRankScores",
-    "ScoreSource",
-    "SparseScores",
-    "SumScores",
-    "open_recommender",
-    "score_source",
-    "takes_groups",
-    "transposed",
-]
-
 
 class ScoreSource(Protocol):
     """Anything that can score all items for some users."""

@@ -10,8 +10,6 @@ from skcoldstart._scores.sources import ScoreSource
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.threads import worker_threads
 
-__all__ = ["check_indices", "check_users", "top_n_per_user"]
-
 BLOCK_USERS, BLOCK_BYTES = 256, 1 << 28
 BLOCKS_A_ROUND = 64  # between two moves of the progress bar
 

@@ -8,8 +8,6 @@ import scipy.sparse as sp
 from skcoldstart._scores.sources import LowRankScores
 from skcoldstart._scores.top_n import top_n_per_user
 
-__all__ = ["similar_rows", "unit_rows", "usage_coordinates"]
-
 BLOCK_ROWS = 4096
 
 

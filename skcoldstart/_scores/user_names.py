@@ -8,16 +8,6 @@ import numpy as np
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.missing import is_missing, refuse_masked
 
-__all__ = [
-    "as_names",
-    "check_same_users",
-    "check_user_names",
-    "places_of",
-    "record_user_names",
-    "user_names_of",
-    "users_by_name",
-]
-
 _SHOWN = 5
 
 

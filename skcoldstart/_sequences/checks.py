@@ -11,13 +11,6 @@ from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked, unmasked
 from skcoldstart._utils.sk import _num_samples
 
-__all__ = [
-    "check_frames",
-    "check_item_sequence",
-    "check_one_row_per_item",
-    "count_items",
-]
-
 
 def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:
     """Check that X is a sequence with one entry per item, and not a single path."""

@@ -6,8 +6,6 @@ import numpy as np
 
 from skcoldstart._sequences.ragged import RaggedArray
 
-__all__ = ["ItemCollector"]
-
 
 class ItemCollector:
     """Append items to one array that grows in place.

@@ -5,8 +5,6 @@ from typing import Any
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import _get_output_config
 
-__all__ = ["label_rows", "labels_of"]
-
 
 def labels_of(X: Any) -> Any:
     """Return the pandas index of items, or None if they have none."""

@@ -9,8 +9,6 @@ import numpy as np
 from skcoldstart._sequences.windows import window_array, window_bounds
 from skcoldstart._utils.missing import refuse_masked, unmasked
 
-__all__ = ["LazySequence", "RaggedArray"]
-
 
 class RaggedArray:
     """Items of unequal length in one flat array.

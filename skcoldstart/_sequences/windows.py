@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["window_array", "window_bounds"]
-
 
 def window_bounds(
     items: Any, starts: Any, n_rows: int, lengths: np.ndarray

@@ -15,8 +15,6 @@ try:
 except ImportError:  # Windows: leftovers are kept, and a file in use cannot be removed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["atomic_path", "atomic_write"]
-
 _SUFFIX = ".partial"
 _LONGEST_STEM = 200  # bytes of the target's name; file systems allow 255 in total
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from skcoldstart._utils.missing import is_missing
 
-__all__ = ["sortable_dates"]
-
 _ISO = re.compile(
     r"\d{4}(-?\d{2}(-?\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?"
     r"(Z|[+-]\d{2}(:?\d{2})?)?)?)?)?"

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import TypeVar
 
-__all__ = ["documented", "filled"]
-
 _Function = TypeVar("_Function", bound=Callable)
 
 

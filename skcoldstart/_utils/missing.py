@@ -7,16 +7,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = [
-    "is_missing",
-    "name_missing_content",
-    "nan_mean",
-    "refuse_masked",
-    "refuse_missing",
-    "unmasked",
-    "with_place",
-]
-
 
 def is_missing(values: Any) -> np.ndarray:
     """Mark None, NaN, NaT, pandas' NA and masked entries."""

@@ -6,8 +6,6 @@ import stat
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_path", "check_regular_file"]
-
 
 def check_path(path: Any, name: str = "path") -> Path:
     """Return a path with its ``~`` expanded; refuse what is none."""

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["progress_bar"]
-
 
 def progress_bar(
     iterable: Iterable[Any] | None = None,

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["pandas_frame", "table_of"]
-
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Return rows as a DataFrame, or as a dict of columns if pandas is missing."""

@@ -13,14 +13,6 @@ from typing import Any
 import joblib
 from threadpoolctl import ThreadpoolController
 
-__all__ = [
-    "ThreadMap",
-    "n_kernel_threads",
-    "one_blas_thread",
-    "one_torch_thread_in_children",
-    "worker_threads",
-]
-
 ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 

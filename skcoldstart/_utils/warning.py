@@ -10,8 +10,6 @@ import sklearn
 
 import skcoldstart
 
-__all__ = ["warn"]
-
 _LIBRARIES = tuple(
     str(Path(str(module.__file__)).parent) + os.sep
     for module in (skcoldstart, sklearn, joblib)

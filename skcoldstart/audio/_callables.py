@@ -5,8 +5,6 @@ from functools import partial
 from types import MethodType
 from typing import Any
 
-__all__ = ["fingerprint"]
-
 
 def fingerprint(value: Any) -> str:
     """Describe a function by name, code and closure; other objects by content."""

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CheckpointError", "read_checkpoint"]
-
 # The last bytes of a table: two block handles, padding, and a magic number.
 _FOOTER_SIZE = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")

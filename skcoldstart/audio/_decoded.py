@@ -8,8 +8,6 @@ import numpy as np
 
 from skcoldstart.audio._errors import AudioReadError
 
-__all__ = ["SCRATCH", "Decoded", "Request"]
-
 # Outside these limits a header is damaged or forged: resampling from a rate of 1 Hz
 # takes minutes, and a declared length of years exhausts the memory.
 _MIN_RATE, _MAX_RATE = 4_000, 768_000

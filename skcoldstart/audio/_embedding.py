@@ -23,8 +23,6 @@ from skcoldstart.audio._listening import (
 from skcoldstart.audio._musicnn import LAYERS, TAGS, TRAINING_SETS
 from skcoldstart.audio._pooled import PooledExtractor
 
-__all__ = ["AudioEmbedding"]
-
 _WINDOW_S = 3.0
 
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["AudioReadError", "describe_bad_sample"]
-
 
 class AudioReadError(ValueError):
     """An audio item cannot be converted to frames.

@@ -11,8 +11,6 @@ from skcoldstart.audio._identity import file_content
 from skcoldstart.audio._items import is_path
 from skcoldstart.audio._reading import Reading
 
-__all__ = ["Analysis", "ClipExtractor", "ClipFrames", "FrameFunction"]
-
 
 class FrameFunction(Protocol):
     """Maps a mono float32 waveform to float32 frames; picklable.

@@ -20,8 +20,6 @@ from skcoldstart.audio._parameters import TEXTS
 from skcoldstart.audio._reading import Reading, here
 from skcoldstart.audio._runs import ItemError, Run
 
-__all__ = ["AudioExtractor", "AudioReader", "Reader"]
-
 Reader = str | Callable[[Any], tuple[Any, float]]
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["mel_band_edges", "mel_filterbank"]
-
 # Slaney's scale (Auditory Toolbox, 1998): linear to 1 kHz, then 27 steps for each
 # factor of 6.4.
 _HZ_PER_MEL = 200.0 / 3.0

@@ -11,8 +11,6 @@ from skcoldstart._utils.paths import check_regular_file
 from skcoldstart.audio._items import check_waveform, is_missing, is_path
 from skcoldstart.audio._reading import Reading
 
-__all__ = ["ItemIdentity", "file_content", "identify"]
-
 _CHUNK_BYTES = 1 << 20
 
 

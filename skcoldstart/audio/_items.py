@@ -9,8 +9,6 @@ from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = ["check_audio_items", "check_waveform", "is_missing", "is_path"]
-
 
 def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
     """Check a sequence of paths or mono waveforms; name the first invalid item."""

@@ -18,8 +18,6 @@ from skcoldstart.audio._librosa_frames import (
 )
 from skcoldstart.audio._pooled import PooledExtractor
 
-__all__ = ["LibrosaFeatures"]
-
 
 class LibrosaFeatures(PooledExtractor):
     """Turn audio files or waveforms into frames of librosa's features.

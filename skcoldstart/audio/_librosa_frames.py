@@ -12,8 +12,6 @@ from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio._callables import fingerprint
 from skcoldstart.audio._errors import AudioReadError
 
-__all__ = ["STEPS", "Feature", "LibrosaFrames", "feature_name", "librosa_feature"]
-
 Step = Callable[[np.ndarray], np.ndarray]
 
 

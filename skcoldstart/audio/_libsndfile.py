@@ -9,8 +9,6 @@ import numpy as np
 from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
 from skcoldstart.audio._errors import AudioReadError
 
-__all__ = ["UNKNOWN_FORMAT", "decode"]
-
 UNKNOWN_FORMAT = "its content is not a known audio format"
 
 # MP3 lengths are estimates if the encoder wrote none; allow two MPEG frames.

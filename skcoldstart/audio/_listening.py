@@ -13,16 +13,6 @@ from skcoldstart._utils.paths import check_regular_file
 from skcoldstart.audio._musicnn import LAYERS, load_musicnn
 from skcoldstart.audio._spectrum import MelBands
 
-__all__ = [
-    "MUSICNN_SR",
-    "CallableVectors",
-    "MusicNNVectors",
-    "ONNXVectors",
-    "TorchVectors",
-    "file_digest",
-    "musicnn_frames",
-]
-
 MUSICNN_SR = 16000
 _MUSICNN_BANDS = MelBands(float(MUSICNN_SR), 512, 256, 96, 0.0, MUSICNN_SR / 2)
 _LOG_SCALE = 10_000.0

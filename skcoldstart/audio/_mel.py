@@ -12,8 +12,6 @@ from skcoldstart.audio._filters import mel_band_edges
 from skcoldstart.audio._mel_extractor import MelExtractor
 from skcoldstart.audio._spectrum import MelFrames
 
-__all__ = ["MelSpectrogram"]
-
 
 class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
     """Convert audio files or waveforms to mel spectrogram frames.

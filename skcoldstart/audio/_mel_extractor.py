@@ -8,8 +8,6 @@ from skcoldstart._utils.warning import warn
 from skcoldstart.audio._extractor import AudioExtractor
 from skcoldstart.audio._spectrum import MelBands
 
-__all__ = ["MelExtractor"]
-
 
 class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
     """Base of extractors of mel bands and of features computed from them."""

@@ -11,8 +11,6 @@ from skcoldstart.audio._extractor import Reader
 from skcoldstart.audio._mel_extractor import MelExtractor
 from skcoldstart.audio._spectrum import MFCCFrames
 
-__all__ = ["MFCCExtractor"]
-
 
 class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
     """Convert audio files or waveforms to MFCC frames with deltas.

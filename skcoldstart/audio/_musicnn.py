@@ -11,8 +11,6 @@ import numpy as np
 
 from skcoldstart.audio._checkpoint import CheckpointError, read_checkpoint
 
-__all__ = ["LAYERS", "TAGS", "TRAINING_SETS", "load_musicnn"]
-
 TRAINING_SETS = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
 
 LAYERS = {

@@ -1,7 +1,5 @@
 """Documentation of parameters shared by extractors."""
 
-__all__ = ["TEXTS"]
-
 TEXTS = {
     "framing": """\
 sr : float, default=22050

@@ -9,8 +9,6 @@ from skcoldstart._sequences.labels import label_rows
 from skcoldstart.audio._extractor import AudioExtractor
 from skcoldstart.audio._pooling import FramePooling
 
-__all__ = ["PooledExtractor"]
-
 
 class PooledExtractor(AudioExtractor):
     """Base of extractors whose `pooling` is statistics over frames, or None."""

@@ -13,8 +13,6 @@ from skcoldstart._sequences.labels import label_rows
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import _check_feature_names_in, _fit_context
 
-__all__ = ["FramePooling"]
-
 _STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda frames: frames.mean(axis=0),
     "std": lambda frames: frames.std(axis=0),

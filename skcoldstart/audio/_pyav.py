@@ -9,8 +9,6 @@ import numpy as np
 from skcoldstart.audio._decoded import Decoded, Request
 from skcoldstart.audio._errors import AudioReadError
 
-__all__ = ["decode", "version"]
-
 # Formats that contain sound. FFmpeg supports others that refer to other files or
 # addresses, which an untrusted file must not open.
 _FORMATS = (

@@ -13,8 +13,6 @@ from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
 from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
 from skcoldstart.audio._items import check_waveform, is_missing, is_path
 
-__all__ = ["Clip", "Reading", "here"]
-
 # Files that start with these bytes are sometimes or never read by libsndfile.
 _SIGNATURES = (
     (4, b"ftyp", "an MPEG-4 file (m4a, mp4, mov)"),

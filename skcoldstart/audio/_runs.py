@@ -15,8 +15,6 @@ from skcoldstart.audio._errors import AudioReadError
 from skcoldstart.audio._extraction import ClipExtractor, ClipFrames
 from skcoldstart.audio._identity import identify
 
-__all__ = ["ItemError", "LazyFrames", "Run", "join_frames"]
-
 # Items given to a worker at a time: enough to keep workers busy, but few enough that
 # their frames are a small part of the result.
 _ITEMS_PER_WORKER = 32

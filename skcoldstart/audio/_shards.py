@@ -21,8 +21,6 @@ import numpy as np
 
 from skcoldstart._utils.atomic import atomic_write
 
-__all__ = ["ShardReader", "shard_bytes", "write_shard"]
-
 _PAGE = 4096
 _CHECK_BYTES = 1 << 20
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from skcoldstart.audio._filters import mel_filterbank
 
-__all__ = ["MFCCFrames", "MelBands", "MelFrames"]
-
 # The compiled FFT supports powers of two from here on.
 _SHORTEST_KERNEL = 16
 

@@ -32,8 +32,6 @@ from skcoldstart.audio._pyav import version
 from skcoldstart.audio._reading import Reading
 from skcoldstart.audio._shards import ShardReader, shard_bytes, write_shard
 
-__all__ = ["FrameStore", "StoredFrames"]
-
 # Frames are buffered until they have this many bytes. A killed run loses the shard in
 # progress: a few hundred clips.
 _SHARD_BYTES = 1 << 26

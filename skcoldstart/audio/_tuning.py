@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 from skcoldstart.audio._musicnn import LAYERS, TRAINING_SETS, load_musicnn
 
-__all__ = ["MusicNNArchitecture"]
-
 
 class MusicNNArchitecture:
     """Build musicnn with a new output layer.

@@ -16,8 +16,6 @@ from skcoldstart.audio._extractor import AudioExtractor, AudioReader, Reader
 from skcoldstart.audio._pooled import PooledExtractor
 from skcoldstart.audio._runs import ItemError, join_frames
 
-__all__ = ["AudioUnion", "UnionFrames"]
-
 # Reading options, which the union sets for all extractors.
 _READING = ("reader", "max_duration", "on_error", "salvage", "lazy")
 

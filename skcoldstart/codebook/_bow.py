@@ -19,8 +19,6 @@ from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.codebook._reading import check_codes, read_codes
 
-__all__ = ["BagOfWords"]
-
 # One megabyte, which stays in the cache of a core.
 _COUNTERS_AT_ONCE = 1 << 17
 _ITEMS_AT_ONCE = 512

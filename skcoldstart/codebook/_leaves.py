@@ -4,8 +4,6 @@ import numpy as np
 
 from skcoldstart.codebook._tiles import UNIT_ROUNDOFF, centre_and_scale
 
-__all__ = ["CodewordLeaves"]
-
 _FAR = 1e18
 _NOWHERE = np.float32(3e38)
 _SPLIT_FEATURES = 8

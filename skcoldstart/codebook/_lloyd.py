@@ -7,14 +7,6 @@ import numpy as np
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart.codebook._search import CodewordIndex
 
-__all__ = [
-    "distinct_frames",
-    "lloyd",
-    "mini_batch_step",
-    "mini_batches",
-    "nested_start",
-]
-
 _STAGE_STEPS = 6
 _STAGE_DIVISORS = (9, 3)
 _FRAMES_PER_CODEWORD = 10

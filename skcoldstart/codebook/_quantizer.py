@@ -22,8 +22,6 @@ from skcoldstart.codebook._reading import check_codes, read_codes, read_frames
 from skcoldstart.codebook._sampling import sample_frames
 from skcoldstart.codebook._search import CodewordIndex
 
-__all__ = ["VectorQuantizer"]
-
 # Squared error of a codeword in float32, relative to the variance of the frames.
 _LARGEST_ROUNDING = 1e-6
 

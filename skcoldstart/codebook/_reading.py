@@ -9,8 +9,6 @@ from skcoldstart._sequences.checks import check_frames, check_item_sequence
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import unmasked
 
-__all__ = ["check_codes", "read_codes", "read_frames"]
-
 _ITEMS_AT_ONCE = 32
 _CODE_ITEMS_AT_ONCE = 512
 

@@ -8,8 +8,6 @@ import numpy as np
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart.codebook._reading import read_frames
 
-__all__ = ["sample_frames"]
-
 _POSITIONS_AT_ONCE = 1 << 20
 
 # Items read if the number of frames is not known in advance. With this many, every

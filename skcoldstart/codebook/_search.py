@@ -6,8 +6,6 @@ from skcoldstart._utils.threads import worker_threads
 from skcoldstart.codebook._leaves import CodewordLeaves
 from skcoldstart.codebook._tiles import CodewordTiles
 
-__all__ = ["CodewordIndex"]
-
 # Frames per piece of work. Fixed, so that the pieces do not depend on n_jobs.
 _CHUNK = 4096
 # Frames whose steps decide the method for a chunk, and for a codebook.

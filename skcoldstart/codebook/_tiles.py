@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["UNIT_ROUNDOFF", "CodewordTiles", "centre_and_scale"]
-
 # Of float32.
 UNIT_ROUNDOFF = 2.0**-24
 _TILE = 128

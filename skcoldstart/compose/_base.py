@@ -7,8 +7,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import RecommenderMixin
 
-__all__ = ["FactorScoresMixin"]
-
 
 class FactorScoresMixin(RecommenderMixin):
     """Scores decoded by a fitted ``factorizer_`` from predicted item factors."""

@@ -24,12 +24,6 @@ from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.factorization import WMF
 
-__all__ = [
-    "ContentProfileRecommender",
-    "OracleRecommender",
-    "RandomRecommender",
-]
-
 
 class RandomRecommender(RecommenderMixin, BaseEstimator):
     """Rank items by random factors: the lower bound of every comparison.

@@ -43,8 +43,6 @@ from skcoldstart.compose._spread import (
     training_scores,
 )
 
-__all__ = ["BlendRecommender"]
-
 
 class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEstimator):
     r"""Add the scores of several recommenders after scaling each to unit spread.

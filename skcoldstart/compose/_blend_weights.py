@@ -17,8 +17,6 @@ from skcoldstart.compose._ready import ReadyScores
 from skcoldstart.compose._spread import spread_of
 from skcoldstart.metrics import make_recommendation_scorer
 
-__all__ = ["choose_weights", "folds_of"]
-
 GRID = (0.0, 0.3, 1.0)
 N_FOLDS = 3
 MANY_ITEMS = 5000  # above this, one fold of five is enough

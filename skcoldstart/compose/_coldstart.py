@@ -51,8 +51,6 @@ from skcoldstart.compose._smoothing import check_linear_in_targets
 from skcoldstart.compose._targets import compress_norms, item_weights
 from skcoldstart.factorization import WMF
 
-__all__ = ["ColdStartRecommender"]
-
 DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 

@@ -25,8 +25,6 @@ from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import make_recommendation_scorer
 
-__all__ = ["ColdStartRecommenderCV"]
-
 NAMES = ("kernel", "gamma", "n_components", "reg", "alpha", "play_weight")
 
 

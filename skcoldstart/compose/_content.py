@@ -23,8 +23,6 @@ from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.missing import name_missing_content, refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 
-__all__ = ["ContentScaler", "KernelFeatures"]
-
 MOST_ITEMS = 1000  # used to compare scalings
 TEMPERATURE = 0.1  # of the neighbours in this comparison
 

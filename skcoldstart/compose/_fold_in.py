@@ -11,8 +11,6 @@ from skcoldstart._scores.user_names import places_of
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import is_missing
 
-__all__ = ["FoldInMixin"]
-
 _SHOWN = 3
 
 

@@ -11,8 +11,6 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import is_missing
 
-__all__ = ["by_group", "check_item_groups", "group_table", "known_groups"]
-
 
 def check_item_groups(groups: Any, X: Any) -> np.ndarray:
     """Return the group of each item of X as objects, None if it is missing.

@@ -10,8 +10,6 @@ import scipy.sparse as sp
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import refuse_missing
 
-__all__ = ["align", "grow_factorization", "item_names_of"]
-
 
 def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
     """Return names of items: `item_ids`, or labels of rows other than positions.

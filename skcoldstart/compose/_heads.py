@@ -15,8 +15,6 @@ from skcoldstart.compose._targets import (
     user_spreads,
 )
 
-__all__ = ["JoinedHeadsMixin"]
-
 
 class JoinedHeadsMixin(FactorScoresMixin):
     """Scores with the terms of ``play_weight`` and ``popularity_weight``."""

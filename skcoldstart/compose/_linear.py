@@ -10,15 +10,6 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.metrics.pairwise import pairwise_kernels
 
-__all__ = [
-    "LINEAR_REGRESSORS",
-    "dense",
-    "dual_weights",
-    "kernel_of",
-    "one_strength",
-    "solver",
-]
-
 # Linear in their targets and in the features of an item.
 LINEAR_REGRESSORS = (Ridge, RidgeCV, LinearRegression)
 

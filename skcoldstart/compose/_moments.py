@@ -17,8 +17,6 @@ from skcoldstart._scores.user_names import users_by_name
 from skcoldstart.audio import AudioEmbedding, FramePooling
 from skcoldstart.codebook import BagOfWords
 
-__all__ = ["ScoreOverTime", "score_by_window", "score_over_time"]
-
 TOLERANCE = 1e-5  # of a sum, relative to its terms, where networks are float32
 ADDITIVE = ("mean", "max", "min")
 WINDOW_S = 3.0  # of AudioEmbedding, and of what is shown of single frames

@@ -27,8 +27,6 @@ from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import check_item_groups, group_table, known_groups
 
-__all__ = ["ContentKNNRecommender"]
-
 
 class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     r"""Score an item by the plays of the most similar training items.

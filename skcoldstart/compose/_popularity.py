@@ -28,8 +28,6 @@ from skcoldstart._utils.sk import (
 )
 from skcoldstart.compose._fold_in import FoldInMixin
 
-__all__ = ["PopularityRecommender"]
-
 
 class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     """Score a new item by how often items of the same artist are played.

@@ -29,8 +29,6 @@ from skcoldstart.compose._windows import (
     learn_from_windows,
 )
 
-__all__ = ["PosteriorMixin"]
-
 MOST_FEATURES = 2048  # a square matrix of them is kept
 MOST_ITEMS = 4096  # whose leave-one-out residuals are taken
 MOST_HELD, ENOUGH_HELD, MOST_USERS = 1024, 600, 1024  # held out to see the errors

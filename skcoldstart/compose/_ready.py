@@ -6,8 +6,6 @@ import numpy as np
 
 from skcoldstart._scores.sources import ScoreSource
 
-__all__ = ["ReadyScores"]
-
 
 class ReadyScores:
     """A recommender that returns the scores of a given source."""

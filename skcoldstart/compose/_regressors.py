@@ -17,19 +17,6 @@ from sklearn.utils.validation import has_fit_parameter
 from skcoldstart._utils.sk import HasMethods, _routing_enabled
 from skcoldstart.neural import UserFactors
 
-__all__ = [
-    "RegressorPerFactor",
-    "check_predicts",
-    "features_and_head",
-    "features_of_fit",
-    "for_all_factors",
-    "kept_or_new",
-    "last_step",
-    "name_of_groups",
-    "usage_parameters",
-    "with_item_weights",
-]
-
 
 class RegressorPerFactor(MultiOutputRegressor):
     """Repeat a regressor whose `predict` exists only after `fit`, such as a stack."""

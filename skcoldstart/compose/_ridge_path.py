@@ -15,8 +15,6 @@ from skcoldstart._scores.sources import (
     SumScores,
 )
 
-__all__ = ["RidgePath"]
-
 MOST_DIRECTIONS = 5000  # of content, at most, in a decomposition
 
 

@@ -13,8 +13,6 @@ from skcoldstart.compose._linear import (
     solver,
 )
 
-__all__ = ["check_linear_in_targets", "play_features", "play_projection"]
-
 
 def check_linear_in_targets(head: Any) -> None:
     """Reject a last step whose predictions are not linear in its targets."""

@@ -18,8 +18,6 @@ from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._targets import score_covariance, user_spreads
 
-__all__ = ["factors_in_short", "spread_in_short", "spread_of", "training_scores"]
-
 MOST_ITEMS = 2000
 BLOCK_USERS = 256
 

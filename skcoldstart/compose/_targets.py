@@ -9,15 +9,6 @@ from sklearn.multioutput import MultiOutputRegressor
 
 from skcoldstart._scores.usage import unit_rows
 
-__all__ = [
-    "compress_norms",
-    "fit_popularity",
-    "item_weights",
-    "predict_popularity",
-    "score_covariance",
-    "user_spreads",
-]
-
 
 def compress_norms(factors: np.ndarray, compression: float) -> tuple[np.ndarray, float]:
     """Return factors (n_items, k) with compressed lengths, and the mean length."""

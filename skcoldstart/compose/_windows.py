@@ -9,8 +9,6 @@ from scipy.optimize import nnls
 from skcoldstart._scores.covariance import FactorCovariance
 from skcoldstart._utils.sk import _safe_indexing
 
-__all__ = ["FEWEST_HELD", "covariance_of_windows", "learn_from_windows"]
-
 FEWEST_HELD = 20  # items that a network has not learnt from
 MOST_USERS = 1024
 NORMAL_90 = 1.6448536269514722  # 90 % of a normal variable lie within

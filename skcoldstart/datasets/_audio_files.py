@@ -11,8 +11,6 @@ from skcoldstart.datasets._frames import rows_of
 from skcoldstart.datasets._names import AUDIO_SUFFIXES, NameIndex, some
 from skcoldstart.datasets._tables import one_spelling
 
-__all__ = ["AudioFolder", "FileTable", "NamedFiles", "file_names"]
-
 
 class NamedFiles:
     """Files with names.

@@ -9,17 +9,6 @@ import numpy as np
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._tables import ROLES
 
-__all__ = [
-    "ROWS",
-    "Block",
-    "Columns",
-    "arrow_blocks",
-    "is_text",
-    "not_numbers",
-    "not_times",
-    "require_pyarrow",
-]
-
 ROWS = 1 << 20
 
 

@@ -25,8 +25,6 @@ from skcoldstart.datasets._pairs import ordered, take_rows
 from skcoldstart.datasets._plays import Plays, read_plays
 from skcoldstart.datasets._tables import find_columns
 
-__all__ = ["load_catalog"]
-
 
 def load_catalog(
     plays: Any = None,

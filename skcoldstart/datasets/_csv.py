@@ -12,8 +12,6 @@ from skcoldstart.datasets._files import open_bytes
 from skcoldstart.datasets._ids import encoded
 from skcoldstart.datasets._tables import find_header, is_null, read_records
 
-__all__ = ["csv_blocks"]
-
 CSV_BYTES = 1 << 22
 SQL_NULLS = ["", r"\N", "NULL"]
 

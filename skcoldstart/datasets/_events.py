@@ -19,8 +19,6 @@ from skcoldstart.datasets._pairs import PairCounts, ordered
 from skcoldstart.datasets._sources import blocks_of
 from skcoldstart.datasets._times import TINY, Clock
 
-__all__ = ["plays_from_events"]
-
 REASONS = (
     *("missing_user", "missing_item", "missing_count", "missing_timestamp"),
     *("before_since", "from_until", "other_items", "other_users"),

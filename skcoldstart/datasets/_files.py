@@ -14,17 +14,6 @@ import numpy as np
 
 from skcoldstart._utils.paths import check_regular_file
 
-__all__ = [
-    "MOST_EXPANSION",
-    "begins_with",
-    "check_npy",
-    "named_damage",
-    "open_bytes",
-    "open_npz",
-    "read_lines",
-    "refuse_binary",
-]
-
 LONGEST_LINE = 1 << 22
 MOST_EXPANSION = 1100  # of a byte by deflate, whose limit is 1032
 _OPENERS: dict[bytes, Callable[..., Any]] = {

@@ -19,8 +19,6 @@ from skcoldstart.datasets._tables import (
     read_rows,
 )
 
-__all__ = ["column_names", "frame_of", "is_text", "read_frame", "rows_of", "take_frame"]
-
 
 def is_text(source: Any) -> bool:
     """Return whether a source is the path of a text table."""

@@ -8,16 +8,6 @@ import numpy as np
 
 from skcoldstart.datasets._name_table import NameTable
 
-__all__ = [
-    "ArrowIds",
-    "Coded",
-    "PythonIds",
-    "as_ids",
-    "encoded",
-    "is_missing",
-    "make_ids",
-]
-
 UNKNOWN = 1000  # ids kept to describe how they differ from known ones
 WHOLE, _LONG = "whole numbers", ("text", "bytes")
 

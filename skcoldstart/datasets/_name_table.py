@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["NameTable"]
-
 
 class NameTable:
     """Names in records one after the other, found by slots of a hash table."""

@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import unquote
 
-__all__ = ["AUDIO_SUFFIXES", "NameIndex", "loose_name", "near_miss", "some"]
-
 # The second line needs PyAV; the third is video, whose sound is read.
 AUDIO_SUFFIXES = frozenset(
     ".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .snd .w64 .wav "

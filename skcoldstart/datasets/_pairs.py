@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["PairCounts", "ordered", "take_rows"]
-
 ROWS = 1 << 24  # collected, at least, before they are added up
 _ITEM, _USER = 32, 0xFFFFFFFF  # where a pair holds them
 

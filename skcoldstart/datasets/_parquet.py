@@ -13,8 +13,6 @@ from skcoldstart.datasets._blocks import (
     require_pyarrow,
 )
 
-__all__ = ["GROUP_BY_GROUP", "PARQUET", "parquet", "parquet_blocks", "parquet_files"]
-
 PARQUET = b"PAR1"  # first bytes of its files
 # pyarrow otherwise reads all row groups of the wanted columns ahead.
 GROUP_BY_GROUP = {"pre_buffer": False}

@@ -17,8 +17,6 @@ from skcoldstart.datasets._frames import column_names, is_text
 from skcoldstart.datasets._pairs import PairCounts, ordered
 from skcoldstart.datasets._tables import find_columns, read_rows
 
-__all__ = ["Plays", "read_plays"]
-
 BLOCK = 1 << 20  # rows
 
 

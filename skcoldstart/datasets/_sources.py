@@ -23,8 +23,6 @@ from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._ids import Coded
 from skcoldstart.datasets._parquet import PARQUET, parquet_blocks, parquet_files
 
-__all__ = ["blocks_of"]
-
 
 def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[Block]:
     """Yield the rows of a frame, a file, a folder of files, or a list of these."""

@@ -16,8 +16,6 @@ from skcoldstart._utils.sk import (
     validate_params,
 )
 
-__all__ = ["make_subset"]
-
 ITEM_FIELDS = frozenset(
     (
         "item_ids track_ids artist_ids artists artist_names titles releases genres "

@@ -13,16 +13,6 @@ from typing import IO, Any
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._files import LONGEST_LINE, open_bytes, refuse_binary
 
-__all__ = [
-    "ROLES",
-    "find_columns",
-    "find_header",
-    "is_null",
-    "one_spelling",
-    "read_records",
-    "read_rows",
-]
-
 # Accepted names of columns, letters and digits only; the first existing one is used.
 ROLES = {
     "user": "userid user listenerid listener username uid".split(),

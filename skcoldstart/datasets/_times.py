@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Clock"]
-
 DAY = np.timedelta64(1, "D")
 MOST_HALF_LIVES = 500  # between weights that are added up
 TINY = 2.0**-1000  # of a play, so that no pair decays to zero

@@ -16,8 +16,6 @@ from skcoldstart._scores.plays import check_play_counts
 from skcoldstart.factorization._confidence import confidence_weights, warn_if_rounded
 from skcoldstart.factorization._rows import Rows, SideCounts, owned
 
-__all__ = ["DaskPlays", "DaskRows", "gather_plays", "is_dask"]
-
 FAN_IN = 8  # counts of columns added up at a time
 
 

@@ -17,8 +17,6 @@ from skcoldstart.factorization._cpu import Basis, CPUSolver
 from skcoldstart.factorization._dask_plays import DaskRows, local_rows
 from skcoldstart.factorization._rows import Rows
 
-__all__ = ["DaskSolver"]
-
 MOST_ROUNDS = 10  # without any finished part before a half sweep fails
 
 

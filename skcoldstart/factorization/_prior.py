@@ -12,8 +12,6 @@ from skcoldstart._utils.threads import ThreadMap
 from skcoldstart.factorization._cpu import gram_matrix
 from skcoldstart.factorization._rows import Rows
 
-__all__ = ["fold_in_around"]
-
 # Of each factorizer: factors, and their products. They are kept apart from the
 # factorizer, so that files and copies hold none; a fit makes new arrays of factors.
 _GRAMS: WeakKeyDictionary[Any, list[tuple[Any, np.ndarray]]] = WeakKeyDictionary()

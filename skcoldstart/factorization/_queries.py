@@ -19,8 +19,6 @@ from skcoldstart._utils.threads import worker_threads
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._prior import fold_in_around
 
-__all__ = ["FactorQueriesMixin"]
-
 
 class FactorQueriesMixin:
     """Methods that use ``item_factors_`` and ``user_factors_``.

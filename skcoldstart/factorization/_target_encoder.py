@@ -22,8 +22,6 @@ from skcoldstart._utils.sk import (
 )
 from skcoldstart.factorization._wmf import WMF
 
-__all__ = ["FactorTargetEncoder"]
-
 _UNKNOWN = -1  # code of an unknown category and of a missing value
 
 

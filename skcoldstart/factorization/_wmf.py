@@ -36,8 +36,6 @@ from skcoldstart.factorization._queries import FactorQueriesMixin
 from skcoldstart.factorization._rows import Rows
 from skcoldstart.factorization._torch import TorchSolver
 
-__all__ = ["WMF"]
-
 # A row is solved alone where FEW rows of factors times their width are fewer than the
 # fixed rows, which a common basis would have to enter.
 FEW = 8

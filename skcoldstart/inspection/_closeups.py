@@ -8,8 +8,6 @@ from sklearn.neighbors import KDTree
 
 from skcoldstart.inspection._style import Lettering
 
-__all__ = ["Window", "choose_centres", "window_around", "write_names"]
-
 NAME_CHARACTERS = 30
 OFFSET_POINTS = 5.0
 

@@ -7,15 +7,6 @@ import numpy as np
 from skcoldstart.inspection._closeups import Window
 from skcoldstart.inspection._style import GREY, SHAPES, Lettering, Style
 
-__all__ = [
-    "closeup_places",
-    "draw_closeup",
-    "draw_dots",
-    "draw_legend",
-    "make_room_below",
-    "new_map",
-]
-
 MAP_INCHES = 6.4  # width of a map
 EDGE_INCHES = 0.12
 

@@ -7,8 +7,6 @@ import numpy as np
 
 from skcoldstart.inspection._style import GREY, PALETTE, Lettering, axes_for
 
-__all__ = ["ExplanationDisplay"]
-
 
 class ExplanationDisplay:
     """Draw the contributions to the score of an item for a user.

@@ -10,8 +10,6 @@ from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 from skcoldstart.inspection._style import PALETTE, Lettering
 
-__all__ = ["FactorExtremesDisplay"]
-
 NAME_CHARACTERS = 26
 
 

@@ -11,8 +11,6 @@ from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.missing import is_missing, name_missing_content
 from skcoldstart.inspection._style import readable
 
-__all__ = ["check_factors", "check_texts", "factors_of"]
-
 
 def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the item and user factors of a fitted estimator.

@@ -10,8 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart.inspection._style import PALETTE, axes_for
 
-__all__ = ["LossCurveDisplay"]
-
 
 class LossCurveDisplay:
     """Draw the losses that an estimator recorded while it was fitted.

@@ -10,8 +10,6 @@ from skcoldstart.compose import score_over_time
 from skcoldstart.inspection._spectrogram import SpectrogramDisplay
 from skcoldstart.inspection._style import GREY, PALETTE
 
-__all__ = ["MomentsDisplay"]
-
 SMOOTH_S = 1.0  # of the curve that is drawn
 MOST_COLUMNS = 1500  # of a waveform
 

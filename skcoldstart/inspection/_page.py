@@ -18,8 +18,6 @@ from skcoldstart._utils.atomic import atomic_write
 from skcoldstart._utils.missing import is_missing
 from skcoldstart.inspection._style import Style, readable
 
-__all__ = ["clip_url", "json_for_html", "write_page"]
-
 UNITS = 100_000  # positions are integers from 0 to this
 
 

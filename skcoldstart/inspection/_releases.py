@@ -7,8 +7,6 @@ import numpy as np
 
 from skcoldstart.inspection._style import PALETTE, label_ends
 
-__all__ = ["NewReleaseDisplay"]
-
 
 class NewReleaseDisplay:
     """Draw the results of policies for new items, round by round.

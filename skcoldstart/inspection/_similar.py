@@ -13,8 +13,6 @@ from skcoldstart._scores.usage import similar_rows, usage_coordinates
 from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
 
-__all__ = ["SimilarItemsTable"]
-
 FROM_PLAYS, FROM_CONTENT = "from plays", "from content"
 NOBODY = "–"
 

@@ -12,8 +12,6 @@ from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart.inspection._style import axes_for
 
-__all__ = ["SpectrogramDisplay"]
-
 TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
 
 

@@ -9,19 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "GREY",
-    "PALETTE",
-    "SHAPES",
-    "Lettering",
-    "Style",
-    "axes_for",
-    "label_ends",
-    "readable",
-    "shorten",
-    "style_labels",
-]
-
 # M. Okabe, K. Ito, "Color universal design", 2008, without yellow, which is too pale on
 # white. Shapes change when colours repeat.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288")

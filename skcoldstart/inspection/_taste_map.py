@@ -25,8 +25,6 @@ from skcoldstart.inspection._factors import check_factors, check_texts, factors_
 from skcoldstart.inspection._page import write_page
 from skcoldstart.inspection._style import readable, style_labels
 
-__all__ = ["TasteMapDisplay"]
-
 
 class TasteMapDisplay:
     """Draw a map of items by their predicted listeners.

@@ -7,8 +7,6 @@ import numpy as np
 
 from skcoldstart.inspection._style import PALETTE, axes_for
 
-__all__ = ["TradeOffDisplay"]
-
 
 class TradeOffDisplay:
     """Draw accuracy against exposure, with a point for each setting of a parameter.

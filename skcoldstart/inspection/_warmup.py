@@ -7,8 +7,6 @@ import numpy as np
 
 from skcoldstart.inspection._style import PALETTE, axes_for, label_ends
 
-__all__ = ["WarmupDisplay"]
-
 
 class WarmupDisplay:
     """Draw the ranking quality of new items as their first plays are revealed.

@@ -10,16 +10,6 @@ from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.metrics._formulas import Metric, evaluate, evaluate_each
 from skcoldstart.metrics._plays_and_scores import INPUT, TEXT, read_inputs
 
-__all__ = [
-    "hit_rate",
-    "mean_average_precision_at_k",
-    "mean_of",
-    "mrr",
-    "ndcg",
-    "precision",
-    "recall",
-]
-
 _AT_K = {
     **INPUT,
     "k": [Interval(Integral, 1, None, closed="left"), None],

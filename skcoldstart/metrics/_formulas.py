@@ -15,15 +15,6 @@ from skcoldstart.metrics._lists import coverage, mean_information, popularity_li
 from skcoldstart.metrics._pooled import pooled_auc
 from skcoldstart.metrics._ranks import PositiveRanks, RankingTask, rank_positives
 
-__all__ = [
-    "METRIC_NAMES",
-    "Metric",
-    "check_per_user",
-    "evaluate",
-    "evaluate_each",
-    "parse_metrics",
-]
-
 
 def _average_precision(ranks: PositiveRanks, k: float) -> np.ndarray:
     precision = np.where(ranks.ranks <= k, ranks.places / ranks.ranks, 0.0)

@@ -11,14 +11,6 @@ from skcoldstart._scores.top_n import check_users
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import HasMethods, Interval, validate_params
 
-__all__ = [
-    "coverage",
-    "mean_information",
-    "novelty",
-    "popularity_bias",
-    "popularity_lift",
-]
-
 
 @validate_params(
     {

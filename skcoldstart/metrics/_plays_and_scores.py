@@ -13,8 +13,6 @@ from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import HasMethods, StrOptions
 from skcoldstart.metrics._ranks import RankingTask
 
-__all__ = ["AVERAGE", "INPUT", "TEXT", "as_source", "read_inputs"]
-
 INPUT: dict[str, list] = {
     "y_true": ["array-like", "sparse matrix"],
     "y_score": ["array-like", HasMethods(["rows", "of_items"])],

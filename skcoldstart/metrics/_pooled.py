@@ -14,8 +14,6 @@ from skcoldstart.metrics._ranks import (
     over_blocks,
 )
 
-__all__ = ["pooled_auc"]
-
 
 def pooled_auc(
     task: RankingTask,

@@ -16,8 +16,6 @@ from skcoldstart.metrics._formulas import (
 )
 from skcoldstart.metrics._plays_and_scores import AVERAGE, INPUT, TEXT, read_inputs
 
-__all__ = ["mean_auc", "ranking_report"]
-
 
 @documented(TEXT)
 @validate_params(

@@ -12,15 +12,6 @@ from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import ScoreSource
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
 
-__all__ = [
-    "PositiveRanks",
-    "RankingTask",
-    "hidden_positive_error",
-    "nan_error",
-    "over_blocks",
-    "rank_positives",
-]
-
 # Scores of a block are read many times, so blocks of few users stay in a near cache. If
 # these do not fit, products of larger matrices are faster.
 _FEWEST_USERS, _MOST_USERS = 256, 1024

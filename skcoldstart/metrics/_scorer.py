@@ -29,8 +29,6 @@ from skcoldstart.metrics._formulas import (
 )
 from skcoldstart.metrics._ranks import RankingTask
 
-__all__ = ["make_recommendation_scorer", "recommendation_scorer"]
-
 
 class _RecommendationScorer:
     """Score a fitted recommender on items and their true plays.

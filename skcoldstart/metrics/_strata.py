@@ -17,8 +17,6 @@ from skcoldstart.metrics._plays_and_scores import INPUT, TEXT, read_inputs
 from skcoldstart.metrics._ranks import RankingTask
 from skcoldstart.metrics._uncertainty import bootstrap_interval
 
-__all__ = ["stratified_report"]
-
 
 @documented(TEXT)
 @validate_params(

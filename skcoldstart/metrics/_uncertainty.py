@@ -9,8 +9,6 @@ from sklearn.utils import check_array, check_random_state
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, validate_params
 
-__all__ = ["Estimate", "PairedComparison", "bootstrap_interval", "compare_paired"]
-
 _OPTIONS: dict[str, list] = {
     "confidence": [Interval(Real, 0, 1, closed="neither")],
     "n_resamples": [Interval(Integral, 1, None, closed="left")],

@@ -22,8 +22,6 @@ from skcoldstart.model_selection._validation import (
     check_splits_rows,
 )
 
-__all__ = ["compare"]
-
 
 def compare(
     estimators: Mapping[str, Any],

@@ -13,8 +13,6 @@ from skcoldstart.model_selection._validation import (
     check_splits_rows,
 )
 
-__all__ = ["learning_curve", "validation_curve"]
-
 # As in `cross_validate`: only the outermost check rejects sparse y. TODO(sklearn 1.11):
 # if they accept sparse y, call them as they are.
 _learning_curve = inspect.unwrap(sklearn.model_selection.learning_curve)

@@ -9,8 +9,6 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skcoldstart._utils.sk import _routing_enabled, _safe_indexing
 
-__all__ = ["fit_with_groups", "groups_for_fit", "split_and_fit_parameters"]
-
 
 def split_and_fit_parameters(
     estimator: Any, groups: Any, params: dict[str, Any] | None

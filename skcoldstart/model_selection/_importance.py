@@ -13,8 +13,6 @@ from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.metrics import recommendation_scorer
 from skcoldstart.model_selection._validation import as_scorer, check_items_and_plays
 
-__all__ = ["permutation_importance"]
-
 
 @validate_params(
     {

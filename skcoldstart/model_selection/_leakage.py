@@ -16,8 +16,6 @@ from skcoldstart._utils.table import table_of
 from skcoldstart._utils.warning import warn
 from skcoldstart.model_selection._validation import check_splits_rows
 
-__all__ = ["content_leakage_check"]
-
 # Rank correlations with the number of listeners are below 0.1 for song descriptions and
 # artist terms, and above 0.5 for tags typed by the listeners.
 _SUSPICIOUS_CORRELATION = 0.3

@@ -18,8 +18,6 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import table_of
 
-__all__ = ["release_curve"]
-
 POLICIES: dict[str, dict[str, Any]] = {
     "greedy": {},
     "epsilon-greedy": {"epsilon": 0.1},

@@ -11,8 +11,6 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.dates import sortable_dates
 from skcoldstart._utils.sk import _num_samples
 
-__all__ = ["ReleaseDateSplit"]
-
 
 class ReleaseDateSplit(BaseCrossValidator):
     """Train on items released before a date, test on items released after it.

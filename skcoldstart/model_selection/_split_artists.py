@@ -13,8 +13,6 @@ from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.sk import _num_samples
 from skcoldstart.model_selection._split import ReleaseDateSplit
 
-__all__ = ["ArtistHistorySplit"]
-
 
 class ArtistHistorySplit(BaseCrossValidator):
     """Test on new items of artists with plays in training, or of new artists.

@@ -14,14 +14,6 @@ from skcoldstart._utils.dates import sortable_dates
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import _num_samples
 
-__all__ = [
-    "DoubleColdSplit",
-    "PlaySplit",
-    "PlaySplitter",
-    "UserColdKFold",
-    "WarmupSplit",
-]
-
 
 class PlaySplit(NamedTuple):
     """Rows of items, and plays in three disjoint tables of the shape of y.

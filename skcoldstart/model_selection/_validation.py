@@ -17,8 +17,6 @@ from skcoldstart.metrics import make_recommendation_scorer, recommendation_score
 from skcoldstart.model_selection._groups import split_and_fit_parameters
 from skcoldstart.model_selection._split_plays import PlaySplitter
 
-__all__ = ["cross_val_score", "cross_validate"]
-
 # scikit-learn's own function works on sparse y; only the check of its parameters, the
 # outermost wrapper, rejects it. Estimators still check their own parameters.
 # TODO(sklearn 1.11): if cross_validate accepts sparse y, call it directly.

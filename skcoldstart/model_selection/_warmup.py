@@ -30,8 +30,6 @@ from skcoldstart.model_selection._validation import (
     check_splits_rows,
 )
 
-__all__ = ["warmup_curve"]
-
 # Maps a fitted recommender, items and their plays so far to scores.
 System = Callable[[Any, Any, sp.csr_array], Any]
 

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["BagBatch", "Bags"]
-
 
 @dataclass(frozen=True)
 class BagBatch:

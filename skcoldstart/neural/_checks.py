@@ -15,15 +15,6 @@ from skcoldstart._sequences.checks import check_frames, check_one_row_per_item
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = [
-    "check_known_frames",
-    "check_layer_sizes",
-    "check_same_network",
-    "check_targets",
-    "hold_out",
-    "import_training",
-]
-
 
 def import_training() -> ModuleType:
     """Return the module that trains nets."""

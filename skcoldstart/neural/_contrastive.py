@@ -24,8 +24,6 @@ from skcoldstart.neural._bags import Bags
 from skcoldstart.neural._checks import check_known_frames, check_layer_sizes, hold_out
 from skcoldstart.neural._windows import count_frames
 
-__all__ = ["ContrastiveEncoder"]
-
 # A fitted network keeps these, also after `set_params`.
 NETWORK_PARAMS = (
     *("n_components", "hidden", "architecture", "window", "n_filters"),

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-__all__ = ["one_torch_thread"]
-
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:

@@ -25,8 +25,6 @@ from skcoldstart.neural._targets import TargetScale
 from skcoldstart.neural._user_factors import check_usage
 from skcoldstart.neural._windows import count_frames, prediction_starts
 
-__all__ = ["CNNFactorRegressor"]
-
 # A fitted network keeps these, whatever `set_params` says of the next.
 NETWORK_PARAMS = (
     *("architecture", "window", "n_filters"),

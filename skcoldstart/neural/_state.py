@@ -7,8 +7,6 @@ from sklearn.base import clone
 from skcoldstart.neural._checks import import_training
 from skcoldstart.neural._targets import TargetScale
 
-__all__ = ["plain_state", "set_plain_state"]
-
 
 def plain_state(regressor: Any) -> dict[str, Any]:
     """Return the attributes of a regressor, its network as arrays."""

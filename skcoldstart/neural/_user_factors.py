@@ -9,8 +9,6 @@ from sklearn.utils import check_array
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = ["UserFactors", "check_usage"]
-
 
 class UserFactors:
     """User factors that pipelines, searches and `clone` do not slice.

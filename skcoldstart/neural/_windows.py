@@ -9,15 +9,6 @@ from sklearn.preprocessing import StandardScaler
 from skcoldstart._sequences.checks import check_frames
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 
-__all__ = [
-    "WindowReader",
-    "count_frames",
-    "frame_moments",
-    "iter_frames",
-    "prediction_starts",
-    "training_starts",
-]
-
 # Enough items for means and deviations of bands, so that a store of 122 GB is not read
 # completely.
 MAX_ITEMS_OF_MOMENTS = 2048

@@ -18,8 +18,6 @@ from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import classes_inside_trees
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
 
-__all__ = ["MOST_COLUMNS", "Adapter", "adapter_named", "adapter_of"]
-
 # Limit for sparse matrices: transposing one needs memory for all of its columns.
 MOST_COLUMNS = 1 << 24
 

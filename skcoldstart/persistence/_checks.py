@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_loaded"]
-
 # Dimensions of arrays: an attribute that is a number, or a name for equal numbers.
 _SHAPES: dict[str, dict[str, tuple[str, str]]] = {
     "KNeighborsRegressor": {"_fit_X": ("n_samples_fit_", "n_features_in_")},

@@ -8,8 +8,6 @@ import numpy as np
 
 from skcoldstart._utils.sk import classes_inside_trees
 
-__all__ = ["DTYPES", "class_named", "function_named", "known_classes", "name_of"]
-
 # To save and load a new estimator, add its name to the line of its module. Its
 # attributes must be plain data or of a class of this list; otherwise give the estimator
 # `_plain_state() -> dict` and `_set_plain_state(dict)`. Unchecked assumptions of

@@ -17,8 +17,6 @@ from skcoldstart.persistence._classes import (
 )
 from skcoldstart.persistence._states import restore, state_of
 
-__all__ = ["Decoder", "Encoder"]
-
 _TAG = "is"  # key for the kind of a JSON object
 _NUMBERS = "biuf"  # kinds of arrays in the format
 _AS_BYTES = "cUSmM"  # and kinds stored as bytes

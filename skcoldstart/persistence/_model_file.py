@@ -16,8 +16,6 @@ from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
 from skcoldstart.persistence._encoding import Decoder, Encoder
 
-__all__ = ["load_model", "save_model"]
-
 FORMAT = "1"
 _DOCUMENT, _DIGEST, _FORMAT = (
     f"skcoldstart.{part}" for part in ("model", "sha256", "format")

@@ -7,8 +7,6 @@ from typing import Any
 
 from skcoldstart.persistence._checks import check_loaded
 
-__all__ = ["SET_ASIDE", "restore", "state_of"]
-
 # Parameters by which a file could decide where its reader writes, what is compiled, or
 # how many processes start.
 SET_ASIDE = ("memory", "store", "compile")

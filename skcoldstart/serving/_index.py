@@ -16,8 +16,6 @@ from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
 from skcoldstart._utils.threads import n_kernel_threads
 
-__all__ = ["VectorIndex", "build_index"]
-
 _BLOCK_QUERIES = 1024
 # Finds n candidates of each query, with `width` candidates in the search: float32
 # (n_queries, k), n, width -> int64 (n_queries, n).

@@ -8,8 +8,6 @@ from skcoldstart._scores.recommendations import Listeners, Recommendations
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.docstrings import documented
 
-__all__ = ["fold_in_users", "listeners", "recommend"]
-
 
 @documented(TEXTS)
 def recommend(

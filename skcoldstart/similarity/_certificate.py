@@ -4,8 +4,6 @@ import numpy as np
 
 from skcoldstart.similarity._objective import RankingObjective
 
-__all__ = ["lower_bound"]
-
 N_SAMPLES = 8  # planes around the factor
 RADII = (1e-3, 1e-2)  # of the samples, relative to the factor
 N_ROUNDS = 24  # each adds a plane and directions

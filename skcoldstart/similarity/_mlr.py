@@ -36,9 +36,6 @@ from skcoldstart.similarity._targets import (
     holds_labels,
 )
 
-__all__ = ["MLRSimilarity"]
-
-
 FARTHEST = 1e150  # of mapped items; larger squares overflow
 
 

@@ -7,8 +7,6 @@ import numpy as np
 
 from skcoldstart._utils.threads import ThreadMap
 
-__all__ = ["RankingObjective", "embed"]
-
 BLOCK_SCORES = 1 << 20  # scores held at a time; fixed, so that sums do not depend on
 # the number of threads
 

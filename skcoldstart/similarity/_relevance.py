@@ -8,8 +8,6 @@ import scipy.sparse as sp
 from skcoldstart._scores.sources import CallableScores
 from skcoldstart._scores.top_n import top_n_per_user
 
-__all__ = ["LabelRelevance", "TableRelevance", "find_relevant", "listeners_in_common"]
-
 
 def find_relevant(
     plays: Any,

@@ -5,8 +5,6 @@ import scipy.sparse as sp
 from sklearn.metrics import label_ranking_average_precision_score
 from sklearn.preprocessing import normalize
 
-__all__ = ["anchors", "candidates", "label_precision", "mean_of_played"]
-
 BLOCK_SCORES = 1 << 22
 
 

@@ -15,8 +15,6 @@ from skcoldstart._utils.warning import warn
 from skcoldstart.similarity._certificate import lower_bound
 from skcoldstart.similarity._objective import RankingObjective, embed
 
-__all__ = ["Trained", "minimize_lbfgs", "minimize_sgd", "starting_factor", "train"]
-
 LBFGS_SCORES = 5_000_000  # queries times items up to which "auto" is "lbfgs"
 CERTIFIED_FEATURES = 512  # up to which a bound costs less than the minimization
 START_SCALES = 10.0 ** np.arange(-1.0, 1.6, 0.5)  # not nearer to 0, a saddle

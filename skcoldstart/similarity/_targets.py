@@ -13,14 +13,6 @@ from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import check_one_row_per_item, count_items
 from skcoldstart._utils.missing import refuse_masked
 
-__all__ = [
-    "check_labels",
-    "check_relevance",
-    "check_target",
-    "group_codes",
-    "holds_labels",
-]
-
 
 def holds_labels(y: Any) -> bool:
     """Return whether y is labels, one for each item, and not plays."""

@@ -9,8 +9,6 @@ from torch import nn
 
 from skcoldstart._utils.threads import one_torch_thread_in_children
 
-__all__ = ["choose_device", "forward"]
-
 one_torch_thread_in_children()
 
 

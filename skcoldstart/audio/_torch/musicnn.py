@@ -9,8 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["MusicNN", "TunedMusicNN"]
-
 _EPSILON = 1e-3  # of batch normalization, in the trained network
 
 

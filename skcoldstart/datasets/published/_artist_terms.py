@@ -14,8 +14,6 @@ from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
 from skcoldstart.datasets.published._tags import rows_by_name, tag_table
 
-__all__ = ["load_artist_terms"]
-
 
 @validate_params(
     {

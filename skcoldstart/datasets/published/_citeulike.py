@@ -13,8 +13,6 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._files import open_bytes, open_npz, read_lines
 
-__all__ = ["load_citeulike"]
-
 MATRICES = ("users_x_items.npz", "items_x_words.npz")
 VOCABULARIES = ("vocabulary.dat", "vocab.dat")
 _NO_MATLAB_FILE = (

@@ -10,8 +10,6 @@ import numpy as np
 from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._files import MOST_EXPANSION, begins_with
 
-__all__ = ["HDF5", "open_hdf5", "require_dataset", "texts"]
-
 HDF5 = b"\x89HDF\r\n\x1a\n"  # first bytes of its files
 
 

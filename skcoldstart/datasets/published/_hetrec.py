@@ -14,8 +14,6 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._files import named_damage, read_lines
 
-__all__ = ["load_hetrec"]
-
 TABLES = {
     "artists": ("id", "name"),
     "tags": ("tagID", "tagValue"),

@@ -20,8 +20,6 @@ from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets.published._sqlite import Database, open_database
 from skcoldstart.datasets.published._tags import rows_by_name, tag_table
 
-__all__ = ["load_lastfm_tags"]
-
 LARGEST_JSON = 1 << 26
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -17,8 +17,6 @@ from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._files import open_bytes, read_lines
 
-__all__ = ["load_listenbrainz"]
-
 LISTENS = 1 << 18  # a block of rows
 LARGEST_JSON = 1 << 24
 ZSTD = b"\x28\xb5\x2f\xfd"

@@ -17,8 +17,6 @@ from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import validate_params
 from skcoldstart.datasets._files import check_npy
 
-__all__ = ["load_melon"]
-
 N_BANDS = 48
 PLAYLISTS = ("train", "val", "test")
 

@@ -8,8 +8,6 @@ from sklearn.utils import Bunch
 
 from skcoldstart.datasets._files import open_bytes, read_lines
 
-__all__ = ["load_sid_mismatches", "load_unique_tracks"]
-
 MISMATCH = re.compile(r"ERROR: <(SO[A-Z0-9]+) (TR[A-Z0-9]+)> ")
 
 

@@ -21,8 +21,6 @@ from skcoldstart.datasets._files import begins_with, open_npz
 from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets.published._million_songs import rows_of
 
-__all__ = ["load_msd_segments"]
-
 N_PITCHES = 12
 FILES_A_TASK = 64
 KINDS = {"timbre": 12, "pitches": N_PITCHES}

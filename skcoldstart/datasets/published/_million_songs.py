@@ -15,8 +15,6 @@ from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
 
-__all__ = ["load_msd_songs", "rows_of"]
-
 ROWS = 4096
 
 

@@ -11,8 +11,6 @@ from skcoldstart.datasets._catalog import load_catalog
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._frames import read_frame
 
-__all__ = ["load_music4all"]
-
 EVENTS = "userid_trackid_timestamp.tsv"
 INFORMATION = "id_information.csv"
 

@@ -12,8 +12,6 @@ import numpy as np
 from skcoldstart._utils.paths import check_regular_file
 from skcoldstart.datasets._files import begins_with
 
-__all__ = ["SQLITE", "Database", "open_database"]
-
 SQLITE = b"SQLite format 3\0"  # first bytes of its files
 ROWS = 1 << 15
 

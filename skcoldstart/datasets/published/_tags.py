@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["rows_by_name", "tag_table"]
-
 
 def tag_table(
     rows: Any,

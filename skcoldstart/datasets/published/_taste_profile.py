@@ -10,8 +10,6 @@ from sklearn.utils import Bunch
 from skcoldstart.datasets.published._million_lists import load_sid_mismatches
 from skcoldstart.datasets.published._triplets import decode, read_triplets
 
-__all__ = ["load_taste_profile"]
-
 
 def load_taste_profile(
     path: str | os.PathLike[str],

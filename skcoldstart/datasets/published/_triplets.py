@@ -18,8 +18,6 @@ from skcoldstart._utils.progress import progress_bar
 from skcoldstart.datasets._files import open_bytes
 from skcoldstart.datasets._name_table import NameTable
 
-__all__ = ["Triplets", "decode", "read_triplets"]
-
 CHUNK_BYTES = 1 << 22
 HEAD_BYTES = 1 << 12
 CHUNK_PAIRS = 1 << 18

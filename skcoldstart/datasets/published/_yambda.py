@@ -16,8 +16,6 @@ from skcoldstart.datasets._blocks import ROWS
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._parquet import GROUP_BY_GROUP, parquet
 
-__all__ = ["load_yambda", "load_yambda_embeddings"]
-
 EMBEDDING_ROWS = 1 << 14
 
 

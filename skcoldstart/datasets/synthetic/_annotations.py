@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Tags", "draw_release_dates", "draw_tags"]
-
 LAST_DAY = np.datetime64("2012-12-31", "D")
 YEAR = 365.25
 STYLE_TAGS = (("bright", "dark"), ("fast", "slow"), ("loud drums", "soft drums"))

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["draw_counts", "draw_plays", "draw_popularity", "draw_user_tastes"]
-
 PLAY_EXPONENT = 2.5
 CHUNK = 256
 

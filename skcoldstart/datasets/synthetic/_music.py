@@ -33,8 +33,6 @@ from skcoldstart.datasets.synthetic._synthesis import (
 )
 from skcoldstart.datasets.synthetic._wav import holds_song, write_wav
 
-__all__ = ["make_music_catalog"]
-
 N_STYLE, N_SCENE = 3, 4
 MUSIC_VERSION = 1  # increase it when the same seed no longer gives the same sound
 TASTE_STRENGTH = 2.0

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GENRES", "Genre", "Voice", "draw_score", "draw_voice", "play"]
-
 RELEASE_S = 0.03
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 MINOR = (0, 2, 3, 5, 7, 8, 10)

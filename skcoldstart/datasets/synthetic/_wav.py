@@ -6,8 +6,6 @@ import numpy as np
 
 from skcoldstart._utils.atomic import atomic_write
 
-__all__ = ["holds_song", "write_wav"]
-
 
 def write_wav(path: str, waveform: np.ndarray, sr: int, fingerprint: str) -> None:
     """Write 16-bit mono with a comment, completely or not at all.

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ARCHITECTURES", "SpectrogramNet", "smallest_window"]
-
 KERNEL = 4  # frames that a filter spans
 
 

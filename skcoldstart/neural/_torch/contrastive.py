@@ -30,16 +30,6 @@ from skcoldstart.neural._torch.net import RandomStream, plain_torch, resolve_dev
 from skcoldstart.neural._torch.training import network_of
 from skcoldstart.neural._windows import WindowReader, frame_moments, training_starts
 
-__all__ = [
-    "FrameContent",
-    "HeldOut",
-    "TableContent",
-    "build_encoder",
-    "item_vectors",
-    "restore_encoder",
-    "train_encoder",
-]
-
 PREDICTION_ROWS = 256  # always the same, because rounding depends on it
 
 

@@ -9,8 +9,6 @@ from torch.nn import functional
 
 from skcoldstart.neural._bags import BagBatch
 
-__all__ = ["LOSS_ROWS", "softmax_loss", "user_vectors"]
-
 LOSS_ROWS = 256  # logits that stay in a near cache
 
 

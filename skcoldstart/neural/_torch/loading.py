@@ -19,16 +19,6 @@ from skcoldstart.neural._windows import (
     training_starts,
 )
 
-__all__ = [
-    "ResidentFrames",
-    "WindowBatches",
-    "Windows",
-    "choose_storage",
-    "n_readers",
-    "prediction_batches",
-    "read_ahead",
-]
-
 # Fraction of a device's free memory for spectrograms; the rest is for the network.
 RESIDENT_SHARE = 0.6
 LEVELS = 255  # of uint8

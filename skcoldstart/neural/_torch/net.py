@@ -16,13 +16,6 @@ from skcoldstart._utils.threads import one_torch_thread_in_children
 from skcoldstart.neural._torch.loading import WindowBatches, Windows
 from skcoldstart.neural._torch.processes import Processes
 
-__all__ = [
-    "FactorNet",
-    "RandomStream",
-    "plain_torch",
-    "resolve_device",
-]
-
 # Methods that a callback overrides to see every batch.
 _BATCH_METHODS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 # torch's default type and random generator are shared by all threads.

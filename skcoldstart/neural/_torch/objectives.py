@@ -16,8 +16,6 @@ from torch.autograd.function import once_differentiable
 
 from skcoldstart.neural._targets import TargetScale
 
-__all__ = ["OBJECTIVES", "Objective", "gram_matrix", "weighted_prediction_error"]
-
 GRAM_ROWS = 8192
 
 

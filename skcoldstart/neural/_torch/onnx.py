@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["network_as_onnx"]
-
 OPSET = 18
 
 

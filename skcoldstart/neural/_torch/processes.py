@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from torch import distributed
 
-__all__ = ["Processes"]
-
 
 @dataclass(frozen=True)
 class Processes:

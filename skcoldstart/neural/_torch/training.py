@@ -44,15 +44,6 @@ MOST_PASSES = (
 LEAST_GAIN = 1e-4  # relative decrease of the loss that is an improvement
 LR_FACTOR = 0.5  # of the learning rate on a plateau
 
-__all__ = [
-    "TrainingSet",
-    "build_net",
-    "network_of",
-    "predict_outputs",
-    "restore_net",
-    "train_net",
-]
-
 
 @dataclass(frozen=True)
 class TrainingSet:
