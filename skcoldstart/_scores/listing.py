@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
+from skcoldstart._scores.compressed import compress_scores
 from skcoldstart._scores.exploration import explored_scores, with_covariance
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
@@ -34,6 +35,8 @@ from skcoldstart._scores.user_names import (
     users_by_name,
 )
 from skcoldstart._utils.missing import refuse_masked
+
+AUTO_COMPONENTS = 256  # of models without dense factors
 
 
 def recommend_items(
@@ -124,33 +127,60 @@ def listeners_of_items(
 
 
 def exported_factors(
-    model: Any, X: Any, *, item_ids: Any = None, item_factors: Any = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return dense factors of items and users, and the names of both."""
+    model: Any,
+    X: Any,
+    *,
+    item_ids: Any = None,
+    item_factors: Any = None,
+    n_components: int | str | None = None,
+    random_state: Any = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any] | None]:
+    """Return dense factors of items and users, the names of both, and their quality.
+
+    The quality is None if the factors are those of the model.
+    """
+    is_count = isinstance(n_components, Integral) and n_components >= 1
+    if not is_count and n_components not in ("auto", None):
+        raise ValueError(
+            f"n_components={n_components!r}; expected an integer of at least 1, 'auto' "
+            "or None."
+        )
     recommender, _ = open_recommender(model)
+    name = type(recommender).__name__
+    people = getattr(recommender, "user_factors_", None)
     if X is None and item_ids is None:
         item_ids = getattr(recommender, "_items_of_fit", None)
     if X is None and item_factors is None:
         fitted = getattr(recommender, "factorizer_", recommender)
-        item_factors = getattr(fitted, "item_factors_", None)
-        if item_factors is None:
-            raise TypeError(
-                f"{type(recommender).__name__} keeps no factors of the items of fit; "
-                "pass X, or item_factors."
-            )
-    source = _source(model, X, item_factors, None)
-    if not isinstance(source, LowRankScores):
+        known = getattr(fitted, "item_factors_", None)
+        if known is not None and known.shape[1] == people.shape[1]:
+            item_factors = known
+    if n_components is None and (people is None or sp.issparse(people)):
         raise TypeError(
-            f"{type(recommender).__name__} has no dense factors of items and users, "
-            f"which an export requires."
+            f"{name} has no dense factors of items and users; set n_components to "
+            "export an approximation of its scores by so many factors."
         )
+    if X is None and item_factors is None:
+        raise TypeError(
+            f"{name} keeps no factors of the items of fit; pass X, the items to export."
+        )
+    source = _source(model, X, item_factors, None)
     item_names = _item_names(item_ids, X, source.n_items)
     user_names = _user_names(model, None, None)
+    quality = None
+    if isinstance(source, LowRankScores):
+        items, users = source.item_factors, source.user_factors
+    if not isinstance(source, LowRankScores) or (
+        is_count and items.shape[1] > n_components
+    ):
+        most = AUTO_COMPONENTS if n_components == "auto" else n_components
+        items, users, quality = compress_scores(source, most, random_state)
     return (
-        source.item_factors,
-        source.user_factors,
+        items,
+        users,
         np.arange(source.n_items) if item_names is None else item_names,
         np.arange(source.n_users) if user_names is None else user_names,
+        quality,
     )
 
 

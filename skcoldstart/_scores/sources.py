@@ -191,8 +191,8 @@ class SumScores:
         self.n_items, self.n_users = sources[0].n_items, sources[0].n_users
         self.dtype = np.result_type(*(source.dtype for source in sources))
         self.sources = sources
-        self._scales = scales
-        self._shifts = shifts
+        self.scales = scales
+        self.shifts = shifts
 
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
@@ -200,13 +200,17 @@ class SumScores:
         """Return scores of shape (n_selected_users, n_items), new or in `out`."""
         n_rows = len(np.arange(self.n_users)[users])
         total = np.empty((n_rows, self.n_items), self.dtype) if out is None else out
-        total[...] = 0 if self._shifts is None else self._shifts[users, np.newaxis]
+        total[...] = 0 if self.shifts is None else self.shifts[users, np.newaxis]
         for number, source in enumerate(self.sources):
             rows = source.rows(users)
-            if self._scales is not None:
-                rows *= self._scales[number, users, np.newaxis].astype(rows.dtype)
+            if self.scales is not None:
+                rows *= self.scales[number, users, np.newaxis].astype(rows.dtype)
             total += rows
         return total
+
+    def scale_of(self, number: int) -> Any:
+        """Return the scale of a source, (n_users, 1), or 1."""
+        return 1.0 if self.scales is None else self.scales[number][:, np.newaxis]
 
     def has_nan(self) -> bool:
         """Return whether the inputs of a source contain NaN."""
@@ -215,7 +219,7 @@ class SumScores:
     def of_items(self, items: np.ndarray) -> "SumScores":
         """Return the scores of some items, given by index or mask."""
         parts = [source.of_items(items) for source in self.sources]
-        return SumScores(parts, self._scales, self._shifts)
+        return SumScores(parts, self.scales, self.shifts)
 
     def of_each_item(self) -> "CallableScores":
         """Return the transposed scores, computed for a few items at a time."""
@@ -223,12 +227,12 @@ class SumScores:
 
         def total(items: np.ndarray) -> np.ndarray:
             scores = np.zeros((self.n_users, len(items)), self.dtype)
-            if self._shifts is not None:
-                scores += self._shifts[:, np.newaxis]
+            if self.shifts is not None:
+                scores += self.shifts[:, np.newaxis]
             for number, part in enumerate(parts):
                 rows = part.rows(items)
-                if self._scales is not None:
-                    rows *= self._scales[number].astype(rows.dtype)
+                if self.scales is not None:
+                    rows *= self.scales[number].astype(rows.dtype)
                 scores += rows.T
             return scores
 

@@ -142,7 +142,7 @@ class VectorIndex:
 
 @validate_params(
     {
-        "vectors": ["array-like"],
+        "vectors": ["array-like", "sparse matrix"],
         "backend": [StrOptions({"usearch", "voyager", "faiss", "exact"})],
         "connectivity": [Interval(Integral, 2, None, closed="left")],
         "build_width": [Interval(Integral, 1, None, closed="left")],
@@ -192,6 +192,8 @@ def build_index(
     ------
     ImportError
         If the library is not installed.
+    TypeError
+        If vectors are sparse.
     ValueError
         If vectors are not finite, or a parameter is out of range.
 
@@ -317,6 +319,12 @@ def _faiss(
 
 def _as_vectors(vectors: Any, name: str) -> np.ndarray:
     refuse_masked(vectors, name)
+    if sp.issparse(vectors):
+        raise TypeError(
+            f"{name} are sparse, like factors of neighbours; expected dense ones. "
+            "export(model, folder, X) writes dense factors that approximate the scores "
+            "of any recommender, and load_export reads them."
+        )
     return check_array(vectors, dtype=np.float32, order="C", input_name=name)
 
 

@@ -180,7 +180,8 @@ class _Graph:
             return self._with_ones(parts)
         raise TypeError(
             f"{type(recommender).__name__} cannot be converted; expected a "
-            "ColdStartRecommender, a ContentProfileRecommender or a blend of these."
+            "ColdStartRecommender, a ContentProfileRecommender or a blend of these. "
+            "export(model, folder, X) writes factors of the items X instead."
         )
 
     def _cold_start(

@@ -23,7 +23,6 @@ from skcoldstart import (
     load_export,
     recommend,
 )
-from skcoldstart.compose import ContentKNNRecommender
 
 NAMES = ["ann", "b\u00f6b", "\u4e2d\u6587", "", "e\udc80"]
 
@@ -86,8 +85,6 @@ def test_without_content_the_items_of_fit_are_exported(catalog, tmp_path):
     assert_array_equal(found.item_factors, factors.astype(np.float32))
     with pytest.raises(TypeError, match="keeps no factors of the items of fit"):
         export(ContentProfileRecommender().fit(X, y), tmp_path)
-    with pytest.raises(TypeError, match="has no dense factors of items"):
-        export(ContentKNNRecommender(3).fit(X, y), tmp_path, X)
 
 
 def test_an_export_is_read_with_numpy_and_safetensors_alone(catalog, tmp_path):
