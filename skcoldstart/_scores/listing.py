@@ -139,8 +139,8 @@ def exported_factors(
 
     The quality is None if the factors are those of the model.
     """
-    is_count = isinstance(n_components, Integral) and n_components >= 1
-    if not is_count and n_components not in ("auto", None):
+    most = n_components if isinstance(n_components, Integral) else None
+    if n_components not in ("auto", None) and (most is None or most < 1):
         raise ValueError(
             f"n_components={n_components!r}; expected an integer of at least 1, 'auto' "
             "or None."
@@ -152,8 +152,8 @@ def exported_factors(
         item_ids = getattr(recommender, "_items_of_fit", None)
     if X is None and item_factors is None:
         fitted = getattr(recommender, "factorizer_", recommender)
-        known = getattr(fitted, "item_factors_", None)
-        if known is not None and known.shape[1] == people.shape[1]:
+        known: Any = getattr(fitted, "item_factors_", None)
+        if people is not None and np.shape(known)[1:] == people.shape[1:]:
             item_factors = known
     if n_components is None and (people is None or sp.issparse(people)):
         raise TypeError(
@@ -171,9 +171,9 @@ def exported_factors(
     if isinstance(source, LowRankScores):
         items, users = source.item_factors, source.user_factors
     if not isinstance(source, LowRankScores) or (
-        is_count and items.shape[1] > n_components
+        most is not None and items.shape[1] > most
     ):
-        most = AUTO_COMPONENTS if n_components == "auto" else n_components
+        most = AUTO_COMPONENTS if most is None else int(most)
         items, users, quality = compress_scores(source, most, random_state)
     return (
         items,
