@@ -91,6 +91,7 @@ def _draw_found(
         ends[name] = shares[LABELLED_AT]
     x = 100 * GRID[LABELLED_AT]
     apart = _spread(np.array(list(ends.values())), 6.5)
+    apart -= max(0.0, apart.max() - 100.0)  # below the title
     for (name, y), place in zip(ends.items(), apart, strict=True):
         axes.annotate(
             name,

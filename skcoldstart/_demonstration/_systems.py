@@ -117,9 +117,10 @@ def _perceptron(setting: Setting) -> Pipeline:
     return _from_bag_of_words(recommender, setting)
 
 
-def _network(setting: Setting) -> ColdStartRecommender:
+def _network(setting: Setting, objective: str = "mse") -> ColdStartRecommender:
     # A quarter of the paper's width, which two processors train in half a minute.
     network = CNNFactorRegressor(
+        objective=objective,
         n_filters=(64, 64, 128, 128),
         hidden=(256,),
         max_epochs=40,
@@ -143,6 +144,12 @@ SYSTEMS = (
     System("metric learning", "mfcc", _metric),
     System("linear regression", "mfcc", _linear_regression),
     System("multilayer perceptron", "mfcc", _perceptron),
+    System(
+        "network, softmax",
+        "mel",
+        lambda setting: _network(setting, "softmax"),
+        needs="skorch",
+    ),
     System("convolutional network", "mel", _network, needs="skorch"),
     System(
         "upper bound",
