@@ -39,8 +39,8 @@ explore : {"thompson", "ucb"}, default=None
     Rank uncertain items higher at times, to learn from their first plays:
     "thompson" draws the factors of each item from their posterior, once a call;
     "ucb" adds `strength` standard deviations to each score. The scores returned are
-    those that were ranked. Requires a `ColdStartRecommender` with a ridge or a kernel
-    ridge.
+    those that were ranked. Requires a `ColdStartRecommender` whose
+    ``predict_factors(X, return_cov=True)`` works.
 
     .. versionadded:: 0.2
 strength : float, default=1.0

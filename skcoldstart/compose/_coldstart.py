@@ -483,8 +483,8 @@ class ColdStartRecommender(
         ------
         TypeError
             If `return_cov` is set and the regressor has no posterior: it does not end
-            in a ridge, a linear regression, a kernel ridge or a network that held
-            items out.
+            in a ridge, a linear regression, a kernel ridge, a network that held items
+            out or an ensemble.
 
         Notes
         -----
@@ -505,9 +505,17 @@ class ColdStartRecommender(
         For a `CNNFactorRegressor`, :math:`\Sigma` is taken from the errors of the items
         that it held out, at least 20 of them. The variance of an item is affine in the
         variance of the mean of its windows, so that a song whose windows differ is less
-        sure. Both coefficients are fitted to the squared errors of the same items. The
-        training was stopped by these items, so the deviations of new items can be too
-        small.
+        sure, and with `dropout` in the variance of ten predictions with units dropped
+        at random. The coefficients, at least 0, are fitted to the squared errors of the
+        same items. The training was stopped by these items, so the deviations of new
+        items can be too small.
+
+        For an ensemble (``BaggingRegressor``, ``VotingRegressor``, a forest, one of
+        these in a ``TransformedTargetRegressor``, or any regressor with
+        ``predict_members(X)``, an array of shape (n_members, n_items, k)), the variance
+        of an item is affine in the variance between the members. The errors are those
+        of held-out items of an ensemble fitted without them, once to three times.
+        Copies and saved models have covariances only if they were used before.
         """
         if return_cov:
             factors = self.predict_factors(X)

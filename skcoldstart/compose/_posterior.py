@@ -1,4 +1,4 @@
-"""Covariances of predicted factors, for regressors that are linear in their targets."""
+"""Covariances of predicted factors, for regressors whose errors can be seen."""
 
 import copy
 from collections.abc import Iterator
@@ -15,6 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 from skcoldstart._scores.covariance import FactorCovariance, after_plays
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._disagreement import (
+    FEWEST_HELD,
+    covariance_of_spreads,
+    errors_of_network,
+    learn_from_spreads,
+    n_members,
+    spreads_of,
+)
 from skcoldstart.compose._linear import (
     LINEAR_REGRESSORS,
     dense,
@@ -23,11 +31,6 @@ from skcoldstart.compose._linear import (
 )
 from skcoldstart.compose._regressors import features_and_head, last_step
 from skcoldstart.compose._targets import compress_norms
-from skcoldstart.compose._windows import (
-    FEWEST_HELD,
-    covariance_of_windows,
-    learn_from_windows,
-)
 
 MOST_FEATURES = 2048  # a square matrix of them is kept
 MOST_ITEMS = 4096  # whose leave-one-out residuals are taken
@@ -40,7 +43,8 @@ class PosteriorMixin(FactorScoresMixin):
     """Covariances of predicted factors, and deviations of scores.
 
     They take a third of the time of a fit, so they are computed on first use. Copies of
-    the recommender then contain them instead of its training items.
+    the recommender then contain them instead of its training items. An ensemble is
+    fitted again for them, so its copies contain them only if they were used.
     """
 
     regressor_: Any
@@ -63,8 +67,16 @@ class PosteriorMixin(FactorScoresMixin):
 
     def __getstate__(self) -> Any:
         """Pickle without the training items."""
-        self._learnt_posterior()
-        return super().__getstate__()
+        training = getattr(self, "_training", None)
+        if training is None or not n_members(last_step(self.regressor_)):
+            self._learnt_posterior()
+            return super().__getstate__()
+        reason = (
+            "it was copied or saved before they were computed; call predict_factors"
+        )
+        reason += "(X, return_cov=True) once before that"
+        state: Any = super().__getstate__()
+        return state | {"_training": None, "_posterior": {"reason": reason}}
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Score every item for every user.
@@ -107,13 +119,14 @@ class PosteriorMixin(FactorScoresMixin):
         if "reason" in state:
             raise TypeError(
                 f"Predictions have no covariances: {state['reason']}. Expected a "
-                "regularized Ridge, RidgeCV, LinearRegression, KernelRidge or "
-                "CNNFactorRegressor, alone or at the end of a Pipeline, and a "
+                "regularized Ridge, RidgeCV, LinearRegression, KernelRidge, "
+                "CNNFactorRegressor or an ensemble such as BaggingRegressor around "
+                "another regressor, alone or at the end of a Pipeline, and a "
                 "factorizer such as WMF()."
             )
         F, head = features_and_head(self.regressor_, X)
-        if "windows" in state:
-            return covariance_of_windows(head, F, state)
+        if "share" in state and "typical" in state:
+            return covariance_of_spreads(head, F, state)
         if isinstance(head, KernelRidge):
             cov = _kernel_covariance(head, F, state)
         else:
@@ -172,6 +185,8 @@ def _why_none(recommender: Any) -> str | None:
             f"the network held {n_held} items out, and {FEWEST_HELD} are needed to see "
             "its errors; use a larger validation_fraction"
         )
+    if n_members(head):
+        return None if n_members(head) > 1 else "the ensemble has one member"
     if not isinstance(head, (*LINEAR_REGRESSORS, KernelRidge)):
         return f"the regressor ends in {type(head).__name__}"
     try:
@@ -209,13 +224,15 @@ def _learn_posterior(
     head = last_step(recommender.regressor_)
     if hasattr(head, "held_out_"):
         users = recommender.user_factors_[:, : targets.shape[1]]
-        return learn_from_windows(head, F, targets, users)
+        return learn_from_spreads(errors_of_network(head, F, targets, users))
     F = F if hasattr(F, "shape") else np.asarray(F)
     rng = np.random.default_rng(0)
     w = np.ones(len(targets)) if weight is None else np.asarray(weight, np.float64)
     folds = _held_out(
         head, F, targets, weight, recommender, plays, played, norm_compression, rng
     )
+    if n_members(head):
+        return learn_from_spreads(folds)
     if isinstance(head, KernelRidge):
         return {"targets": targets, "weight": w, "folds": folds}
     state = _ridge_state(head, F, w, one_strength(head, "Covariances"))
@@ -360,12 +377,13 @@ def _held_out(
     fitted on its items, and the others are predicted and folded in. If the factorizer
     cannot do this, items keep their fitted factors.
     """
-    factorizer, users = recommender.factorizer_, recommender.user_factors_
+    factorizer = recommender.factorizer_
+    users = recommender.user_factors_[:, : targets.shape[1]]
     n_items = len(played)
     n_held = min(MOST_HELD, n_items // 5)
     order = rng.permutation(n_items)
     chosen = _chosen(plays.shape[1], MOST_USERS, rng)
-    F = _by_row(F)
+    F = F.tocsr() if sp.issparse(F) else F
     folds = []
     for start in range(0, min(n_items, ENOUGH_HELD, 3 * n_held), max(n_held, 1)):
         items = np.sort(order[start : start + n_held])
@@ -387,10 +405,15 @@ def _held_out(
             both, _ = compress_norms(both, norm_compression)
             learnt, truth = both[: len(rest)], both[len(rest) :]
         params = {} if weight is None else {"sample_weight": weight[rest]}
-        twin = _with_chosen_strength(head).fit(F[rest], learnt, **params)
-        errors = truth - np.reshape(twin.predict(F[items]), truth.shape)
+        twin = _with_chosen_strength(head).fit(
+            _safe_indexing(F, rest), learnt, **params
+        )
+        held = _safe_indexing(F, items)
+        errors = truth - np.reshape(twin.predict(held), truth.shape)
         seen = users[chosen].astype(np.float64)
         folds.append({"items": items, "errors": errors, "users": seen})
+        if n_members(head):
+            folds[-1]["spreads"] = spreads_of(twin, held)
     return folds
 
 

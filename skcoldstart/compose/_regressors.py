@@ -55,6 +55,7 @@ def _repeated(regressor: Any) -> MultiOutputRegressor:
 
 def _fits_several_outputs(regressor: Any) -> bool:
     """Return whether a regressor or the one it wraps accepts y of several columns."""
+    from sklearn.ensemble import BaggingRegressor
     from sklearn.neural_network import MLPRegressor
 
     # TODO(sklearn 1.11): MLPRegressor supports several outputs, but its tags and those
@@ -64,6 +65,8 @@ def _fits_several_outputs(regressor: Any) -> bool:
         return _fits_several_outputs(regressor.steps[-1][1])
     if isinstance(regressor, TransformedTargetRegressor):
         return regressor.regressor is None or _fits_several_outputs(regressor.regressor)
+    if isinstance(regressor, BaggingRegressor):
+        return regressor.estimator is None or _fits_several_outputs(regressor.estimator)
     if _is_search(regressor):
         return _fits_several_outputs(regressor.estimator)
     tags = get_tags(regressor).target_tags

@@ -512,6 +512,14 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return where the windows of a prediction start, and their width."""
         return prediction_starts(n_frames, self._window), self._window
 
+    def _draws_of_dropout(self, X: Any, n_draws: int) -> np.ndarray | None:
+        """Return predictions with dropout, (n_draws, n_items, n_outputs), if any."""
+        outputs = import_training().draw_outputs(
+            *(self.net_, self._check_frames(X), self.n_features_in_, self._window),
+            n_draws=n_draws,
+        )
+        return np.stack(outputs) * self._scale.scale if outputs else None
+
     def _onnx_model(self) -> bytes:
         """Return an ONNX file from the frames of an item, X, to its factors."""
         from skcoldstart.neural._torch.onnx import network_as_onnx

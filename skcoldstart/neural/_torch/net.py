@@ -11,6 +11,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
+from torch import nn
 
 from skcoldstart._utils.threads import one_torch_thread_in_children
 from skcoldstart.neural._torch.loading import WindowBatches, Windows
@@ -18,6 +19,7 @@ from skcoldstart.neural._torch.processes import Processes
 
 # Methods that a callback overrides to see every batch.
 _BATCH_METHODS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+_DROPOUT = nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout
 # torch's default type and random generator are shared by all threads.
 _GLOBALS_LOCK = threading.RLock()
 
@@ -68,9 +70,19 @@ class FactorNet(NeuralNet):
                 if isinstance(callback, LRScheduler):
                     callback.lr_scheduler_ = None  # it holds the optimizer
 
+    dropping = False  # whether predictions drop units, as training does
+
+    def dropout_layers(self) -> list[torch.nn.Module]:
+        """Return the layers that drop units."""
+        layers = self.module_.modules()
+        return [one for one in layers if isinstance(one, _DROPOUT) and one.p > 0]
+
     def outputs(self, windows: np.ndarray) -> np.ndarray:
         """Return outputs of shape (n_windows, n_outputs), float32."""
         self._set_training(False)
+        if self.dropping:
+            for layer in self.dropout_layers():
+                layer.train()
         with torch.inference_mode():
             on_device = torch.from_numpy(windows).to(self.device, non_blocking=True)
             return self.infer(Windows(on_device, len(windows))).cpu().numpy()

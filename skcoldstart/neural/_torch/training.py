@@ -284,6 +284,20 @@ def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.
     return sums / np.maximum(n_windows, 1)
 
 
+def draw_outputs(net: FactorNet, *frames: Any, n_draws: int) -> list[np.ndarray]:
+    """Return outputs with units dropped at random, (n_items, n_outputs) a draw."""
+    if not net.dropout_layers():
+        return []
+    random = RandomStream(0, torch.device(net.device))
+    net.dropping = True
+    try:
+        with random.opened():
+            return [predict_outputs(net, *frames) for _ in range(n_draws)]
+    finally:
+        del net.dropping
+        net._set_training(False)
+
+
 def network_of(params: Any) -> Any:
     """Return the factory of the network between input and output."""
     if callable(params.architecture):

@@ -1,0 +1,178 @@
+"""How sure a prediction is whose parts differ: windows, dropout, an ensemble."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import nnls
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.multioutput import MultiOutputRegressor
+
+from skcoldstart._scores.covariance import FactorCovariance
+from skcoldstart._utils.sk import _safe_indexing
+
+FEWEST_HELD = 20  # items that a network has not learnt from
+MOST_USERS = 1024
+N_DRAWS = 10  # of dropout
+NORMAL_90 = 1.6448536269514722  # 90 % of a normal variable lie within
+
+
+def errors_of_network(
+    network: Any, frames: Any, targets: np.ndarray, users: np.ndarray
+) -> list[dict[str, np.ndarray]]:
+    """Return errors of the items that stop the training, with their spreads.
+
+    Shapes: `targets` (n_items, k), `users` (n_users, k).
+    """
+    held = network.held_out_
+    means, spreads = _of_network(network, _safe_indexing(frames, held))
+    step = -(-len(users) // MOST_USERS)
+    return [
+        {
+            "errors": targets[held].astype(np.float64) - means,
+            "spreads": spreads,
+            "users": users[::step].astype(np.float64),
+        }
+    ]
+
+
+def learn_from_spreads(folds: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+    """Return what covariances are made of, from errors of held-out items.
+
+    The squared error of an item is a constant plus multiples of its spreads, fitted by
+    non-negative least squares. Shapes in a fold: `errors` (n_items, k), `spreads`
+    (n_items, n_kinds), `users` (n_users, k).
+    """
+    errors, spreads = (
+        np.concatenate([fold[name] for fold in folds]) for name in ("errors", "spreads")
+    )
+    finite = np.isfinite(spreads)
+    typical = np.where(finite, spreads, 0).sum(axis=0) / np.maximum(
+        finite.sum(axis=0), 1
+    )
+    state: dict[str, Any] = {"typical": typical, "share": np.zeros(len(typical))}
+    design = np.column_stack([np.ones(len(errors)), _relative(spreads, typical)])
+    design[:, 1:] *= typical > 0
+    parts, _ = nnls(design, (errors**2).mean(axis=1))
+    state["share"] = parts[1:] / max(parts.sum(), 1e-30)
+    scale = _scale(state, spreads)
+    kept = errors / np.sqrt(scale)[:, np.newaxis]
+    values, vectors = np.linalg.eigh(kept.T @ kept / len(kept))
+    sure = values > values.max(initial=0.0) * 1e-12
+    root = vectors[:, sure] * np.sqrt(values[sure])
+    # Of the scores of these items 90 % lie within 1.645 deviations.
+    ratios = [np.empty(0)]
+    for fold in folds:
+        own = np.sqrt(_scale(state, fold["spreads"]))
+        deviations = np.outer(own, np.linalg.norm(fold["users"] @ root, axis=1))
+        known = deviations > 0
+        off = np.abs(fold["errors"] @ fold["users"].T)
+        ratios.append(off[known] / deviations[known])
+    found = np.concatenate(ratios)
+    if found.size:
+        root *= np.quantile(found, 0.9) / NORMAL_90
+    return state | {"root": root}
+
+
+def covariance_of_spreads(head: Any, F: Any, state: dict[str, Any]) -> FactorCovariance:
+    """Return the covariances of the factors that a regressor predicts."""
+    return FactorCovariance(_scale(state, spreads_of(head, F)), state["root"])
+
+
+def spreads_of(head: Any, F: Any) -> np.ndarray:
+    """Return how far the parts of a prediction are apart, (n_items, n_kinds)."""
+    if hasattr(head, "held_out_"):
+        return _of_network(head, F)[1]
+    members = members_of(head, F)
+    return members.var(axis=0, ddof=1).mean(axis=1, keepdims=True)
+
+
+def n_members(model: Any) -> int:
+    """Return the number of members of an ensemble, 0 for other regressors."""
+    if isinstance(model, TransformedTargetRegressor):
+        return n_members(model.regressor_)
+    if isinstance(model, MultiOutputRegressor):
+        return min(map(n_members, model.estimators_))
+    if hasattr(model, "predict_members"):
+        return 2  # at least
+    return len(model.estimators_) if _is_ensemble(model) else 0
+
+
+def members_of(model: Any, F: Any) -> np.ndarray:
+    """Return the predictions of each member, (n_members, n_items, k)."""
+    if hasattr(model, "predict_members"):
+        return np.asarray(model.predict_members(F), np.float64)
+    if isinstance(model, TransformedTargetRegressor):
+        inverse = model.transformer_.inverse_transform
+        return np.stack([inverse(own) for own in members_of(model.regressor_, F)])
+    if isinstance(model, MultiOutputRegressor):
+        return np.concatenate([members_of(e, F) for e in model.estimators_], axis=2)
+    columns = getattr(model, "estimators_features_", None)
+    if columns is None:
+        found = [member.predict(F) for member in model.estimators_]
+    else:
+        rows = F.tocsc() if sp.issparse(F) else np.asarray(F)
+        parts = zip(model.estimators_, columns, strict=True)
+        found = [member.predict(rows[:, chosen]) for member, chosen in parts]
+    return np.stack([np.reshape(own, (len(own), -1)) for own in found])
+
+
+def _is_ensemble(model: Any) -> bool:
+    from sklearn.ensemble import (
+        BaggingRegressor,
+        ExtraTreesRegressor,
+        RandomForestRegressor,
+        VotingRegressor,
+    )
+
+    means = (
+        BaggingRegressor,
+        ExtraTreesRegressor,
+        RandomForestRegressor,
+        VotingRegressor,
+    )
+    return isinstance(model, means)
+
+
+def _scale(state: dict[str, Any], spreads: np.ndarray) -> np.ndarray:
+    """Return the variance of each item, 1 where parts differ as they usually do."""
+    share = state["share"]
+    return 1.0 - share.sum() + _relative(spreads, state["typical"]) @ share
+
+
+def _relative(spreads: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Return spreads relative to the typical ones, 1 for items of less than two."""
+    filled = np.where(np.isfinite(spreads), spreads, typical)
+    return np.where(typical > 0, filled / np.where(typical > 0, typical, 1.0), 1.0)
+
+
+def _of_network(network: Any, frames: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return predictions, and the variances of the mean of windows and by dropout.
+
+    Shapes: (n_items, k), (n_items, n_kinds); NaN for less than two windows.
+    """
+    windows, counts = [], []
+    for item in frames:
+        starts, width = network._window_starts(len(item))
+        windows += [np.asarray(item[s : s + width]) for s in starts]
+        counts.append(len(starts))
+    k = len(network.target_mean_)
+    outputs = np.zeros((0, k))
+    if windows:
+        outputs = np.reshape(network.predict(windows), (len(windows), k))
+    means = np.tile(np.asarray(network.target_mean_, np.float64), (len(counts), 1))
+    spreads = np.full((len(counts), 1), np.nan)
+    edges = np.cumsum([0, *counts])
+    for i, (start, stop) in enumerate(pairwise(edges)):
+        own = outputs[start:stop].astype(np.float64)
+        if len(own):
+            means[i] = own.mean(axis=0)
+        if len(own) > 1:
+            spreads[i] = own.var(axis=0, ddof=1).mean() / len(own)
+    drawn = network._draws_of_dropout(frames, N_DRAWS)
+    if drawn is not None:
+        by_dropout = drawn.var(axis=0, ddof=1).mean(axis=1, keepdims=True)
+        by_dropout[np.equal(counts, 0)] = np.nan
+        spreads = np.hstack([spreads, by_dropout])
+    return means, spreads
