@@ -1,9 +1,11 @@
 """How sure predictions are: coverage of intervals, and what the first plays change.
 
     python benchmarks/calibration.py --data FOLDER [--sets citeulike-a citeulike-t]
+        [--systems ridge perceptrons]
 
 FOLDER is that of ``real_sets.py``. A `ColdStartRecommender` with the default strengths
-learns from the training items. The truth for a held-out item is the score of the
+learns from the training items: by a ridge, or by a bag of five perceptrons, whose
+covariances come from their spread. The truth for a held-out item is the score of the
 factors that all of its plays give (fold-in). Reported are the share of scores inside
 intervals of 90 %, the rank correlation of standard deviation and absolute error, and,
 for items with ten plays and more, both again after five of the plays, and the share of
@@ -19,14 +21,29 @@ import scipy.sparse as sp
 import sklearn
 from real_sets import SETS
 from scipy.stats import norm, spearmanr
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import BaggingRegressor
 from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skcoldstart
 from skcoldstart import WMF, ColdStartRecommender
+from skcoldstart.metrics import mean_auc
 
 N_PLAYS = 5
 N_PAIRS = 200_000  # pairs of item and user for a rank correlation
+
+
+def perceptrons():
+    """Return five perceptrons, each on its own bootstrap sample of the items."""
+    network = MLPRegressor(hidden_layer_sizes=(128,), alpha=1.0, max_iter=10)
+    member = TransformedTargetRegressor(network, transformer=StandardScaler())
+    return BaggingRegressor(member, 5, random_state=0)
+
+
+SYSTEMS = {"ridge": lambda: Ridge(10.0), "perceptrons": perceptrons}
 
 
 def five_plays(plays, rng):
@@ -47,9 +64,9 @@ def describe(errors, deviations):
     return f"inside 90 %: {inside.mean():.3f}, rank correlation {rank:.3f}"
 
 
-def report(data):
+def report(data, system):
     """Print the results on one set."""
-    regressor = make_pipeline(*data.dense_steps(unit=False), Ridge(10.0))
+    regressor = make_pipeline(*data.dense_steps(unit=False), SYSTEMS[system]())
     model = ColdStartRecommender(regressor, WMF(random_state=0))
     model.fit(data.X[data.train], data.plays[data.train])
     users = model.user_factors_[data.known_users]
@@ -60,7 +77,10 @@ def report(data):
     scores, deviations = model.predict(data.X[cold], return_std=True)
     errors = np.abs(truth - scores[:, data.known_users])
     text = describe(errors, deviations[:, data.known_users])
-    print(f"{data.name}, {len(cold)} items: {text}")
+    auc = mean_auc(data.plays[cold][:, data.known_users], scores[:, data.known_users])
+    print(
+        f"{data.name}, {system}, {len(cold)} items: {text}, AUC {auc:.3f}", flush=True
+    )
 
     cold = data.test[n_plays[data.test] >= 2 * N_PLAYS]
     truth = model.factorizer_.transform(data.plays[cold])
@@ -88,13 +108,17 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     sets = ["citeulike-a", "citeulike-t"]
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=sets)
+    parser.add_argument(
+        "--systems", nargs="+", choices=list(SYSTEMS), default=["ridge"]
+    )
     options = parser.parse_args()
     print(
         f"skcoldstart {skcoldstart.__version__}, scikit-learn {sklearn.__version__}, "
         f"numpy {np.__version__}, {platform.machine()}"
     )
     for name in options.sets:
-        report(SETS[name](options.data, 0))
+        for system in options.systems:
+            report(SETS[name](options.data, 0), system)
 
 
 if __name__ == "__main__":
