@@ -26,6 +26,7 @@ from skcoldstart import (
     RaggedArray,
     VectorQuantizer,
 )
+from skcoldstart.compose import SpectralEncoder
 
 N_CODEWORDS = 6
 N_SAMPLES = 64
@@ -134,13 +135,21 @@ class MLROfPlays(MLRSimilarity):
         return tags
 
 
-class ContrastiveEncoderOfOneUser(ContrastiveEncoder):
-    """An encoder that takes the 1-D y of the checks as the plays of one user."""
+class _OfOneUser:
+    """Takes the 1-D y of the checks as the plays of one user."""
 
     def fit(self, X, y):
         plays = None if y is None else np.asarray(y)
         one_user = plays is not None and plays.ndim == 1
         return super().fit(X, plays[:, np.newaxis] if one_user else y)
+
+
+class ContrastiveEncoderOfOneUser(_OfOneUser, ContrastiveEncoder):
+    """A network that takes a 1-D y."""
+
+
+class SpectralEncoderOfOneUser(_OfOneUser, SpectralEncoder):
+    """A closed form that takes a 1-D y."""
 
 
 class CNNFactorRegressorOfRows(CNNFactorRegressor):

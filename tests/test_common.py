@@ -85,6 +85,7 @@ N_CHECKS = [
     (PopularityRecommender(), 41),
     (ContentScaler(), 46),
     (KernelFeatures(5, random_state=0), 45),
+    (adapters.SpectralEncoderOfOneUser(3), 47),
     (adapters.OracleOfRows(_WMF), 41),
     (MLRSimilarity(random_state=0), 47),
     (adapters.MLROfPlays(n_relevant=3, random_state=0), 47),

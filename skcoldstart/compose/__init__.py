@@ -21,6 +21,7 @@ from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.compose._regressors import RegressorPerFactor as RegressorPerFactor
 from skcoldstart.compose._regressors import features_and_head as features_and_head
+from skcoldstart.compose._spectral import SpectralEncoder
 
 __all__ = [
     "BlendRecommender",
@@ -35,6 +36,7 @@ __all__ = [
     "PopularityRecommender",
     "RandomRecommender",
     "ScoreOverTime",
+    "SpectralEncoder",
     "make_recommender",
     "score_over_time",
 ]

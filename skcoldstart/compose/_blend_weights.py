@@ -93,20 +93,22 @@ def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
 
 def _search(score: Callable[[tuple[float, ...]], float], n_parts: int) -> None:
     """Score all candidates of a small grid, or optimize one weight at a time."""
-    score((1.0,) * n_parts)  # the first of equal candidates is chosen
+    equal = (1.0,) * n_parts
+    score(equal)  # the first of equal candidates is chosen
     if len(GRID) ** n_parts <= MOST_CANDIDATES + 1:
         for weights in product(GRID, repeat=n_parts):
             if max(weights) == 1.0:  # other candidates rank like one of these
                 score(weights)
         return
-    best: tuple[float, ...] = (1.0,) * n_parts
-    value, before = score(best), -np.inf
-    while value > before:
-        before = value
-        for part, weight in product(range(n_parts), GRID):
-            weights = (*best[:part], weight, *best[part + 1 :])
-            if any(weights) and score(weights) > value:
-                best, value = weights, score(weights)
+    alone = [tuple(row) for row in np.eye(n_parts).tolist()]
+    for best in (equal, max(alone, key=score)):
+        value, before = score(best), -np.inf
+        while value > before:
+            before = value
+            for part, weight in product(range(n_parts), GRID):
+                weights = (*best[:part], weight, *best[part + 1 :])
+                if any(weights) and score(weights) > value:
+                    best, value = weights, score(weights)
 
 
 def _pooled(spreads: Any) -> tuple[np.ndarray, np.ndarray]:

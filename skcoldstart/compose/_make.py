@@ -16,6 +16,7 @@ from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
+from skcoldstart.compose._spectral import SpectralEncoder
 from skcoldstart.factorization import WMF
 from skcoldstart.neural import CNNFactorRegressor, ContrastiveEncoder
 
@@ -24,10 +25,11 @@ __all__ = ["make_recommender"]
 # Chosen on inner splits of the training items of five real sets; see
 # benchmarks/README.md.
 N_DENSE = 300  # columns of sparse content for parts that need dense content
-N_LANDMARKS = 1000
+N_LANDMARKS = {"quick": 1000, "thorough": 2500}
 GAMMA = 1.0
 ALPHA = 1.0
-TEMPERATURE = 0.12
+TEMPERATURE = 0.12  # of neighbours by content, and in the space of a network
+SPECTRAL_TEMPERATURE = 0.2
 
 Steps = list[tuple[str, BaseEstimator]]
 
@@ -84,6 +86,7 @@ def make_recommender(
     --------
     skcoldstart.BlendRecommender : The class of the result.
     skcoldstart.compose.ContentScaler : Scales the table.
+    skcoldstart.compose.SpectralEncoder : Learns a space of tastes without a network.
     skcoldstart.model_selection.compare : Compares it with other models on your data.
 
     Notes
@@ -94,10 +97,13 @@ def make_recommender(
       uses the tastes of all users;
     - "neighbors": `ContentKNNRecommender`, the soft kernel, which uses single items;
     - "profile": `ContentProfileRecommender`, the mean of what a user played;
-    - "popularity": `PopularityRecommender` with the same kernel, equal for all users.
+    - "popularity": `PopularityRecommender` with the same kernel, equal for all users;
+    - "shared": neighbours in the space of a `SpectralEncoder`, in which the items of a
+      user are close.
 
-    "thorough" adds "taste": neighbours, and with a weight of 0.3 factors, in the space
-    of a `ContrastiveEncoder`; for frames "codewords" and "network"
+    "thorough" compares items with 2,500 instead of 1,000 items in the kernel of
+    "factors", and adds "taste": neighbours, and with a weight of 0.3 factors, in the
+    space of a `ContrastiveEncoder`; for frames "codewords" and "network"
     (`CNNFactorRegressor`).
     Weights 0, 0.3 or 1 are chosen by mAP@500 on three folds of the items, or on a fifth
     of more than 5,000 items, which costs further fits of all parts.
@@ -129,7 +135,7 @@ def make_recommender(
     if by_group:
         return _of_groups(reading, effort, random_state)
     parts = [
-        ("factors", _factors(_dense(reading, random_state), random_state)),
+        ("factors", _factors(_dense(reading, random_state), random_state, effort)),
         ("neighbors", _chain(_cosine(reading, random_state), _neighbors())),
         (
             "profile",
@@ -139,6 +145,7 @@ def make_recommender(
             "popularity",
             _chain(_dense(reading, random_state), _popularity(random_state)),
         ),
+        ("shared", _shared(_dense(reading, random_state), random_state)),
     ]
     if effort == "thorough":
         parts += _learnt(content, reading, random_state)
@@ -172,17 +179,26 @@ def _neighbors() -> ContentKNNRecommender:
     return ContentKNNRecommender(temperature=TEMPERATURE)
 
 
-def _kernel_ridge(seed: Any) -> Pipeline:
-    kernel = KernelFeatures(N_LANDMARKS, gamma=GAMMA, random_state=seed)
-    return Pipeline([("kernel", kernel), ("ridge", Ridge(ALPHA))])
+def _kernel(seed: Any, effort: str = "quick") -> KernelFeatures:
+    return KernelFeatures(N_LANDMARKS[effort], gamma=GAMMA, random_state=seed)
 
 
-def _factors(steps: Steps, seed: Any) -> Pipeline:
-    """Return factors and smoothed plays, predicted by a kernel ridge."""
-    factorizer = WMF(random_state=seed)
+def _kernel_ridge(seed: Any, effort: str = "quick") -> Pipeline:
+    return Pipeline([("kernel", _kernel(seed, effort)), ("ridge", Ridge(ALPHA))])
+
+
+def _shared(steps: Steps, seed: Any) -> Pipeline:
+    """Return neighbours in the directions of content that users share."""
     return _chain(
-        steps, ColdStartRecommender(_kernel_ridge(seed), factorizer, play_weight=1.0)
+        [*steps, ("kernel", _kernel(seed)), ("encoder", SpectralEncoder())],
+        ContentKNNRecommender(temperature=SPECTRAL_TEMPERATURE),
     )
+
+
+def _factors(steps: Steps, seed: Any, effort: str = "quick") -> Pipeline:
+    """Return factors and smoothed plays, predicted by a kernel ridge."""
+    regressor, factorizer = _kernel_ridge(seed, effort), WMF(random_state=seed)
+    return _chain(steps, ColdStartRecommender(regressor, factorizer, play_weight=1.0))
 
 
 def _popularity(seed: Any) -> PopularityRecommender:

@@ -200,6 +200,38 @@ def test_many_parts_are_weighed_one_after_the_other(world):
     )
 
 
+class Linear(BaseEstimator):
+    """A recommender whose scores are given sums of the content."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return X @ self.weights
+
+
+def test_a_good_part_is_found_among_parts_that_only_cancel_in_pairs(rng):
+    X = rng.normal(size=(90, 12))
+    taste, other, one, two = (
+        np.eye(4)[k].repeat(3)[:, np.newaxis] * rng.normal(size=(12, 40))
+        for k in range(4)
+    )
+    y = (X @ taste > 2).astype(float)
+    parts = {
+        "taste": taste,
+        "one": 0.2 * other + one,
+        "minus one": 0.2 * other - one,
+        "two": 0.2 * other + two,
+        "minus two": 0.2 * other - two,
+    }
+    parts = [(name, Linear(weights)) for name, weights in parts.items()]
+    model = BlendRecommender(parts, weights="cv").fit(X, y)
+    assert_array_equal(model.weights_, [1, 0, 0, 0, 0])
+
+
 class Recorder(BaseEstimator):
     """A recommender that remembers its groups, and the rows it was fitted on."""
 
