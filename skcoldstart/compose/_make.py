@@ -25,7 +25,8 @@ __all__ = ["make_recommender"]
 # Chosen on inner splits of the training items of five real sets; see
 # benchmarks/README.md.
 N_DENSE = 300  # columns of sparse content for parts that need dense content
-N_LANDMARKS = {"quick": 1000, "thorough": 2500}
+N_LANDMARKS = 1000
+N_LANDMARKS_OF_FACTORS = {"quick": 1500, "thorough": 2500}
 GAMMA = 1.0
 ALPHA = 1.0
 TEMPERATURE = 0.12  # of neighbours by content, and in the space of a network
@@ -101,7 +102,7 @@ def make_recommender(
     - "shared": neighbours in the space of a `SpectralEncoder`, in which the items of a
       user are close.
 
-    "thorough" compares items with 2,500 instead of 1,000 items in the kernel of
+    "thorough" compares items with 2,500 instead of 1,500 items in the kernel of
     "factors", and adds "taste": neighbours, and with a weight of 0.3 factors, in the
     space of a `ContrastiveEncoder`; for frames "codewords" and "network"
     (`CNNFactorRegressor`).
@@ -135,7 +136,14 @@ def make_recommender(
     if by_group:
         return _of_groups(reading, effort, random_state)
     parts = [
-        ("factors", _factors(_dense(reading, random_state), random_state, effort)),
+        (
+            "factors",
+            _factors(
+                _dense(reading, random_state),
+                random_state,
+                N_LANDMARKS_OF_FACTORS[effort],
+            ),
+        ),
         ("neighbors", _chain(_cosine(reading, random_state), _neighbors())),
         (
             "profile",
@@ -179,12 +187,12 @@ def _neighbors() -> ContentKNNRecommender:
     return ContentKNNRecommender(temperature=TEMPERATURE)
 
 
-def _kernel(seed: Any, effort: str = "quick") -> KernelFeatures:
-    return KernelFeatures(N_LANDMARKS[effort], gamma=GAMMA, random_state=seed)
+def _kernel(seed: Any, n_landmarks: int = N_LANDMARKS) -> KernelFeatures:
+    return KernelFeatures(n_landmarks, gamma=GAMMA, random_state=seed)
 
 
-def _kernel_ridge(seed: Any, effort: str = "quick") -> Pipeline:
-    return Pipeline([("kernel", _kernel(seed, effort)), ("ridge", Ridge(ALPHA))])
+def _kernel_ridge(seed: Any, n_landmarks: int = N_LANDMARKS) -> Pipeline:
+    return Pipeline([("kernel", _kernel(seed, n_landmarks)), ("ridge", Ridge(ALPHA))])
 
 
 def _shared(steps: Steps, seed: Any) -> Pipeline:
@@ -195,9 +203,9 @@ def _shared(steps: Steps, seed: Any) -> Pipeline:
     )
 
 
-def _factors(steps: Steps, seed: Any, effort: str = "quick") -> Pipeline:
+def _factors(steps: Steps, seed: Any, n_landmarks: int = N_LANDMARKS) -> Pipeline:
     """Return factors and smoothed plays, predicted by a kernel ridge."""
-    regressor, factorizer = _kernel_ridge(seed, effort), WMF(random_state=seed)
+    regressor, factorizer = _kernel_ridge(seed, n_landmarks), WMF(random_state=seed)
     return _chain(steps, ColdStartRecommender(regressor, factorizer, play_weight=1.0))
 
 
