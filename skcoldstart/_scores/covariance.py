@@ -22,8 +22,8 @@ class FactorCovariance:
     Parameters
     ----------
     scale : array-like of shape (n_items,)
-        Variance of each item, in units of the covariance that all share; its leverage
-        plus 1.
+        Variance of each item, in units of the covariance that all share. For a ridge:
+        its leverage plus 1, times a number that grows with its expected plays.
     root : array-like of shape (k, r)
         Root of the shared covariance: it is ``root @ root.T``.
     reductions : RaggedArray of n_items, default=None

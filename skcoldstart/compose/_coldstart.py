@@ -489,11 +489,15 @@ class ColdStartRecommender(
         Notes
         -----
         With content f of the item and content F of the training items (centred if there
-        is an intercept) the covariance of an item is :math:`(1 + h) \Sigma`, with the
+        is an intercept) the covariance of an item is :math:`(1 + h) g \Sigma`, with the
         leverage :math:`h = f^T (F^T F + \alpha I)^{-1} f` (:math:`1/n` more with an
         intercept): the posterior of a regression whose coefficients and errors are
         matrix normal, plus the part of an item that content does not predict. For a
         kernel ridge, h is :math:`(k(f, f) - k^T (K + \alpha I)^{-1} k) / \alpha`.
+        Factors are shrunken unless an item has many plays, so errors grow with plays:
+        g is affine in the exponential of log(1 + users) that the same regressor
+        predicts, with coefficients of at least 0 fitted to squared errors of held-out
+        items, and constant beyond the range seen there.
         :math:`\Sigma` is taken from leave-one-out residuals, in closed form, and scaled
         so that 90 % of the scores of held-out items lie within 1.645 deviations: a
         fifth of the items is folded in by users who are folded in without them. This

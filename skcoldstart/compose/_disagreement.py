@@ -47,37 +47,57 @@ def learn_from_spreads(folds: list[dict[str, np.ndarray]]) -> dict[str, Any]:
     errors, spreads = (
         np.concatenate([fold[name] for fold in folds]) for name in ("errors", "spreads")
     )
-    finite = np.isfinite(spreads)
-    typical = np.where(finite, spreads, 0).sum(axis=0) / np.maximum(
-        finite.sum(axis=0), 1
-    )
-    state: dict[str, Any] = {"typical": typical, "share": np.zeros(len(typical))}
-    design = np.column_stack([np.ones(len(errors)), _relative(spreads, typical)])
-    design[:, 1:] *= typical > 0
-    parts, _ = nnls(design, (errors**2).mean(axis=1))
-    state["share"] = parts[1:] / max(parts.sum(), 1e-30)
-    scale = _scale(state, spreads)
+    state = shares_of_spreads(errors, spreads)
+    scale = relative_variance(state, spreads)
     kept = errors / np.sqrt(scale)[:, np.newaxis]
     values, vectors = np.linalg.eigh(kept.T @ kept / len(kept))
     sure = values > values.max(initial=0.0) * 1e-12
     root = vectors[:, sure] * np.sqrt(values[sure])
-    # Of the scores of these items 90 % lie within 1.645 deviations.
+    scales = [relative_variance(state, fold["spreads"]) for fold in folds]
+    return state | {"root": root * conformal_factor(folds, scales, root)}
+
+
+def conformal_factor(
+    folds: list[dict[str, np.ndarray]], scales: list[np.ndarray], root: np.ndarray
+) -> float:
+    """Return the factor with which 90 % of scores lie within 1.645 deviations.
+
+    The scores are by plays that neither the regressor nor the users' factors have seen:
+    split conformal prediction. Shapes: `scales` (n_items,) of each fold, `root` (k, r).
+    """
     ratios = [np.empty(0)]
-    for fold in folds:
-        own = np.sqrt(_scale(state, fold["spreads"]))
-        deviations = np.outer(own, np.linalg.norm(fold["users"] @ root, axis=1))
+    for fold, scale in zip(folds, scales, strict=True):
+        spread = np.linalg.norm(fold["users"] @ root, axis=1)
+        deviations = np.outer(np.sqrt(scale), spread)
         known = deviations > 0
         off = np.abs(fold["errors"] @ fold["users"].T)
         ratios.append(off[known] / deviations[known])
     found = np.concatenate(ratios)
-    if found.size:
-        root *= np.quantile(found, 0.9) / NORMAL_90
-    return state | {"root": root}
+    return float(np.quantile(found, 0.9)) / NORMAL_90 if found.size else 1.0
+
+
+def shares_of_spreads(errors: np.ndarray, spreads: np.ndarray) -> dict[str, Any]:
+    """Return what `relative_variance` needs, from errors and spreads of items."""
+    finite = np.isfinite(spreads)
+    totals = np.where(finite, spreads, 0.0).sum(axis=0)
+    typical = totals / np.maximum(finite.sum(axis=0), 1)
+    design = np.column_stack([np.ones(len(errors)), _relative(spreads, typical)])
+    design[:, 1:] *= typical > 0
+    parts, _ = nnls(design, (errors**2).mean(axis=1))
+    return {"typical": typical, "share": parts[1:] / max(parts.sum(), 1e-30)}
+
+
+def relative_variance(state: dict[str, Any], spreads: np.ndarray) -> np.ndarray:
+    """Return the variance of each item, 1 where its spreads are the typical ones."""
+    share = state["share"]
+    return 1.0 - share.sum() + _relative(spreads, state["typical"]) @ share
 
 
 def covariance_of_spreads(head: Any, F: Any, state: dict[str, Any]) -> FactorCovariance:
     """Return the covariances of the factors that a regressor predicts."""
-    return FactorCovariance(_scale(state, spreads_of(head, F)), state["root"])
+    return FactorCovariance(
+        relative_variance(state, spreads_of(head, F)), state["root"]
+    )
 
 
 def spreads_of(head: Any, F: Any) -> np.ndarray:
@@ -133,12 +153,6 @@ def _is_ensemble(model: Any) -> bool:
         VotingRegressor,
     )
     return isinstance(model, means)
-
-
-def _scale(state: dict[str, Any], spreads: np.ndarray) -> np.ndarray:
-    """Return the variance of each item, 1 where parts differ as they usually do."""
-    share = state["share"]
-    return 1.0 - share.sum() + _relative(spreads, state["typical"]) @ share
 
 
 def _relative(spreads: np.ndarray, typical: np.ndarray) -> np.ndarray:

@@ -17,10 +17,13 @@ from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._base import FactorScoresMixin
 from skcoldstart.compose._disagreement import (
     FEWEST_HELD,
+    conformal_factor,
     covariance_of_spreads,
     errors_of_network,
     learn_from_spreads,
     n_members,
+    relative_variance,
+    shares_of_spreads,
     spreads_of,
 )
 from skcoldstart.compose._linear import (
@@ -36,7 +39,6 @@ MOST_FEATURES = 2048  # a square matrix of them is kept
 MOST_ITEMS = 4096  # whose leave-one-out residuals are taken
 MOST_HELD, ENOUGH_HELD, MOST_USERS = 1024, 600, 1024  # held out to see the errors
 BLOCK_ROWS = 1024
-NORMAL_90 = 1.6448536269514722  # 90 % of a normal variable lie within
 
 
 class PosteriorMixin(FactorScoresMixin):
@@ -130,8 +132,9 @@ class PosteriorMixin(FactorScoresMixin):
         if isinstance(head, KernelRidge):
             cov = _kernel_covariance(head, F, state)
         else:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
+                scale *= _variance_by_plays(state["by_plays"], _log_plays(state, F))
             cov = FactorCovariance(scale, state["root"])
         far = ~np.isfinite(cov.scale)
         if far.any():
@@ -233,9 +236,11 @@ def _learn_posterior(
     )
     if n_members(head):
         return learn_from_spreads(folds)
+    log_plays = np.log1p(np.diff(plays.indptr))
     if isinstance(head, KernelRidge):
-        return {"targets": targets, "weight": w, "folds": folds}
-    state = _ridge_state(head, F, w, one_strength(head, "Covariances"))
+        known = {"targets": targets, "weight": w, "log_plays": log_plays}
+        return known | {"folds": folds}
+    state = _ridge_state(head, F, w, log_plays, one_strength(head, "Covariances"))
     chosen = _chosen(len(targets), MOST_ITEMS, rng)
     chosen = np.unique(np.concatenate([chosen, *(fold["items"] for fold in folds)]))
     rows = F.tocsr() if sp.issparse(F) else F
@@ -247,32 +252,37 @@ def _learn_posterior(
     predicted = np.reshape(head.predict(rows), (len(chosen), -1))
     residuals = (targets[chosen] - predicted) / left[:, np.newaxis]
     spare = (1 / left - 1) / w[chosen]
-    state["root"] = _root(residuals, spare, w[chosen], chosen, folds)
+    state |= _root_and_scale(residuals, spare, w[chosen], chosen, folds)
     return state
 
 
-def _ridge_state(head: Any, F: Any, w: np.ndarray, alpha: float) -> dict[str, Any]:
-    """Return the state for leverages of a ridge: the squares of its content."""
+def _ridge_state(
+    head: Any, F: Any, w: np.ndarray, log_plays: np.ndarray, alpha: float
+) -> dict[str, Any]:
+    """Return the state for leverages of a ridge, and for the plays it predicts."""
     n_features = F.shape[1]
-    mean, share = np.zeros(n_features), 0.0
+    mean, share, level = np.zeros(n_features), 0.0, 0.0
     if head.fit_intercept:
         mean, share = _weighted_sum(w, F) / w.sum(), 1 / w.sum()
-    gram = np.zeros((n_features, n_features))
+        level = share * (w @ log_plays)
+    gram, moment = np.zeros((n_features, n_features)), np.zeros(n_features)
     start = 0
     for rows in _blocks(F):
         own = w[start : start + len(rows), np.newaxis]
         rows = rows - mean
         gram += rows.T @ (own * rows)
+        moment += rows.T @ (own[:, 0] * (log_plays[start : start + len(rows)] - level))
         start += len(rows)
+    state = {"mean": mean, "share": share, "level": level}
     if alpha > 0:
         gram[np.diag_indices_from(gram)] += alpha
         lower = scipy.linalg.cholesky(gram, lower=True)
-        whitening = scipy.linalg.solve_triangular(lower, np.eye(n_features), lower=True)
-        return {"mean": mean, "share": share, "whitening": whitening.T}
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > values.max(initial=0.0) * n_features * np.finfo(float).eps
-    whitening = vectors[:, kept] / np.sqrt(values[kept])
-    return {"mean": mean, "share": share, "whitening": whitening}
+        white = scipy.linalg.solve_triangular(lower, np.eye(n_features), lower=True).T
+    else:
+        values, vectors = np.linalg.eigh(gram)
+        kept = values > values.max(initial=0.0) * n_features * np.finfo(float).eps
+        white = vectors[:, kept] / np.sqrt(values[kept])
+    return state | {"whitening": white, "coef": white @ (white.T @ moment)}
 
 
 def _weighted_sum(w: np.ndarray, F: Any) -> np.ndarray:
@@ -288,6 +298,25 @@ def _leverages(state: dict[str, Any], F: Any) -> np.ndarray:
         white = (rows - state["mean"]) @ state["whitening"]
         found.append(state["share"] + np.einsum("ij,ij->i", white, white))
     return np.concatenate(found)
+
+
+def _log_plays(state: dict[str, Any], F: Any) -> np.ndarray:
+    """Return the log(1 + users) that a ridge predicts, (n_items,)."""
+    found = [(rows - state["mean"]) @ state["coef"] for rows in _blocks(F)]
+    return state["level"] + np.concatenate([np.empty(0), *found])
+
+
+def _variance_by_plays(state: dict[str, Any], log_plays: np.ndarray) -> np.ndarray:
+    """Return the variance of items with these expected plays, 1 for usual ones.
+
+    The factors of an item are shrunken unless it has many plays, so the errors of items
+    with more plays are larger. Shapes: (n_items,) -> (n_items,).
+    """
+    if not state:
+        return np.ones(len(log_plays))
+    low, high = state["range"]
+    expected = np.exp(np.clip(log_plays, low, high))
+    return relative_variance(state, expected[:, np.newaxis])
 
 
 def _by_row(F: Any) -> Any:
@@ -317,27 +346,30 @@ def _kernel_covariance(
     residuals = residuals / (w * diagonal)[:, np.newaxis]
     spare = (1 / (alpha * diagonal) - 1) / w
     everything = np.arange(len(w))
-    root = _root(residuals, spare, w, everything, state["folds"])
+    found = _root_and_scale(residuals, spare, w, everything, state["folds"])
+    dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"])
     scales = [np.empty(0)]
     F = _by_row(F)
     for start in range(0, F.shape[0], BLOCK_ROWS // 4):
         rows = F[start : start + BLOCK_ROWS // 4]
         own = np.diag(kernel_of(head, rows, rows))
         cross = root_w[:, np.newaxis] * kernel_of(head, known, rows)
+        by_plays = _variance_by_plays(found["by_plays"], cross.T @ dual)
         seen = scipy.linalg.solve_triangular(lower, cross, lower=True)
         seen *= seen
-        scales.append(1.0 + np.maximum(own - seen.sum(axis=0), 0.0) / alpha)
-    return FactorCovariance(np.concatenate(scales), root)
+        leverage = np.maximum(own - seen.sum(axis=0), 0.0) / alpha
+        scales.append((1.0 + leverage) * by_plays)
+    return FactorCovariance(np.concatenate(scales), found["root"])
 
 
-def _root(
+def _root_and_scale(
     residuals: np.ndarray,
     spare: np.ndarray,
     w: np.ndarray,
     rows: np.ndarray,
     folds: list[dict[str, Any]],
-) -> np.ndarray:
-    """Return a root (k, r) of the covariance that all items share.
+) -> dict[str, Any]:
+    """Return a root (k, r) of the covariance that all items share, and their variance.
 
     Shapes: leave-one-out `residuals` (n_rows, k) of the items `rows`, their leverages
     `spare` (n_rows,) without themselves.
@@ -346,18 +378,17 @@ def _root(
     values, vectors = np.linalg.eigh(kept.T.astype(np.float64) @ kept / len(kept))
     sure = values > values.max(initial=0.0) * 1e-12
     root = vectors[:, sure] * np.sqrt(values[sure])
-    # Of scores by plays that neither the regressor nor the users' factors have seen,
-    # 90 % lie within 1.645 deviations: split conformal prediction.
-    ratios = [np.empty(0)]
-    for fold in folds:
-        off = fold["errors"] @ fold["users"].T
-        spread = fold["users"] @ root
-        own = 1.0 + spare[np.searchsorted(rows, fold["items"])]
-        deviations = np.sqrt(np.outer(own, np.einsum("ur,ur->u", spread, spread)))
-        known = deviations > 0
-        ratios.append(np.abs(off[known]) / deviations[known])
-    found = np.concatenate(ratios)
-    return root * (np.quantile(found, 0.9) / NORMAL_90 if found.size else 1.0)
+    scales = [1.0 + spare[np.searchsorted(rows, fold["items"])] for fold in folds]
+    if not folds:
+        return {"root": root, "by_plays": {}}
+    log_plays = np.concatenate([fold["log_plays"] for fold in folds])
+    whole = np.concatenate([fold["errors"] for fold in folds])
+    whole /= np.sqrt(np.concatenate(scales))[:, np.newaxis]
+    by_plays = shares_of_spreads(whole, np.exp(log_plays)[:, np.newaxis])
+    by_plays["range"] = np.array([log_plays.min(), log_plays.max()])
+    for scale, fold in zip(scales, folds, strict=True):
+        scale *= _variance_by_plays(by_plays, fold["log_plays"])
+    return {"root": root * conformal_factor(folds, scales, root), "by_plays": by_plays}
 
 
 def _held_out(
@@ -384,6 +415,7 @@ def _held_out(
     order = rng.permutation(n_items)
     chosen = _chosen(plays.shape[1], MOST_USERS, rng)
     F = F.tocsr() if sp.issparse(F) else F
+    log_plays = np.log1p(np.diff(plays.indptr))
     folds = []
     for start in range(0, min(n_items, ENOUGH_HELD, 3 * n_held), max(n_held, 1)):
         items = np.sort(order[start : start + n_held])
@@ -405,15 +437,18 @@ def _held_out(
             both, _ = compress_norms(both, norm_compression)
             learnt, truth = both[: len(rest)], both[len(rest) :]
         params = {} if weight is None else {"sample_weight": weight[rest]}
-        twin = _with_chosen_strength(head).fit(
-            _safe_indexing(F, rest), learnt, **params
-        )
-        held = _safe_indexing(F, items)
-        errors = truth - np.reshape(twin.predict(held), truth.shape)
-        seen = users[chosen].astype(np.float64)
-        folds.append({"items": items, "errors": errors, "users": seen})
+        twin, held = _with_chosen_strength(head), _safe_indexing(F, items)
+        fold = {"items": items, "users": users[chosen].astype(np.float64)}
         if n_members(head):
-            folds[-1]["spreads"] = spreads_of(twin, held)
+            twin.fit(_safe_indexing(F, rest), learnt, **params)
+            predicted = np.reshape(twin.predict(held), truth.shape)
+            fold["spreads"] = spreads_of(twin, held)
+        else:
+            learnt = np.column_stack([learnt, log_plays[rest]])
+            twin.fit(_safe_indexing(F, rest), learnt, **params)
+            predicted, expected = np.split(twin.predict(held), [-1], axis=1)
+            fold["log_plays"] = expected[:, 0].astype(np.float64)
+        folds.append(fold | {"errors": truth - predicted})
     return folds
 
 

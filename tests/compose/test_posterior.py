@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.decomposition import NMF
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -111,7 +112,15 @@ def test_leverages_and_residuals_are_those_of_refits(world, name, item_weight):
             design.T @ (weight[:, None] * design) + np.diag(penalty)
         )
         leverage = np.einsum("ij,jk,ik->i", rows, posterior, rows)
-    assert_allclose(cov.scale, 1 + leverage, rtol=1e-6)
+    # Items with more expected plays vary more: affine in what the same regressor says.
+    log_plays = np.log1p(np.diff(y[:120].indptr)[played])
+    expected = np.exp(clone(head).fit(F, log_plays, sample_weight=weight).predict(new))
+    varying = cov.scale / (1 + leverage)
+    low, high = np.quantile(expected, [0.1, 0.9])  # beyond those seen, it is constant
+    inside = (expected > low) & (expected < high)
+    slope, constant = np.polyfit(expected[inside], varying[inside], 1)
+    assert min(slope, constant) > -1e-9
+    assert_allclose(varying[inside], constant + slope * expected[inside], rtol=1e-6)
     # Residuals of refits, each without one item.
     residuals = np.empty_like(targets)
     variance = np.empty(len(F))
@@ -282,3 +291,24 @@ def test_content_is_read_once_in_a_fit(world):
     model.fit(X[:120], y[:120])
     assert sum(calls) == np.count_nonzero(np.diff(y[:120].indptr))
     assert "fit" not in vars(model.regressor_[-1])
+
+
+@pytest.mark.parametrize("name", ["ridge", "kernel ridge"])
+def test_items_with_more_expected_plays_are_less_sure(name, rng):
+    kind, hidden = rng.normal(size=(900, 4)), rng.normal(size=(900, 4))
+    taste = rng.normal(size=(8, 400)) * 0.4
+    loud = kind[:, :1]  # content that makes an item popular
+    rates = np.exp(np.hstack([kind, hidden]) @ taste + loud - 5)
+    plays = sp.csr_array(rng.poisson(rates).clip(0, 50).astype(float))
+    wmf = WMF(6, random_state=0)  # few plays: factors are shrunken
+    model = ColdStartRecommender(REGRESSORS[name], wmf).fit(kind[:600], plays[:600])
+    new = np.flatnonzero(np.diff(plays.indptr)[600:]) + 600
+    scores, deviations = model.predict(kind[new], return_std=True)
+    truth = model.factorizer_.transform(plays[new]) @ model.user_factors_.T
+    errors = np.abs(truth - scores)
+    assert spearmanr(deviations.mean(axis=1), errors.mean(axis=1)).statistic > 0.25
+    inside = errors < 1.645 * deviations
+    assert 0.85 < inside.mean() < 0.95
+    far = kind[new[:1]] * 1e3  # expected plays are beyond those seen, and are not used
+    scale = model.predict_factors(far, return_cov=True)[1].scale
+    assert np.isfinite(scale).all()
