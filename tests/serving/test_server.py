@@ -21,7 +21,14 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcoldstart import WMF, ColdStartRecommender, export, save_model, to_onnx
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentKNNRecommender,
+    export,
+    save_model,
+    to_onnx,
+)
 
 pytest.importorskip("fastapi", reason="the example server needs fastapi")
 pytest.importorskip("uvicorn", reason="the example server needs uvicorn")
@@ -190,3 +197,25 @@ def test_a_killed_server_starts_again_and_answers_the_same(world):
     assert second.ask("/songs", song) == answer
     assert second.stop() is not None
     path.unlink()
+
+
+def test_an_export_that_approximates_serves_known_songs_and_users_only(world, tmp_path):
+    _, X, y, _ = world
+    model = ContentKNNRecommender(9).fit(X, y, user_ids=USERS)
+    export(model, tmp_path, X, item_ids=SONGS)
+    save_model(model, tmp_path / "model.safetensors")
+    client = Client(tmp_path)
+    try:
+        status, answer = client.ask(f"/users/{quote(USERS[3], safe='')}/songs?n=6")
+        assert status == 200
+        _, best = ranked(model.predict(X)[:, 3], SONGS, 6)
+        assert_allclose(names_and_scores(answer, "song")[1], best, rtol=1e-4, atol=1e-5)
+        for path, body in (
+            ("/songs", {"content": X[0].tolist()}),
+            ("/listeners", {"plays": {"song 3": 5}}),
+        ):
+            status, answer = client.ask(path, body)
+            assert status == 501
+            assert "known songs and users only" in answer["detail"]
+    finally:
+        client.stop()

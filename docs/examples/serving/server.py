@@ -43,6 +43,7 @@ class Service:
 
     def __init__(self, folder: Path) -> None:
         self.export = load_export(folder)
+        self.has_factors = self.export.manifest.get("approximation") is None
         self.songs = {str(name): i for i, name in enumerate(self.export.item_ids)}
         self.users = {str(name): i for i, name in enumerate(self.export.user_ids)}
         self.model = load_model(folder / "model.safetensors")
@@ -75,12 +76,14 @@ class Service:
 
     def listeners_of(self, content: Any, n: int) -> list[dict[str, Any]]:
         """Return the best users of a song that is new."""
+        self.check_factors()
         factors = self.factors_of(content)
         scores = self.export.user_factors @ factors[0].astype(np.float32)
         return best(scores, self.export.user_ids, n, "user")
 
     def songs_of_new(self, plays: dict[str, float], n: int) -> list[dict[str, Any]]:
         """Return the best songs of a listener who is new."""
+        self.check_factors()
         unknown = [name for name in plays if name not in self.songs]
         if unknown:
             raise HTTPException(422, f"songs are not known: {unknown[:5]}")
@@ -92,6 +95,12 @@ class Service:
         scores = self.export.item_factors @ factors[0].astype(np.float32)
         scores[places] = -np.inf
         return best(scores, self.export.item_ids, n, "song")
+
+    def check_factors(self) -> None:
+        """Refuse what is new if the export has other factors than the model."""
+        if not self.has_factors:
+            message = "the export approximates the scores of known songs and users only"
+            raise HTTPException(501, message)
 
     def factors_of(self, content: Any) -> np.ndarray:
         """Return predicted factors, (1, k)."""
