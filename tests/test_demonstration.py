@@ -134,7 +134,7 @@ def test_synthetic_music_needs_no_arguments(tmp_path, capsys, monkeypatch):
     [
         (lambda own: own[:2], "--plays and --audio must be used together"),
         (lambda own: own[4:], "--groups requires --plays"),
-        (lambda own: [*own, "--n-codewords", "0"], "0 is not at least 1"),
+        (lambda own: [*own, "--n-codewords", "0"], "0 is not an integer of at least 1"),
         (lambda own: [*own, "--seed", "-1"], "--seed must be from 0"),
         (lambda own: [*own, "--jobs", "0"], "--jobs must not be 0"),
     ],

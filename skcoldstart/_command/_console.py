@@ -24,8 +24,17 @@ def explained() -> Iterator[None]:
         yield
     except BrokenPipeError:  # number of printed items
         raise
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except OSError as error:
+        raise UserError(plain(error)) from error
+    except (ValueError, TypeError, ImportError) as error:
         raise UserError(error) from error
+
+
+def plain(error: OSError) -> str:
+    """Return the file and the reason, without a number."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
 def finish(prog: str, work: Callable[[], None]) -> int:
@@ -102,4 +111,4 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"cannot write to --out {folder}: {error}") from error
+        raise UserError(f"cannot write to --out: {plain(error)}") from error

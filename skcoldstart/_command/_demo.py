@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._command._console import UserError, explained, make_folder, say
+from skcoldstart._command._console import UserError, explained, make_folder, plain, say
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -105,4 +105,4 @@ def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None
     except BrokenPipeError:  # number of printed items
         raise
     except OSError as error:
-        raise UserError(f"cannot write to {options.out}: {error}") from error
+        raise UserError(f"cannot write to --out: {plain(error)}") from error

@@ -4,7 +4,13 @@ import argparse
 
 import numpy as np
 
-from skcoldstart._command._console import UserError, explained, make_folder, report
+from skcoldstart._command._console import (
+    UserError,
+    explained,
+    make_folder,
+    plain,
+    report,
+)
 from skcoldstart._command._content import make_content, unreadable
 from skcoldstart._command._folder import ModelFolder, check_place, write_model
 from skcoldstart._command._songs import content_options, load_songs
@@ -15,9 +21,9 @@ def fit(options: argparse.Namespace) -> None:
     from skcoldstart.compose import ColdStartRecommender
     from skcoldstart.factorization import WMF
 
-    check_place(options.out)
+    out = check_place(options.out)
     songs = load_songs(options)
-    make_folder(options.out.parent)
+    make_folder(out.parent)
     content = make_content(
         songs.kinds,
         sound=songs.paths is not None,
@@ -55,9 +61,9 @@ def fit(options: argparse.Namespace) -> None:
         songs.plays[usable],
     )
     try:
-        write_model(options.out, model, summary)
+        write_model(out, model, summary)
     except OSError as error:
-        raise UserError(f"cannot write to --out {options.out}: {error}") from error
+        raise UserError(f"cannot write to --out: {plain(error)}") from error
     text = (
         f"{summary['songs']} songs, {summary['users']} users, {summary['pairs']} pairs;"
         f" {summary['features']} features per song.\n"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +34,41 @@ class ModelFolder:
     plays: sp.csr_array
 
 
-def check_place(folder: Path) -> None:
-    """Reject a folder with other files in it."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).is_file():
+def check_place(folder: Path) -> Path:
+    """Return the folder without links; reject what must not be replaced."""
+    place = Path(os.path.realpath(folder))
+    if place.exists() and not place.is_dir():
+        raise UserError(f"--out {folder} is a file; expected a folder for the model.")
+    here = Path.cwd()
+    if here.is_relative_to(place):
+        raise UserError(
+            f"--out {folder} is the current folder, or one above it, which cannot be "
+            "replaced; pass the name of a folder in it."
+        )
+    if place.is_dir() and any(place.iterdir()) and not (place / SUMMARY).is_file():
         raise UserError(
             f"--out {folder} has other files and no model; pass a new folder, or the "
             f"folder of a model to replace it."
         )
+    return place
 
 
 def write_model(folder: Path, model: ModelFolder, summary: dict[str, Any]) -> None:
     """Write a model, its factors and its catalogue, replacing an existing one."""
-    from sklearn.pipeline import Pipeline
-
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
+    try:
+        new.mkdir()
+        _write_files(new, model, summary)
+        _replace(folder, new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def _write_files(new: Path, model: ModelFolder, summary: dict[str, Any]) -> None:
+    from sklearn.pipeline import Pipeline
+
     whole = Pipeline([("content", model.content), ("recommender", model.recommender)])
     skcoldstart.save_model(whole, new / MODEL)
     skcoldstart.export(model.recommender, new, item_ids=model.item_ids)
@@ -71,11 +91,21 @@ def write_model(folder: Path, model: ModelFolder, summary: dict[str, Any]) -> No
     }
     text = json.dumps(about, indent=1, ensure_ascii=False)
     (new / SUMMARY).write_text(text, encoding="utf-8")
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Rename a folder; the one that it replaces is removed last."""
     old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.copymode(folder, new)
         folder.rename(old)
-    new.rename(folder)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -104,7 +104,8 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
             type=_path,
             required=True,
             metavar="FOLDER",
-            help="folder for the model; an existing model is replaced",
+            help="folder for the model; an existing model is replaced, and a link to "
+            "a folder stays a link",
         )
     if command in ("demo", "evaluate", "fit"):
         parser.add_argument(
@@ -264,7 +265,10 @@ def _path(text: str) -> Path:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is not an integer of at least 1")
     return number

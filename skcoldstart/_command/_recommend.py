@@ -65,17 +65,33 @@ def _new_songs(
     if not len(usable):
         raise UserError("None of the audio files can be used.")
     ids = catalog.item_ids[usable]
-    plays = None
+    plays = _plays_of_fit(ids, model)
     if week is not None:
         with explained():
             of_week = load_catalog(week, audio)
         if audio is not None:  # a song can have several names
             name = dict(zip(catalog.paths, catalog.item_ids.tolist(), strict=True))
             of_week.item_ids = np.array([name[path] for path in of_week.paths])
-        plays = _aligned(of_week, ids, model)
+        so_far = _aligned(of_week, ids, model)
+        plays = so_far if plays is None else sp.csr_array(plays + so_far)
     with explained():
         factors = model.recommender.item_factors(features[usable], plays)
     return Candidates(ids, factors, plays, len(catalog.item_ids) - len(usable))
+
+
+def _plays_of_fit(item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array | None:
+    """Return the plays in fit of some songs, None if all are new."""
+    places = _places(item_ids, model.item_ids)
+    rows = np.flatnonzero(places >= 0)
+    if not len(rows):
+        return None
+    warn(
+        f"{len(rows)} of {len(places)} songs to list are songs of fit; those that a "
+        "user has played are left out of the list."
+    )
+    shape = (len(places), len(model.item_ids))
+    chooser = sp.csr_array((np.ones(len(rows)), (rows, places[rows])), shape=shape)
+    return sp.csr_array(chooser @ model.plays)
 
 
 def _aligned(of_week: Any, item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array:

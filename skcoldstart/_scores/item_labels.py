@@ -3,27 +3,32 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from skcoldstart._utils.missing import refuse_masked, refuse_missing
 from skcoldstart._utils.sk import _num_samples
+from skcoldstart._utils.table import as_list
 
 
 def check_same_items(
     X: Any, other: Any, *, input_name: str = "y", first_name: str = "X"
 ) -> None:
-    """Reject frames whose indexes name the same items in another order.
+    """Reject tables whose rows name the same items in another order.
 
-    Indexes without a common label are treated as positions, and so are integers unless
-    both indexes hold the same ones, because selected rows keep their labels.
+    Names are the index of a frame, or the item ids of labelled plays. Those without a
+    common label are treated as positions, and so are integers unless both tables hold
+    the same ones, because selected rows keep their labels.
     """
-    rows: Any = getattr(X, "index", None)
-    others: Any = getattr(other, "index", None)
-    if not (hasattr(rows, "isin") and hasattr(others, "isin")):
+    if _ids_of_plays(X) is None and _ids_of_plays(other) is None:
+        rows, others = _index_of(X), _index_of(other)
+    else:  # a default index holds positions, and ids do not
+        rows, others = names_of_rows(X), names_of_rows(other)
+    if rows is None or others is None:
         return
-    if len(rows) != len(others) or rows.equals(others):
+    if len(rows) != len(others) or _are_equal(rows, others):
         return
-    shared = others.isin(rows)
-    reordered = shared.all() and rows.isin(others).all()
+    shared = _isin(others, rows)
+    reordered = shared.all() and _isin(rows, others).all()
     if not shared.any() or (not reordered and others.dtype.kind in "iu"):
         return
     place = int(np.argmax(np.asarray(rows, object) != np.asarray(others, object)))
@@ -32,12 +37,61 @@ def check_same_items(
         if reordered
         else f"share {np.count_nonzero(shared)} of {len(rows)} items"
     )
-    raise ValueError(
-        f"The indexes of {first_name} and {input_name} {found}: row {place} is "
-        f"{rows[place]!r} in {first_name} and {others[place]!r} in {input_name}, and "
-        f"row i of both must be the same item. Pass {input_name}.loc[{first_name}"
-        ".index], or reset_index(drop=True) if the order is correct."
+    remedy = (
+        f"Pass {input_name}.loc[{first_name}.index], or reset_index(drop=True) if the "
+        "order is correct."
     )
+    if _ids_of_plays(other) is not None:
+        remedy = (
+            f"Pass {first_name}.loc[{input_name}.item_ids], or give the ids of "
+            f"{first_name} to plays_from_events as items."
+        )
+    raise ValueError(
+        f"The rows of {first_name} and {input_name} {found}: row {place} is "
+        f"{as_list(rows)[place]!r} in {first_name} and {as_list(others)[place]!r} in "
+        f"{input_name}, and row i of both must be the same item. {remedy}"
+    )
+
+
+def names_of_rows(table: Any) -> Any:
+    """Return names of items from ids of plays, an index, or a column ``item_id``.
+
+    Shapes: -> (n_items,). The result is None if there are none, or they are repeated.
+    """
+    ids = _ids_of_plays(table)
+    if ids is not None:
+        return ids
+    index = _index_of(table)
+    if index is not None and not index.equals(type(index)(range(len(index)))):
+        return index if index.is_unique else None
+    if "item_id" not in getattr(table, "column_names", getattr(table, "columns", ())):
+        return None
+    values = as_list(table["item_id"])
+    if len(set(values)) < len(values) or None in values:
+        return None
+    return np.array([*values, None])[:-1]  # an array of objects
+
+
+def _ids_of_plays(table: Any) -> np.ndarray | None:
+    return getattr(table, "item_ids", None) if sp.issparse(table) else None
+
+
+def _index_of(table: Any) -> Any:
+    index = getattr(table, "index", None)
+    return index if hasattr(index, "isin") else None
+
+
+def _are_equal(labels: Any, others: Any) -> bool:
+    both = hasattr(labels, "equals") and hasattr(others, "equals")  # NaN equals NaN
+    return labels.equals(others) if both else np.array_equal(labels, others)
+
+
+def _isin(labels: Any, others: Any) -> np.ndarray:
+    """Mark the labels that are among others, (n_labels,)."""
+    if hasattr(labels, "isin"):
+        return labels.isin(others)
+    known = set(as_list(others))
+    return np.fromiter((label in known for label in labels), bool, len(labels))
 
 
 def check_groups(groups: Any, X: Any, *, name: str = "groups") -> None:

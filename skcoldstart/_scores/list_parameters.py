@@ -14,7 +14,7 @@ item_ids : array-like of shape (n_items,), default=None
 """,
     "exclude": """\
 exclude : {array-like, sparse} of shape (n_items, n_users), list of tuples, \
-        DataFrame or Recommendations, default=None
+        DataFrame, Recommendations or Listeners, default=None
     Pairs that are never recommended: the entries of a table that are not zero,
     pairs (user, item), or a frame with the columns ``user_id`` and ``item_id``, such
     as lists that were sent before. Pairs are named as in the result; pairs with

@@ -1,5 +1,6 @@
 """From a recommender and candidates to ranked lists."""
 
+from collections.abc import Set
 from importlib.util import find_spec
 from numbers import Integral
 from typing import Any
@@ -10,7 +11,11 @@ from sklearn.utils import check_array
 
 from skcoldstart._scores.compressed import compress_scores
 from skcoldstart._scores.exploration import explored_scores, with_covariance
-from skcoldstart._scores.item_labels import check_groups, check_same_items
+from skcoldstart._scores.item_labels import (
+    check_groups,
+    check_same_items,
+    names_of_rows,
+)
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.recommendations import (
     FRAMES,
@@ -27,7 +32,11 @@ from skcoldstart._scores.sources import (
     takes_groups,
     transposed,
 )
-from skcoldstart._scores.top_n import check_users, top_n_per_user
+from skcoldstart._scores.top_n import (
+    check_shape_of_exclude,
+    check_users,
+    top_n_per_user,
+)
 from skcoldstart._scores.user_names import (
     as_names,
     check_user_names,
@@ -35,6 +44,7 @@ from skcoldstart._scores.user_names import (
     users_by_name,
 )
 from skcoldstart._utils.missing import refuse_masked
+from skcoldstart._utils.table import as_list
 
 AUTO_COMPONENTS = 256  # of models without dense factors
 
@@ -111,13 +121,14 @@ def listeners_of_items(
     by_item, chosen = transposed(source), None
     if users is not None and user_factors is None:
         chosen = check_users(users_by_name(users, names), source.n_users)
+        chosen = chosen[np.sort(np.unique(chosen, return_index=True)[1])]
         by_item = by_item.of_items(chosen)
         excluded = None if excluded is None else excluded[:, chosen]
     entries, scores = top_n_per_user(
         by_item, n, exclude=None if excluded is None else excluded.T
     )
     if chosen is not None:
-        entries = np.where(entries < 0, -1, chosen[entries])
+        entries = np.append(chosen, -1)[entries]
     return Listeners(
         *masked_lists(entries, scores),
         np.arange(source.n_items) if item_names is None else item_names,
@@ -235,7 +246,7 @@ def _source(
 
 def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
     if item_ids is None:
-        item_ids = _labels(X)
+        item_ids = names_of_rows(X)
         if item_ids is None:
             return None
     names = as_names(item_ids, "item_ids", "items")
@@ -246,17 +257,6 @@ def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
         )
     check_same_items(X, item_ids, input_name="item_ids")
     return names
-
-
-def _labels(X: Any) -> Any:
-    """Return the index of a frame, or its column ``item_id``, where they are names."""
-    index: Any = getattr(X, "index", None)
-    if hasattr(index, "isin") and not index.equals(type(index)(range(len(index)))):
-        return index if index.is_unique else None
-    if "item_id" not in getattr(X, "column_names", getattr(X, "columns", ())):
-        return None
-    ids = _as_list(X["item_id"])
-    return ids if len(set(ids)) == len(ids) and None not in ids else None
 
 
 def _group_limit(
@@ -292,7 +292,9 @@ def _excluded(
     if pairs is None:
         check_same_items(X, exclude, input_name="exclude")
         check_user_names(model, exclude, input_name="exclude")
-        return check_play_counts(exclude, input_name="exclude")
+        table = check_play_counts(exclude, input_name="exclude")
+        check_shape_of_exclude(table, (source.n_items, source.n_users))
+        return table
     users = _places(pairs[0], user_names, source.n_users, "users")
     items = _places(pairs[1], item_names, source.n_items, "items")
     known = (users >= 0) & (items >= 0)
@@ -304,25 +306,24 @@ def _excluded(
 
 def _pairs(exclude: Any) -> tuple[Any, Any] | None:
     """Return users and items of a frame or list of pairs, None for a table."""
-    if isinstance(exclude, Recommendations):
+    if isinstance(exclude, Recommendations | Listeners):
         exclude = exclude._columns()
     columns = getattr(exclude, "column_names", getattr(exclude, "columns", ()))
     if isinstance(exclude, dict):
         columns = exclude
     if {"user_id", "item_id"} <= set(columns):
-        return tuple(_as_list(exclude[name]) for name in ("user_id", "item_id"))  # type: ignore[return-value]
-    if isinstance(exclude, list) and all(
+        return tuple(as_list(exclude[name]) for name in ("user_id", "item_id"))  # type: ignore[return-value]
+    if isinstance(exclude, list | tuple | Set) and all(
         isinstance(pair, tuple) and len(pair) == 2 for pair in exclude
     ):
         return [user for user, _ in exclude], [item for _, item in exclude]
+    if not hasattr(exclude, "shape") and not isinstance(exclude, list | tuple):
+        raise TypeError(
+            f"exclude is a {type(exclude).__name__}; expected a table of shape "
+            "(n_items, n_users), a list of pairs (user, item), or a frame with user_id "
+            "and item_id."
+        )
     return None
-
-
-def _as_list(column: Any) -> list[Any]:
-    for method in ("to_pylist", "to_list", "tolist"):
-        if hasattr(column, method):
-            return getattr(column, method)()
-    return list(column)
 
 
 def _library_of(as_frame: Any, X: Any) -> str:

@@ -1,5 +1,6 @@
 """Play counts: one row per item, one column per user."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,12 @@ def check_play_counts(
         raise ValueError(
             f"{input_name} is None; pass play counts of shape (n_items, n_users)."
         )
+    if isinstance(y, Mapping):
+        raise TypeError(
+            f"{input_name} is a {type(y).__name__} with the fields "
+            f"{', '.join(map(str, y))}; expected play counts of shape (n_items, "
+            f"n_users). Pass its field of plays, such as {input_name}['plays']."
+        )
     if not hasattr(y, "shape"):
         y = np.asarray(y)
     if np.ma.isMaskedArray(y):
@@ -93,6 +100,12 @@ def check_play_counts(
             )
         )
     except ValueError as error:
+        if "could not convert string" in str(error):
+            raise ValueError(
+                f"{input_name} has text in it ({error}); expected play counts of shape "
+                "(n_items, n_users). datasets.plays_from_events converts a log of "
+                "events."
+            ) from error
         raise with_place(error, y) from error
     if plays.nnz and plays.data.min() < 0:
         raise ValueError(

@@ -124,7 +124,10 @@ class _Lists:
                 columns = self._columns(block)
                 if number == 0:
                     writer.writerow(columns)
-                values = [column.tolist() for column in columns.values()]
+                values = [
+                    _plain(column) if column.dtype == object else column.tolist()
+                    for column in columns.values()
+                ]
                 writer.writerows(zip(*values, strict=True))
 
     def _blocks(self) -> Iterator[slice]:
@@ -170,8 +173,8 @@ class Recommendations(_Lists):
     ----------
     items : masked array of int of shape (n_selected_users, n)
         Rows of the items, best first, masked where a user has fewer candidates.
-        ``items.filled()`` has -1 there. A masked entry is not a valid index: indexing
-        an array of names with it raises an error.
+        ``items.filled()`` has -1 there, and ``items.tolist()`` has ``None``. A masked
+        entry is not a valid index: indexing an array of names with it raises an error.
     scores : masked array of shape (n_selected_users, n)
         Their scores.
     item_ids : masked array of shape (n_selected_users, n)
@@ -319,4 +322,9 @@ def _frame(columns: dict[str, np.ndarray], as_frame: str) -> Any:
 def _plain(values: np.ndarray) -> Any:
     if values.dtype != object:
         return values
-    return [str(v).encode("utf-8", "backslashreplace").decode() for v in values]
+    return [
+        v.decode("utf-8", "backslashreplace")
+        if isinstance(v, bytes)
+        else str(v).encode("utf-8", "backslashreplace").decode()
+        for v in values
+    ]

@@ -1,5 +1,7 @@
 """The best items of each user, in blocks of users."""
 
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ def top_n_per_user(
     `groups` holds the group of each item, as numbers from 0, and the most items of a
     group in a list. Short lists end with -1 and scores of -inf.
     """
-    if n != int(n) or n < 1:
+    if not isinstance(n, Real) or n != int(n) or n < 1:
         raise ValueError(f"n={n!r}; expected an integer of at least 1.")
     users = check_users(users, source.n_users)
     indptr, indices = _excluded(exclude, source)
@@ -87,11 +89,13 @@ def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
     """
     if indices is None:
         return np.arange(size)
-    indices = np.asarray(indices)
+    given, indices = indices, np.asarray(indices)
     if indices.ndim != 1:
+        many = isinstance(given, Iterable) and not isinstance(given, str)
+        remedy = f"list({name})" if many else f"[{name[:-1]}] for one of them"
         raise ValueError(
             f"{name} has shape {indices.shape}; expected a 1-D array of indices, or a "
-            f"mask. Pass [{name[:-1]}] for one of them."
+            f"mask. Pass {remedy}."
         )
     if indices.dtype == bool:
         if len(indices) != size:
@@ -124,6 +128,13 @@ def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray
         return np.zeros(source.n_users + 1, np.int64), np.empty(0, np.int32)
     shape = (source.n_items, source.n_users)
     pairs = sp.csc_array(check_play_counts(exclude, input_name="exclude"))
+    check_shape_of_exclude(pairs, shape)
+    pairs.sort_indices()
+    return pairs.indptr.astype(np.int64), pairs.indices.astype(np.int32)
+
+
+def check_shape_of_exclude(pairs: Any, shape: tuple[int, int]) -> None:
+    """Reject excluded pairs of another shape than (n_items, n_users)."""
     if pairs.shape != shape:
         hint = " Did you pass users as rows (exclude.T)?"
         raise ValueError(
@@ -131,8 +142,6 @@ def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray
             "a list of pairs (user, item), or a frame with user_id and item_id."
             f"{hint if pairs.shape == shape[::-1] else ''}"
         )
-    pairs.sort_indices()
-    return pairs.indptr.astype(np.int64), pairs.indices.astype(np.int32)
 
 
 def _as_float(rows: np.ndarray) -> np.ndarray:

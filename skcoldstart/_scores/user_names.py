@@ -1,12 +1,14 @@
 """Names of users: labels of the columns of plays, of any type."""
 
 from collections import Counter
+from collections.abc import Hashable, Set
 from typing import Any
 
 import numpy as np
 
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.missing import is_missing, refuse_masked
+from skcoldstart._utils.table import as_list
 
 _SHOWN = 5
 
@@ -62,7 +64,17 @@ def _counts(labels: np.ndarray) -> bool:
 
 def as_names(values: Any, what: str, of: str) -> np.ndarray:
     """Return labels as objects or integers; reject missing and repeated ones."""
-    values = values.tolist() if hasattr(values, "tolist") else list(values)
+    if isinstance(values, str | bytes | Set):
+        raise TypeError(
+            f"{what} are a {type(values).__name__}; expected a sequence of names, in "
+            f"the order of the {of}."
+        )
+    values = as_list(values)
+    if not all(isinstance(value, Hashable) for value in values):
+        raise TypeError(
+            f"{what} hold {next(v for v in values if not isinstance(v, Hashable))!r}; "
+            f"expected one name for each of the {of}, such as text or a number."
+        )
     names = np.fromiter(values, object, len(values))
     kinds = set(map(type, values))
     if kinds - {str, int} and is_missing(names).any():
@@ -151,7 +163,7 @@ def users_by_name(users: Any, names: np.ndarray | None) -> Any:
     if users is None or isinstance(users, str) or not hasattr(users, "__len__"):
         return users
     refuse_masked(users, "users")
-    chosen = list(users)
+    chosen = as_list(users)
     if chosen and all(isinstance(user, (bool, np.bool_)) for user in chosen):
         return np.array(chosen)
     if names is None:

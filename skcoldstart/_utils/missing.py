@@ -75,21 +75,45 @@ def unmasked(values: Any, input_name: str) -> np.ndarray:
 
 @contextmanager
 def name_missing_content(X: Any) -> Iterator[None]:
-    """Refuse a masked X; add row and column to errors about NaN or infinity in it."""
+    """Refuse a masked X; explain errors about NaN, infinity or text in it."""
     refuse_masked(X, "X")
     try:
         yield
-    except ValueError as error:
-        raise with_place(error, X) from error
+    except (ValueError, TypeError) as error:
+        raise _with_columns(error, X) or with_place(error, X) from error
 
 
-def with_place(error: ValueError, X: Any) -> ValueError:
+def with_place(error: Exception, X: Any) -> Exception:
     """Return an error about NaN or infinity in X with the place of the first one."""
     said = str(error)
     place = _first_not_finite(X) if "NaN" in said or "infinity" in said else ""
     if not place or place in said:
         return error
     return ValueError(f"{said}\nThe first is in {place}.")
+
+
+def _with_columns(error: Exception, X: Any) -> Exception | None:
+    """Return an error that names the columns of X that are not numbers, or None."""
+    said = str(error)
+    if "could not convert string" not in said and "could not be promoted" not in said:
+        return None
+    names = list(getattr(X, "column_names", getattr(X, "columns", ())))
+    columns = [name for name in names if not _is_numeric(X[name])]
+    which = f"the columns {', '.join(map(repr, columns))} of X" if columns else "X"
+    said = said.partition(". This means")[0]
+    return ValueError(
+        f"{said}: {which} must be numbers. Encode others in the model, for example "
+        'make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"),'
+        f" {columns or ['genre']}), remainder=StandardScaler()), recommender)."
+    )
+
+
+def _is_numeric(column: Any) -> bool:
+    values = np.asarray(column)
+    try:
+        return values.dtype.kind not in "mM" and values.astype(float).ndim > 0
+    except (ValueError, TypeError):
+        return False
 
 
 def _first_not_finite(X: Any) -> str:

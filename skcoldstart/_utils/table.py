@@ -33,3 +33,11 @@ def _column(values: list) -> np.ndarray:
     n_text = sum(isinstance(value, str) for value in values)
     mixed = 0 < n_text < len(values) or any(isinstance(v, tuple) for v in values)
     return np.fromiter(values, object, len(values)) if mixed else np.asarray(values)
+
+
+def as_list(column: Any) -> list[Any]:
+    """Return the values of a column of any library as Python objects."""
+    for method in ("to_pylist", "to_list", "tolist"):
+        if hasattr(column, method):
+            return getattr(column, method)()
+    return list(column)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import joblib
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 ThreadMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
@@ -98,6 +99,35 @@ class _BlasLimit:
 
 
 _BLAS_LIMIT = _BlasLimit()
+
+
+class _DrawsAtFork:
+    """Let no other thread draw from NumPy's global random state during a fork.
+
+    The child would inherit a lock that nobody releases, and its first draw, which
+    ``random_state=None`` makes, would wait forever.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Any] = []
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._hold,
+                after_in_parent=self._release,
+                after_in_child=self._release,
+            )
+
+    def _hold(self) -> None:
+        lock = np.random.get_bit_generator().lock
+        if lock.acquire(timeout=10):  # if not, the fork must not wait forever
+            self._held.append(lock)
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.pop().release()
+
+
+_DRAWS_AT_FORK = _DrawsAtFork()
 
 
 @contextmanager

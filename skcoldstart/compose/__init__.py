@@ -22,6 +22,7 @@ from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.compose._regressors import RegressorPerFactor as RegressorPerFactor
 from skcoldstart.compose._regressors import features_and_head as features_and_head
 from skcoldstart.compose._spectral import SpectralEncoder
+from skcoldstart.compose._words import WordCounter as WordCounter
 
 __all__ = [
     "BlendRecommender",

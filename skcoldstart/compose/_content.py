@@ -174,7 +174,8 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         width = self.n_components
         scaled = _scaled(self.scaling_, self._scaler, table)
         if sp.issparse(scaled) and width is not None and width < scaled.shape[1]:
-            self._svd = TruncatedSVD(width, random_state=seed).fit(scaled)
+            svd = TruncatedSVD(width, random_state=seed).set_output(transform="default")
+            self._svd = svd.fit(scaled)
         self._n_features_out = (
             scaled.shape[1] if self._svd is None else len(self._svd.components_)
         )
@@ -392,7 +393,7 @@ def _fitted_scaler(scaling: str, table: Any) -> Any:
     if scaling == "tfidf":
         return TfidfTransformer(sublinear_tf=True, norm=None).fit(table)
     if scaling in ("standard", "constant"):
-        return StandardScaler().fit(table)
+        return StandardScaler().set_output(transform="default").fit(table)
     return None
 
 

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.user_names import places_of
+from skcoldstart._scores.user_names import as_names, places_of
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import is_missing
 
@@ -74,7 +74,9 @@ class FoldInMixin:
 
     def _rows_of_fit(self, plays: Any, item_ids: Any) -> sp.csr_array:
         """Return plays with the rows of fit, (n_items, n_new_users)."""
-        given = _labels(plays) if item_ids is None else np.fromiter(item_ids, object)
+        given = _labels(plays)
+        if item_ids is not None:
+            given = as_names(item_ids, "item_ids", "items").astype(object)
         plays = check_play_counts(plays, input_name="plays")
         known = self._items_of_fit
         if given is None or (item_ids is None and known is None):

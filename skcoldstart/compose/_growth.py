@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from skcoldstart._scores.user_names import as_names
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import refuse_missing
 
@@ -17,8 +18,16 @@ def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
     Shapes: -> (n_items,).
     """
     n_items = count_items(X)
+    of_plays = getattr(y, "item_ids", None)
     if item_ids is None:
-        item_ids = getattr(y, "item_ids", None)  # of plays_from_events
+        item_ids = of_plays
+    else:
+        item_ids = as_names(item_ids, "item_ids", "items")
+        if of_plays is not None and not np.array_equal(of_plays, item_ids):
+            raise ValueError(
+                "item_ids differ from the names of the rows of y; pass only one of the "
+                "two, or y.item_ids."
+            )
     if item_ids is None:
         frames = [t for t in (y, X) if hasattr(t, "iloc") and hasattr(t, "index")]
         if not frames:
@@ -70,6 +79,11 @@ def align(
     place = {name: i for i, name in enumerate(known)}
     found = np.array([place.get(name, -1) for name in given], dtype=np.int64)
     seen = np.flatnonzero(found >= 0)
+    if not len(seen):
+        raise ValueError(
+            f"None of the {len(given)} {what}, such as {given[0]!r}, is one of the "
+            f"{len(known)} known ones, such as {known[0]!r}; use fit for other {what}."
+        )
     return Alignment(found[seen], np.concatenate([seen, np.flatnonzero(found < 0)]))
 
 

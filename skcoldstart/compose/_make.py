@@ -3,7 +3,6 @@
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
@@ -17,6 +16,7 @@ from skcoldstart.compose._content import ContentScaler, KernelFeatures
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.compose._spectral import SpectralEncoder
+from skcoldstart.compose._words import WordCounter
 from skcoldstart.factorization import WMF
 from skcoldstart.neural import CNNFactorRegressor, ContrastiveEncoder
 
@@ -63,8 +63,9 @@ def make_recommender(
     ----------
     content : {"table", "text", "frames"}, default="table"
         Kind of `X`: a dense or sparse table of numbers, such as embeddings, tags or
-        counts of words; raw texts; or frames of sound, such as those of `MFCCExtractor`
-        and `MelSpectrogram`.
+        counts of words; raw texts, in a list, a series or a frame of one column; or
+        frames of sound, such as those of `MFCCExtractor` and `MelSpectrogram`. A
+        missing text has no words.
     groups : bool or array-like of shape (n_items,), default=None
         Whether new items belong to new groups, such as songs by new artists. The
         recommender then learns from groups instead of items, and its `fit` requires
@@ -163,7 +164,7 @@ def make_recommender(
 def _reading(content: str) -> Steps:
     """Return the steps that convert content to a table."""
     if content == "text":
-        return [("words", CountVectorizer())]
+        return [("words", WordCounter())]
     if content == "frames":
         return [("pooling", FramePooling())]
     return []
@@ -171,12 +172,18 @@ def _reading(content: str) -> Steps:
 
 def _cosine(reading: Steps, seed: Any) -> Steps:
     """Return the steps to rows for cosines, sparse if the table is."""
-    return [*reading, ("scaler", ContentScaler(random_state=seed))]
+    return [*reading, ("scaler", _scaler(None, seed))]
 
 
 def _dense(reading: Steps, seed: Any) -> Steps:
     """Return the steps to dense rows."""
-    return [*reading, ("scaler", ContentScaler(N_DENSE, random_state=seed))]
+    return [*reading, ("scaler", _scaler(N_DENSE, seed))]
+
+
+def _scaler(n_components: int | None, seed: Any) -> ContentScaler:
+    """Return a scaler that never returns frames, which cannot be sparse."""
+    scaler = ContentScaler(n_components, random_state=seed)
+    return scaler.set_output(transform="default")
 
 
 def _chain(steps: Steps, model: BaseEstimator) -> Pipeline:

@@ -29,6 +29,11 @@ class Columns:
     def check(self, there: Iterable[str], source: str) -> None:
         """Reject rows that lack a column, and suggest the likely one."""
         there = list(there)
+        if len(set(self.names())) < len(self.names()):
+            raise ValueError(
+                f"user, item, count and timestamp are {', '.join(self.names())}; "
+                "expected a column of its own for each."
+            )
         for role in ("user", "item", "count", "timestamp"):
             name = getattr(self, role)
             if name is None or there.count(name) == 1:

@@ -184,6 +184,11 @@ def _fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
         return None
     if isinstance(ids, str | bytes):
         raise TypeError(f"{name} is {ids!r}; expected an iterable of ids.")
+    if hasattr(ids, "columns"):
+        raise TypeError(
+            f"{name} is a {type(ids).__name__}; expected ids, such as one of its "
+            "columns."
+        )
     fixed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
     if not fixed or len(set(fixed)) < len(fixed) or any(i != i for i in fixed):
         seen: set[Any] = set()

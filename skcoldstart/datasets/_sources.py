@@ -60,10 +60,8 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
     except nw.exceptions.DuplicateError as error:
         raise ValueError(f"{source} has columns of one name: {error}") from error
     except TypeError as error:
-        if hasattr(frame, "__arrow_c_stream__"):
-            import pyarrow as pa
-
-            stream = pa.RecordBatchReader.from_stream(frame)
+        stream = _arrow_stream(frame)
+        if stream is not None:
             columns.check(stream.schema.names, source)
             yield from arrow_blocks(stream, columns, source)
             return
@@ -82,6 +80,18 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
     require_pyarrow(f"a frame of {table.implementation}")
     batches = table.to_arrow().to_batches(max_chunksize=ROWS)
     yield from arrow_blocks(batches, columns, source)
+
+
+def _arrow_stream(frame: Any) -> Any:
+    """Return a reader of a table that Arrow can import, or None."""
+    if not hasattr(frame, "__arrow_c_stream__"):
+        return None
+    import pyarrow as pa
+
+    try:
+        return pa.RecordBatchReader.from_stream(frame)
+    except pa.ArrowInvalid:  # a single column
+        return None
 
 
 def _pandas_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:

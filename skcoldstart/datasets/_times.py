@@ -20,7 +20,7 @@ class Clock:
 
     def __init__(self, since: Any, until: Any, half_life: Any) -> None:
         self._bounds = {"since": since, "until": until}
-        self._half_life = half_life
+        self._half_life = _checked_span(half_life)
         self._reference: Any = None
         self._last: Any = None
 
@@ -75,15 +75,27 @@ class Clock:
             return age / float(span)
         if isinstance(span, Real):
             return age / DAY / float(span)
-        if isinstance(span, datetime.timedelta | np.timedelta64):
-            return age / np.timedelta64(span)
+        return age / np.timedelta64(span)
+
+
+def _checked_span(span: Any) -> Any:
+    """Return a half-life as a number or a timedelta above 0, or None."""
+    if isinstance(span, np.timedelta64) and span == span:  # counts as an integer
+        span = span.astype("timedelta64[us]").item()
+    if span is not None and not isinstance(span, Real | datetime.timedelta):
         raise TypeError(
             f"half_life is {span!r}; expected a timedelta or a number of days."
         )
+    nothing = 0 if isinstance(span, Real) else datetime.timedelta(0)
+    if span is not None and not span > nothing:
+        raise ValueError(f"half_life is {span!r}; expected a time above 0.")
+    return span
 
 
 def _moment(value: Any, kind: str, name: str) -> Any:
     """Return a moment as a number, or as datetime64 in UTC."""
+    if value != value:
+        raise ValueError(f"{name} is {value!r}; expected a time, or None for no bound.")
     if kind != "M":
         if isinstance(value, Real):
             return float(value)

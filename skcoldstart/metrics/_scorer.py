@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
@@ -138,11 +137,8 @@ class _RecommendationScorer:
     ) -> tuple[RankingTask, ScoreSource]:
         """Return the users to score and the source of their scores."""
         for plays, name in ((y, "y"), (exclude, "exclude")):
-            if not (
-                plays is None or isinstance(plays, np.ndarray) or sp.issparse(plays)
-            ):
-                check_same_items(X, plays, input_name=name)
-                check_user_names(estimator, plays, input_name=name)
+            check_same_items(X, plays, input_name=name)
+            check_user_names(estimator, plays, input_name=name)
         source = score_source(estimator, X, groups)
         sampled = isinstance(self.users, Integral)
         users = None if sampled else self.users

@@ -181,4 +181,5 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "RandomForestRegressor": _check_forest,
     "StackingRegressor": _check_stacking,
     "TfidfVectorizer": _check_vocabulary,
+    "WordCounter": _check_vocabulary,
 }

@@ -19,7 +19,7 @@ _CLASSES = {
     "skcoldstart.compose": "BlendRecommender ColdStartRecommender"
     " ColdStartRecommenderCV ContentKNNRecommender ContentProfileRecommender"
     " ContentScaler KernelFeatures OracleRecommender PopularityRecommender"
-    " RandomRecommender RegressorPerFactor SpectralEncoder",
+    " RandomRecommender RegressorPerFactor SpectralEncoder WordCounter",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "ArtistHistorySplit DoubleColdSplit"
     " ReleaseDateSplit UserColdKFold WarmupSplit",

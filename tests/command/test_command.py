@@ -204,11 +204,13 @@ def test_users_may_have_numbers_for_names(tmp_path, capsys):
     frame.to_parquet(tmp_path / "plays.parquet")
     songs = frame[["song", "year"]].drop_duplicates()
     songs.to_csv(tmp_path / "songs.csv", index=False)
+    songs.assign(song="new " + songs.song).to_csv(tmp_path / "new.csv", index=False)
     plays = ("--plays", tmp_path / "plays.parquet")
     table = ("--metadata", tmp_path / "songs.csv")
     model, out = tmp_path / "model", tmp_path / "lists.csv"
     assert run(tmp_path, "fit", *plays, *table, "--out", model) == 0
-    given = ("recommend", "--model", model, *table, "--out", out)
+    new = ("--metadata", tmp_path / "new.csv")
+    given = ("recommend", "--model", model, *new, "--out", out)
     assert run(tmp_path, *given, "--user", "12") == 0
     assert set(pd.read_csv(out)["user_id"]) == {12}
     capsys.readouterr()
@@ -307,3 +309,81 @@ def test_a_table_without_a_column_that_the_model_reads_is_explained(
     given = ("--audio", "<new>", "--metadata", tmp_path / "songs.csv")
     assert run(files, "recommend", "--model", model, *given) == 2
     assert "--metadata has no column 'genre'" in capsys.readouterr().err
+
+
+def test_songs_of_fit_among_the_candidates_are_not_listed_for_their_listeners(
+    files, tmp_path, capsys
+):
+    out, lists = tmp_path / "model", tmp_path / "lists.csv"
+    assert run(files, "fit", *CATALOGUE, *TABLE, "--out", out) == 0
+    options = ("--model", out, *TABLE, "--top", N_SONGS, "--out", lists)
+    played = pd.read_csv(files / "plays.csv", dtype=str)
+    week = pd.read_csv(files / "week.csv", dtype=str)
+    week.assign(song_id=week.song_id.str[:-4]).to_csv(tmp_path / "week.csv")
+    for command, more in (("recommend", ()), ("refine", (tmp_path / "week.csv",))):
+        assert (
+            run(files, command, *options, *[a for m in more for a in ("--plays", m)])
+            == 0
+        )
+        assert f"{N_SONGS - N_NEW} of {N_SONGS} songs to list are songs of fit" in (
+            capsys.readouterr().err
+        )
+        listed = pd.read_csv(lists, dtype=str)
+        pairs = set(zip(listed.user_id, listed.item_id, strict=True))
+        assert pairs.isdisjoint(zip(played.user_id, played.song_id, strict=True))
+        assert listed.item_id.nunique() == N_SONGS
+
+
+def test_fit_writes_through_a_link_and_replaces_nothing_else(files, tmp_path, capsys):
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    for _ in range(2):  # of nothing, then of a model
+        assert run(files, "fit", *CATALOGUE, *TABLE, "--out", link) == 0
+        assert link.is_symlink()
+        assert (target / "model.safetensors").is_file()
+        target.chmod(0o700)
+    assert target.stat().st_mode & 0o777 == 0o700
+    a_file = tmp_path / "notes"
+    a_file.write_text("keep")
+    assert run(files, "fit", *CATALOGUE, *TABLE, "--out", a_file) == 2
+    assert "notes is a file; expected a folder" in capsys.readouterr().err
+    assert a_file.read_text() == "keep"
+    assert {p.name for p in tmp_path.iterdir()} == {"target", "link", "notes"}
+
+
+def test_fit_does_not_replace_the_current_folder(files, tmp_path, monkeypatch, capsys):
+    here = tmp_path / "above" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    for out in (".", "..", "../here"):
+        assert run(files, "fit", *CATALOGUE, *TABLE, "--out", out) == 2
+        assert "current folder, or one above it" in capsys.readouterr().err
+
+
+def test_a_model_survives_a_write_that_fails(files, model, tmp_path, monkeypatch):
+    out = tmp_path / "model"
+    assert run(files, "fit", *CATALOGUE, *TABLE, "--out", out) == 0
+    before = (out / "model.json").read_bytes()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "model.safetensors")
+
+    monkeypatch.setattr("skcoldstart.export", full)
+    assert run(files, "fit", *CATALOGUE, *TABLE, "--seed", 1, "--out", out) == 2
+    assert (out / "model.json").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("option", ["--plays", "--groups", "--metadata", "--files"])
+def test_a_missing_file_is_named_without_a_number(files, tmp_path, capsys, option):
+    options = [*CATALOGUE, *SOUND, *TABLE, option, "gone.csv", "--out", tmp_path / "m"]
+    assert run(files, "fit", *options) == 2
+    assert capsys.readouterr().err == (
+        "python -m skcoldstart fit: gone.csv: No such file or directory\n"
+    )
+
+
+def test_a_number_that_is_none_is_explained(files, capsys):
+    with pytest.raises(SystemExit):
+        run(files, "recommend", "--model", "m", "--top", "many")
+    assert "many is not an integer of at least 1" in capsys.readouterr().err

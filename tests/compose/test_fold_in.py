@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -142,6 +143,10 @@ def test_rows_are_found_by_name(world):
             assert difference.max() < 1e-10
         with pytest.raises(ValueError, match=r"1 items that fit has not seen.*'other'"):
             model.fold_in_users(y[:1], item_ids=["other"])
+        with pytest.raises(TypeError, match="item_ids are a set; expected a sequence"):
+            model.fold_in_users(y[some], item_ids=set(table.index))
+        in_arrow = model.fold_in_users(y[some], item_ids=pa.array(table.index))
+        assert abs(in_arrow - expected).max() < 1e-10
 
 
 def test_a_blend_takes_names_of_items_in_fit(world):

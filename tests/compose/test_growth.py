@@ -118,8 +118,18 @@ def test_what_cannot_be_aligned_is_refused(world):
         clone(model).fit(X, y).partial_fit(X, y, user_ids=range(60))
     with pytest.raises(ValueError, match="items had no names in fit and have names"):
         clone(model).fit(X, y).partial_fit(X, y, item_ids=range(120))
-    with pytest.raises(ValueError, match="1 of them different, for 120 items"):
+    with pytest.raises(ValueError, match="item_ids name 120 items 7; expected"):
         model.fit(X, y, item_ids=[7] * 120)
+    users, items = [f"u{i}" for i in range(60)], [f"s{i}" for i in range(120)]
+    model.fit(X, y, user_ids=users, item_ids=items)
+    for what, changed in (
+        ("users", {"user_ids": range(60)}),
+        ("items", {"item_ids": range(120)}),
+    ):
+        with pytest.raises(
+            ValueError, match=f"None of the .* {what}, .* for other {what}"
+        ):
+            model.partial_fit(X, y, **{"user_ids": users, "item_ids": items} | changed)
     svd = ColdStartRecommender(Ridge(), TruncatedSVD(3)).fit(X, y)
     with pytest.raises(TypeError, match="such as WMF, not TruncatedSVD; use fit"):
         svd.partial_fit(X, y)

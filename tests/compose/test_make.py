@@ -4,12 +4,18 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import Bunch
 
 from skcoldstart import (
     RaggedArray,
@@ -170,3 +176,103 @@ def test_thorough_frames_learn_from_sound_itself():
 def test_unknown_choices_are_refused(params):
     with pytest.raises(ValueError, match=next(iter(params))):
         make_recommender(**params)
+
+
+TEXT_CONTAINERS = {
+    "series": pd.Series,
+    "frame": lambda texts: pd.DataFrame({"words": texts}),
+    "array": lambda texts: np.array(texts, object)[:, np.newaxis],
+    "polars series": pl.Series,
+    "polars frame": lambda texts: pl.DataFrame({"words": texts}),
+    "arrow array": pa.array,
+    "arrow table": lambda texts: pa.table({"words": texts}),
+}
+
+
+@pytest.mark.parametrize("contain", TEXT_CONTAINERS.values(), ids=TEXT_CONTAINERS)
+def test_texts_in_any_container_give_the_same_scores(world, rng, contain):
+    taste, y = world
+    texts = contents(taste, rng)["text"][1]
+    model = make_recommender("text", random_state=0).set_params(weights=None)
+    known, new = texts[:110], texts[110:]
+    expected = clone(model).fit(known, y[:110]).predict(new)
+    model.fit(contain(known), y[:110])
+    assert_allclose(model.predict(contain(new)), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
+def test_missing_text_is_a_text_without_words(world, rng, nothing):
+    taste, y = world
+    texts = contents(taste, rng)["text"][1]
+    model = make_recommender("text", random_state=0).set_params(weights=None)
+    expected = clone(model).fit(["", *texts[1:]], y).predict(["", texts[1]])
+    model.fit([nothing, *texts[1:]], y)
+    assert_allclose(model.predict([nothing, texts[1]]), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("X", "kind", "message"),
+    [
+        (["a b", 7], TypeError, r"Item 1 of X is 7 \(int\); expected a text, or None"),
+        (np.eye(2), ValueError, r"X has 2 columns; expected one text per item"),
+        (
+            pd.DataFrame({"title": ["a", "b"], "lyrics": ["c", "d"]}),
+            ValueError,
+            r"X has 2 columns: 'title', 'lyrics'; expected one text per item",
+        ),
+    ],
+)
+def test_what_is_not_a_text_is_named(X, kind, message):
+    with pytest.raises(kind, match=message):
+        make_recommender("text").set_params(weights=None).fit(X, np.eye(2))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_of_text_are_named_with_a_way_to_encode_them(world, library):
+    taste, y = world
+    X = pd.DataFrame({
+        "genre": np.where(taste[:, 0] > 0, "rock", "jazz"),
+        "day": pd.Timestamp("2026-01-01"),
+        "tempo": taste[:, 1],
+    })
+    recommender = make_recommender(random_state=0).set_params(weights=None)
+    with pytest.raises(
+        ValueError, match=r"columns 'genre', 'day' of X .*OneHotEncoder"
+    ):
+        recommender.fit(X if library == "pandas" else pl.from_pandas(X), y)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    encoded = make_column_transformer(
+        (encoder, ["genre", "day"]), remainder=StandardScaler()
+    )
+    model = make_pipeline(encoded, recommender).fit(X[:110], y[:110])
+    assert recommendation_scorer(model, X[110:], y[110:])["auc"] > 0.55
+
+
+def test_bunch_as_plays_is_refused_with_its_fields(world):
+    taste, y = world
+    catalog = Bunch(plays=y, item_ids=np.arange(150))
+    with pytest.raises(TypeError, match=r"fields plays, item_ids; .* y\['plays'\]"):
+        make_recommender().fit(taste, catalog)
+
+
+def test_log_of_events_as_plays_is_refused_with_its_converter(world):
+    taste, _ = world
+    log = pd.DataFrame({"user_id": ["ann"] * 150, "item_id": range(150)})
+    with pytest.raises(ValueError, match="plays_from_events converts a log"):
+        make_recommender().fit(taste, log)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("groups", [None, True])
+@pytest.mark.parametrize("kind", ["mixed units", "sparse counts", "text", "frames"])
+def test_a_global_choice_of_frames_changes_nothing(world, rng, kind, groups, library):
+    taste, y = world
+    content, X = contents(taste, rng)[kind]
+    known, new = np.arange(110), np.arange(110, 150)
+    by = {"groups": known // 2} if groups else {}
+    model = make_recommender(content, groups=groups, random_state=0)
+    model.set_params(weights=None)
+    expected = clone(model).fit(rows(X, known), y[known], **by).predict(rows(X, new))
+    with sklearn.config_context(transform_output=library):
+        found = clone(model).fit(rows(X, known), y[known], **by).predict(rows(X, new))
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

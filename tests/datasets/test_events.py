@@ -149,6 +149,14 @@ def test_every_source_gives_the_table_of_a_plain_reading(tmp_path, rng, make):
     assert taste.n_dropped["missing_count"] == zeros == sum(taste.n_dropped.values())
 
 
+def test_half_life_in_any_unit_of_time_decays_the_same():
+    log = pd.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "t": [EPOCH] * 2})
+    log.loc[1, "t"] += datetime.timedelta(7)
+    for week in (7, datetime.timedelta(7), np.timedelta64(7, "D"), pd.Timedelta("7D")):
+        taste = plays_from_events(log, timestamp="t", half_life=week)
+        assert_allclose(taste.plays.toarray(), [[0.5], [1.0]], rtol=1e-12)
+
+
 @pytest.mark.parametrize("make", FRAMES, ids=lambda make: make.__name__[3:])
 def test_window_and_half_life_are_those_of_a_plain_reading(tmp_path, rng, make):
     rows = log_of(rng)
@@ -413,6 +421,33 @@ def one(**columns):
             TypeError,
             r"half_life is .*, but timestamps are numbers",
         ),
+        *(
+            (
+                one(t=[1, 2]),
+                {"timestamp": "t", "half_life": span},
+                kind,
+                r"half_life is",
+            )
+            for kind, spans in (
+                (ValueError, (0, -1, np.nan, datetime.timedelta(0))),
+                (ValueError, (np.timedelta64(0, "D"), np.timedelta64("NaT"))),
+                (TypeError, ("7d", pd.NaT)),
+            )
+            for span in spans
+        ),
+        *(
+            (one(t=t), {"timestamp": "t", "since": since}, ValueError, r"no bound")
+            for t, since in (
+                (pd.to_datetime(["2026", "2027"]), pd.NaT),
+                (pd.to_datetime(["2026", "2027"]), np.datetime64("NaT")),
+                ([1, 2], np.nan),
+            )
+        ),
+        (one(), {"user": "item_id"}, ValueError, r"a column of its own for each"),
+        (one(), {"items": one()}, TypeError, r"items is a DataFrame; .*its columns"),
+        (pl.Series([1]), {}, TypeError, r"events is a Series; expected a dataframe"),
+        (pa.chunked_array([[1]]), {}, TypeError, r"is a ChunkedArray; expected a data"),
+        (one().user_id, {}, TypeError, r"events is a Series; expected a dataframe"),
         (
             one(),
             {"items": [9]},

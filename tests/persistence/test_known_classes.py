@@ -139,6 +139,7 @@ INPUTS = {
     "VectorQuantizer": (FRAMES, None),
     "VotingRegressor": (X, Y1),
     "WMF": (PLAYS, None),
+    "WordCounter": (TEXTS, None),
 } | dict.fromkeys(
     (
         *("BayesianRidge", "ElasticNetCV", "LassoCV", "SelectKBest"),

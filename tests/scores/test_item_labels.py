@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse as sp
 from sklearn.model_selection import GroupKFold
 
 from skcoldstart import (
@@ -21,6 +23,7 @@ from skcoldstart import (
     recommendation_scorer,
 )
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.plays import labelled
 from skcoldstart.compose import ContentKNNRecommender, ContentScaler
 from skcoldstart.metrics import mean_auc, ranking_report, stratified_report
 from skcoldstart.model_selection import (
@@ -208,3 +211,65 @@ def test_items_that_only_some_rows_share_are_refused(rng):
     other = y.set_axis([*X.index[:-3], "x", "y", "z"])
     with pytest.raises(ValueError, match=r"share 21 of 24 items: row 21 is 'song 21'"):
         ContentProfileRecommender().fit(X, other)
+
+
+def named_plays(y):
+    """Return plays as `plays_from_events` does, with names of rows and columns."""
+    users = np.array([f"user {i}" for i in range(y.shape[1])])
+    return labelled(sp.csr_array(y.to_numpy()), users, np.asarray(y.index))
+
+
+OF_PLAYS = {
+    **{name: CALLS[name] for name in FITS},
+    "exclude": lambda X, y: MODEL.fit(X.to_numpy(), y).recommend(X, n=2, exclude=y),
+    "refine_factors": lambda X, y: factors(X, pd.DataFrame(y.toarray()))[
+        0
+    ].refine_factors(X, y),
+    "score": lambda X, y: MODEL.fit(X.to_numpy(), y).score(X, y),
+    "cross_validate": CALLS["cross_validate"],
+    "WarmupSplit": CALLS["WarmupSplit"],
+    "exclude of a metric": lambda X, y: mean_auc(
+        pd.DataFrame(y.toarray(), X.index), y.toarray(), exclude=y
+    ),
+}
+
+
+@pytest.mark.parametrize("call", OF_PLAYS.values(), ids=OF_PLAYS)
+def test_plays_with_names_in_another_order_are_refused(call, rng):
+    X, y = frames(rng, ORDERS["text"])
+    with pytest.raises(ValueError, match=r"same items in another order: row \d+ is '"):
+        call(X, named_plays(y))
+
+
+def test_plays_with_names_are_sorted_as_the_remedy_says(rng):
+    X, y = frames(rng, ORDERS["text"])
+    plays = named_plays(y)
+    with pytest.raises(ValueError, match=r"Pass X.loc\[y.item_ids\], or give the ids"):
+        check_same_items(X, plays)
+    check_same_items(X.loc[plays.item_ids], plays)
+    check_same_items(X.reset_index(drop=True), plays)
+    chosen = np.flatnonzero(rng.random(N) > 0.5)
+    check_same_items(X.loc[plays.item_ids].iloc[chosen], plays[chosen])
+
+
+@pytest.mark.parametrize("library", [pl.DataFrame, pd.DataFrame])
+def test_a_column_of_ids_names_the_rows_for_plays_with_names(library, rng):
+    X, y = frames(rng, ORDERS["text"])
+    table = library({"item_id": list(X.index), "tempo": X.tempo.to_numpy()})
+    with pytest.raises(ValueError, match="in another order: row"):
+        check_same_items(table, named_plays(y))
+    check_same_items(table, named_plays(y.loc[X.index]))
+
+
+def test_numbered_plays_next_to_a_default_index_are_positions(rng):
+    X, y = frames(rng, range(N))
+    check_same_items(X, named_plays(y))  # the index of X counts
+    with pytest.raises(ValueError, match="another order: row"):
+        check_same_items(X.iloc[::-1], named_plays(y.loc[range(N)]))
+
+
+def test_names_of_items_that_differ_from_those_of_plays_are_refused(rng):
+    X, y = frames(rng, ORDERS["text"])
+    for model in (FITS["ColdStart"], make_recommender().fit):
+        with pytest.raises(ValueError, match="item_ids differ from the names"):
+            model(X.to_numpy(), named_plays(y), item_ids=list(y.index[::-1]))

@@ -246,6 +246,81 @@ def test_names_of_another_type_are_refused(model, catalog):
         recommend(model, new, exclude=np.zeros((4, 2)))
 
 
+@pytest.mark.parametrize("make", [set, tuple, pa.array, pd.Series, pl.Series])
+def test_users_and_pairs_in_any_container(make, model, catalog):
+    new = catalog[2]
+    expected = recommend(model, new, n=3, users=["bob"]).items
+    assert_array_equal(recommend(model, new, n=3, users=make(["bob"])).items, expected)
+    pairs = [("ann", "song 1"), ("bob", "song 2")]
+    without = recommend(model, new, n=10, exclude=pairs, item_ids=IDS).item_ids
+    for container in (set, tuple):
+        found = recommend(model, new, n=10, exclude=container(pairs), item_ids=IDS)
+        assert_array_equal(found.item_ids, without)
+
+
+def test_lists_of_listeners_can_be_excluded(model, catalog):
+    new = catalog[2]
+    sent = listeners(model, new, n=2, item_ids=IDS)
+    found = recommend(model, new, n=10, item_ids=IDS, exclude=sent).to_frame()
+    assert len(found) == 8 * 10 - 2 * 10
+    both = [
+        set(zip(f.user_id, f.item_id, strict=True)) for f in (found, sent.to_frame())
+    ]
+    assert both[0].isdisjoint(both[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        ({"item_ids": set(IDS)}, TypeError, "item_ids are a set; expected a sequence"),
+        ({"item_ids": "abcdefghij"}, TypeError, "item_ids are a str; expected a seq"),
+        ({"item_ids": [[i] for i in IDS]}, TypeError, "item_ids hold .*; expected one"),
+        ({"exclude": "ann"}, TypeError, "exclude is a str; expected a table"),
+        ({"exclude": {"ann": "song 1"}}, TypeError, "exclude is a dict; expected a"),
+        ({"n": None}, ValueError, "n=None; expected an integer of at least 1"),
+        ({"users": 3}, ValueError, r"Pass \[user\] for one of them"),
+    ],
+)
+def test_what_names_nothing_is_refused(given, kind, message, model, catalog):
+    with pytest.raises(kind, match=message):
+        recommend(model, catalog[2], **given)
+
+
+def test_indices_without_an_order_are_refused(catalog):
+    X, y, new = catalog
+    model = PopularityRecommender().fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match=r"Pass list\(users\)"):
+        recommend(model, new, users={1, 2})
+
+
+def test_listeners_among_no_users_and_repeated_users(model, catalog):
+    new = catalog[2]
+    assert np.ma.getmaskarray(listeners(model, new, n=2, users=[]).users).all()
+    found = listeners(model, new, n=3, users=["eva", "bob", "eva"])
+    once = listeners(model, new, n=3, users=["eva", "bob"])
+    assert_array_equal(found.users.filled(), once.users.filled())
+    for given in ({}, {"users": ["bob"]}):
+        with pytest.raises(ValueError, match=r"\(n_items, n_users\) = \(10, 8\)"):
+            listeners(model, new, exclude=np.ones((8, 10)), **given)
+
+
+@pytest.mark.parametrize("model", [None, WMF(2), StandardScaler()])
+def test_what_is_no_recommender_is_named(model, catalog):
+    with pytest.raises(TypeError, match="has no predict; expected a fitted recommend"):
+        recommend(model, catalog[2])
+
+
+def test_names_of_bytes_are_written_as_text(model, catalog, tmp_path):
+    names = [name.encode() for name in IDS]
+    found = recommend(model, catalog[2], n=2, item_ids=names)
+    found.to_csv(tmp_path / "lists.csv")
+    found.to_parquet(tmp_path / "lists.parquet")
+    expected = [IDS[item] for item in found.items.ravel()]
+    assert pd.read_csv(tmp_path / "lists.csv").item_id.tolist() == expected
+    assert pq.read_table(tmp_path / "lists.parquet")["item_id"].to_pylist() == expected
+    assert found.to_frame("polars")["item_id"].to_list() == expected
+
+
 # Factors
 
 

@@ -13,6 +13,12 @@ WORK = {
         Y = rng.poisson(0.6, (60, 30))
         work = lambda: WMF(3, random_state=0).fit(Y)
     """,
+    "draws without a seed": """
+        Y = rng.poisson(0.6, (60, 30))
+        def work():
+            np.random.standard_normal(100_000)
+            WMF(3, max_iter=1).fit(Y)
+    """,
     "progress bar": """
         Y = rng.poisson(0.6, (60, 30))
         work = lambda: WMF(3, max_iter=3, random_state=0, verbose=1).fit(Y)
