@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.compressed import compress_scores
 from skcoldstart._scores.exploration import explored_scores, with_covariance
@@ -157,6 +158,7 @@ def exported_factors(
             "or None."
         )
     recommender, _ = open_recommender(model)
+    check_is_fitted(recommender)
     name = type(recommender).__name__
     people = getattr(recommender, "user_factors_", None)
     if X is None and item_ids is None:

@@ -93,7 +93,13 @@ def as_names(values: Any, what: str, of: str) -> np.ndarray:
             f"{what} name {n_same} {of} {name!r}; expected unique names. Merge "
             f"duplicates, or rename them."
         )
-    return np.array(values) if kinds == {int} else names
+    if kinds != {int}:
+        return names
+    for dtype in (np.int64, np.uint64):  # without a type, large ones become floats
+        limits = np.iinfo(dtype)
+        if limits.min <= min(values) and max(values) <= limits.max:
+            return np.array(values, dtype)
+    return names
 
 
 def check_user_names(recommender: Any, y: Any, *, input_name: str = "y") -> None:

@@ -346,7 +346,7 @@ class ColdStartRecommender(
         ------
         ValueError
             If only one of two calls passed names, or if there are no names and fewer
-            items or users than before.
+            items or users than before. After an error the recommender is as it was.
         TypeError
             If the factorizer has no ``partial_fit`` that accepts more rows and columns,
             like that of `WMF`.
@@ -365,6 +365,24 @@ class ColdStartRecommender(
                 "partial_fit needs a factorizer that accepts more items and users, "
                 f"such as WMF, not {type(self.factorizer_).__name__}; use fit."
             )
+        before = self.__dict__.copy()
+        try:
+            return self._grow(X, y, user_ids, item_ids, groups, params)
+        except BaseException:  # names of users must stay those of the factors
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _grow(
+        self,
+        X: Any,
+        y: Any,
+        user_ids: Any,
+        item_ids: Any,
+        groups: Any,
+        params: dict[str, Any],
+    ) -> "ColdStartRecommender":
+        """Continue with other items and users, known ones found by name."""
         known = getattr(self, "user_names_in_", None), self.n_users_
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         given = getattr(self, "user_names_in_", None), plays.shape[1]

@@ -81,8 +81,8 @@ def align(
     seen = np.flatnonzero(found >= 0)
     if not len(seen):
         raise ValueError(
-            f"None of the {len(given)} {what}, such as {given[0]!r}, is one of the "
-            f"{len(known)} known ones, such as {known[0]!r}; use fit for other {what}."
+            f"None of the {len(given)} {what}, such as {str(given[0])!r}, is among the "
+            f"{len(known)} of fit, such as {str(known[0])!r}; use fit for other {what}."
         )
     return Alignment(found[seen], np.concatenate([seen, np.flatnonzero(found < 0)]))
 

@@ -1,5 +1,6 @@
 """Explanations: the largest contributions to each score, and the rest."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,10 @@ def explain(
     """
     if by not in ("auto", "songs", "content", "time"):
         raise ValueError(f"by={by!r}; expected 'auto', 'songs', 'content' or 'time'.")
-    if n is not None and n < 1:
-        raise ValueError(f"n={n}; expected at least 1, or None for all contributions.")
+    if n is not None and not (isinstance(n, Integral) and n >= 1):
+        raise ValueError(
+            f"n={n!r}; expected an integer of at least 1, or None for all of them."
+        )
     recommender, X = open_recommender(model, X_items)
     if X_train is not None:
         X_train = open_recommender(model, X_train)[1]
@@ -131,6 +134,8 @@ def explain(
     is_wmf = isinstance(recommender, WMF)
     n_users = len(recommender.user_factors_) if is_wmf else recommender.n_users_
     positions = check_users(users, n_users)
+    if not len(positions):
+        raise ValueError("users is empty; expected at least one user.")
     source = (
         LowRankScores(recommender.transform(X), recommender.user_factors_)
         if is_wmf

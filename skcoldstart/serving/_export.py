@@ -174,7 +174,7 @@ def export(
         "n_components": items.shape[1],
         "approximation": quality,
     }
-    folder = check_path(folder, "folder")
+    folder = Path(os.path.realpath(check_path(folder, "folder")))
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / str(manifest["file"])) as file:
         file.write(data)
@@ -265,13 +265,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _encoded(names: np.ndarray, key: str) -> dict[str, np.ndarray]:
     if names.dtype.kind in "iu":
-        return {key: names.astype(np.int64)}
-    texts = [str(name).encode("utf-8", "surrogatepass") for name in names.tolist()]
+        return {key: names.astype(np.uint64 if names.dtype.kind == "u" else np.int64)}
+    texts = [_text(name).encode("utf-8", "surrogatepass") for name in names.tolist()]
     ends = np.cumsum([0, *map(len, texts)])
     return {
         f"{key}.text": np.frombuffer(b"".join(texts), np.uint8),
         f"{key}.offsets": ends.astype(np.int64),
     }
+
+
+def _text(name: Any) -> str:
+    return (
+        name.decode("utf-8", "backslashreplace") if type(name) is bytes else str(name)
+    )
 
 
 def _decoded(arrays: dict[str, np.ndarray], key: str) -> np.ndarray:

@@ -333,7 +333,7 @@ def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | No
     if exclude is None:
         return None
     if isinstance(exclude, Sequence) and len(exclude) == n_queries:
-        lists = [np.asarray(rows, np.int64).ravel() for rows in exclude]
+        lists = [_rows_of(rows) for rows in exclude]
         if not any(len(rows) == n_vectors and set(rows) <= {0, 1} for rows in lists):
             return _table_of(lists, n_vectors)
     refuse_masked(exclude, "exclude")
@@ -347,6 +347,17 @@ def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | No
         )
     table.eliminate_zeros()
     return table
+
+
+def _rows_of(excluded: Any) -> np.ndarray:
+    """Return rows to exclude from the answer to one query, (n,)."""
+    rows = np.asarray(excluded).ravel()
+    if rows.size and not (rows.dtype.kind in "iubf" and (rows == np.rint(rows)).all()):
+        raise TypeError(
+            f"exclude holds {excluded!r:.80}; expected rows of the index, which are "
+            "integers."
+        )
+    return rows.astype(np.int64)
 
 
 def _table_of(lists: list[np.ndarray], n_vectors: int) -> sp.csr_array:

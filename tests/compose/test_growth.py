@@ -185,3 +185,24 @@ def test_a_warm_start_that_would_be_ignored_is_refused(world, regressor):
     model = ColdStartRecommender(regressor, WMF(2, random_state=0)).fit(X, y)
     with pytest.raises(ValueError, match=r"warm_start=True of .* cannot be continued"):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("fault", ["content", "items", "users", "no plays"])
+def test_a_recommender_is_as_it_was_after_an_error(world, fault):
+    X, y = world
+    names = {
+        "user_ids": [f"u{i}" for i in range(60)],
+        "item_ids": [f"s{i}" for i in range(120)],
+    }
+    model = ColdStartRecommender(Ridge(), WMF_5).fit(X, y, **names)
+    expected = model.recommend(X, 3).to_frame()
+    X, y, names = X.copy(), y.copy(), {k: v[::-1] for k, v in names.items()}
+    if fault == "content":
+        X[0] = np.nan
+    elif fault == "no plays":
+        y = 0 * y
+    else:
+        names[f"{fault[:-1]}_ids"] = range(y.shape[fault == "users"])
+    with pytest.raises(ValueError, match=r"NaN|no plays|None of the"):
+        model.partial_fit(X, y, **names)
+    pd.testing.assert_frame_equal(model.recommend(world[0], 3).to_frame(), expected)

@@ -301,6 +301,9 @@ def test_users_and_songs_have_their_names(world):
         (ContentKNNRecommender(), {"by": "content"}, ValueError, "sums over songs"),
         (ContentKNNRecommender(), {"by": "words"}, ValueError, "expected 'auto'"),
         (ContentKNNRecommender(), {"n": 0}, ValueError, "at least 1"),
+        (ContentKNNRecommender(), {"n": 1.5}, ValueError, "n=1.5; expected an integer"),
+        (ContentKNNRecommender(), {"n": "2"}, ValueError, "n='2'; expected an integer"),
+        (ContentKNNRecommender(), {"users": []}, ValueError, "users is empty"),
         (
             ColdStartRecommender(Ridge(), _WMF),
             {"by": "songs"},
@@ -319,7 +322,7 @@ def test_users_and_songs_have_their_names(world):
 def test_what_cannot_be_explained_is_named(model, options, error, match, world):
     X, y, X_new = world
     with pytest.raises(error, match=match):
-        explain(model.fit(X, y), X_new, [0], **options)
+        explain(model.fit(X, y), X_new, **{"users": [0]} | options)
 
 
 def test_other_content_than_that_of_fit_is_refused(world):

@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file, save
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skcoldstart import (
@@ -52,6 +53,10 @@ def test_inner_products_are_the_scores_of_the_model(catalog, tmp_path):
     ("ids", "expected"),
     [
         ([7, 5, 2**62, -1, 0], [7, 5, 2**62, -1, 0]),
+        ([1, 2**63 + 1, 2**63 + 2, 3, 4], [1, 2**63 + 1, 2**63 + 2, 3, 4]),
+        ([-1, 2**63 + 1, 2, 3, 4], ["-1", str(2**63 + 1), "2", "3", "4"]),
+        (np.array([2**63, 2**64 - 1, 3, 4, 5], np.uint64), [2**63, 2**64 - 1, 3, 4, 5]),
+        ([b"a", b"\xff", b"c", b"d", b"e"], ["a", r"\xff", "c", "d", "e"]),
         (
             [uuid.UUID(int=i) for i in range(5)],
             [str(uuid.UUID(int=i)) for i in range(5)],
@@ -118,6 +123,19 @@ def test_a_second_export_replaces_the_first(catalog, tmp_path):
     export(ContentProfileRecommender().fit(X + 1, y), tmp_path, X[:4])
     assert len(list(tmp_path.iterdir())) == 2
     assert len(load_export(tmp_path).item_factors) == 4
+
+
+def test_a_link_to_a_folder_is_followed(catalog, tmp_path):
+    X, y = catalog
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    export(ContentProfileRecommender().fit(X, y), tmp_path / "link", X)
+    assert (tmp_path / "link").is_symlink()
+    assert len(load_export(tmp_path / "target").item_factors) == 30
+
+
+def test_a_model_without_fit_is_named(tmp_path):
+    with pytest.raises(NotFittedError):
+        export(ColdStartRecommender(), tmp_path)
 
 
 def test_what_is_no_export_is_refused(catalog, tmp_path):

@@ -86,6 +86,9 @@ def test_queries_that_do_not_fit_are_refused(vectors):
         index.query(Q, n=0)
     with pytest.raises(ValueError, match="row 800 but the index has 800 rows"):
         index.query(Q[:1], exclude=[[800]])
+    for wrong in ([["a"]], [[0.5]]):
+        with pytest.raises(TypeError, match=r"exclude holds .*; expected rows"):
+            index.query(Q[:1], exclude=wrong)
     with pytest.raises(ValueError, match=r"exclude has shape \(2, 2\)"):
         index.query(Q, exclude=np.ones((2, 2)))
     with pytest.raises(ValueError, match="'backend' parameter"):
