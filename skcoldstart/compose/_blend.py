@@ -417,6 +417,13 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             raise ValueError(
                 "recommenders is empty; expected a list of (name, recommender)."
             )
+        if not all(
+            isinstance(p, tuple | list) and len(p) == 2 for p in self.recommenders
+        ):
+            raise TypeError(
+                f"recommenders is {self.recommenders!r:.200}; expected a list of pairs "
+                "(name, recommender)."
+            )
         names, _ = zip(*self.recommenders, strict=True)
         self._validate_names(names)
         parts = {name: part for name, part in self.recommenders if part != "drop"}

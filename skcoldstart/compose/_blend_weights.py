@@ -12,8 +12,10 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 
 from skcoldstart._scores.sources import DenseScores, ScoreSource, score_source
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
-from skcoldstart.compose._ready import ReadyScores
+from skcoldstart._utils.warning import warn
+from skcoldstart.compose._ready import ReadyScores, score_of
 from skcoldstart.compose._spread import spread_of
 from skcoldstart.metrics import make_recommendation_scorer
 
@@ -51,16 +53,24 @@ def choose_weights(
     def score(weights: tuple[float, ...]) -> float:
         if weights not in tried:
             tried[weights] = [
-                float(scorer(fold.blended(weights), fold.X, fold.y)) for fold in folds
+                score_of(scorer, fold.blended(weights), fold.X, fold.y)
+                for fold in folds
             ]
-        return float(np.mean(tried[weights]))
+        return float(nan_mean(tried[weights]))
 
     _search(score, len(spreads[0]))
     scores = np.array(list(tried.values()))
     results = {"weights": np.array(list(tried))}
     results |= {f"split{k}_test_score": scores[:, k] for k in range(len(folds))}
-    results["mean_test_score"] = scores.mean(axis=1)
-    results["std_test_score"] = scores.std(axis=1)
+    # A fold whose held-out items have no plays rates no candidate.
+    results["mean_test_score"] = means = nan_mean(scores, axis=1)
+    results["std_test_score"] = nan_mean((scores - means[:, np.newaxis]) ** 2, 1) ** 0.5
+    if np.isnan(means).all():
+        warn(
+            "The weights of the blend are equal, because scoring is NaN for all "
+            "held-out items: none of them was played. Pass more items, fewer folds, or "
+            "weights."
+        )
     worst_if_undefined = np.nan_to_num(-results["mean_test_score"], nan=np.inf)
     results["rank_test_score"] = rankdata(worst_if_undefined, "min").astype(np.int32)
     return results, [_pooled(of_part) for of_part in zip(*spreads, strict=True)]
@@ -127,6 +137,8 @@ class _HeldOut:
         plays: sp.csr_array,
     ) -> None:
         users = np.flatnonzero(np.bincount(plays.indices, minlength=plays.shape[1]))
+        if not len(users):
+            users = np.arange(1)  # whose metric is undefined
         n_most = max(1, MOST_SCORES // max(1, plays.shape[0]))
         if len(users) > n_most:
             users = np.random.default_rng(0).choice(users, n_most, replace=False)

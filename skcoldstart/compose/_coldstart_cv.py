@@ -20,7 +20,7 @@ from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.compose._blend_weights import folds_of
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import KernelFeatures
-from skcoldstart.compose._ready import ReadyScores
+from skcoldstart.compose._ready import ReadyScores, score_of
 from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import make_recommendation_scorer
@@ -325,7 +325,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
             for key, (Y, users) in factors.items():
                 made = path.scores(new, Y, users, self.alphas, self.play_weights)
                 for settings, source in made:
-                    score = float(scorer(ReadyScores(source), nothing, asked))
+                    score = score_of(scorer, ReadyScores(source), nothing, asked)
                     found[(*view, *key, *settings)] = score
         return [found[tuple(candidate.values())] for candidate in candidates]
 

@@ -20,3 +20,14 @@ class ReadyScores:
     def read_scores(self, X: Any) -> ScoreSource:
         """Return the scores as a source."""
         return self._source
+
+
+def score_of(scorer: Any, scores: ReadyScores, X: Any, y: Any) -> float:
+    """Return the number by which a scorer rates given scores."""
+    score = scorer(scores, X, y)
+    if isinstance(score, dict):
+        raise TypeError(
+            f"scoring returns several numbers, {', '.join(score)}; expected one, such "
+            "as of scoring='map@500'."
+        )
+    return float(score)

@@ -345,8 +345,31 @@ def test_folds_see_none_of_the_plays_they_hold_out(world):
         ([("a", PROFILE)], {"weights": [-1.0]}, ValueError, "expected numbers >= 0"),
         ([("a", PROFILE)], {"weights": [0.0]}, ValueError, "one of them above 0"),
         ([("a", PROFILE)], {"weights": "best"}, ValueError, "weights"),
+        ([PROFILE], {}, TypeError, r"expected a list of pairs \(name, recommender\)"),
+        (
+            [("a", PROFILE)],
+            {"weights": "cv", "scoring": recommendation_scorer},
+            TypeError,
+            "scoring returns several numbers, map, auc; expected one",
+        ),
     ],
 )
 def test_malformed_blends_are_refused(world, recommenders, options, error, message):
     with pytest.raises(error, match=message):
         BlendRecommender(recommenders, **options).fit(*world)
+
+
+def test_folds_without_a_metric_do_not_decide_the_weights(world):
+    X, y = world
+    y = sp.lil_array(y)
+    y[-30:] = 0
+    blend = BlendRecommender([("a", PROFILE), ("b", RandomRecommender(random_state=0))])
+    with_plays = [(np.arange(40), np.arange(40, len(X) - 30))]
+    without = (np.arange(40), np.arange(len(X) - 30, len(X)))
+    expected = clone(blend).set_params(weights="cv", cv=with_plays).fit(X, y.tocsr())
+    found = clone(blend).set_params(weights="cv", cv=[*with_plays, without])
+    assert_array_equal(found.fit(X, y.tocsr()).weights_, expected.weights_)
+    assert not np.isnan(found.cv_results_["mean_test_score"]).any()
+    with pytest.warns(UserWarning, match="NaN for all held-out items: none of them"):
+        found.set_params(cv=[without]).fit(X, y.tocsr())
+    assert_array_equal(found.weights_, [1.0, 1.0])

@@ -13,6 +13,7 @@ from skcoldstart import (
     ColdStartRecommender,
     ColdStartRecommenderCV,
     make_recommendation_scorer,
+    recommendation_scorer,
 )
 from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.model_selection import cross_val_score
@@ -99,3 +100,9 @@ def test_it_recommends_as_the_best_one_and_by_name(songs):
 def test_settings_out_of_range_are_named(songs, settings, message):
     with pytest.raises(ValueError, match=message):
         search(**settings).fit(*songs)
+
+
+def test_a_scorer_of_several_metrics_is_refused(songs):
+    model = search(cv=3).set_params(scoring=recommendation_scorer)
+    with pytest.raises(TypeError, match="several numbers, map, auc; expected one"):
+        model.fit(*songs)
