@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.paths import check_regular_file
+from skcoldstart.audio._errors import AudioReadError
 from skcoldstart.audio._musicnn import LAYERS, load_musicnn
 from skcoldstart.audio._spectrum import MelBands
 
@@ -155,7 +156,14 @@ def _in_batches(
     parts = []
     for start in range(0, len(windows), batch_size):
         batch = windows[start : start + batch_size].copy()
-        vectors = np.asarray(function(batch), dtype=np.float32)
+        try:
+            vectors = np.asarray(function(batch), dtype=np.float32)
+        except Exception as error:
+            error.add_note(
+                f"The model was given {len(batch)} windows of shape {batch.shape[1:]}; "
+                "their length is window * sr."
+            )
+            raise
         if vectors.ndim != 2 or len(vectors) != len(batch):
             raise TypeError(
                 f"model returned an array of shape {vectors.shape} for {len(batch)} "
@@ -163,7 +171,11 @@ def _in_batches(
                 f"shape ({len(batch)}, n_features)."
             )
         if not np.isfinite(vectors).all():
-            raise OverflowError("the model returned NaN or infinity")
+            raise AudioReadError(
+                None,
+                "the model returned NaN or infinity for samples as large as "
+                f"{np.abs(batch).max():.2g}",
+            )
         parts.append(vectors)
     return np.concatenate(parts)
 

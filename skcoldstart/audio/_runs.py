@@ -1,5 +1,6 @@
 """Frames of a catalogue: in memory, in a store, or computed on access."""
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -260,7 +261,7 @@ class _Report:
     def _warn(self, what: str, items: list[ItemError]) -> None:
         named = "; ".join(
             f"item {item.index}"
-            + (f" ({str(item.path)!r})" if item.path is not None else "")
+            + (f" ({os.fsdecode(item.path)!r})" if item.path is not None else "")
             + f": {item.reason}"
             for item in items[:_N_NAMED]
         )

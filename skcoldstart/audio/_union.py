@@ -284,6 +284,13 @@ class AudioUnion(AudioReader, _BaseComposition):
             raise ValueError(
                 "extractors is empty; pass at least one (name, extractor)."
             )
+        if not all(
+            isinstance(p, tuple | list) and len(p) == 2 for p in self.extractors
+        ):
+            raise TypeError(
+                f"extractors is {self.extractors!r:.200}; expected a list of pairs "
+                "(name, extractor)."
+            )
         for name, extractor in self.extractors:
             if not isinstance(extractor, AudioExtractor):
                 raise TypeError(

@@ -422,3 +422,8 @@ def test_a_file_without_permission_is_a_bad_file(
     assert frames.lengths.tolist() == [len(expected.values), 0]
     assert [e.path for e in extractor.errors_] == ["closed.wav"]
     assert "Permission denied" in extractor.errors_[0].reason
+
+
+def test_a_path_of_bytes_is_named_like_any_other():
+    with pytest.warns(UserWarning, match=r"item 0 \('gone.wav'\): No such file"):
+        MFCCExtractor(on_error="warn").fit_transform([b"gone.wav"])

@@ -332,6 +332,30 @@ def test_model_must_return_a_vector_a_window(music):
         embedding.fit_transform([music(SR, SR)])
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_an_item_whose_vectors_are_no_numbers_is_named():
+    clips = [np.full(SR, 0.1, np.float32), np.zeros(SR, np.float32)]
+    clips[1][1:] = 0.1
+    embedding = AudioEmbedding(lambda w: 1 / w[:, :1] if w.any() else w[:, :1], sr=SR)
+    embedding.set_params(window=0.5)
+    with pytest.raises(ValueError, match="item 1: the model returned NaN or infinity"):
+        embedding.fit_transform(clips)
+    embedding.set_params(on_error="warn")
+    with pytest.warns(UserWarning, match="item 1: the model returned NaN"):
+        assert not embedding.fit_transform(clips)[1].any()
+
+
+def test_shapes_and_devices_that_do_not_fit_a_model_are_named(music):
+    torch = pytest.importorskip("torch")
+    embedding = AudioEmbedding(torch.nn.Linear(5, 2), sr=SR, window=1)
+    with pytest.raises(RuntimeError) as caught:
+        embedding.fit_transform([music(SR, SR)])
+    assert f"windows of shape ({SR},); their length is" in caught.value.__notes__[0]
+    for device in ("x", "meta"):
+        with pytest.raises(ValueError, match=f"device='{device}' but torch"):
+            embedding.set_params(device=device).fit_transform([music(SR, SR)])
+
+
 def test_estimator_with_a_module_survives_pickle_and_clone(music):
     torch = pytest.importorskip("torch", reason="needs torch")
     net = torch.nn.Linear(SR, 2)

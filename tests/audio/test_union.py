@@ -232,6 +232,7 @@ def test_parameters_of_extractors_can_be_set():
     ("extractors", "error", "message"),
     [
         ([], ValueError, "extractors is empty"),
+        ([MelSpectrogram()], TypeError, r"expected a list of pairs \(name, extractor"),
         ([("a", MelSpectrogram()), ("a", MFCCExtractor())], ValueError, "not unique"),
         ([("a__b", MelSpectrogram())], ValueError, "__"),
         ([("a", FramePooling())], TypeError, "'a' is a FramePooling"),

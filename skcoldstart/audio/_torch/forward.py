@@ -16,6 +16,13 @@ def choose_device(name: str) -> str:
     """Return the first GPU or the CPU for "auto"; check other names."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name).cpu()  # which "meta" cannot
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={name!r} but torch {torch.__version__} finds no such device; use "
+            "device='auto' or 'cpu'."
+        ) from error
     return str(torch.device(name))
 
 
