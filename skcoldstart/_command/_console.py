@@ -33,7 +33,7 @@ def explained() -> Iterator[None]:
 def plain(error: OSError) -> str:
     """Return the file and the reason, without a number."""
     if error.filename is None or error.strerror is None:
-        return str(error)
+        return error.strerror or str(error)
     return f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
@@ -79,6 +79,9 @@ def say(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         _discard(sys.stdout)
+    except OSError as error:  # a full disk
+        _discard(sys.stdout)
+        raise UserError(f"cannot write to standard output: {plain(error)}") from error
 
 
 def report(found: dict[str, Any], text: str, *, as_json: bool) -> None:

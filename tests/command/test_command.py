@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -387,3 +389,26 @@ def test_a_number_that_is_none_is_explained(files, capsys):
     with pytest.raises(SystemExit):
         run(files, "recommend", "--model", "m", "--top", "many")
     assert "many is not an integer of at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_full_disk_behind_standard_output_is_explained(files, tmp_path, more):
+    options = [
+        o.replace("<", f"{files}/").rstrip(">") for o in map(str, CATALOGUE + TABLE)
+    ]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "skcoldstart", "fit", *options, *more),
+                *("--quiet", "--out", str(tmp_path / "model")),
+            ],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "python -m skcoldstart fit: cannot write to standard output: No space left on "
+        "device\n"
+    )
