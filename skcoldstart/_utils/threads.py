@@ -118,7 +118,7 @@ class _DrawsAtFork:
             )
 
     def _hold(self) -> None:
-        lock = np.random.get_bit_generator().lock
+        lock = np.random.mtrand.get_bit_generator().lock
         if lock.acquire(timeout=10):  # if not, the fork must not wait forever
             self._held.append(lock)
 

@@ -86,7 +86,7 @@ def _checked_span(span: Any) -> Any:
         raise TypeError(
             f"half_life is {span!r}; expected a timedelta or a number of days."
         )
-    nothing = 0 if isinstance(span, Real) else datetime.timedelta(0)
+    nothing: Any = 0 if isinstance(span, Real) else datetime.timedelta(0)
     if span is not None and not span > nothing:
         raise ValueError(f"half_life is {span!r}; expected a time above 0.")
     return span
