@@ -34,10 +34,9 @@ from skcoldstart import (
     make_recommendation_scorer,
 )
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
-from skcoldstart.similarity._mlr import _in_units
+from skcoldstart.similarity._mlr import _in_units, label_precision
 from skcoldstart.similarity._objective import RankingObjective
-from skcoldstart.similarity._relevance import LabelRelevance, find_relevant
-from skcoldstart.similarity._scores import label_precision
+from skcoldstart.similarity._targets import LabelRelevance, find_relevant
 
 N_KNOWN, N_NEW, N_USERS = 7_449, 1_881, 20_000
 SLOW_S = 5.0  # a fit that takes longer is timed once

@@ -33,10 +33,9 @@ from plays import SIZES, make_plays
 from threadpoolctl import threadpool_limits
 
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
-from skcoldstart.factorization._als import relaxation
+from skcoldstart.factorization._als import Rows, relaxation
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._cpu import CPUSolver
-from skcoldstart.factorization._rows import Rows
 
 REG = 10.0
 TARGETS = (1.01, 1.005, 1.001)

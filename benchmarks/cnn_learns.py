@@ -46,7 +46,7 @@ from skcoldstart import (
     VectorQuantizer,
     make_recommendation_scorer,
 )
-from skcoldstart._scores.usage import usage_coordinates
+from skcoldstart._scores.top_n import usage_coordinates
 from skcoldstart.datasets import load_catalog, make_music_catalog
 from skcoldstart.metrics import bootstrap_interval, compare_paired
 

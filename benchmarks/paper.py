@@ -17,7 +17,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
 import skcoldstart
-from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import atomic_write
 from skcoldstart.metrics import LowRankScores, ranking_report
 
 # System: mAP@500, AUC, as printed in the paper; from worst to best by both.

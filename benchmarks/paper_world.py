@@ -23,7 +23,7 @@ from skcoldstart import (
     RandomRecommender,
     VectorQuantizer,
 )
-from skcoldstart._utils.atomic import atomic_path
+from skcoldstart._utils.paths import atomic_path
 from skcoldstart.datasets import make_music_catalog
 
 WORLDS = {

@@ -34,7 +34,7 @@ from real_systems import SYSTEMS
 
 import skcoldstart
 from skcoldstart import make_recommendation_scorer
-from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import atomic_write
 from skcoldstart.metrics import compare_paired
 
 METRICS = {

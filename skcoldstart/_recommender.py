@@ -8,11 +8,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.item_labels import check_same_items
-from skcoldstart._scores.list_parameters import TEXTS
 from skcoldstart._scores.listing import recommend_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.recommendations import Recommendations, masked_lists
-from skcoldstart._scores.usage import similar_rows, usage_coordinates
+from skcoldstart._scores.recommendations import TEXTS, Recommendations, masked_lists
+from skcoldstart._scores.top_n import similar_rows, usage_coordinates
 from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.docstrings import documented
@@ -265,7 +264,6 @@ class RecommenderMixin:
         return make_recommendation_scorer("map@500").evaluate(self, X, y)["map"]
 
     def __sklearn_tags__(self) -> Tags:
-        """Declare that y is required and has non-negative counts of several users."""
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.estimator_type = "recommender"
         tags.target_tags.required = True

@@ -18,8 +18,8 @@ from numpy.testing import assert_allclose
 from skcoldstart import RaggedArray, datasets
 from skcoldstart.__main__ import main
 from skcoldstart._demonstration import _experiment
+from skcoldstart._demonstration._experiment import SYSTEMS, Songs, System
 from skcoldstart._demonstration._picture import found_shares
-from skcoldstart._demonstration._systems import SYSTEMS, Songs, System
 from skcoldstart.metrics import mean_auc
 from tests.stubs import LinearRecommender
 

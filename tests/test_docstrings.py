@@ -223,4 +223,6 @@ def test_shared_texts_are_filled_in(name):
     home, _, member = name.rpartition(".")
     value = PUBLIC[name] if name in PUBLIC else getattr(PUBLIC[home], member)
     value = value.fget if isinstance(value, property) else value
-    assert not re.search("^ *<[a-z ]+>$", value.__doc__, flags=re.MULTILINE)
+    assert not re.search(
+        "^ *<[a-z ]+>$", inspect.getdoc(value) or "", flags=re.MULTILINE
+    )

@@ -15,7 +15,6 @@ from skcoldstart._command._console import UserError, explained, make_folder, pla
 
 
 def demo(options: argparse.Namespace) -> None:
-    """Run the demonstration."""
     if options.plays is None:
         _synthetic_music(options)
     else:
@@ -24,7 +23,6 @@ def demo(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _scratch_folder() -> Iterator[str]:
-    """Create a temporary folder, and remove it at the end."""
     folder = tempfile.mkdtemp()
     try:
         yield folder

@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._command._console import UserError, explained, report, say
-from skcoldstart._command._content import make_content, unreadable
-from skcoldstart._command._songs import content_options, load_songs
+from skcoldstart._command._songs import (
+    content_options,
+    load_songs,
+    make_content,
+    unreadable,
+)
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -11,9 +11,13 @@ from skcoldstart._command._console import (
     plain,
     report,
 )
-from skcoldstart._command._content import make_content, unreadable
 from skcoldstart._command._folder import ModelFolder, check_place, write_model
-from skcoldstart._command._songs import content_options, load_songs
+from skcoldstart._command._songs import (
+    content_options,
+    load_songs,
+    make_content,
+    unreadable,
+)
 
 
 def fit(options: argparse.Namespace) -> None:

@@ -68,7 +68,6 @@ def _work_of(command: str) -> Callable[[argparse.Namespace], None]:
 
 
 def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
-    """Return the parser of a command."""
     is_demo = command == "demo"
     parser = argparse.ArgumentParser(
         prog=f"{PROG} {command}" if named else PROG,

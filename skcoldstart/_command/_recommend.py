@@ -9,9 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart._command._console import UserError, explained, make_folder, report
-from skcoldstart._command._content import content_of, unreadable, with_options
 from skcoldstart._command._folder import ModelFolder, read_model
-from skcoldstart._command._songs import content_options
+from skcoldstart._command._songs import (
+    content_of,
+    content_options,
+    unreadable,
+    with_options,
+)
 from skcoldstart._utils.warning import warn
 
 

@@ -1,15 +1,167 @@
-"""Songs with their plays and content, from the files in the options."""
+"""Songs with their plays and content, and the steps from content to features."""
 
 import argparse
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skcoldstart._command._console import UserError, explained, say
-from skcoldstart._command._content import content_of, kinds_of_columns
 from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart.audio import MFCCExtractor
+from skcoldstart.codebook import BagOfWords, VectorQuantizer
+
+SOUND = "(sound)"
+IDS = re.compile(r"(song|item|track)?_?(id)?|file(name)?|path|sid", re.IGNORECASE)
+_TAGS = r"[^|;,\s][^|;,]*"
+
+
+def kinds_of_columns(metadata: Any) -> tuple[dict[str, str], list[str]]:
+    """Return the columns of content with their kinds, and the other columns.
+
+    Kinds are "number", "category", "tags" (several in a field) and "text".
+    """
+    import narwhals as nw
+
+    frame = nw.from_native(metadata, eager_only=True)
+    kinds, left_out = {}, []
+    for name in frame.columns:
+        kind = None if IDS.fullmatch(name) else _kind(frame[name])
+        if kind is None:
+            left_out.append(name)
+        else:
+            kinds[name] = kind
+    return kinds, left_out
+
+
+def _kind(column: Any) -> str | None:
+    if column.dtype.is_numeric() or str(column.dtype) == "Boolean":
+        values = column.drop_nulls().to_list()
+        return "number" if len(set(values)) > 1 else None
+    values = [str(value) for value in column.drop_nulls().to_list()]
+    values = [value for value in values if value.strip()]
+    different = set(values)
+    if len(different) < 2:
+        return None
+    if sum(bool(re.search(r"[|;]", value)) for value in values) > len(values) / 5:
+        return "tags"
+    if len(different) <= max(2, len(values) / 2):
+        return "category"
+    return "text"
+
+
+def content_of(catalog: Any, kinds: dict[str, str]) -> Any:
+    """Return the rows of X: paths, a frame of columns, or a frame of both."""
+    if not kinds:
+        return list(catalog.paths)
+    import narwhals as nw
+
+    frame = nw.from_native(catalog.metadata, eager_only=True)
+    missing = [name for name in kinds if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"--metadata has no column {', '.join(map(repr, missing))}, which the "
+            f"model reads; it has {', '.join(map(repr, frame.columns))}."
+        )
+    if str(frame.implementation.name) == "PYARROW":
+        raise ImportError("--metadata needs pandas or polars: pip install pandas")
+    columns = [
+        nw.col(name).cast(nw.Float64)
+        if kind == "number"
+        else nw.col(name).cast(nw.String).fill_null("")
+        for name, kind in kinds.items()
+    ]
+    try:
+        chosen = frame.select(columns)
+    except Exception as error:
+        raise ValueError(
+            f"--metadata has values of other types than in fit: {error}"
+        ) from error
+    if catalog.paths is not None:
+        backend = frame.implementation
+        sound = nw.new_series(SOUND, list(catalog.paths), nw.String, backend=backend)
+        chosen = chosen.with_columns(sound)
+    return chosen.to_native()
+
+
+def make_content(
+    kinds: dict[str, str], *, sound: bool, n_codewords: int, options: dict[str, Any]
+) -> Any:
+    """Return the steps from the rows of X to a table of features."""
+    if not kinds:
+        return _sound(n_codewords, options)
+    parts: list[tuple[str, Any, Any]] = []
+    numbers = _columns(kinds, "number")
+    categories = _columns(kinds, "category")
+    if numbers:
+        scaled = make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True),
+            StandardScaler(),
+        )
+        parts.append(("numbers", scaled, numbers))
+    if categories:
+        known = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", min_frequency=2, dtype=np.float32
+        )
+        parts.append(("categories", known, categories))
+    for kind, params in (
+        ("tags", {"token_pattern": _TAGS}),
+        ("text", {"sublinear_tf": True, "max_features": 5000}),
+    ):
+        parts += [
+            (name, TfidfVectorizer(dtype=np.float32, **params), name)
+            for name in _columns(kinds, kind)
+        ]
+    if sound:
+        parts.append(("sound", _sound(n_codewords, options), SOUND))
+    return ColumnTransformer(parts)
+
+
+def _columns(kinds: dict[str, str], kind: str) -> list[str]:
+    return [name for name, found in kinds.items() if found == kind]
+
+
+def _sound(n_codewords: int, options: dict[str, Any]) -> Pipeline:
+    return Pipeline([
+        ("mfcc", MFCCExtractor(on_error="warn", **options)),
+        ("codebook", VectorQuantizer(n_codewords, random_state=0)),
+        ("counts", BagOfWords(n_codewords, weighting="sqrt")),
+        ("scaled", StandardScaler()),
+        ("pca", PCA(0.95, random_state=0)),
+    ])
+
+
+def with_options(content: Any, options: dict[str, Any]) -> Any:
+    """Return the fitted steps with the reading options of this call."""
+    sound = _sound_of(content)
+    if sound is not None:
+        sound["mfcc"].set_params(**options)
+    return content
+
+
+def unreadable(content: Any, n_items: int) -> np.ndarray:
+    """Mark the songs whose audio the last call could not use, (n_items,)."""
+    lost = np.zeros(n_items, dtype=bool)
+    sound = _sound_of(content)
+    if sound is not None:
+        errors: Sequence[Any] = sound["mfcc"].errors_
+        lost[[error.index for error in errors]] = True
+    return lost
+
+
+def _sound_of(content: Any) -> Any:
+    if isinstance(content, ColumnTransformer):
+        return content.named_transformers_.get("sound")
+    return content
 
 
 @dataclass(frozen=True)
@@ -25,7 +177,6 @@ class Songs:
     content: Any
 
     def rows(self, chosen: np.ndarray) -> Any:
-        """Return the content of some songs."""
         return _safe_indexing(self.content, chosen)
 
 

@@ -1,8 +1,13 @@
 """The demonstration: from audio files and play counts to ranked listeners."""
 
 from skcoldstart._demonstration._demonstrate import demonstrate
-from skcoldstart._demonstration._experiment import DemonstrationError
-from skcoldstart._demonstration._scores import cutoff, notes, score_models, table
+from skcoldstart._demonstration._experiment import (
+    DemonstrationError,
+    cutoff,
+    notes,
+    score_models,
+    table,
+)
 
 __all__ = [
     "DemonstrationError",

@@ -1,23 +1,252 @@
-"""Train the paper's systems on some artists and rank songs of other artists."""
+"""The paper's systems trained on some artists, and their scores for songs of others."""
 
 import tempfile
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupShuffleSplit
-from sklearn.pipeline import Pipeline
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skcoldstart._demonstration._scores import SystemScore, cutoff, score_models
-from skcoldstart._demonstration._systems import SYSTEMS, Setting, Songs, System
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio import AudioUnion, MelSpectrogram, MFCCExtractor
+from skcoldstart.codebook import BagOfWords, VectorQuantizer
+from skcoldstart.compose import (
+    ColdStartRecommender,
+    OracleRecommender,
+    RandomRecommender,
+)
 from skcoldstart.factorization import WMF
-from skcoldstart.neural import one_torch_thread
+from skcoldstart.metrics import bootstrap_interval, make_recommendation_scorer
+from skcoldstart.neural import CNNFactorRegressor, one_torch_thread
+from skcoldstart.similarity import MLRSimilarity
+
+
+@dataclass(frozen=True)
+class Songs:
+    """What is known of songs; indexing with positions selects some.
+
+    Shapes: `plays` (n_items, n_users).
+    """
+
+    mfcc: Any
+    mel: Any
+    plays: Any
+
+    def __len__(self) -> int:
+        return len(self.mfcc)
+
+    def __getitem__(self, items: Any) -> "Songs":
+        return Songs(self.mfcc[items], self.mel[items], self.plays[items])
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all systems share."""
+
+    plays: Any  # of the songs to learn from
+    wmf: WMF
+    n_codewords: int
+    seed: int
+    cache: str  # folder where pipelines keep the codebook
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of the table."""
+
+    name: str
+    reads: str
+    make: Callable[[Setting], Any]
+    recommends: bool = True
+    needs: str | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the package it needs is installed."""
+        return self.needs is None or find_spec(self.needs) is not None
+
+
+def item_factors(model: Any, X: Any) -> Any:
+    """Return predicted factors of items, by a recommender or a pipeline to one."""
+    if isinstance(model, Pipeline):
+        return model[-1].predict_factors(model[:-1].transform(X))
+    return model.predict_factors(X)
+
+
+def user_factors(model: Any) -> Any:
+    """Return the factors of users, of a recommender or a pipeline to one."""
+    return (model[-1] if isinstance(model, Pipeline) else model).user_factors_
+
+
+def _from_bag_of_words(head: Any, setting: Setting) -> Pipeline:
+    return make_pipeline(
+        VectorQuantizer(
+            setting.n_codewords, max_frames=60_000, random_state=setting.seed
+        ),
+        BagOfWords(setting.n_codewords),
+        StandardScaler(),
+        PCA(0.95),
+        head,
+        memory=setting.cache,
+    )
+
+
+def _metric(setting: Setting) -> Pipeline | None:
+    if setting.plays.astype(bool).sum(axis=0).max() < 2:
+        return None  # no two songs have a listener in common
+    n_relevant = min(10, setting.plays.shape[0] // 4)
+    metric = MLRSimilarity(n_relevant=n_relevant, random_state=setting.seed)
+    return _from_bag_of_words(metric, setting)
+
+
+def _linear_regression(setting: Setting) -> Pipeline:
+    recommender = ColdStartRecommender(LinearRegression(), setting.wmf)
+    return _from_bag_of_words(recommender, setting)
+
+
+def _perceptron(setting: Setting) -> Pipeline:
+    perceptron = MLPRegressor(
+        hidden_layer_sizes=(1000,),
+        alpha=10.0,
+        learning_rate_init=3e-3,
+        max_iter=60,
+        random_state=setting.seed,
+    )
+    recommender = ColdStartRecommender(perceptron, setting.wmf)
+    return _from_bag_of_words(recommender, setting)
+
+
+def _network(setting: Setting, objective: str = "mse") -> ColdStartRecommender:
+    # A quarter of the paper's width, which two processors train in half a minute.
+    network = CNNFactorRegressor(
+        objective=objective,
+        n_filters=(64, 64, 128, 128),
+        hidden=(256,),
+        max_epochs=40,
+        batch_size=32,
+        lr=1e-3,
+        lr_schedule="cosine",
+        validation_fraction=0,
+        device="cpu",
+        random_state=setting.seed,
+    )
+    return ColdStartRecommender(network, setting.wmf)
+
+
+SYSTEMS = (
+    System(
+        "random",
+        "mfcc",
+        lambda setting: RandomRecommender(random_state=setting.seed),
+        recommends=False,
+    ),
+    System("metric learning", "mfcc", _metric),
+    System("linear regression", "mfcc", _linear_regression),
+    System("multilayer perceptron", "mfcc", _perceptron),
+    System(
+        "network, softmax",
+        "mel",
+        lambda setting: _network(setting, "softmax"),
+        needs="skorch",
+    ),
+    System("convolutional network", "mel", _network, needs="skorch"),
+    System(
+        "upper bound",
+        "plays",
+        lambda setting: OracleRecommender(setting.wmf),
+        recommends=False,
+    ),
+)
+
+
+PAPERS_K = 500
+FEW = 100  # candidates, below which a mean average precision says little
+
+
+@dataclass(frozen=True)
+class SystemScore:
+    """One row of the table: a metric's mean over users and its 95 % interval."""
+
+    name: str
+    map: float
+    map_interval: tuple[float, float]
+    auc: float
+    auc_interval: tuple[float, float]
+
+
+def cutoff(n_candidates: int) -> int:
+    """Return K of mAP@K: a tenth of the candidates, at most the paper's 500."""
+    return max(1, min(PAPERS_K, n_candidates // 10))
+
+
+def notes(n_candidates: int, k: int, *, network: bool = False) -> list[str]:
+    """Return notes for readers of the results."""
+    found = []
+    if k < PAPERS_K:
+        found.append(
+            f"mAP@{k} uses the first {k} of {n_candidates} candidates; the paper uses "
+            f"{PAPERS_K} of about 46,000."
+        )
+    if n_candidates < FEW:
+        found.append(
+            f"{n_candidates} candidates are few, so mAP@{k} depends strongly on "
+            f"single songs. Use the AUC and its interval instead."
+        )
+        if network:
+            found.append(
+                "A network needs more songs than this; the other systems need fewer."
+            )
+    return found
+
+
+def score_models(
+    models: Mapping[str, tuple[Any, Any]], plays: Any, k: int
+) -> tuple[list[SystemScore], int]:
+    """Score fitted recommenders, each on its own view of the same songs.
+
+    Shapes: `plays` (n_items, n_users). Also return how many users have plays there.
+    """
+    scorer = make_recommendation_scorer({"map": f"map@{k}", "auc": "auc"})
+    rows = []
+    n_scored = 0
+    for name, (model, X) in models.items():
+        values = scorer.per_user(model, X, plays)
+        by_metric = [np.asarray(values[key]) for key in ("map", "auc")]
+        n_scored = int(np.count_nonzero(~np.isnan(by_metric[0])))
+        (m, *m_interval), (a, *a_interval) = map(bootstrap_interval, by_metric)
+        rows.append(SystemScore(name, m, tuple(m_interval), a, tuple(a_interval)))
+    return rows, n_scored
+
+
+def table(rows: Sequence[SystemScore], k: int) -> str:
+    """Format the scores in the form of the paper's Table 2."""
+    lines = [
+        f"{'system':<24}{f'mAP@{k}':>9}  {'95 % interval':<18}{'AUC':>7}  "
+        f"{'95 % interval':<18}",
+        "-" * 78,
+    ]
+    for row in rows:
+        lines.append(
+            f"{row.name:<24}{row.map:>9.4f}  {_interval(row.map_interval):<18}"
+            f"{row.auc:>7.4f}  {_interval(row.auc_interval):<18}"
+        )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"[{bounds[0]:.4f}, {bounds[1]:.4f}]"
+
 
 N_MELS = 64
 TEST_SHARE = 0.25
@@ -55,10 +284,7 @@ class Experiment:
 def extract(
     catalog: Any, *, reader: Any, n_jobs: int, verbose: int
 ) -> tuple[Songs, np.ndarray]:
-    """Compute frames of the catalogue's files.
-
-    Shapes: -> `usable` (n_usable,).
-    """
+    """Compute frames of the catalogue's files, `usable` (n_usable,)."""
     extractor = AudioUnion(
         [
             ("mfcc", MFCCExtractor()),

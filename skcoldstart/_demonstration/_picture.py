@@ -7,14 +7,14 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 from sklearn.preprocessing import normalize
 
-from skcoldstart._demonstration._experiment import Experiment
-from skcoldstart._demonstration._systems import (
+from skcoldstart._demonstration._experiment import (
     SYSTEMS,
+    Experiment,
     Songs,
     item_factors,
     user_factors,
 )
-from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import atomic_write
 from skcoldstart.serving import recommend
 
 GRID = np.linspace(0.0, 1.0, 101)

@@ -80,7 +80,6 @@ def add_step(leaves, start, z, at, sums):
 
 @njit(inline="always")
 def smallest_of(bits, n):
-    """Return the smallest of the first n integers."""
     smallest = bits[0]
     for i in range(n):
         smallest = min(smallest, bits[i])
@@ -89,7 +88,6 @@ def smallest_of(bits, n):
 
 @njit(inline="always")
 def position_of_smallest(bits, n):
-    """Return the first position of the smallest of the first n integers."""
     smallest = smallest_of(bits, n)
     position = _0
     while bits[position] > smallest:

@@ -94,7 +94,6 @@ def heap_of_irrelevant(row, marks, n_irrelevant):
 
 @njit(cache=True, nogil=True)
 def pop_best(heap, row, size):
-    """Remove and return the item with the highest score of a heap."""
     best = heap[0]
     heap[0] = heap[size - 1]
     _sink(heap, row, 0, size - 1)

@@ -14,10 +14,7 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 @njit(cache=True, nogil=True)
 def all_finite(samples):
-    """Return whether all samples are finite, in one pass.
-
-    Shapes: `samples` (n_samples,).
-    """
+    """Return whether all samples are finite, in one pass: `samples` (n_samples,)."""
     bits = samples.view(np.int32)
     highest = np.int32(0)
     for i in range(np.uint64(len(bits))):

@@ -32,17 +32,14 @@ class OptimisticScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
         rows = self._means.rows(users, out)
         rows += (self._strength * self._cov.std(self._means.user_factors[users])).T
         return rows
 
     def has_nan(self) -> bool:
-        """Return whether a factor is NaN."""
         return self._means.has_nan()
 
     def of_items(self, items: np.ndarray) -> "OptimisticScores":
-        """Return the scores of some items, given by index or mask."""
         means = self._means.of_items(items)
         return OptimisticScores(means, self._cov[items], self._strength)
 

@@ -198,7 +198,6 @@ def exported_factors(
 
 
 def _user_names(model: Any, users: Any, user_factors: Any) -> np.ndarray | None:
-    """Return the names of all scored users."""
     if user_factors is None:
         return getattr(open_recommender(model)[0], "user_names_in_", None)
     if users is None:

@@ -21,19 +21,50 @@ class ScoreSource(Protocol):
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
+        """Score all items for some users.
+
+        Parameters
+        ----------
+        users : int64 ndarray of shape (n_selected_users,) or slice
+            Users to score.
+        out : ndarray of shape (n_selected_users, n_items), default=None
+            Output array; ``None`` creates a new one.
+
+        Returns
+        -------
+        ndarray of shape (n_selected_users, n_items)
+            Scores; `out` if it is given.
+        """
         ...
 
     def has_nan(self) -> bool:
-        """Return whether the inputs of the scores contain NaN."""
+        """Return whether the inputs of the scores contain NaN.
+
+        Returns
+        -------
+        bool
+            False for a function, which has not been called: NaN is found when users
+            are scored.
+        """
         ...
 
     def of_items(self, items: np.ndarray) -> "ScoreSource":
-        """Return the scores of some items, given by index or mask."""
+        """Keep the scores of some items.
+
+        Parameters
+        ----------
+        items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
+            Items to keep.
+
+        Returns
+        -------
+        scores
+            Scores of these items, in their order, of the same kind.
+        """
         ...
 
 
-class LowRankScores:
+class LowRankScores(ScoreSource):
     """Scores as products of factors, without a full table of users and items.
 
     .. versionadded:: 0.1
@@ -76,49 +107,16 @@ class LowRankScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Score all items for some users.
-
-        Parameters
-        ----------
-        users : int64 ndarray of shape (n_selected_users,) or slice
-            Users to score.
-        out : ndarray of shape (n_selected_users, n_items), default=None
-            Output array; ``None`` creates a new one.
-
-        Returns
-        -------
-        ndarray of shape (n_selected_users, n_items)
-            Scores; `out` if it is given.
-        """
         return np.matmul(self.user_factors[users], self.item_factors.T, out=out)
 
     def has_nan(self) -> bool:
-        """Return whether a factor is NaN.
-
-        Returns
-        -------
-        bool
-            True if a factor, and therefore a score, is NaN.
-        """
         return _has_nan(self.item_factors) or _has_nan(self.user_factors)
 
     def of_items(self, items: np.ndarray) -> "LowRankScores":
-        """Keep the scores of some items.
-
-        Parameters
-        ----------
-        items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
-            Items to keep.
-
-        Returns
-        -------
-        LowRankScores
-            Scores of these items, in their order.
-        """
         return LowRankScores(self.item_factors[items], self.user_factors)
 
 
-class SparseScores:
+class SparseScores(ScoreSource):
     """Scores as products of sparse factors, without a full table of users and items.
 
     Shapes: `item_factors` (n_items, k), `user_factors` (n_users, k).
@@ -134,23 +132,17 @@ class SparseScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
         return (self.user_factors[users] @ self._by_component).toarray(out=out)
 
     def has_nan(self) -> bool:
-        """Return whether a factor is NaN."""
         return _has_nan(self.item_factors.data) or _has_nan(self.user_factors.data)
 
     def of_items(self, items: np.ndarray) -> "SparseScores":
-        """Return the scores of some items, given by index or mask."""
         return SparseScores(self.item_factors[items], self.user_factors)
 
 
-class DenseScores:
-    """Scores from a given table, one row per item.
-
-    Shapes: `scores` (n_items, n_users).
-    """
+class DenseScores(ScoreSource):
+    """Scores from a given table, one row per item: `scores` (n_items, n_users)."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self._scores = scores
@@ -160,7 +152,6 @@ class DenseScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
         rows = self._scores[:, users].T
         if out is None:
             return np.array(rows, order="C")
@@ -168,15 +159,13 @@ class DenseScores:
         return out
 
     def has_nan(self) -> bool:
-        """Return whether a score is NaN."""
         return _has_nan(self._scores)
 
     def of_items(self, items: np.ndarray) -> "DenseScores":
-        """Return the scores of some items, given by index or mask."""
         return DenseScores(self._scores[items])
 
 
-class SumScores:
+class SumScores(ScoreSource):
     """Sums of scores, with a scale for each source and user.
 
     Shapes: `scales` (n_sources, n_users), `shifts` (n_users,).
@@ -197,7 +186,6 @@ class SumScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return scores of shape (n_selected_users, n_items), new or in `out`."""
         n_rows = len(np.arange(self.n_users)[users])
         total = np.empty((n_rows, self.n_items), self.dtype) if out is None else out
         total[...] = 0 if self.shifts is None else self.shifts[users, np.newaxis]
@@ -213,11 +201,9 @@ class SumScores:
         return 1.0 if self.scales is None else self.scales[number][:, np.newaxis]
 
     def has_nan(self) -> bool:
-        """Return whether the inputs of a source contain NaN."""
         return any(source.has_nan() for source in self.sources)
 
     def of_items(self, items: np.ndarray) -> "SumScores":
-        """Return the scores of some items, given by index or mask."""
         parts = [source.of_items(items) for source in self.sources]
         return SumScores(parts, self.scales, self.shifts)
 
@@ -239,7 +225,7 @@ class SumScores:
         return CallableScores(total, self.n_users, self.n_items, self.dtype)
 
 
-class CallableScores:
+class CallableScores(ScoreSource):
     """Scores computed by a function for a few users at a time.
 
     .. versionadded:: 0.1
@@ -282,20 +268,6 @@ class CallableScores:
     def rows(
         self, users: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Score all items for some users.
-
-        Parameters
-        ----------
-        users : int64 ndarray of shape (n_selected_users,) or slice
-            Users to score.
-        out : ndarray of shape (n_selected_users, n_items), default=None
-            Output array; ``None`` creates a new one.
-
-        Returns
-        -------
-        ndarray of shape (n_selected_users, n_items)
-            Scores; `out` if it is given.
-        """
         asked = np.arange(self.n_users)[users]
         scores = np.asarray(self._function(asked))
         if scores.shape != (self.n_items, len(asked)):
@@ -310,28 +282,9 @@ class CallableScores:
         return out
 
     def has_nan(self) -> bool:
-        """Return False, because the function has not been called.
-
-        Returns
-        -------
-        bool
-            Always false; NaN is found when users are scored.
-        """
         return False
 
     def of_items(self, items: np.ndarray) -> "CallableScores":
-        """Keep the scores of some items.
-
-        Parameters
-        ----------
-        items : ndarray of int of shape (n_kept,) or of bool of shape (n_items,)
-            Items to keep.
-
-        Returns
-        -------
-        CallableScores
-            Scores of these items, in their order.
-        """
         kept = np.arange(self.n_items)[items]
         return CallableScores(
             lambda users: np.asarray(self._function(users))[kept],
@@ -342,7 +295,6 @@ class CallableScores:
 
 
 def transposed(source: ScoreSource) -> ScoreSource:
-    """Return the transposed scores, with items and users exchanged."""
     if isinstance(source, (LowRankScores, SparseScores)):
         return type(source)(source.user_factors, source.item_factors)
     if isinstance(source, DenseScores):

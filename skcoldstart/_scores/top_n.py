@@ -1,4 +1,4 @@
-"""The best items of each user, in blocks of users."""
+"""The best items of each user, in blocks of users, and items with similar users."""
 
 from collections.abc import Iterable
 from numbers import Real
@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.sources import ScoreSource
+from skcoldstart._scores.sources import LowRankScores, ScoreSource
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.threads import worker_threads
 
@@ -47,7 +47,7 @@ def top_n_per_user(
         starts = np.searchsorted(groups[0][order], np.arange(groups[0].max() + 2))
 
     def select(start: int) -> np.ndarray:
-        from skcoldstart._kernels.topn import keep_best_of_groups, select_top_n
+        from skcoldstart._kernels.ranking import keep_best_of_groups, select_top_n
 
         block = users[start : start + size]
         rows = _as_float(source.rows(block))
@@ -83,10 +83,7 @@ def top_n_per_user(
 
 
 def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
-    """Return indices of users or items as int64.
-
-    Shapes: -> (n_selected,).
-    """
+    """Return indices of users or items as int64, (n_selected,)."""
     if indices is None:
         return np.arange(size)
     given, indices = indices, np.asarray(indices)
@@ -148,3 +145,57 @@ def _as_float(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(
         rows, dtype=np.float32 if rows.dtype == np.float32 else np.float64
     )
+
+
+BLOCK_ROWS = 4096
+
+
+def usage_coordinates(item_factors: np.ndarray, user_factors: np.ndarray) -> np.ndarray:
+    """Return coordinates whose products are products of predicted usage patterns.
+
+    Shapes: `item_factors` (n_items, k), `user_factors` (n_users, k) -> (n_items, k).
+
+    Item i is predicted to be used by the users as ``U y_i``. With ``R R' = U'U``, ``(U
+    y_i)'(U y_j) = (R'y_i)'(R'y_j)``, so lengths, distances and cosines of patterns over
+    all users equal those of the k coordinates.
+    """
+    n_users, n_components = user_factors.shape
+    gram = np.zeros((n_components, n_components))
+    for start in range(0, n_users, BLOCK_ROWS):
+        rows = user_factors[start : start + BLOCK_ROWS].astype(np.float64)
+        gram += rows.T @ rows
+    # Eigenvectors also work for singular Gram matrices: unused factors, few users.
+    spectrum, vectors = np.linalg.eigh(gram)
+    root = vectors * np.sqrt(np.maximum(spectrum, 0.0))
+    return item_factors @ root.astype(item_factors.dtype)
+
+
+def unit_rows(points: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1; rows of zeros are unchanged.
+
+    Shapes: `points` (n_items, k) -> (n_items, k).
+    """
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return points / np.where(lengths > 0, lengths, 1)
+
+
+def similar_rows(
+    points: np.ndarray,
+    n: int,
+    *,
+    among: np.ndarray | None = None,
+    queries: Any = None,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows with the largest cosines to some points.
+
+    Shapes: `points` (n_items, k), `among` (n_others, k), `queries` (n_queries,) ->
+    `rows` (n_queries, n), `cosines` (n_queries, n).
+    """
+    points = unit_rows(points)
+    itself = sp.eye_array(len(points), format="csr") if among is None else None
+    others = points if among is None else unit_rows(among)
+    rows, cosines = top_n_per_user(
+        LowRankScores(others, points), n, users=queries, exclude=itself, **options
+    )
+    return rows, np.minimum(cosines, 1, out=cosines)

@@ -1,4 +1,4 @@
-"""Checks of input: item sequences and frames."""
+"""Checks of input: item sequences and frames; and labels of items."""
 
 import os
 from collections.abc import Mapping, Sequence, Set
@@ -9,7 +9,30 @@ import scipy.sparse as sp
 
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked, unmasked
-from skcoldstart._utils.sk import _num_samples
+from skcoldstart._utils.sk import _get_output_config, _num_samples
+
+
+def labels_of(X: Any) -> Any:
+    """Return the pandas index of items, or None if they have none."""
+    if hasattr(X, "iloc") or isinstance(X, (RaggedArray, LazySequence)):
+        return X.index
+    return None
+
+
+def label_rows(rows: Any, X: Any, estimator: Any) -> Any:
+    """Return the rows of items with their labels if pandas output is selected.
+
+    scikit-learn takes labels only from pandas objects, but X may be frames or codes.
+    """
+    labels = labels_of(X)
+    if (
+        labels is None
+        or _get_output_config("transform", estimator)["dense"] != "pandas"
+    ):
+        return rows
+    import pandas as pd
+
+    return pd.DataFrame(rows, index=labels)
 
 
 def check_item_sequence(X: Any, *, input_name: str = "X") -> Any:

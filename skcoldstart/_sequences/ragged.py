@@ -1,4 +1,4 @@
-"""Sequences of items of unequal length: stored flat, or computed when read."""
+"""Sequences of items with different numbers of rows, and their windows."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -6,8 +6,59 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._sequences.windows import window_array, window_bounds
 from skcoldstart._utils.missing import refuse_masked, unmasked
+
+
+def window_bounds(
+    items: Any, starts: Any, n_rows: int, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check windows, and return their starts and stops within their items.
+
+    Shapes: `items, starts` (n_windows,), `lengths` (n_items,) -> `items, starts, stops`
+    (n_windows,).
+    """
+    items, starts = _integers(items), _integers(starts)
+    if items.shape != starts.shape or items.ndim != 1:
+        raise ValueError(
+            f"Windows have items of shape {items.shape} and starts of shape "
+            f"{starts.shape}; expected one of each per window."
+        )
+    if n_rows < 1:
+        raise ValueError(f"n_rows={n_rows}; a window has at least one row.")
+    unknown = (items < -len(lengths)) | (items >= len(lengths))
+    if unknown.any():
+        raise IndexError(
+            f"Index {items[unknown][0]} is out of range for {len(lengths)} items."
+        )
+    items = np.where(items < 0, items + len(lengths), items)
+    outside = (starts < 0) | (starts > lengths[items])
+    if outside.any():
+        i = int(np.argmax(outside))
+        raise IndexError(
+            f"Window {i} starts at row {starts[i]} of item {items[i]}, which has "
+            f"{lengths[items[i]]} rows."
+        )
+    return items, starts, np.minimum(starts + n_rows, lengths[items])
+
+
+def window_array(
+    out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    """Return `out` if it has the shape of the windows, or a new array."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}; the windows have {shape}.")
+    return out
+
+
+def _integers(values: Any) -> np.ndarray:
+    values = np.asarray(values)
+    if values.size and values.dtype.kind not in "iu":
+        raise IndexError(
+            f"Expected integers for items and rows; got dtype {values.dtype}."
+        )
+    return values.astype(np.int64)
 
 
 class RaggedArray:
@@ -399,3 +450,42 @@ def _item_index(key: Any, n_items: int) -> Any:
         )
     index = np.where(index < 0, index + n_items, index)
     return int(index) if index.ndim == 0 else index
+
+
+class ItemCollector:
+    """Append items to one array that grows in place.
+
+    Joining a list of results at the end would need twice the memory of the result. Here
+    the operating system enlarges the block by moving pages instead of bytes.
+    """
+
+    def __init__(self, row_shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._values = np.empty((0, *row_shape), dtype)
+        self._lengths: list[int] = []
+        self._n_rows = 0
+
+    def append(self, item: np.ndarray) -> None:
+        """Add an item of shape (n_rows, ...)."""
+        self.extend(item, [len(item)])
+
+    def extend(self, values: np.ndarray, lengths: list[int]) -> None:
+        """Add several items from their concatenated rows and their numbers of rows."""
+        stop = self._n_rows + len(values)
+        if stop > len(self._values):
+            self._resize(max(stop, int(1.1 * len(self._values))))
+        self._values[self._n_rows : stop] = values
+        self._lengths += lengths
+        self._n_rows = stop
+
+    def finish(self, index: Any = None) -> RaggedArray:
+        """Return all items, with their labels; the collector must not be used again."""
+        self._resize(self._n_rows)
+        offsets = np.zeros(len(self._lengths) + 1, np.int64)
+        np.cumsum(self._lengths, out=offsets[1:])
+        items = RaggedArray(self._values, offsets)
+        items.index = index
+        return items
+
+    def _resize(self, n_rows: int) -> None:
+        # No view of the array leaves this object before `finish`.
+        self._values.resize((n_rows, *self._values.shape[1:]), refcheck=False)

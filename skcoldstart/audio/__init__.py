@@ -1,13 +1,12 @@
 """Sound to frames and rows: reading, spectrograms, MFCC, pretrained networks."""
 
 from skcoldstart.audio._embedding import AudioEmbedding
-from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._items import AudioReadError
 from skcoldstart.audio._librosa import LibrosaFeatures
-from skcoldstart.audio._mel import MelSpectrogram
-from skcoldstart.audio._mfcc import MFCCExtractor
+from skcoldstart.audio._mel import MelSpectrogram, MFCCExtractor
+from skcoldstart.audio._musicnn import MusicNNArchitecture
 from skcoldstart.audio._pooling import FramePooling
 from skcoldstart.audio._runs import ItemError
-from skcoldstart.audio._tuning import MusicNNArchitecture
 from skcoldstart.audio._union import AudioUnion
 
 __all__ = [

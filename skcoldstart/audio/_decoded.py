@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._items import AudioReadError
 
 # Outside these limits a header is damaged or forged: resampling from a rate of 1 Hz
 # takes minutes, and a declared length of years exhausts the memory.

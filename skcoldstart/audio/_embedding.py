@@ -21,7 +21,7 @@ from skcoldstart.audio._listening import (
     musicnn_frames,
 )
 from skcoldstart.audio._musicnn import LAYERS, TAGS, TRAINING_SETS
-from skcoldstart.audio._pooled import PooledExtractor
+from skcoldstart.audio._pooling import PooledExtractor
 
 _WINDOW_S = 3.0
 
@@ -234,7 +234,7 @@ class AudioEmbedding(PooledExtractor):
 
     def _torch_device(self) -> str:
         try:
-            from skcoldstart.audio._torch.forward import choose_device
+            from skcoldstart.audio._torch.musicnn import choose_device
         except ImportError as error:
             raise ImportError(
                 "AudioEmbedding needs torch for this model: pip install "

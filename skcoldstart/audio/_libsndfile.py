@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
-from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._items import AudioReadError
 
 UNKNOWN_FORMAT = "its content is not a known audio format"
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.paths import check_regular_file
-from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._items import AudioReadError
 from skcoldstart.audio._musicnn import LAYERS, load_musicnn
 from skcoldstart.audio._spectrum import MelBands
 
@@ -40,7 +40,6 @@ class MusicNNVectors:
 
     @property
     def n_features(self) -> int:
-        """Features of a vector."""
         return LAYERS[self.layer]
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
@@ -71,11 +70,9 @@ class TorchVectors:
 
     @property
     def n_features(self) -> int:
-        """Features of a vector."""
         return _features_of_silence(self)
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        """Return a vector for each window, (n_windows, n_features)."""
         return _in_batches(
             lambda windows: _torch_forward(
                 self.module, windows, self.device, self.precision, self.layer
@@ -98,11 +95,9 @@ class ONNXVectors:
 
     @property
     def n_features(self) -> int:
-        """Features of a vector."""
         return _features_of_silence(self)
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        """Return a vector for each window, (n_windows, n_features)."""
         session = _onnx_session(self.path, self.digest)
         name = session.get_inputs()[0].name
         outputs = None if self.output is None else [self.output]
@@ -124,11 +119,9 @@ class CallableVectors:
 
     @property
     def n_features(self) -> int:
-        """Features of a vector."""
         return _features_of_silence(self)
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        """Return a vector for each window, (n_windows, n_features)."""
         return _in_batches(
             self.function, _windows(waveform, self.window, self.hop), self.batch_size
         )
@@ -215,6 +208,6 @@ def _torch_forward(
     layer: str | None = None,
 ) -> Any:
     """Run a module without gradients; return its output, or that of a layer in it."""
-    from skcoldstart.audio._torch.forward import forward
+    from skcoldstart.audio._torch.musicnn import forward
 
     return forward(module, windows, device, precision, layer)

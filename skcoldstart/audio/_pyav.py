@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart.audio._decoded import Decoded, Request
-from skcoldstart.audio._errors import AudioReadError
+from skcoldstart.audio._items import AudioReadError
 
 # Formats that contain sound. FFmpeg supports others that refer to other files or
 # addresses, which an untrusted file must not open.

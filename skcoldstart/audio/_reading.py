@@ -10,8 +10,13 @@ import numpy as np
 
 from skcoldstart.audio._callables import fingerprint
 from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
-from skcoldstart.audio._errors import AudioReadError, describe_bad_sample
-from skcoldstart.audio._items import check_waveform, is_missing, is_path
+from skcoldstart.audio._items import (
+    AudioReadError,
+    check_waveform,
+    describe_bad_sample,
+    is_missing,
+    is_path,
+)
 
 # Files that start with these bytes are sometimes or never read by libsndfile.
 _SIGNATURES = (

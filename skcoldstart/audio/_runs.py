@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skcoldstart._sequences.collector import ItemCollector
-from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._sequences.ragged import ItemCollector, LazySequence, RaggedArray
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.warning import warn
-from skcoldstart.audio._errors import AudioReadError
-from skcoldstart.audio._extraction import ClipExtractor, ClipFrames
-from skcoldstart.audio._identity import identify
+from skcoldstart.audio._extraction import ClipExtractor, ClipFrames, identify
+from skcoldstart.audio._items import AudioReadError
 
 # Items given to a worker at a time: enough to keep workers busy, but few enough that
 # their frames are a small part of the result.

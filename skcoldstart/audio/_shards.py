@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import atomic_write
 
 _PAGE = 4096
 _CHECK_BYTES = 1 << 20

@@ -21,13 +21,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skcoldstart._sequences.collector import ItemCollector
-from skcoldstart._sequences.ragged import LazySequence
-from skcoldstart._sequences.windows import window_array, window_bounds
-from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._sequences.ragged import (
+    ItemCollector,
+    LazySequence,
+    window_array,
+    window_bounds,
+)
 from skcoldstart._utils.cached import cached_property
-from skcoldstart.audio._extraction import Analysis, ClipFrames
-from skcoldstart.audio._identity import ItemIdentity
+from skcoldstart._utils.paths import atomic_write
+from skcoldstart.audio._extraction import Analysis, ClipFrames, ItemIdentity
 from skcoldstart.audio._pyav import version
 from skcoldstart.audio._reading import Reading
 from skcoldstart.audio._shards import ShardReader, shard_bytes, write_shard

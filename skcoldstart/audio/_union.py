@@ -8,12 +8,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._sequences.labels import label_rows, labels_of
+from skcoldstart._sequences.checks import check_item_sequence, label_rows, labels_of
 from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._utils.sk import _BaseComposition, _fit_context
 from skcoldstart.audio._extractor import AudioExtractor, AudioReader, Reader
-from skcoldstart.audio._pooled import PooledExtractor
+from skcoldstart.audio._pooling import PooledExtractor
 from skcoldstart.audio._runs import ItemError, join_frames
 
 # Reading options, which the union sets for all extractors.

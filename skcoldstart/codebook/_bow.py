@@ -13,11 +13,10 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._sequences.labels import label_rows
+from skcoldstart._sequences.checks import check_item_sequence, label_rows
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart.codebook._reading import check_codes, read_codes
+from skcoldstart.codebook._sampling import check_codes, read_codes
 
 # One megabyte, which stays in the cache of a core.
 _COUNTERS_AT_ONCE = 1 << 17

@@ -1,11 +1,33 @@
-"""Scores that a factorizer decodes."""
+"""Scores that a factorizer decodes, and further factors next to them."""
 
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import RecommenderMixin
+from skcoldstart._utils.missing import name_missing_content
+from skcoldstart.compose._linear import play_features, play_projection
+from skcoldstart.compose._regressors import features_and_head, last_step
+from skcoldstart.compose._targets import (
+    fit_popularity,
+    predict_popularity,
+    score_covariance,
+    user_spreads,
+)
+
+
+def checked_content(estimator: Any, X: Any, *, reset: bool = True) -> Any:
+    """Return content as a table of floats; errors name the place of a missing value."""
+    with name_missing_content(X):
+        return validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=reset,
+        )
 
 
 class FactorScoresMixin(RecommenderMixin):
@@ -49,22 +71,80 @@ class FactorScoresMixin(RecommenderMixin):
         return np.ascontiguousarray(np.asarray(factorizer.inverse_transform(units)).T)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Score every item for every user.
-
-        Parameters
-        ----------
-        X : sequence of n_items items
-            Items to score, in the same form as in `fit`. They need no plays.
-
-        Returns
-        -------
-        ndarray of shape (n_items, n_users)
-            Scores, decoded by the factorizer. The items of a user are ranked by their
-            column, highest first. For large catalogues prefer `recommend`, which does
-            not build this table.
-        """
         check_is_fitted(self)
         factors = self.predict_factors(X)  # type: ignore[attr-defined]
         if getattr(self, "_joined_user_factors", None) is not None:
             return factors @ self.user_factors_.T
         return np.asarray(self.factorizer_.inverse_transform(factors))  # type: ignore[attr-defined]
+
+
+class JoinedHeadsMixin(FactorScoresMixin):
+    """Scores with the terms of ``play_weight`` and ``popularity_weight``."""
+
+    play_weight: float
+    popularity_weight: float
+    regressor_: Any
+    factorizer_: Any
+    _joined_user_factors: np.ndarray | None
+
+    def _join_heads(self, F: Any, plays: Any, weight: np.ndarray | None) -> None:
+        """Append smoothed plays and predicted popularity to the factors of users."""
+        for name in ("popularity_regressor_", "_play_projection", "_popularity_spread"):
+            self.__dict__.pop(name, None)
+        if not (self.play_weight or self.popularity_weight):
+            return
+        if not self._linear_decoder:
+            raise TypeError(
+                "play_weight and popularity_weight add to products of factors, but "
+                f"{type(self.factorizer_).__name__} does not decode linearly; use "
+                f"factorizer=WMF(), or set both to 0."
+            )
+        head, users = last_step(self.regressor_), self.user_factors_
+        items = np.reshape(head.predict(F), (-1, self._n_components))
+        if self.play_weight:
+            projection = self.play_weight * play_projection(head, F, weight)
+            self._play_projection = projection.astype(users.dtype)
+            items = np.hstack([items, play_features(head, F)])
+        users = self._with_smoothed_plays(users, plays)
+        if self.popularity_weight:
+            self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
+            predicted = predict_popularity(self.popularity_regressor_, F)
+            self._popularity_scale = float(predicted.mean()), float(predicted.std())
+            covariance = score_covariance(items)
+            mean = float(user_spreads(covariance, users).mean()) or 1.0
+            self._popularity_spread = covariance, mean
+        self._joined_user_factors = self._with_popularity(users)
+
+    def _with_smoothed_plays(self, users: np.ndarray, plays: sp.csr_array) -> Any:
+        """Append smoothed plays of training items to the factors of users."""
+        if not hasattr(self, "_play_projection"):
+            return users
+        played = sp.csr_array(plays, dtype=users.dtype, copy=True)
+        played.data[:] = 1.0
+        return np.hstack([users, played.T @ self._play_projection])
+
+    def _with_popularity(self, users: np.ndarray) -> np.ndarray:
+        """Append the weight of popularity for each user."""
+        if not hasattr(self, "_popularity_spread"):
+            return users
+        covariance, mean = self._popularity_spread
+        spreads = user_spreads(covariance, users)
+        spreads[spreads == 0] = mean  # users without plays
+        column = (self.popularity_weight * spreads).astype(users.dtype)
+        return np.column_stack([users, column])
+
+    def _with_heads(self, X: Any, factors: np.ndarray) -> np.ndarray:
+        """Append to item factors the features for smoothed plays and popularity."""
+        if self._joined_user_factors is None:
+            return factors
+        F, head = features_and_head(self.regressor_, X)
+        columns = [factors]
+        n_left = self._joined_user_factors.shape[1] - factors.shape[1]
+        if hasattr(self, "popularity_regressor_"):
+            mean, spread = self._popularity_scale
+            predicted = predict_popularity(self.popularity_regressor_, F)
+            columns.append((predicted - mean)[:, np.newaxis] / (spread or 1.0))
+            n_left -= 1
+        if n_left:
+            columns.insert(1, play_features(head, F))
+        return np.hstack(columns).astype(self._joined_user_factors.dtype, copy=False)

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import (
     RecommenderMixin,
@@ -18,9 +18,8 @@ from skcoldstart._recommender import (
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
-from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._base import FactorScoresMixin, checked_content
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.factorization import WMF
 
@@ -125,7 +124,6 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         return rng.standard_normal((count_items(X), self.user_factors_.shape[1]))
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept any input; predictions depend on the order of items."""
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         tags.no_validation = True
@@ -262,7 +260,6 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         return np.asarray(self.factorizer_.transform(plays))
 
     def __sklearn_tags__(self) -> Tags:
-        """Declare that X is sparse counts and y is optional."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
@@ -347,10 +344,7 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         self._record_items(X, y)
-        with name_missing_content(X):
-            X = validate_data(
-                self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
-            )
+        X = checked_content(self, X)
         self._unit_items = _unit_rows(X)
         self.user_factors_ = self._fold_in(plays)
         self.n_users_ = plays.shape[1]
@@ -376,18 +370,9 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
             Items of unit length, sparse if `X` is. Rows of zeros are unchanged.
         """
         check_is_fitted(self)
-        with name_missing_content(X):
-            X = validate_data(
-                self,
-                X,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                reset=False,
-            )
-        return _unit_rows(X)
+        return _unit_rows(checked_content(self, X, reset=False))
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -32,16 +32,16 @@ from skcoldstart._utils.sk import (
     _fit_context,
     _routing_enabled,
 )
-from skcoldstart.compose._blend_weights import choose_weights
-from skcoldstart.compose._fold_in import FoldInMixin
-from skcoldstart.compose._growth import item_names_of
-from skcoldstart.compose._regressors import name_of_groups
-from skcoldstart.compose._spread import (
+from skcoldstart.compose._blend_weights import (
+    choose_weights,
     factors_in_short,
     spread_in_short,
     spread_of,
     training_scores,
 )
+from skcoldstart.compose._fold_in import FoldInMixin
+from skcoldstart.compose._groups import item_names_of
+from skcoldstart.compose._regressors import name_of_groups
 
 
 class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEstimator):
@@ -472,7 +472,6 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         return self.recommenders_[0].feature_names_in_
 
     def __sklearn_tags__(self) -> Tags:
-        """Combine the input tags of all recommenders."""
         tags = super().__sklearn_tags__()
         parts = [part for _, part in self.recommenders if hasattr(part, "fit")]
         inputs = [get_tags(part).input_tags for part in parts]

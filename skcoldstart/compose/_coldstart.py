@@ -32,10 +32,16 @@ from skcoldstart._utils.sk import (
     _routing_enabled,
     _safe_indexing,
 )
+from skcoldstart.compose._base import JoinedHeadsMixin
 from skcoldstart.compose._fold_in import FoldInMixin
-from skcoldstart.compose._groups import by_group, check_item_groups
-from skcoldstart.compose._growth import align, grow_factorization, item_names_of
-from skcoldstart.compose._heads import JoinedHeadsMixin
+from skcoldstart.compose._groups import (
+    align,
+    by_group,
+    check_item_groups,
+    grow_factorization,
+    item_names_of,
+)
+from skcoldstart.compose._linear import check_linear_in_targets
 from skcoldstart.compose._posterior import PosteriorMixin
 from skcoldstart.compose._regressors import (
     check_predicts,
@@ -47,7 +53,6 @@ from skcoldstart.compose._regressors import (
     usage_parameters,
     with_item_weights,
 )
-from skcoldstart.compose._smoothing import check_linear_in_targets
 from skcoldstart.compose._targets import compress_norms, item_weights
 from skcoldstart.factorization import WMF
 
@@ -704,7 +709,6 @@ class ColdStartRecommender(
         return self.regressor_.n_features_in_
 
     def __sklearn_tags__(self) -> Tags:
-        """Copy the input tags of the regressor."""
         tags = super().__sklearn_tags__()
         regressor = self._given_regressor()
         regressor_tags = get_tags(regressor)

@@ -12,15 +12,18 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import RecommenderMixin, check_training_plays
-from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart.compose._blend_weights import folds_of
+from skcoldstart.compose._base import checked_content
+from skcoldstart.compose._blend_weights import (
+    ReadyScores,
+    folds_of,
+    score_of,
+)
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import KernelFeatures
-from skcoldstart.compose._ready import ReadyScores, score_of
 from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import make_recommendation_scorer
@@ -197,10 +200,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
                 "leave out whole groups, or no groups."
             )
         plays = check_training_plays(self, X, y, user_ids=user_ids)
-        with name_missing_content(X):
-            table = validate_data(
-                self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
-            )
+        table = checked_content(self, X)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         candidates = self._candidates()
@@ -237,12 +237,10 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
             Item factors, for products with `user_factors_`.
         """
         check_is_fitted(self)
-        with name_missing_content(X):
-            validate_data(self, X, accept_sparse="csr", reset=False)
+        checked_content(self, X, reset=False)
         return self.best_estimator_.predict_factors(X)
 
     def _check_settings(self) -> None:
-        """Reject invalid settings."""
         allowed = {
             "alphas": Interval(Real, 0, None, closed="neither"),
             "n_components": Interval(Integral, 1, None, closed="left"),
@@ -367,7 +365,6 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         return hasattr(self, "best_estimator_")
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -16,12 +16,13 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._utils.missing import name_missing_content, refuse_masked
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart.compose._base import checked_content
 
 MOST_ITEMS = 1000  # used to compare scalings
 TEMPERATURE = 0.1  # of the neighbours in this comparison
@@ -182,7 +183,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return table
 
     def _table(self, X: Any, *, reset: bool) -> Any:
-        table = _checked(self, X, reset=reset)
+        table = checked_content(self, X, reset=reset)
         return sp.csr_array(table) if sp.issparse(table) else table
 
     def _chosen(self, table: Any, y: Any, rng: np.random.Generator) -> str:
@@ -228,7 +229,6 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return sp.csr_array(rows) if sp.issparse(rows) else rows
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -322,7 +322,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self
             The fitted features.
         """
-        table = _checked(self, X, reset=True)
+        table = checked_content(self, X, reset=True)
         chosen = np.arange(table.shape[0])
         if len(chosen) > self.n_components:
             rng = check_random_state(self.random_state)
@@ -349,7 +349,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Features.
         """
         check_is_fitted(self)
-        return self._kernel(_checked(self, X, reset=False)) @ self.normalization_
+        return self._kernel(checked_content(self, X, reset=False)) @ self.normalization_
 
     def _kernel(self, table: Any) -> np.ndarray:
         return pairwise_kernels(
@@ -365,7 +365,6 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return len(self.normalization_)
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.kernel != "laplacian"
         tags.transformer_tags.preserves_dtype = []
@@ -422,15 +421,3 @@ def _agreement(unit: np.ndarray, shared: np.ndarray) -> float:
     products = (weights * shared).sum(axis=1)
     lengths = np.sqrt(((weights @ shared) * weights).sum(axis=1))
     return float(np.mean(products / np.where(lengths > 0, lengths, 1.0)))
-
-
-def _checked(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """Return content as a table of floats; errors name the place of a missing value."""
-    with name_missing_content(X):
-        return validate_data(
-            estimator,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            reset=reset,
-        )

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import (
     RecommenderMixin,
@@ -22,8 +22,8 @@ from skcoldstart._scores.sources import (
     SumScores,
 )
 from skcoldstart._scores.top_n import top_n_per_user
-from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart.compose._base import checked_content
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import check_item_groups, group_table, known_groups
 
@@ -175,10 +175,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
             not have one entry per item.
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
-        with name_missing_content(X):
-            table = validate_data(
-                self, X, accept_sparse="csr", dtype=[np.float64, np.float32]
-            )
+        table = checked_content(self, X)
         played = np.flatnonzero(np.diff(plays.indptr))
         self._unit_items = normalize(table[played])
         self.groups_, self._item_groups = None, None
@@ -209,15 +206,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
             Weights of the neighbours, which sum to 1 unless all are 0.
         """
         check_is_fitted(self)
-        with name_missing_content(X):
-            table = validate_data(
-                self,
-                X,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                reset=False,
-            )
-        unit = normalize(table)
+        unit = normalize(checked_content(self, X, reset=False))
         same_group = self._same_group(X, groups, unit.dtype)
         source = self._similarities(unit, same_group)
         neighbors, similarities = top_n_per_user(
@@ -291,7 +280,6 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         return SparseScores(self._item_groups, table)
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept sparse content."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -226,7 +226,6 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         return column
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept names as well as numbers."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.categorical = True

@@ -172,7 +172,6 @@ def features_and_head(regressor: Any, X: Any) -> tuple[Any, Any]:
 
 
 def last_step(regressor: Any) -> Any:
-    """Return the step that predicts."""
     return regressor[-1] if isinstance(regressor, Pipeline) else regressor
 
 

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
 
-from skcoldstart._scores.usage import unit_rows
+from skcoldstart._scores.top_n import unit_rows
 
 
 def compress_norms(factors: np.ndarray, compression: float) -> tuple[np.ndarray, float]:

@@ -9,14 +9,14 @@ from skcoldstart.datasets.published._hetrec import load_hetrec
 from skcoldstart.datasets.published._lastfm import load_lastfm_tags
 from skcoldstart.datasets.published._listenbrainz import load_listenbrainz
 from skcoldstart.datasets.published._melon import load_melon
-from skcoldstart.datasets.published._million_lists import (
-    load_sid_mismatches,
-    load_unique_tracks,
-)
 from skcoldstart.datasets.published._million_segments import load_msd_segments
 from skcoldstart.datasets.published._million_songs import load_msd_songs
 from skcoldstart.datasets.published._music4all import load_music4all
-from skcoldstart.datasets.published._taste_profile import load_taste_profile
+from skcoldstart.datasets.published._taste_profile import (
+    load_sid_mismatches,
+    load_taste_profile,
+    load_unique_tracks,
+)
 from skcoldstart.datasets.published._yambda import load_yambda, load_yambda_embeddings
 from skcoldstart.datasets.synthetic._music import make_music_catalog
 

@@ -90,11 +90,9 @@ class FileTable(NamedFiles):
         super().__init__((file,) for file in self.files)
 
     def name(self, position: int) -> Any:
-        """Return the id that the table gives."""
         return self._songs[position]
 
     def path(self, position: int) -> str:
-        """Return the path of a file."""
         return self._paths[position]
 
 
@@ -135,7 +133,6 @@ class AudioFolder(NamedFiles):
         return relative
 
     def path(self, position: int) -> str:
-        """Return the path of a file, including the folder."""
         return str(self.folder / self.files[position])
 
     def _by_name(self, song: str) -> list[int]:

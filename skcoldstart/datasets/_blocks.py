@@ -1,7 +1,9 @@
-"""Rows of events in blocks, and their conversion from Arrow."""
+"""Rows of events in blocks, from Arrow and parquet."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,6 @@ class Columns:
     timestamp: str | None = None
 
     def names(self) -> list[str]:
-        """Return the columns that are read."""
         columns = (self.user, self.item, self.count, self.timestamp)
         return [name for name in columns if name is not None]
 
@@ -77,12 +78,19 @@ class Block:
         return int(np.argmax(bad)) if bad.any() else None
 
     def where(self, row: int) -> str:
-        """Name a row."""
         return f"{self.source}, row {self.first_row + row + 1}"
 
 
+def require_columns(path: Any, there: Iterable[str], *wanted: str) -> None:
+    missing = set(wanted) - set(there)
+    if missing:
+        raise ValueError(
+            f"{path} has no column {', '.join(sorted(missing))}; it has "
+            f"{', '.join(there)}."
+        )
+
+
 def require_pyarrow(what: Any) -> None:
-    """Raise an error if pyarrow is needed but not installed."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
@@ -190,3 +198,41 @@ def not_times(name: str, source: str, error: Exception) -> ValueError:
         f"datetimes, "
         "dates, text of ISO 8601 such as '2024-01-31 12:00', or numbers."
     )
+
+
+PARQUET = b"PAR1"  # first bytes of its files
+# pyarrow otherwise reads all row groups of the wanted columns ahead.
+GROUP_BY_GROUP = {"pre_buffer": False}
+
+
+def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
+    with parquet(path) as pq:
+        with pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
+            columns.check(file.schema_arrow.names, str(path))
+            batches = file.iter_batches(ROWS, columns=columns.names())
+            yield from arrow_blocks(batches, columns, str(path))
+
+
+@contextmanager
+def parquet(path: Any) -> Iterator[Any]:
+    """Yield pyarrow.parquet, and name the damaged file in its errors."""
+    require_pyarrow(path)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        yield pq
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"{path} is a damaged parquet file ({error}).") from error
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Return a file, or the files of a folder in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(p for p in path.rglob("*.parquet") if p.is_file())
+    if not files:
+        raise ValueError(f"{path} is a folder without .parquet files.")
+    return files

@@ -28,18 +28,12 @@ REASONS = (
 
 @validate_params(
     {
-        "events": "no_validation",
         "user": [str],
         "item": [str],
         "count": [str, None],
         "timestamp": [str, None],
-        "since": "no_validation",
-        "until": "no_validation",
-        "items": "no_validation",
-        "users": "no_validation",
         "min_item_plays": [Interval(Real, 0, None, closed="left")],
         "min_user_plays": [Interval(Real, 0, None, closed="left")],
-        "half_life": "no_validation",
     },
     prefer_skip_nested_validation=True,
 )

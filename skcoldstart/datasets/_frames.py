@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.paths import check_path
+from skcoldstart.datasets._blocks import PARQUET, parquet, parquet_files
 from skcoldstart.datasets._files import begins_with
-from skcoldstart.datasets._parquet import PARQUET, parquet, parquet_files
 from skcoldstart.datasets._tables import (
     find_columns,
     is_null,

@@ -76,7 +76,6 @@ class ArrowIds:
                 self._number(chunk, grows=True)
 
     def codes(self, column: Any) -> np.ndarray:
-        """Return the number of each row's id, -1 for a missing or unknown one."""
         import pyarrow as pa
 
         if isinstance(column, Coded):
@@ -90,7 +89,6 @@ class ArrowIds:
         return self._codes(column)
 
     def sorted(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids, sorted unless they are fixed, and the order of the codes."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -174,10 +172,7 @@ class ArrowIds:
 
 
 def is_missing(column: Any) -> np.ndarray:
-    """Return which rows of a column have no id.
-
-    Shapes: -> (n_rows,).
-    """
+    """Return which rows of a column have no id, (n_rows,)."""
     if isinstance(column, Coded):
         return column.rows < 0
     missing = column.is_null(nan_is_null=True)
@@ -202,10 +197,7 @@ def make_ids(column: Any, fixed: Iterable[Any] | None) -> ArrowIds | PythonIds:
 
 
 def as_ids(values: list[Any]) -> np.ndarray:
-    """Return ids as an array of text, of integers or of objects.
-
-    Shapes: -> (n_ids,).
-    """
+    """Return ids as an array of text, of integers or of objects, (n_ids,)."""
     kinds = {type(value) for value in values}
     if kinds == {float} and all(value.is_integer() for value in values):
         values = [int(value) for value in values]  # pandas, if some are missing

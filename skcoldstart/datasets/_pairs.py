@@ -127,3 +127,25 @@ def take_rows(X: sp.csr_array, rows: np.ndarray) -> sp.csr_array:
         (np.ones(len(there), X.dtype), (there, rows[there])), (len(rows), X.shape[0])
     )
     return sp.csr_array(chooser @ X)
+
+
+def positions(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return positions of values among different known ones, -1 for unknown ones.
+
+    Shapes: `values` (n_values,), `known` (n_known,) -> (n_values,).
+    """
+    if not len(known):
+        return np.full(len(values), -1)
+    order = np.argsort(known, kind="stable")
+    at = np.searchsorted(known, values, sorter=order)
+    places = order[np.minimum(at, len(order) - 1)]
+    return np.where(known[places] == values, places, -1)
+
+
+def indicator(
+    rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
+) -> sp.csr_array:
+    """Return a table with 1 for each pair, also for one that is there twice."""
+    table = sp.csr_array(sp.coo_array((np.ones(len(rows)), (rows, columns)), shape))
+    table.data[:] = 1.0
+    return table

@@ -37,7 +37,6 @@ NAMES = frozenset(
 
 @validate_params(
     {
-        "plays": "no_validation",
         "n_items": [Interval(Integral, 1, None, closed="left"), None],
         "n_users": [Interval(Integral, 1, None, closed="left"), None],
         "users": [StrOptions({"active", "random"})],

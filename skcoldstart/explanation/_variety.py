@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skcoldstart._scores.recommendations import Recommendations, masked_lists
-from skcoldstart._scores.usage import unit_rows
+from skcoldstart._scores.top_n import unit_rows
 from skcoldstart._utils.missing import refuse_masked, refuse_missing
 from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, validate_params
 from skcoldstart._utils.table import table_of

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from skcoldstart._utils.threads import ThreadMap
-from skcoldstart.factorization._rows import Rows, SideCounts, row_blocks
+from skcoldstart.factorization._als import Rows, SideCounts, row_blocks
 
 CACHE_LINE = 64
 LANES = 16  # dimensions are padded to whole vectors of this many numbers
@@ -207,7 +207,6 @@ class CPUSolver:
         return solve
 
     def penalty(self, rows: SideCounts, factors: np.ndarray) -> float:
-        """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
         last_fixed, squares = self._squares
         if factors is last_fixed and rows.reg_exponent == 0:
             without_entries = factors[rows.penalties == 0].astype(np.float64)

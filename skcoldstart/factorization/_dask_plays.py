@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart.factorization._als import Rows, SideCounts, owned
 from skcoldstart.factorization._confidence import confidence_weights, warn_if_rounded
-from skcoldstart.factorization._rows import Rows, SideCounts, owned
 
 FAN_IN = 8  # counts of columns added up at a time
 
@@ -52,7 +52,6 @@ class DaskPlays:
 
     @property
     def nnz(self) -> int:
-        """Number of played pairs."""
         self.table = self.client.persist(self.table)
         blocks = self.client.compute(_blocks(self.table, _n_stored))
         return sum(self.client.gather(blocks))
@@ -70,7 +69,6 @@ class DaskPlays:
         return DaskPlays(self.table[key], self.client)
 
     def tocsr(self) -> "DaskPlays":
-        """Return the plays with CSR blocks."""
         return self
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.threads import worker_threads
+from skcoldstart.factorization._als import Rows
 from skcoldstart.factorization._cpu import Basis, CPUSolver
 from skcoldstart.factorization._dask_plays import DaskRows, local_rows
-from skcoldstart.factorization._rows import Rows
 
 MOST_ROUNDS = 10  # without any finished part before a half sweep fails
 
@@ -68,7 +68,6 @@ class DaskSolver(CPUSolver):
     def objective(
         self, by_item: Any, by_user: Any, V: np.ndarray, U: np.ndarray
     ) -> float:
-        """Return the exact objective in float64."""
         observed = dict(_on_parts(_observe, by_item, U, V))
         return _in_order(observed) + self._everywhere(by_item, by_user, V, U)
 

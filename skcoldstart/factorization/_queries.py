@@ -11,13 +11,16 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.recommendations import masked_lists
 from skcoldstart._scores.sources import LowRankScores
-from skcoldstart._scores.top_n import check_indices, top_n_per_user
-from skcoldstart._scores.usage import similar_rows, usage_coordinates
+from skcoldstart._scores.top_n import (
+    check_indices,
+    similar_rows,
+    top_n_per_user,
+    usage_coordinates,
+)
 from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart.factorization._confidence import confidence_weights
-from skcoldstart.factorization._prior import fold_in_around
+from skcoldstart.factorization._confidence import confidence_weights, fold_in_around
 
 
 class FactorQueriesMixin:

@@ -308,7 +308,6 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
                 yield np.flatnonzero(number % self.cv != fold), test
 
     def __sklearn_tags__(self) -> Tags:
-        """Accept categories of any type, also missing ones, and factors or counts."""
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         tags.input_tags.string = True

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart.factorization._als import Rows
 from skcoldstart.factorization._cpu import N_STEPS, SOLVE_TOL
-from skcoldstart.factorization._rows import Rows
 
 BATCH_BYTES = 1 << 30  # gathered factors of one batch
 MOST_PADDING = 1.25  # longest row of a batch, relative to its shortest
@@ -53,13 +53,11 @@ class TorchSolver:
             torch.set_float32_matmul_precision(before)
 
     def put(self, factors: np.ndarray) -> Any:
-        """Copy factors to the device."""
         import torch
 
         return torch.tensor(factors, device=self._device)
 
     def get(self, factors: Any) -> np.ndarray:
-        """Copy factors back."""
         return factors.cpu().numpy().copy()
 
     def half(

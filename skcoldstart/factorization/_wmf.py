@@ -21,8 +21,8 @@ from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.warning import warn
-from skcoldstart.factorization._als import Solver, draw_factors, fold_in, sweeps
-from skcoldstart.factorization._confidence import confidence_weights
+from skcoldstart.factorization._als import Rows, Solver, draw_factors, fold_in, sweeps
+from skcoldstart.factorization._confidence import confidence_weights, fold_in_around
 from skcoldstart.factorization._cpu import CPUSolver, padded_width
 from skcoldstart.factorization._dask_plays import (
     DaskPlays,
@@ -31,9 +31,7 @@ from skcoldstart.factorization._dask_plays import (
     is_dask,
 )
 from skcoldstart.factorization._dask_solver import DaskSolver
-from skcoldstart.factorization._prior import fold_in_around
 from skcoldstart.factorization._queries import FactorQueriesMixin
-from skcoldstart.factorization._rows import Rows
 from skcoldstart.factorization._torch import TorchSolver
 
 # A row is solved alone where FEW rows of factors times their width are fewer than the

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._scores.top_n import check_indices
-from skcoldstart._scores.usage import usage_coordinates
+from skcoldstart._scores.top_n import check_indices, usage_coordinates
 from skcoldstart._utils.table import table_of
-from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
+from skcoldstart.inspection._factors import check_factors, factors_of, item_names
 from skcoldstart.inspection._style import PALETTE, Lettering
 
 NAME_CHARACTERS = 26
@@ -194,9 +193,7 @@ class FactorExtremesDisplay:
             lacks `user_factors`, or no name has `min_items` items.
         """
         values = check_factors(item_factors, input_name="item_factors")
-        if names is None:
-            names = [f"item {i}" for i in range(len(values))]
-        names = check_texts(names, len(values), input_name="names")
+        names = item_names(names, len(values))
         if user_factors is not None:
             user_factors = check_factors(
                 user_factors, input_name="user_factors", like=values

@@ -39,10 +39,7 @@ def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_factors(factors: Any, *, input_name: str, like: Any = None) -> np.ndarray:
-    """Validate a table of factors.
-
-    Shapes: `factors` (n, k), `like` (m, k) -> (n, k).
-    """
+    """Validate a table of factors: `factors` (n, k), `like` (m, k) -> (n, k)."""
     with name_missing_content(factors):
         factors = check_array(
             factors, dtype=[np.float64, np.float32], input_name=input_name
@@ -56,10 +53,7 @@ def check_factors(factors: Any, *, input_name: str, like: Any = None) -> np.ndar
 
 
 def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
-    """Return one line of text per item.
-
-    Shapes: `texts` (n_items,) -> (n_items,).
-    """
+    """Return one line of text per item: `texts` (n_items,) -> (n_items,)."""
     if isinstance(texts, (str, bytes)):
         raise TypeError(
             f"{input_name} is a single text; expected a sequence with one entry per "
@@ -78,6 +72,13 @@ def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
         ],
         dtype=str,
     )
+
+
+def item_names(names: Any, n_items: int) -> np.ndarray:
+    """Return the names of items, numbers if there are none, (n_items,)."""
+    if names is None:
+        names = [f"item {i}" for i in range(n_items)]
+    return check_texts(names, n_items, input_name="names")
 
 
 def _text(value: Any) -> str:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from skcoldstart._utils.atomic import atomic_write
 from skcoldstart._utils.missing import is_missing
+from skcoldstart._utils.paths import atomic_write
 from skcoldstart.inspection._style import Style, readable
 
 UNITS = 100_000  # positions are integers from 0 to this

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.inspection._style import PALETTE, label_ends
+from skcoldstart.inspection._style import draw_curve, label_ends
 
 
 class NewReleaseDisplay:
@@ -126,19 +126,12 @@ class NewReleaseDisplay:
         ):
             drawn = []
             for i, name in enumerate(names):
-                rounds, mean, low, high = self._curve(name, quantity)
-                drawn += ax.plot(
-                    *(rounds, mean),
-                    color=PALETTE[i % len(PALETTE)],
+                drawn += draw_curve(
+                    ax,
+                    self._curve(name, quantity),
+                    i,
                     linestyle=("-", "--", "-.", ":")[i % 4],
-                    linewidth=2,
                     label=name,
-                )
-                ax.fill_between(
-                    *(rounds, low, high),
-                    color=PALETTE[i % len(PALETTE)],
-                    alpha=0.13,
-                    linewidth=0,
                 )
             if self.baseline is not None:
                 label += f"\nrelative to {self.baseline}"

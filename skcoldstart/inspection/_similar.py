@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
-from skcoldstart._scores.top_n import check_indices
-from skcoldstart._scores.usage import similar_rows, usage_coordinates
+from skcoldstart._scores.top_n import check_indices, similar_rows, usage_coordinates
 from skcoldstart._utils.table import table_of
-from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
+from skcoldstart.inspection._factors import check_factors, factors_of, item_names
 
 FROM_PLAYS, FROM_CONTENT = "from plays", "from content"
 NOBODY = "–"
@@ -190,8 +189,6 @@ class SimilarItemsTable:
                 )
             factors[FROM_CONTENT] = predicted
         users = check_factors(user_factors, input_name="user_factors", like=like)
-        if names is None:
-            names = [f"item {i}" for i in range(len(like))]
         queries = check_indices(np.atleast_1d(queries), len(like), name="queries")
         if not len(queries):
             raise ValueError("queries is empty; expected at least one item to list.")
@@ -203,12 +200,7 @@ class SimilarItemsTable:
             rows[nowhere], cosines[nowhere] = -1, np.nan
             neighbors[source] = rows
             similarities[source] = np.where(rows < 0, np.nan, cosines)
-        return cls(
-            queries,
-            neighbors,
-            similarities,
-            check_texts(names, len(like), input_name="names"),
-        )
+        return cls(queries, neighbors, similarities, item_names(names, len(like)))
 
     @property
     def table(self) -> Any:

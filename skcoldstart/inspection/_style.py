@@ -126,6 +126,14 @@ def _characters(path: str) -> frozenset[int]:
     return frozenset(font.get_charmap()) if font.scalable else frozenset()
 
 
+def draw_curve(ax: Any, curve: Iterable[Any], number: int, **style: Any) -> list[Any]:
+    """Draw places, means and the ends of intervals in the colour of a number."""
+    places, mean, low, high = curve
+    colour = PALETTE[number % len(PALETTE)]
+    ax.fill_between(places, low, high, color=colour, alpha=0.13, linewidth=0)
+    return ax.plot(places, mean, color=colour, linewidth=2, **style)
+
+
 def label_ends(axes: Any, lines: list[Any], names: list[str]) -> None:
     """Write the name of each line at its end, without overlaps."""
     axes.figure.draw_without_rendering()

@@ -6,22 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._scores.top_n import check_indices
-from skcoldstart._scores.usage import unit_rows, usage_coordinates
-from skcoldstart.inspection._closeups import (
-    choose_centres,
-    window_around,
-    write_names,
-)
+from skcoldstart._scores.top_n import check_indices, unit_rows, usage_coordinates
 from skcoldstart.inspection._drawing import (
+    choose_centres,
     closeup_places,
     draw_closeup,
     draw_dots,
     draw_legend,
     make_room_below,
     new_map,
+    window_around,
+    write_names,
 )
-from skcoldstart.inspection._factors import check_factors, check_texts, factors_of
+from skcoldstart.inspection._factors import (
+    check_factors,
+    check_texts,
+    factors_of,
+    item_names,
+)
 from skcoldstart.inspection._page import write_page
 from skcoldstart.inspection._style import readable, style_labels
 
@@ -196,9 +198,8 @@ class TasteMapDisplay:
         factors = check_factors(item_factors, input_name="item_factors")
         users = check_factors(user_factors, input_name="user_factors", like=factors)
         n_items = len(factors)
-        names = (
-            None if names is None else check_texts(names, n_items, input_name="names")
-        )
+        if names is not None:
+            names = item_names(names, n_items)
         if labels is not None:
             labels = check_texts(labels, n_items, input_name="labels")
         patterns = usage_coordinates(factors, users)
@@ -387,10 +388,7 @@ class TasteMapDisplay:
                 f"points has shape {points.shape}; expected (n_items, 2), one position "
                 "per item."
             )
-        names = self.names
-        if names is None:
-            names = [f"item {i}" for i in range(len(points))]
-        names = check_texts(names, len(points), input_name="names")
+        names = item_names(self.names, len(points))
         if self.labels is None:
             return points, names, None
         return points, names, check_texts(self.labels, len(points), input_name="labels")

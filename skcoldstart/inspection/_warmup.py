@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart.inspection._style import PALETTE, axes_for, label_ends
+from skcoldstart.inspection._style import axes_for, draw_curve, label_ends
 
 
 class WarmupDisplay:
@@ -129,22 +129,14 @@ class WarmupDisplay:
         for i, name in enumerate(names):
             own = np.flatnonzero((system == name) & (metrics == metric))
             own = own[np.argsort(n_plays[own], kind="stable")]
-            colour = PALETTE[i % len(PALETTE)]
-            self.lines_ += ax.plot(
-                n_plays[own],
-                mean[own],
-                color=colour,
+            self.lines_ += draw_curve(
+                ax,
+                [values[own] for values in (n_plays, mean, low, high)],
+                i,
                 marker="os^D"[i % 4],
                 linestyle=("--", "-.", "-", ":")[i % 4],
-                linewidth=2,
                 markersize=5,
                 label=name,
-            )
-            ax.fill_between(
-                *(n_plays[own], low[own], high[own]),
-                color=colour,
-                alpha=0.13,
-                linewidth=0,
             )
         ticks = np.unique(n_plays)
         ax.set_xscale("symlog", base=2, linthresh=1)  # the first plays change most

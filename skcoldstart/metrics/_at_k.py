@@ -8,7 +8,7 @@ import numpy as np
 from skcoldstart._utils.docstrings import documented, filled
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.metrics._formulas import Metric, evaluate, evaluate_each
-from skcoldstart.metrics._plays_and_scores import INPUT, TEXT, read_inputs
+from skcoldstart.metrics._ranks import INPUT, TEXT, read_inputs
 
 _AT_K = {
     **INPUT,

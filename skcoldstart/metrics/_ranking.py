@@ -14,7 +14,7 @@ from skcoldstart.metrics._formulas import (
     evaluate_each,
     parse_metrics,
 )
-from skcoldstart.metrics._plays_and_scores import AVERAGE, INPUT, TEXT, read_inputs
+from skcoldstart.metrics._ranks import AVERAGE, INPUT, TEXT, read_inputs
 
 
 @documented(TEXT)

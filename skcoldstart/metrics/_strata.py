@@ -13,8 +13,7 @@ from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.table import table_of
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
-from skcoldstart.metrics._plays_and_scores import INPUT, TEXT, read_inputs
-from skcoldstart.metrics._ranks import RankingTask
+from skcoldstart.metrics._ranks import INPUT, TEXT, RankingTask, read_inputs
 from skcoldstart.metrics._uncertainty import bootstrap_interval
 
 

@@ -16,10 +16,10 @@ from skcoldstart.metrics import (
     compare_paired,
     make_recommendation_scorer,
 )
-from skcoldstart.model_selection._groups import fit_with_groups
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
     check_splits_rows,
+    fit_with_groups,
 )
 
 

@@ -34,22 +34,6 @@ class PlaySplitter(BaseCrossValidator):
     n_splits: int
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of splits.
-
-        Parameters
-        ----------
-        X : object, default=None
-            Ignored.
-        y : object, default=None
-            Ignored.
-        groups : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        int
-            The number of splits.
-        """
         check_scalar(self.n_splits, "n_splits", int, min_val=2)
         return self.n_splits
 

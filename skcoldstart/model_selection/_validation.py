@@ -1,4 +1,4 @@
-"""Cross-validation of recommenders, with sparse plays."""
+"""Cross-validation, learning and validation curves, with sparse plays."""
 
 import inspect
 from collections.abc import Callable
@@ -8,14 +8,69 @@ import numpy as np
 import scipy.sparse as sp
 import sklearn.metrics
 import sklearn.model_selection
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
 
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._utils.sk import _num_samples
+from skcoldstart._utils.sk import _num_samples, _routing_enabled, _safe_indexing
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
-from skcoldstart.model_selection._groups import split_and_fit_parameters
 from skcoldstart.model_selection._split_plays import PlaySplitter
+
+
+def split_and_fit_parameters(
+    estimator: Any, groups: Any, params: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return ``groups`` and ``params`` in the form of scikit-learn's functions.
+
+    Groups are passed to the splitter, and to a search inside the estimator that uses
+    them.
+    """
+    params = dict(params or {})
+    if _routing_enabled():
+        return {"params": params if groups is None else params | {"groups": groups}}
+    if groups is None and "groups" in params:
+        groups = params.pop("groups")
+    return {"groups": groups, "params": groups_for_fit(estimator, groups) | params}
+
+
+def fit_with_groups(estimator: Any, X: Any, y: Any, rows: Any, groups: Any) -> Any:
+    """Fit an estimator to some rows, with their groups if it uses groups."""
+    params = {
+        name: _safe_indexing(values, rows)
+        for name, values in groups_for_fit(estimator, groups).items()
+    }
+    return estimator.fit(_safe_indexing(X, rows), y[rows], **params)
+
+
+def groups_for_fit(estimator: Any, groups: Any) -> dict[str, Any]:
+    """Return groups under the parameter name of `fit` for the step that uses them."""
+    if groups is None:
+        return {}
+    if _routing_enabled():
+        routing = get_routing_for_object(estimator)
+        return {"groups": groups} if routing.consumes("fit", {"groups"}) else {}
+    name = _name_in_fit(estimator)
+    return {} if name is None else {name: groups}
+
+
+def _name_in_fit(estimator: Any) -> str | None:
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = _name_in_fit(last)
+        return None if inner is None else f"{name}__{inner}"
+    if hasattr(estimator, "refit"):
+        requests = get_routing_for_object(check_cv(estimator.cv)).split.requests
+        return "groups" if requests.get("groups") is True else None
+    if has_fit_parameter(estimator, "groups"):
+        return "groups"
+    # A recommender passes unknown parameters to its regressor.
+    regressor = getattr(estimator, "regressor", None)
+    return None if regressor is None else _name_in_fit(regressor)
+
 
 # scikit-learn's own function works on sparse y; only the check of its parameters, the
 # outermost wrapper, rejects it. Estimators still check their own parameters.
@@ -247,3 +302,169 @@ def check_splits_rows(cv: Any) -> None:
             f"over its split(X, y), fit on `fitted` and score on "
             "`held_out`."
         )
+
+
+# As in `cross_validate`: only the outermost check rejects sparse y. TODO(sklearn 1.11):
+# if they accept sparse y, call them as they are.
+_learning_curve = inspect.unwrap(sklearn.model_selection.learning_curve)
+_validation_curve = inspect.unwrap(sklearn.model_selection.validation_curve)
+
+
+def learning_curve(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    scoring: Any = None,
+    cv: Any = None,
+    **options: Any,
+) -> tuple[np.ndarray, ...]:
+    """Evaluate a recommender fitted on increasing numbers of items.
+
+    `sklearn.model_selection.learning_curve` that also accepts sparse plays.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator
+        A recommender, or a Pipeline or search that ends in one.
+    X : sequence of n_items items
+        Content.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0; row i is item i of X.
+    scoring : str or callable, default=None
+        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
+        ``None`` means mAP@500.
+    cv : int, splitter or iterable, default=None
+        As in scikit-learn; ``None`` means 5 folds, without shuffling.
+    **options : dict
+        ``train_sizes``, ``groups``, ``shuffle``, ``random_state`` and other arguments
+        of scikit-learn's function.
+
+    Returns
+    -------
+    train_sizes : int64 ndarray of shape (n_sizes,)
+        Numbers of training items.
+    train_scores : ndarray of shape (n_sizes, n_splits)
+        Scores on the training items.
+    test_scores : ndarray of shape (n_sizes, n_splits)
+        Scores on held-out items, the same items for every size.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path, or `cv` splits plays and not only items.
+    ValueError
+        If `y` does not have one row per item, or has values other than counts.
+
+    See Also
+    --------
+    cross_validate : Fits on all training items, with several metrics.
+
+    Notes
+    -----
+    Fewer items also mean fewer plays of each user, so user factors get worse together
+    with the content model. Training items are used in order unless ``shuffle=True``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skcoldstart import ContentProfileRecommender
+    >>> from skcoldstart.model_selection import learning_curve
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(90, 4))
+    >>> y = csr_array(rng.poisson(np.exp(X @ rng.normal(size=(4, 30)) - 1)))
+    >>> sizes, _, test = learning_curve(
+    ...     ContentProfileRecommender(), X, y, cv=3, train_sizes=[6, 60])
+    >>> sizes, bool(test[0].mean() < test[1].mean())
+    (array([ 6, 60]), True)
+    """
+    options = _checked_options(estimator, X, y, scoring, cv, options)
+    return _learning_curve(estimator, X, y, **options)
+
+
+def validation_curve(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    param_name: str,
+    param_range: Any,
+    scoring: Any = None,
+    cv: Any = None,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Evaluate a recommender for several values of one parameter.
+
+    `sklearn.model_selection.validation_curve` that also accepts sparse plays.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : estimator
+        A recommender, or a Pipeline or search that ends in one.
+    X : sequence of n_items items
+        Content.
+    y : {array-like, sparse} of shape (n_items, n_users)
+        Play counts, >= 0; row i is item i of X.
+    param_name : str
+        Name of the parameter, such as ``factorizer__n_components``.
+    param_range : array-like of shape (n_values,)
+        Its values.
+    scoring : str or callable, default=None
+        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
+        ``None`` means mAP@500.
+    cv : int, splitter or iterable, default=None
+        As in scikit-learn; ``None`` means 5 folds, without shuffling.
+    **options : dict
+        ``groups``, ``n_jobs`` and other arguments of scikit-learn's function.
+
+    Returns
+    -------
+    train_scores : ndarray of shape (n_values, n_splits)
+        Scores on the training items.
+    test_scores : ndarray of shape (n_values, n_splits)
+        Scores on held-out items.
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single path, or `cv` splits plays and not only items.
+    ValueError
+        If `y` does not have one row per item, or has values other than counts.
+
+    See Also
+    --------
+    sklearn.model_selection.GridSearchCV : Several parameters; accepts sparse plays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcoldstart import RandomRecommender
+    >>> from skcoldstart.model_selection import validation_curve
+    >>> X, y = np.zeros((30, 1)), np.eye(30, 12) + np.eye(30, 12, -15)
+    >>> train, test = validation_curve(RandomRecommender(random_state=0), X, y,
+    ...     param_name="n_components", param_range=[1, 2, 3], cv=2)
+    >>> test.shape
+    (3, 2)
+    """
+    options = _checked_options(estimator, X, y, scoring, cv, options)
+    return _validation_curve(
+        estimator, X, y, param_name=param_name, param_range=param_range, **options
+    )
+
+
+def _checked_options(
+    estimator: Any, X: Any, y: Any, scoring: Any, cv: Any, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Check a curve's input, and return options in the form of scikit-learn."""
+    check_items_and_plays(X, y, options.get("groups"))
+    check_splits_rows(cv)
+    routed = split_and_fit_parameters(
+        estimator, options.pop("groups", None), options.pop("params", None)
+    )
+    scoring = as_scorer("map@500" if scoring is None else scoring)
+    return options | routed | {"scoring": scoring, "cv": cv}

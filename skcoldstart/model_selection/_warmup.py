@@ -23,11 +23,11 @@ from skcoldstart.metrics import (
     make_recommendation_scorer,
     ranking_report,
 )
-from skcoldstart.model_selection._groups import fit_with_groups
 from skcoldstart.model_selection._split_plays import WarmupSplit
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
     check_splits_rows,
+    fit_with_groups,
 )
 
 # Maps a fitted recommender, items and their plays so far to scores.

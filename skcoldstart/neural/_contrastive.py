@@ -400,7 +400,6 @@ class ContrastiveEncoder(
         return self._built_with["n_components"]
 
     def __sklearn_tags__(self) -> Tags:
-        """Declare that y has several outputs, and the kind of X."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.architecture is None
         tags.input_tags.three_d_array = self.architecture is not None
@@ -413,7 +412,6 @@ class ContrastiveEncoder(
 
 
 def _import_contrastive() -> ModuleType:
-    """Return the module that trains encoders."""
     try:
         from skcoldstart.neural._torch import contrastive
     except ImportError as error:

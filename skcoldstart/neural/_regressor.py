@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -13,6 +13,7 @@ from skcoldstart._sequences.checks import check_frames
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.neural._checks import (
+    TargetScale,
     check_known_frames,
     check_layer_sizes,
     check_same_network,
@@ -20,8 +21,6 @@ from skcoldstart.neural._checks import (
     hold_out,
     import_training,
 )
-from skcoldstart.neural._state import plain_state, set_plain_state
-from skcoldstart.neural._targets import TargetScale
 from skcoldstart.neural._user_factors import check_usage
 from skcoldstart.neural._windows import count_frames, prediction_starts
 
@@ -494,7 +493,6 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         one_output: bool,
         held_out: np.ndarray,
     ) -> None:
-        """Set the fitted attributes."""
         self.net_ = net
         self.history_ = net.history
         self.n_iter_ = len(net.history)
@@ -529,7 +527,32 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.net_, self._window, self._scale.scale, self._scale.mean
         )
 
-    _plain_state, _set_plain_state = plain_state, set_plain_state  # for save_model
+    def _plain_state(self) -> dict[str, Any]:
+        """Return the attributes, the network as arrays."""
+        state = dict(vars(self))
+        if "net_" in state:
+            net, scale = state.pop("net_"), state["_scale"]
+            weights = net.module.state_dict()
+            state["net_"] = {n: w.cpu().numpy().copy() for n, w in weights.items()}
+            state["history_"] = [dict(row) for row in state["history_"]]
+            state["_scale"] = dict(vars(scale))
+        return state
+
+    def _set_plain_state(self, state: dict[str, Any]) -> None:
+        """Set the attributes returned by `_plain_state`."""
+        self.__dict__.update(state)
+        if "net_" in state:
+            from skorch.history import History
+
+            self._scale = TargetScale(**state["_scale"])
+            self.history_ = History(state["history_"])
+            self.net_ = import_training().restore_net(
+                clone(self).set_params(**self._built_with),
+                self.n_features_in_,
+                len(self.target_mean_),
+                state["net_"],
+            )
+            self.net_.history_ = self.history_
 
     def __sklearn_is_fitted__(self) -> bool:
         # An interrupted fit leaves numbers of features behind, but no network.

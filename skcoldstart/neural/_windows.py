@@ -28,10 +28,7 @@ def training_starts(
 
 
 def prediction_starts(n_frames: int, window: int) -> np.ndarray:
-    """Return the starts of consecutive windows that cover all frames.
-
-    Shapes: -> (n_windows,).
-    """
+    """Return the starts of consecutive windows that cover all frames, (n_windows,)."""
     starts = np.arange(0, n_frames, window)
     starts[-1:] = max(n_frames - window, 0)
     return starts

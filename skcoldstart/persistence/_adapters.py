@@ -299,5 +299,4 @@ def adapter_of(value: Any) -> tuple[str, Adapter] | None:
 
 
 def adapter_named(kind: Any) -> Adapter | None:
-    """Return the adapter of a kind, if there is one."""
     return _ADAPTERS.get(kind) if isinstance(kind, str) else None

@@ -93,7 +93,6 @@ def class_named(name: str) -> Any:
 
 @cache
 def function_named(name: str) -> Any:
-    """Return a function of the list."""
     if name not in _MODULE_OF_FUNCTION:
         raise ValueError(f"unknown function {name!r}")
     return getattr(import_module(_MODULE_OF_FUNCTION[name]), name)

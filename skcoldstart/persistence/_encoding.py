@@ -42,7 +42,6 @@ class Encoder:
         self._kept: list[Any] = []  # so that no id is given twice
 
     def encode(self, value: Any, where: str) -> Any:
-        """Return JSON for a value."""
         kind = type(value)
         if kind in _PLAIN:
             return value

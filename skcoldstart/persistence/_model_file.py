@@ -11,8 +11,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 
 import skcoldstart
-from skcoldstart._utils.atomic import atomic_write
-from skcoldstart._utils.paths import check_path
+from skcoldstart._utils.paths import atomic_write, check_path
 from skcoldstart._utils.warning import warn
 from skcoldstart.persistence._encoding import Decoder, Encoder
 

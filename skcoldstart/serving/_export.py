@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._utils.atomic import atomic_write
-from skcoldstart._utils.paths import check_path, check_regular_file
+from skcoldstart._utils.paths import atomic_write, check_path, check_regular_file
 
 __all__ = ["Export", "export", "load_export"]
 

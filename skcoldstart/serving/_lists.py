@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from skcoldstart._scores.list_parameters import TEXTS
 from skcoldstart._scores.listing import listeners_of_items, recommend_items
-from skcoldstart._scores.recommendations import Listeners, Recommendations
+from skcoldstart._scores.recommendations import TEXTS, Listeners, Recommendations
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.docstrings import documented
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from skcoldstart import AudioEmbedding, FramePooling, MelSpectrogram
 from skcoldstart.audio import AudioReadError, _musicnn
-from skcoldstart.audio._checkpoint import CheckpointError, read_checkpoint
+from skcoldstart.audio._musicnn import CheckpointError, read_checkpoint
 from tests.references.musicnn import (
     musicnn_layers,
     random_weights,

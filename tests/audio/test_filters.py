@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skcoldstart.audio._filters import mel_band_edges, mel_filterbank
+from skcoldstart.audio._spectrum import mel_band_edges, mel_filterbank
 
 
 def test_mel_scale_is_linear_below_1_khz_and_doubles_evenly_above():

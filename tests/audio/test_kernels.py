@@ -6,9 +6,14 @@ import scipy.fft
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import get_window, savgol_coeffs, savgol_filter
 
-from skcoldstart._kernels.cepstrum import delta_frames, mfcc_frames
 from skcoldstart._kernels.fft import LANES, bin_rows, power_rows, transform, twiddles
-from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames, mel_plan
+from skcoldstart._kernels.mel import (
+    COMPRESSIONS,
+    delta_frames,
+    mel_frames,
+    mel_plan,
+    mfcc_frames,
+)
 from skcoldstart._kernels.waveform import (
     all_finite,
     average_channels,

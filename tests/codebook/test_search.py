@@ -11,9 +11,12 @@ from skcoldstart._kernels.codewords import (
 )
 from skcoldstart._kernels.leaf_search import search_leaves
 from skcoldstart.codebook import _search
-from skcoldstart.codebook._leaves import CodewordLeaves, _split
-from skcoldstart.codebook._search import CodewordIndex
-from skcoldstart.codebook._tiles import CodewordTiles
+from skcoldstart.codebook._search import (
+    CodewordIndex,
+    CodewordLeaves,
+    CodewordTiles,
+    _split,
+)
 from tests.references.codewords import codeword_means, nearest_codewords
 
 

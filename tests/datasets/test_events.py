@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skcoldstart.datasets import _csv, _pairs, plays_from_events
+from skcoldstart.datasets import _pairs, _sources, plays_from_events
 
 COLUMNS = ("user_id", "item_id", "n", "t")
 EPOCH = datetime.datetime(2026, 1, 1)
@@ -191,7 +191,7 @@ def write_csv(rows, path, separator=","):
 
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
 def test_ids_of_a_text_table_are_text(tmp_path, rng, monkeypatch, separator):
-    monkeypatch.setattr(_csv, "CSV_BYTES", 4000)
+    monkeypatch.setattr(_sources, "CSV_BYTES", 4000)
     rows = log_of(rng)
     path = write_csv(rows, tmp_path / "log.csv", separator)
     taste = plays_from_events(path, count="n", timestamp="t")

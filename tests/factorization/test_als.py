@@ -6,10 +6,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart.factorization._als import fold_in, relaxation, sweeps
+from skcoldstart.factorization._als import Rows, fold_in, relaxation, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
 from skcoldstart.factorization._cpu import CPUSolver, pad
-from skcoldstart.factorization._rows import Rows
 from tests.references import wmf as reference
 
 SOLVERS = ["cg", "cholesky"]

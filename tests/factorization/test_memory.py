@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from skcoldstart import WMF
-from skcoldstart.factorization._rows import BLOCK_ROWS
+from skcoldstart.factorization._als import BLOCK_ROWS
 
 N_ITEMS, N_USERS = 20_000, 30_000
 N_THREADS = 2

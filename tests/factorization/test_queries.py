@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import WMF
-from skcoldstart._scores.usage import usage_coordinates
+from skcoldstart._scores.top_n import usage_coordinates
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from skcoldstart._kernels import ranking as kernels
 from skcoldstart._scores.sources import CallableScores, DenseScores, LowRankScores
-from skcoldstart.metrics._pooled import pooled_auc
+from skcoldstart.metrics._formulas import pooled_auc
 from skcoldstart.metrics._ranks import RankingTask, rank_positives
 from tests.references import ranking as reference
 

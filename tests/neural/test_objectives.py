@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from numpy.testing import assert_allclose
 
-from skcoldstart.neural._targets import TargetScale
+from skcoldstart.neural._checks import TargetScale
 from skcoldstart.neural._torch.objectives import (
     OBJECTIVES,
     gram_matrix,

@@ -6,9 +6,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart.similarity import MLRSimilarity, _objective
-from skcoldstart.similarity._certificate import lower_bound
 from skcoldstart.similarity._objective import RankingObjective
-from skcoldstart.similarity._relevance import LabelRelevance, TableRelevance
+from skcoldstart.similarity._solvers import lower_bound
+from skcoldstart.similarity._targets import LabelRelevance, TableRelevance
 from tests.references.separation import ranking_objective
 
 LOSSES = ["auc", "map", "mrr", "precision", "ndcg"]

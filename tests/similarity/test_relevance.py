@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 
-from skcoldstart.similarity._relevance import (
+from skcoldstart.similarity._targets import (
     LabelRelevance,
     TableRelevance,
     listeners_in_common,

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from skcoldstart._utils.atomic import atomic_write
+from skcoldstart._utils.paths import atomic_write
 
 
 def test_a_finished_file_replaces_the_old_one(tmp_path):
@@ -56,7 +56,7 @@ def test_a_killed_writer_never_leaves_a_half_written_file(tmp_path):
     path.write_bytes(b"0" * 1000)
     code = textwrap.dedent(
         f"""
-        from skcoldstart._utils.atomic import atomic_write
+        from skcoldstart._utils.paths import atomic_write
         print("ready", flush=True)
         while True:
             with atomic_write({str(path)!r}) as file:

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from skcoldstart._kernels.simd.types import (
+from skcoldstart._kernels.simd.vectors import (
     FUSED,
     VECTOR_BYTES,
     Vector,
@@ -71,7 +71,6 @@ class _Matrix:
         self._first = builder.bitcast(column, ir.IntType(8).as_pointer())
 
     def row(self, i):
-        """Return the address of row i."""
         return self._builder.gep(self._first, [self._builder.mul(i, self._stride)])
 
     def prefetch(self, row, n_vectors):

@@ -1,10 +1,12 @@
-"""Terms of artists of the Million Song Dataset."""
+"""Tables of tags of items, and terms of artists of the Million Song Dataset."""
 
 import os
 from collections.abc import Iterable, Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._utils.sk import Interval, validate_params
@@ -12,13 +14,68 @@ from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
-from skcoldstart.datasets.published._tags import rows_by_name, tag_table
+
+
+def tag_table(
+    rows: Any,
+    tags: Any,
+    values: Any,
+    n_rows: int,
+    names: np.ndarray,
+    n_tags: int | None,
+) -> tuple[sp.csr_array, np.ndarray]:
+    """Build a table whose columns are the tags that occur.
+
+    Shapes: `rows, tags, values` (n_pairs,), `names` (n_names,) -> `X` (n_rows, n_kept),
+    `names` (n_kept,).
+    """
+    rows, tags = (np.asarray(part, dtype=np.int64) for part in (rows, tags))
+    values = np.asarray(values, dtype=np.float32)
+    order = np.lexsort((-values, tags, rows))
+    rows, tags, values = rows[order], tags[order], values[order]
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = (np.diff(rows) != 0) | (np.diff(tags) != 0)
+    first &= values > 0
+    rows, tags, values = rows[first], tags[first], values[first]
+    bearers = np.bincount(tags, minlength=len(names))
+    alphabet = np.argsort(names.astype(str), kind="stable")
+    kept = alphabet[bearers[alphabet] > 0]
+    if n_tags is not None:
+        kept = kept[np.argsort(-bearers[kept], kind="stable")][:n_tags]
+    column = np.full(len(names), -1, dtype=np.int64)
+    column[kept] = np.arange(len(kept))
+    wanted = column[tags] >= 0
+    X = sp.csr_array(
+        sp.coo_array(
+            (values[wanted], (rows[wanted], column[tags[wanted]])), (n_rows, len(kept))
+        )
+    )
+    return X, names[kept].astype(object)
+
+
+def take_named(
+    X: sp.csr_array, names: np.ndarray, wanted: Iterable[str] | None, what: str
+) -> tuple[sp.csr_array, np.ndarray, str]:
+    """Return a row for each wanted name, empty for unknown ones, and count the known.
+
+    Shapes: `X` (n_names, n_columns), `names` (n_names,) -> (n_wanted, n_columns),
+    (n_wanted,).
+    """
+    if wanted is None:
+        return X, names, ""
+    if isinstance(wanted, str | bytes):
+        raise TypeError(f"{what} is {wanted!r}; expected an iterable of ids.")
+    given = np.array([str(name) for name in wanted])
+    row = {name: i for i, name in enumerate(names.tolist())}
+    chosen = np.array([row.get(name, -1) for name in given.tolist()], dtype=np.int64)
+    n_known = int((chosen >= 0).sum())
+    described = f"; {n_known} of {len(chosen)} rows are known {what}"
+    return take_rows(X, chosen), given, described
 
 
 @validate_params(
     {
         "path": [str, os.PathLike],
-        "artists": "no_validation",
         "n_terms": [Interval(Integral, 1, None, closed="left"), None],
     },
     prefer_skip_nested_validation=True,
@@ -106,21 +163,10 @@ def load_artist_terms(
         raise ValueError(f"{path} has no terms.")
     names = np.array(list(artist_code))
     order = np.argsort(names)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
+    rank = np.argsort(order)
     terms = np.array(list(term_code), dtype=object)
     X, terms = tag_table(rank[rows], columns, weights, len(names), terms, n_terms)
-    artist_ids = names[order]
-    known = ""
-    if artists is not None:
-        wanted = (
-            np.array([str(artist) for artist in artists])
-            if not isinstance(artists, str)
-            else artists
-        )
-        chosen = rows_by_name(artist_ids, wanted, "artists")
-        X, artist_ids = take_rows(X, chosen), np.asarray(wanted)
-        known = f"; {int((chosen >= 0).sum())} of {len(chosen)} rows are known artists"
+    X, artist_ids, known = take_named(X, names[order], artists, "artists")
     return Bunch(
         X=X,
         artist_ids=artist_ids,

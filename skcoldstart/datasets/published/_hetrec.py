@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._files import named_damage, read_lines
+from skcoldstart.datasets._pairs import indicator, positions
 
 TABLES = {
     "artists": ("id", "name"),
@@ -109,22 +110,22 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
         pairs = _numbers(files["user_friends"], path, "user_friends")
     item_ids, tag_ids = np.array(sorted(artists)), np.array(sorted(tags))
     user_ids = np.unique(counts[:, 0])
-    items = _positions(counts[:, 1], item_ids)
+    items = positions(counts[:, 1], item_ids)
     if np.any(items < 0):
         raise ValueError(
             f"user_artists.dat of {path} has plays of artist "
             f"{counts[items < 0, 1][0]}, which is not in artists.dat."
         )
     shape = (len(item_ids), len(user_ids))
-    users = _positions(counts[:, 0], user_ids)
+    users = positions(counts[:, 0], user_ids)
     plays = sp.csr_array(
         sp.coo_array((counts[:, 2].astype(np.float64), (items, users)), shape)
     )
     plays.eliminate_zeros()
     assignments = np.column_stack([
-        _positions(tagged[:, 1], item_ids),
-        _positions(tagged[:, 0], user_ids),
-        _positions(tagged[:, 2], tag_ids),
+        positions(tagged[:, 1], item_ids),
+        positions(tagged[:, 0], user_ids),
+        positions(tagged[:, 2], tag_ids),
     ])
     known = (assignments >= 0).all(axis=1)
     assignments = assignments[known]
@@ -134,13 +135,10 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
             (len(item_ids), len(tag_ids)),
         )
     )
-    friends = np.column_stack([_positions(pairs[:, i], user_ids) for i in (0, 1)])
+    friends = np.column_stack([positions(pairs[:, i], user_ids) for i in (0, 1)])
     friends = friends[(friends >= 0).all(axis=1)]
-    network = sp.coo_array(
-        (np.ones(len(friends), np.float32), friends.T), (len(user_ids),) * 2
-    )
-    network = sp.csr_array(network).maximum(sp.csr_array(network.T))
-    network.data[:] = 1.0
+    one, other = np.vstack([friends, friends[:, ::-1]]).T
+    network = indicator(one, other, (len(user_ids),) * 2).astype(np.float32)
     return Bunch(
         plays=plays,
         item_ids=item_ids,
@@ -149,7 +147,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
         X=X,
         tags=np.array([tags[i] for i in tag_ids.tolist()], dtype=object),
         tag_assignments=assignments,
-        friends=sp.csr_array(network),
+        friends=network,
         n_dropped=int((~known).sum()),
         DESCR=(
             f"{int(plays.sum())} plays of {shape[0]} artists by {shape[1]} users "
@@ -239,9 +237,3 @@ def _numbers(file: IO[bytes], path: str | os.PathLike[str], table: str) -> np.nd
     if not rows:
         raise ValueError(f"{table}.dat of {path} has no rows.")
     return np.array(rows, dtype=np.int64)
-
-
-def _positions(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the positions of ids among sorted ones, -1 for missing ones."""
-    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return np.where(known[at] == ids, at, -1)

@@ -16,9 +16,8 @@ from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart.datasets._files import named_damage
-from skcoldstart.datasets._pairs import take_rows
+from skcoldstart.datasets.published._artist_terms import tag_table, take_named
 from skcoldstart.datasets.published._sqlite import Database, open_database
-from skcoldstart.datasets.published._tags import rows_by_name, tag_table
 
 LARGEST_JSON = 1 << 26
 
@@ -28,7 +27,6 @@ Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 @validate_params(
     {
         "path": [str, os.PathLike],
-        "tracks": "no_validation",
         "n_tags": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
     },
@@ -111,19 +109,13 @@ def load_lastfm_tags(
     """
     names, rows, columns, values, tag_names = _read(path, verbose)
     order = np.argsort(names)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
+    rank = np.argsort(order)
     track_ids = names[order]
     if len(np.unique(track_ids)) < len(track_ids):
         twice = track_ids[1:][track_ids[1:] == track_ids[:-1]]
         raise ValueError(f"{path} has track {str(twice[0])!r} more than once.")
     X, tags = tag_table(rank[rows], columns, values, len(names), tag_names, n_tags)
-    known = ""
-    if tracks is not None:
-        wanted = list(tracks) if not isinstance(tracks, str) else tracks
-        chosen = rows_by_name(track_ids, wanted, "tracks")
-        X, track_ids = take_rows(X, chosen), np.array([str(w) for w in wanted])
-        known = f"; {int((chosen >= 0).sum())} of {len(chosen)} rows are known tracks"
+    X, track_ids, known = take_named(X, track_ids, tracks, "tracks")
     return Bunch(
         X=X,
         track_ids=track_ids,

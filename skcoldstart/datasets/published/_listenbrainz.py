@@ -140,7 +140,6 @@ def load_listenbrainz(
 
 
 def _blocks(path: Path) -> Iterator[Any]:
-    """Yield tables of listens."""
     import pyarrow as pa
 
     schema = pa.schema([

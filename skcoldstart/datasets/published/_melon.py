@@ -16,6 +16,7 @@ from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import validate_params
 from skcoldstart.datasets._files import check_npy
+from skcoldstart.datasets._pairs import indicator, positions
 
 N_BANDS = 48
 PLAYLISTS = ("train", "val", "test")
@@ -24,8 +25,6 @@ PLAYLISTS = ("train", "val", "test")
 @validate_params(
     {
         "folder": [str, os.PathLike],
-        "splits": "no_validation",
-        "items": "no_validation",
         "frames": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -141,18 +140,13 @@ def load_melon(
             users.append(int(playlist["id"]))
     song, user = np.concatenate(pairs, axis=1)
     item_ids = np.unique(song) if items is None else np.array(list(items), np.int64)
-    order = np.argsort(item_ids, kind="stable")
-    at = np.minimum(np.searchsorted(item_ids, song, sorter=order), len(order) - 1)
-    known = item_ids[order[at]] == song if len(order) else np.zeros(len(song), bool)
+    row = positions(song, item_ids)
+    known = row >= 0
     if not known.any():
-        raise ValueError(f"No playlist of {place} has one of the {len(order)} songs.")
-    plays = sp.csr_array(
-        sp.coo_array(
-            (np.ones(known.sum()), (order[at[known]], user[known])),
-            (len(item_ids), len(users)),
+        raise ValueError(
+            f"No playlist of {place} has one of the {len(item_ids)} songs."
         )
-    )
-    plays.data[:] = 1.0  # a song may be in a playlist twice
+    plays = indicator(row[known], user[known], (len(item_ids), len(users)))
     has_songs = np.flatnonzero(np.bincount(plays.indices, minlength=len(users)))
     plays = sp.csr_array(plays[:, has_songs])
     return Bunch(
@@ -245,10 +239,7 @@ def _spectrograms(folder: Path, item_ids: np.ndarray, wanted: bool) -> dict[str,
 
 
 def _read_spectrogram(place: tuple[str, int, int]) -> np.ndarray:
-    """Read one spectrogram of an archive.
-
-    Shapes: -> (n_frames, 48).
-    """
+    """Read one spectrogram of an archive, (n_frames, 48)."""
     path, start, size = place
     if not path:
         return np.empty((0, N_BANDS), np.float32)

@@ -18,8 +18,13 @@ from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validate_params
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._files import begins_with, open_npz
-from skcoldstart.datasets.published._hdf5 import HDF5, open_hdf5, require_dataset, texts
-from skcoldstart.datasets.published._million_songs import rows_of
+from skcoldstart.datasets.published._million_songs import (
+    HDF5,
+    open_hdf5,
+    require_dataset,
+    rows_of,
+    texts,
+)
 
 N_PITCHES = 12
 FILES_A_TASK = 64
@@ -42,7 +47,6 @@ class Song:
 @validate_params(
     {
         "path": [str, os.PathLike],
-        "songs": "no_validation",
         "pitches": ["boolean"],
         "dtype": [StrOptions({"float32", "float16"})],
         "on_error": [StrOptions({"raise", "warn", "ignore"})],

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skcoldstart._utils.paths import check_path
+from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._catalog import load_catalog
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._frames import read_frame
@@ -124,12 +125,7 @@ def load_music4all(
     if (place / INFORMATION).exists():
         # Here "song" is the name of a song, and "id" its id.
         known = read_frame(place / INFORMATION, INFORMATION)
-        missing = {"id", "artist"} - set(known.columns)
-        if missing:
-            raise ValueError(
-                f"{place / INFORMATION} has no column {', '.join(sorted(missing))}; it "
-                f"has {', '.join(known.columns)}."
-            )
+        require_columns(place / INFORMATION, known.columns, "id", "artist")
         names = {"id": "track_id"} | (
             {"song": "title"} if "song" in known.columns else {}
         )

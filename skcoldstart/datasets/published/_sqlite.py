@@ -26,7 +26,6 @@ class Database:
         self.path = path
 
     def columns(self, table: str) -> list[str]:
-        """Return the names of the columns of a table."""
         rows = self._connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
         )
@@ -42,7 +41,6 @@ class Database:
         return [name for (name,) in rows]
 
     def require(self, table: str, *columns: str) -> None:
-        """Check that a table has columns."""
         there = self.columns(table)
         missing = [column for column in columns if column not in there]
         if missing:
@@ -52,14 +50,10 @@ class Database:
             )
 
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Return the rows selected by a fixed statement."""
         return iter(self._connection.execute(statement))
 
     def numbers(self, statement: str, n_columns: int) -> np.ndarray:
-        """Yield columns of numbers, block by block.
-
-        Shapes: -> (n_rows, n_columns).
-        """
+        """Yield columns of numbers, block by block, (n_rows, n_columns)."""
         cursor = self._connection.execute(statement)
         blocks = [np.empty((0, n_columns))]
         while rows := cursor.fetchmany(ROWS):

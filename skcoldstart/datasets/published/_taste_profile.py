@@ -1,14 +1,367 @@
-"""Load play counts of the Echo Nest Taste Profile."""
+"""Load play counts of the Echo Nest Taste Profile, and lists of its songs."""
 
+import itertools
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart.datasets.published._million_lists import load_sid_mismatches
-from skcoldstart.datasets.published._triplets import decode, read_triplets
+from skcoldstart._utils.progress import progress_bar
+from skcoldstart.datasets._files import open_bytes, read_lines
+from skcoldstart.datasets._name_table import NameTable
+
+MISMATCH = re.compile(r"ERROR: <(SO[A-Z0-9]+) (TR[A-Z0-9]+)> ")
+
+
+def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
+    """Load the list of tracks of the Million Song Dataset, ``unique_tracks.txt``.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Lines of track id, song id, artist and title with ``<SEP>`` between them, in
+        UTF-8; plain or compressed.
+
+    Returns
+    -------
+    Bunch
+        With the attributes, in the order of the file:
+
+        item_ids : ndarray of shape (n_tracks,)
+            Song ids. Some songs have several tracks.
+        track_ids : ndarray of shape (n_tracks,)
+            Track ids.
+        artist_names, titles : ndarray of shape (n_tracks,), dtype object
+            Text; a title may be empty.
+        DESCR : str
+            Summary in words.
+
+    Raises
+    ------
+    ValueError
+        If a line does not have four fields or has an empty id, or the file is empty or
+        damaged; the error names file and line.
+    OSError
+        If the file cannot be opened.
+
+    See Also
+    --------
+    load_msd_songs : All metadata of songs.
+
+    Notes
+    -----
+    Lines end only at newlines: titles contain other characters at which
+    ``str.splitlines`` would split.
+
+    .. versionadded:: 0.1
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_unique_tracks
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "unique_tracks.txt")
+    ...     _ = path.write_text("TR1<SEP>SO1<SEP>Somebody<SEP>A Song")
+    ...     tracks = load_unique_tracks(path)
+    >>> tracks.item_ids[0], tracks.titles[0]
+    (np.str_('SO1'), 'A Song')
+    """
+    columns: list[list[str]] = [[], [], [], []]
+    with open_bytes(path) as file:
+        for number, line in read_lines(file, path):
+            fields = line.split("<SEP>", 3)
+            if len(fields) != 4 or not fields[0] or not fields[1]:
+                raise ValueError(
+                    f"{path}, line {number}: {line[:160]!r} has {len(fields)} fields"
+                    + (" and an empty id" if len(fields) == 4 else "")
+                    + "; expected 'track id<SEP>song id<SEP>artist<SEP>title'."
+                )
+            for column, field in zip(columns, fields, strict=True):
+                column.append(field)
+    if not columns[0]:
+        raise ValueError(f"{path} is empty; expected a line for each track.")
+    tracks, songs, artists, titles = columns
+    item_ids = np.array(songs)
+    return Bunch(
+        item_ids=item_ids,
+        track_ids=np.array(tracks),
+        artist_names=np.array(artists, dtype=object),
+        titles=np.array(titles, dtype=object),
+        DESCR=f"{len(tracks)} tracks of {len(np.unique(item_ids))} songs.",
+    )
+
+
+def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
+    """Load the list of songs whose plays may belong to another recording.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        ``sid_mismatches.txt``: lines such as ``ERROR: <SO... TR...> Artist - Title !=
+        Other Artist - Other Title``, in UTF-8; plain or compressed.
+
+    Returns
+    -------
+    Bunch
+        With the attributes:
+
+        item_ids : ndarray of shape (n_songs,)
+            Songs to leave out, sorted, without duplicates.
+        song_ids, track_ids : ndarray of shape (n_pairs,)
+            Pairs of song and track that do not match, in the order of the file, without
+            duplicates.
+        DESCR : str
+            Summary in words.
+
+    Raises
+    ------
+    ValueError
+        If a line does not have that form, or the file is empty or damaged; the error
+        names file and line.
+    OSError
+        If the file cannot be opened.
+
+    See Also
+    --------
+    load_taste_profile : Accepts this list as ``mismatches``.
+
+    Notes
+    -----
+    The official list has 19,094 lines, some of them twice: 18,972 pairs.
+
+    .. versionadded:: 0.1
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcoldstart.datasets import load_sid_mismatches
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "sid_mismatches.txt")
+    ...     _ = path.write_text("ERROR: <SO1 TR1> A  -  B  !=  C  -  D")
+    ...     mismatches = load_sid_mismatches(path)
+    >>> mismatches.item_ids.tolist()
+    ['SO1']
+    """
+    pairs: dict[tuple[str, str], None] = {}
+    with open_bytes(path) as file:
+        for number, line in read_lines(file, path):
+            match = MISMATCH.match(line)
+            if match is None:
+                raise ValueError(
+                    f"{path}, line {number}: {line[:160]!r}; expected "
+                    "'ERROR: <song id track id> ...' such as "
+                    "'ERROR: <SOUMNSI12AB0182807 TRMMGKQ128F9325E10> ...'."
+                )
+            pairs[match.group(1), match.group(2)] = None
+    if not pairs:
+        raise ValueError(f"{path} is empty; expected a line for each mismatch.")
+    songs, tracks = map(np.array, zip(*pairs, strict=True))
+    item_ids = np.unique(songs)
+    return Bunch(
+        item_ids=item_ids,
+        song_ids=songs,
+        track_ids=tracks,
+        DESCR=f"{len(item_ids)} songs in {len(pairs)} pairs that do not match.",
+    )
+
+
+# This parser needs less memory than pyarrow.csv: 35 bytes per line, including names,
+# instead of 83, and 1 / 1.1 of its time (5 million lines, benchmarks/bench_loaders.py),
+# without checks that name a bad line.
+CHUNK_BYTES = 1 << 22
+HEAD_BYTES = 1 << 12
+CHUNK_PAIRS = 1 << 18
+EXPECTED = (
+    "a user, a tab, a song, a tab and a whole number of plays >= 1, such as "
+    r"'b80344d0\tSOAKIMP12A8C130995\t1'"
+)
+
+
+class Triplets:
+    """Pairs of a file, by the numbers of their names: `users, songs` (n_names,)."""
+
+    def __init__(self) -> None:
+        self._chunks: list[tuple[np.ndarray, ...]] = []
+        self._users, self._songs = NameTable(), NameTable()
+        self.n_pairs = 0
+
+    def read(
+        self, file: IO[bytes], path: str | os.PathLike[str], verbose: int | bool
+    ) -> None:
+        from skcoldstart._kernels import triplets as kernel
+
+        out, n_out, n_lines = _room(), 0, 0
+        with progress_bar(
+            description="Read plays", verbose=verbose, unit=" lines"
+        ) as bar:
+            for buffer, position, stop in _lines_of(file):
+                while position < stop:
+                    status, position, n_out, n_more = kernel.read_triplets(
+                        buffer,
+                        position,
+                        stop,
+                        self._users.arrays,
+                        self._users.count,
+                        self._songs.arrays,
+                        self._songs.count,
+                        out,
+                        n_out,
+                    )
+                    n_lines += n_more
+                    bar.update(n_more)
+                    if status == kernel.OUT_OF_ROOM:
+                        self._chunks.append(out)
+                        self.n_pairs += n_out
+                        out, n_out = _room(), 0
+                    elif status == kernel.GROW_USERS:
+                        self._users.grow()
+                    elif status == kernel.GROW_SONGS:
+                        self._songs.grow()
+                    elif position < stop:
+                        raise ValueError(
+                            f"{path}, line {n_lines + 1}: "
+                            + _fault(bytes(buffer[position:stop]))
+                            + f"; expected {EXPECTED}."
+                        )
+        self._chunks.append(tuple(part[:n_out].copy() for part in out))
+        self.n_pairs += n_out
+        self.users, self.songs = self._users.to_bytes(), self._songs.to_bytes()
+        del self._users, self._songs
+
+    def users_of(self, is_wanted: np.ndarray) -> np.ndarray:
+        """Return which users have a pair with a wanted song.
+
+        Shapes: `is_wanted` (n_songs,) -> (n_users,).
+        """
+        found = np.zeros(len(self.users), dtype=bool)
+        for users, songs, _ in self._chunks:
+            found[users[is_wanted[songs]]] = True
+        return found
+
+    def to_csr(
+        self, rank_of_user: np.ndarray, rank_of_song: np.ndarray
+    ) -> tuple[sp.csr_array, int]:
+        """Convert the pairs to a matrix and release them.
+
+        Shapes: `rank_of_user, rank_of_song` (n_names,) -> `plays` (n_songs, n_users).
+        """
+        from skcoldstart._kernels.triplets import count_pairs, scatter_pairs
+
+        ranks = (rank_of_user, rank_of_song)
+        n_users, n_songs = (int(rank.max(initial=-1)) + 1 for rank in ranks)
+        lengths = np.zeros(n_users, np.int64)
+        for users, songs, _ in self._chunks:
+            count_pairs(users, songs, *ranks, lengths)
+        indptr = np.r_[0, np.cumsum(lengths)]
+        n_entries = int(indptr[-1])
+        kind = np.int32 if n_entries < 2**31 else np.int64
+        indices = np.empty(n_entries, kind)
+        data = np.empty(n_entries, np.float32)
+        cursors = indptr[:-1].copy()
+        while self._chunks:  # each is freed once it is copied
+            scatter_pairs(*self._chunks.pop(), *ranks, cursors, indices, data)
+        by_user = sp.csc_array((data, indices, indptr.astype(kind)), (n_songs, n_users))
+        # The transposition sorts users within songs.
+        plays = by_user.tocsr()
+        plays.sum_duplicates()
+        return plays, n_entries - plays.nnz
+
+
+def read_triplets(path: str | os.PathLike[str], *, verbose: int | bool = 0) -> Triplets:
+    """Read a file of triplets in chunks, the next one while the last is parsed."""
+    triplets = Triplets()
+    with open_bytes(path) as file:
+        triplets.read(file, path, verbose)
+    if triplets.n_pairs == 0:
+        raise ValueError(f"{path} is empty; expected lines of {EXPECTED}.")
+    return triplets
+
+
+def _room() -> tuple[np.ndarray, ...]:
+    return tuple(np.empty(CHUNK_PAIRS, np.int32) for _ in range(3))
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield padded buffers and where their lines start and stop.
+
+    Bytes are read after a head with the unfinished line of the last chunk.
+    """
+    from skcoldstart._kernels.names import PADDING
+
+    buffers = itertools.cycle([
+        bytearray(HEAD_BYTES + CHUNK_BYTES + PADDING) for _ in range(2)
+    ])
+
+    def fill() -> tuple[bytearray, int]:
+        buffer = next(buffers)
+        room = memoryview(buffer)[HEAD_BYTES : HEAD_BYTES + CHUNK_BYTES]
+        return buffer, HEAD_BYTES + file.readinto(room)  # type: ignore[attr-defined]
+
+    rest = b""
+    with ThreadPoolExecutor(1) as pool:
+        buffer, end = fill()
+        start = HEAD_BYTES
+        if buffer.startswith(b"\xef\xbb\xbf", start):
+            start += 3
+        while end > HEAD_BYTES:
+            coming = pool.submit(fill)
+            stop = 1 + buffer.rfind(b"\n", start, end)
+            if stop:
+                start -= len(rest)
+                buffer[start : start + len(rest)] = rest
+                yield np.frombuffer(buffer, np.uint8), start, stop
+                rest = bytes(buffer[stop:end])
+            else:
+                rest += buffer[start:end]
+            if len(rest) > HEAD_BYTES:  # longer than any allowed line
+                break
+            buffer, end = coming.result()
+            start = HEAD_BYTES
+    if rest:
+        last = np.frombuffer(rest + b"\n" + bytes(PADDING), np.uint8).copy()
+        yield last, 0, len(rest) + 1
+
+
+def _fault(text: bytes) -> str:
+    """Describe the error in the first line of a text, which is not a triplet."""
+    from skcoldstart._kernels.triplets import LONGEST_NAME
+
+    line = text[: 3 * LONGEST_NAME].split(b"\n")[0].removesuffix(b"\r")
+    shown = line.decode("utf-8", "backslashreplace")
+    fields = shown.split("\t")
+    if any(ord(letter) < 32 for letter in shown.replace("\t", "")):
+        return f"{shown[:80]!r} has control characters; it is not UTF-8 text"
+    if max(map(len, fields)) > LONGEST_NAME:
+        return f"a name has more than {LONGEST_NAME} bytes"
+    if len(fields) != 3:
+        return f"{shown[:160]!r} has {len(fields)} fields"
+    if not fields[0] or not fields[1]:
+        return f"{'song' if fields[0] else 'user'} is empty in {shown[:160]!r}"
+    return f"plays is {fields[2][:80]!r}"
+
+
+def decode(names: np.ndarray, path: Any) -> np.ndarray:
+    """Decode bytes, and name those that are not UTF-8.
+
+    Shapes: `names` (n_names,) -> (n_names,).
+    """
+    try:
+        return names.astype(str)  # fast if all of it is ASCII
+    except UnicodeDecodeError:
+        pass
+    try:
+        return np.char.decode(names, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text ({error.reason}): {error.object!r}."
+        ) from error
 
 
 def load_taste_profile(

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import Interval, StrOptions, validate_params
-from skcoldstart.datasets._blocks import ROWS
+from skcoldstart.datasets._blocks import GROUP_BY_GROUP, ROWS, parquet, require_columns
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._parquet import GROUP_BY_GROUP, parquet
+from skcoldstart.datasets._pairs import indicator, positions
 
 EMBEDDING_ROWS = 1 << 14
 
@@ -27,7 +26,6 @@ EMBEDDING_ROWS = 1 << 14
             StrOptions({"listens", "likes", "dislikes", "unlikes", "undislikes"})
         ],
         "min_ratio": [Interval(Real, 0, None, closed="left"), None],
-        "items": "no_validation",
     },
     prefer_skip_nested_validation=True,
 )
@@ -162,12 +160,7 @@ def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterato
 
         with pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
             wanted = columns + ["played_ratio_pct"] * (min_ratio is not None)
-            missing = set(wanted) - set(file.schema_arrow.names)
-            if missing:
-                raise ValueError(
-                    f"{path} has no column {', '.join(sorted(missing))}; it has "
-                    f"{', '.join(file.schema_arrow.names)}."
-                )
+            require_columns(path, file.schema_arrow.names, *wanted)
             for batch in file.iter_batches(ROWS, columns=wanted):
                 table = pa.Table.from_batches([batch])
                 if min_ratio is not None:
@@ -186,15 +179,10 @@ def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     items, artists = (
         table.column(name).to_numpy() for name in ("item_id", "artist_id")
     )
-    rows, known = _places(items, item_ids)
+    rows = positions(items, item_ids)
+    known = rows >= 0
     artist_ids, columns = np.unique(artists[known], return_inverse=True)
-    made = sp.csr_array(
-        sp.coo_array(
-            (np.ones(len(columns)), (rows[known], columns)),
-            (len(item_ids), len(artist_ids)),
-        )
-    )
-    made.data[:] = 1.0
+    made = indicator(rows[known], columns, (len(item_ids), len(artist_ids)))
     n_tracks = np.bincount(made.indices, minlength=len(artist_ids))
     groups = -1 - np.arange(len(item_ids))
     row = np.repeat(np.arange(len(item_ids)), np.diff(made.indptr))
@@ -204,21 +192,9 @@ def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     return {"artists": made, "artist_ids": artist_ids, "groups": groups}
 
 
-def _places(ids: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of ids among the wanted ones, and a mask of those found.
-
-    Shapes: `ids` (n_ids,), `wanted` (n_wanted,) -> (n_ids,), (n_ids,).
-    """
-    order = np.argsort(wanted, kind="stable")
-    at = np.searchsorted(wanted, ids, sorter=order)
-    places = order[np.minimum(at, len(order) - 1)]
-    return places, wanted[places] == ids
-
-
 @validate_params(
     {
         "folder": [str, os.PathLike],
-        "items": "no_validation",
         "normalized": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -316,8 +292,8 @@ def load_yambda_embeddings(
                 places = np.arange(filled, filled + len(found))
                 ids[places] = found
             else:
-                places, known = _places(found, wanted)
-                places, vectors = places[known], vectors[known]
+                places = positions(found, wanted)
+                places, vectors = places[places >= 0], vectors[places >= 0]
             X[places] = vectors
             is_known[places] = True
             filled += len(places)
@@ -343,12 +319,7 @@ def _embeddings(
 
     Shapes: -> (n_rows,), (n_rows, n_features).
     """
-    missing = {"item_id", column} - set(file.schema_arrow.names)
-    if missing:
-        raise ValueError(
-            f"{path} has no column {', '.join(sorted(missing))}; it has "
-            f"{', '.join(file.schema_arrow.names)}."
-        )
+    require_columns(path, file.schema_arrow.names, "item_id", column)
     for batch in file.iter_batches(EMBEDDING_ROWS, columns=["item_id", column]):
         batch = batch.filter(batch.column(column).is_valid())
         lists = batch.column(column)

@@ -17,10 +17,11 @@ from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, validate_params
 from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.datasets._frames import frame_of
-from skcoldstart.datasets.synthetic._annotations import draw_release_dates, draw_tags
 from skcoldstart.datasets.synthetic._listeners import (
     draw_plays,
     draw_popularity,
+    draw_release_dates,
+    draw_tags,
     draw_user_tastes,
 )
 from skcoldstart.datasets.synthetic._synthesis import (
@@ -29,9 +30,10 @@ from skcoldstart.datasets.synthetic._synthesis import (
     Voice,
     draw_score,
     draw_voice,
+    holds_song,
     play,
+    write_wav,
 )
-from skcoldstart.datasets.synthetic._wav import holds_song, write_wav
 
 N_STYLE, N_SCENE = 3, 4
 MUSIC_VERSION = 1  # increase it when the same seed no longer gives the same sound

@@ -1,9 +1,42 @@
-"""Short pieces of synthetic music: a score is drawn, then played by FM synthesis."""
+"""Short pieces of music: a score is drawn, played by FM synthesis, and written."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from skcoldstart._utils.paths import atomic_write
+
+
+def write_wav(path: str, waveform: np.ndarray, sr: int, fingerprint: str) -> None:
+    """Write 16-bit mono with a comment, completely or not at all.
+
+    Shapes: `waveform` (n_samples,).
+    """
+    from soundfile import SoundFile
+
+    samples = np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
+    with (
+        atomic_write(path, "wb+") as file,
+        SoundFile(file, "w", sr, 1, "PCM_16", format="WAV") as sound,
+    ):
+        sound.comment = fingerprint
+        sound.write(samples)
+
+
+def holds_song(path: str, n_samples: int, fingerprint: str) -> bool:
+    """Return whether `write_wav` wrote this file for this waveform."""
+    from soundfile import LibsndfileError, SoundFile
+
+    if not os.path.isfile(path):
+        return False
+    try:
+        with SoundFile(path) as sound:
+            return len(sound) == n_samples and sound.comment == fingerprint
+    except LibsndfileError:
+        return False
+
 
 RELEASE_S = 0.03
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -101,10 +134,7 @@ def draw_voice(
     artist_rng: np.random.Generator,
     song_rng: np.random.Generator,
 ) -> Voice:
-    """Vary a genre's voice by artist and by song.
-
-    Shapes: `style` (3,).
-    """
+    """Vary a genre's voice by artist and by song: `style` (3,)."""
     brightness, pace, weight = style
     octave, colour, sustain, tilt, hiss = artist_rng.normal(size=5)
     key = song_rng.integers(-4, 5)
@@ -202,10 +232,7 @@ def _together(parts: list[Events]) -> Events:
 def play(
     score: Score, voice: Voice, duration_s: float, sr: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Synthesize a score.
-
-    Shapes: -> (round(duration_s * sr),).
-    """
+    """Synthesize a score, (round(duration_s * sr),)."""
     out = np.zeros(max(1, round(duration_s * sr)), dtype=np.float32)
     for part in (score.melody, score.bass):
         pitches, which = np.unique(part.pitch, return_inverse=True)

@@ -155,7 +155,6 @@ class HeldOut:
 
 @plain_torch()
 def build_encoder(params: Any, content: Any, n_features: int, seed: int) -> nn.Module:
-    """Return a network with new weights."""
     device = resolve_device(params.device)
     with RandomStream(seed, device).opened():
         net = _network(params, n_features, content.moments())

@@ -80,7 +80,6 @@ class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-        """Return the gradients with respect to the vectors of users and items."""
         by_user, by_item = ctx.saved_tensors
         return grad * by_user, grad * by_item, None, None, None
 

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 from torch.autograd.function import once_differentiable
 
-from skcoldstart.neural._targets import TargetScale
+from skcoldstart.neural._checks import TargetScale
 
 GRAM_ROWS = 8192
 
@@ -57,7 +57,6 @@ class SquaredError(Objective):
     """Mean squared error of outputs in their own units: 1 for the mean target."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the mean over items and outputs."""
         return (outputs - targets).square().mean()
 
 
@@ -79,7 +78,6 @@ class GramError(Objective):
         self._root = self._put(root / np.sqrt(mean_error or 1.0))
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the mean over items."""
         return ((outputs - targets) @ self._root).square().sum(1).mean()
 
 
@@ -125,7 +123,6 @@ class WeightedPredictionError(_UsageObjective):
     def forward(
         self, outputs: torch.Tensor, targets: torch.Tensor, *usage: torch.Tensor
     ) -> torch.Tensor:
-        """Return the mean over items."""
         loss = weighted_prediction_error(
             self._factors(outputs), self._users, self._gram, *usage
         )
@@ -150,7 +147,6 @@ class _InBatch(_UsageObjective):
     def forward(
         self, outputs: torch.Tensor, targets: torch.Tensor, *usage: torch.Tensor
     ) -> torch.Tensor:
-        """Return the mean over plays."""
         users, places, rows = usage
         if not len(rows):
             return outputs.sum() * 0
@@ -247,7 +243,6 @@ class _WeightedPredictionError(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-        """Return the gradient with respect to the factors."""
         (gradient,) = ctx.saved_tensors
         return grad * gradient, None, None, None, None, None
 

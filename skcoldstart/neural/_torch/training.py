@@ -12,7 +12,7 @@ from skorch.utils import noop
 from torch.optim import lr_scheduler
 
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart.neural._targets import TargetScale
+from skcoldstart.neural._checks import TargetScale
 from skcoldstart.neural._torch.architectures import (
     ARCHITECTURES,
     SpectrogramNet,
@@ -66,7 +66,6 @@ class TrainingSet:
 
 @plain_torch()
 def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
-    """Return a net with new weights."""
     moments = np.zeros(data.n_features), np.ones(data.n_features)
     if params.standardize:
         moments = frame_moments(data.frames, data.train)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skcoldstart.datasets import load_taste_profile
-from skcoldstart.datasets.published import _triplets
+from skcoldstart.datasets.published import _taste_profile
 
 LINES = "u2\tSB\t3\nu1\tSA\t1\nu1\tSB\t2\n"
 
@@ -138,8 +138,8 @@ def test_matrix_is_that_of_a_plain_reading_for_any_names(
     path = tmp_path_factory.mktemp("triplets") / "t.txt"
     path.write_text(text, "utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_triplets, "CHUNK_BYTES", chunk)
-        patch.setattr(_triplets, "CHUNK_PAIRS", 7)
+        patch.setattr(_taste_profile, "CHUNK_BYTES", chunk)
+        patch.setattr(_taste_profile, "CHUNK_PAIRS", 7)
         taste = load_taste_profile(path)
     expected = plain_reading(text)
     assert counts_of(taste) == expected
@@ -224,7 +224,7 @@ def test_faulty_lines_are_named(write, text, message):
 
 
 def test_fault_behind_many_chunks_has_its_line(write, monkeypatch):
-    monkeypatch.setattr(_triplets, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(_taste_profile, "CHUNK_BYTES", 64)
     text = "".join(f"u{i // 7}\tS{i}\t1\n" for i in range(5000)) + "u\tS\tx\n"
     with pytest.raises(ValueError, match=r"line 5001: plays is 'x'"):
         load_taste_profile(write(text))

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skcoldstart import MFCCExtractor
 from skcoldstart.datasets import make_music_catalog, make_subset
 from skcoldstart.datasets.synthetic import _music
-from skcoldstart.datasets.synthetic._annotations import draw_release_dates, draw_tags
+from skcoldstart.datasets.synthetic._listeners import draw_release_dates, draw_tags
 from skcoldstart.metrics import mean_auc
 
 SMALL = {"n_songs": 12, "n_artists": 6, "n_genres": 4, "n_users": 30, "duration_s": 0.5}
