@@ -33,14 +33,8 @@ class Request(NamedTuple):
     max_duration: float | None
     salvage: bool
 
-    def n_wanted(self, rate: float, n_samples: int) -> int:
-        """Return the number of samples to decode."""
-        if self.max_duration is None:
-            return n_samples
-        return min(n_samples, int(self.max_duration * rate))
-
-    def check_header(self, rate: float, n_channels: int) -> None:
-        """Reject rates and numbers of channels outside the limits."""
+    def n_to_decode(self, rate: float, n_channels: int, n_samples: int) -> int:
+        """Return the number of samples to decode, within the limits."""
         if not _MIN_RATE <= rate <= _MAX_RATE:
             raise AudioReadError(
                 None,
@@ -52,9 +46,8 @@ class Request(NamedTuple):
                 None,
                 f"it has {n_channels} channels; expected 1 to {_MAX_CHANNELS}",
             )
-
-    def check_length(self, rate: float, n_channels: int, n_samples: int) -> None:
-        """Reject more samples than the limit, before or after resampling."""
+        if self.max_duration is not None:
+            n_samples = min(n_samples, int(self.max_duration * rate))
         n_resampled = math.ceil(n_samples * max(self.rates) / rate)
         if max(n_samples * n_channels, n_resampled) > _MAX_SAMPLES:
             hours = n_samples / rate / 3600
@@ -65,6 +58,7 @@ class Request(NamedTuple):
                 f"the limit of {_MAX_SAMPLES} in all; set max_duration to read only "
                 f"its beginning",
             )
+        return n_samples
 
 
 class _Scratch(threading.local):

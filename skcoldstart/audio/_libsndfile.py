@@ -37,9 +37,7 @@ def decode(path: Any, request: Request) -> Decoded:
     try:
         with soundfile.SoundFile(name) as file:
             rate, n_channels = file.samplerate, file.channels
-            n_wanted = request.n_wanted(rate, file.frames)
-            request.check_header(rate, n_channels)
-            request.check_length(rate, n_channels, n_wanted)
+            n_wanted = request.n_to_decode(rate, n_channels, file.frames)
             dtype = "int16" if _is_pcm16(file) else "float32"
             shape = (n_wanted, n_channels)
             if dtype == "float32" and n_channels == 1 and rate in request.rates:

@@ -81,8 +81,10 @@ class _Blocks:
     def add(self, frame: Any) -> bool:
         """Add the samples of a frame; return whether more are needed."""
         rate, n_channels = frame.sample_rate, frame.layout.nb_channels
+        n_wanted = self._request.n_to_decode(
+            rate, n_channels, self.n_samples + frame.samples
+        )
         if not self._blocks:
-            self._request.check_header(rate, n_channels)
             self.rate, self._n_channels = rate, n_channels
         elif (rate, n_channels) != (self.rate, self._n_channels):
             raise AudioReadError(
@@ -90,10 +92,8 @@ class _Blocks:
                 f"{self._n_channels} channels at {self.rate} Hz become {n_channels} at "
                 f"{rate} Hz",
             )
-        n_wanted = self._request.n_wanted(rate, self.n_samples + frame.samples)
         block = _samples(frame)[: n_wanted - self.n_samples]
         self._blocks.append(block)
-        self._request.check_length(rate, n_channels, n_wanted)
         is_enough = len(block) < frame.samples
         self.n_samples = n_wanted
         return not is_enough

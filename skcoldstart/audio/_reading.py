@@ -228,9 +228,7 @@ def _call(reader: Callable[[Any], Any], path: Any, request: Request) -> Decoded:
             "n_channels), with full scale at 1.0",
         )
     n_samples, n_channels = samples.shape
-    request.check_header(rate, n_channels)
-    n_wanted = request.n_wanted(rate, n_samples)
-    request.check_length(rate, n_channels, n_wanted)
+    n_wanted = request.n_to_decode(rate, n_channels, n_samples)
     with np.errstate(over="ignore"):
         single = np.array(samples[:n_wanted], np.float32, order="C")
     return Decoded(single, rate, None)

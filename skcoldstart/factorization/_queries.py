@@ -213,7 +213,9 @@ class FactorQueriesMixin:
         refused = None
         if shown is not None:
             refused = self.refusals(plays, shown, shown_confidence)
-        rows = self._rows(plays, self.user_factors_.dtype)  # type: ignore[attr-defined]
+        rows = self._weigh(  # type: ignore[attr-defined]
+            plays, self.user_factors_.dtype, self.user_factors_.shape[1]
+        )
         with worker_threads(self.n_jobs) as run:
             factors = fold_in_around(
                 *(rows, self.user_factors_, prior),

@@ -435,7 +435,9 @@ class WMF(
 
         `start` is emptied to release its memory.
         """
-        self._choose_reg(plays)
+        self.reg_ = self.reg
+        if isinstance(self.reg, str):
+            self.reg_ = float(np.clip(plays.nnz**0.75 / 18, 10.0, 100.0))
         by_item = self._weigh(plays, start[0].dtype, start[0].shape[1])
         by_user = by_item.transposed(plays.shape[1])
         history: list[float] = []
@@ -482,12 +484,6 @@ class WMF(
         V = draw_factors(shape[0], rank, self.dtype, self.random_state)
         return [V, np.zeros((shape[1], rank), self.dtype)]
 
-    def _choose_reg(self, plays: sp.csr_array | DaskPlays) -> None:
-        if isinstance(self.reg, str):
-            self.reg_ = float(np.clip(plays.nnz**0.75 / 18, 10.0, 100.0))
-        else:
-            self.reg_ = self.reg
-
     def _rank(self, shape: tuple[int, int]) -> int:
         return min(self.n_components, *shape)
 
@@ -521,25 +517,24 @@ class WMF(
 
     def _weigh(
         self, plays: sp.csr_array | DaskPlays, dtype: np.dtype, n_components: int
-    ) -> Rows | DaskRows:
+    ) -> Any:
         """Return weighted plays, local or in blocks, for factors of some width."""
-        if not isinstance(plays, DaskPlays):
-            return self._rows(plays, dtype)
-        n_dims, how = padded_width(n_components), self._confidence(dtype)
-        return DaskRows.take_over(plays, n_dims=n_dims, confidence=how, **self._regs())
-
-    def _rows(self, plays: sp.csr_array, dtype: np.dtype) -> Rows:
-        weights = confidence_weights(plays.data, **self._confidence(dtype))
+        how: dict[str, Any] = {
+            "confidence": self.confidence,
+            "alpha": self.alpha,
+            "epsilon": self.epsilon,
+            "dtype": dtype,
+        }
+        regs: dict[str, Any] = {
+            "reg": self.reg_ if isinstance(self.reg, str) else self.reg,
+            "reg_exponent": self.reg_exponent,
+        }
+        if isinstance(plays, DaskPlays):
+            n_dims = padded_width(n_components)
+            return DaskRows.take_over(plays, n_dims=n_dims, confidence=how, **regs)
+        weights = confidence_weights(plays.data, **how)
         table = sp.csr_array((weights, plays.indices, plays.indptr), shape=plays.shape)
-        return Rows.from_csr(table, **self._regs())
-
-    def _confidence(self, dtype: np.dtype) -> dict[str, Any]:
-        names = ("confidence", "alpha", "epsilon")
-        return {name: getattr(self, name) for name in names} | {"dtype": dtype}
-
-    def _regs(self) -> dict[str, float]:
-        reg = self.reg_ if isinstance(self.reg, str) else self.reg
-        return {"reg": reg, "reg_exponent": self.reg_exponent}
+        return Rows.from_csr(table, **regs)
 
     @contextmanager
     def _open_solver(
