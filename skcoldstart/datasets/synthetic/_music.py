@@ -5,7 +5,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -255,39 +255,28 @@ def make_music_catalog(
         date_seed,
     ) = np.random.SeedSequence(seed).spawn(6)
     rng = np.random.default_rng(layout_seed)
-    genre_of_artist = rng.permutation(np.arange(n_artists) % n_genres)
-    artist = rng.permutation(_songs_of_artists(n_songs, n_artists, rng))
-    genre = genre_of_artist[artist]
-    style = np.sqrt(0.8) * rng.standard_normal((n_artists, N_STYLE))[artist]
-    style += np.sqrt(0.2) * rng.standard_normal((n_songs, N_STYLE))
-    scene = rng.standard_normal((n_artists, N_SCENE))[artist]
-    popularity = draw_popularity(artist, rng)
-    names = _artist_names(n_artists, rng)[artist]
-
-    item_latent = TASTE_STRENGTH * np.hstack([
-        np.sqrt(0.75 * audible) * np.eye(n_genres)[genre],
-        np.sqrt(0.25 * audible / N_STYLE) * style,
-        np.sqrt((1.0 - audible) / N_SCENE) * scene,
-    ])
+    layout = _draw_layout(n_songs, n_artists, n_genres, audible, rng)
+    artist, popularity, item_latent = layout.artist, layout.popularity, layout.latent
+    names = layout.artist_names[artist]
     rng = np.random.default_rng(listener_seed)
     tastes = draw_user_tastes(n_users, n_genres, N_STYLE + N_SCENE, rng)
     with one_blas_thread():
         plays = draw_plays(
             item_latent, tastes.latent, popularity, n_songs_per_user, rng
         )
-    genre_names = [GENRES[g].name for g in genre]
-    tags = draw_tags(
-        genre_names, style, scene, popularity, np.random.default_rng(tag_seed)
-    )
+    genres = [GENRES[g] for g in layout.genre_of_artist[artist]]
+    genre_names = [genre.name for genre in genres]
+    rng = np.random.default_rng(tag_seed)
+    tags = draw_tags(genre_names, layout.style, layout.scene, popularity, rng)
 
     artist_seeds, song_seeds = artist_seed.spawn(n_artists), song_seed.spawn(n_songs)
     songs = [
-        _Song(GENRES[genre[i]], style[i], artist_seeds[artist[i]], song_seeds[i])
+        _Song(genres[i], layout.style[i], artist_seeds[artist[i]], song_seeds[i])
         for i in range(n_songs)
     ]
     titles = np.array([f"No. {i} {song.title}" for i, song in enumerate(songs, 1)])
     release_dates = draw_release_dates(
-        artist, genre_of_artist, n_genres, np.random.default_rng(date_seed)
+        artist, layout.genre_of_artist, n_genres, np.random.default_rng(date_seed)
     )
     width = max(4, len(str(n_songs)))
     item_ids = np.array([f"{i + 1:0{width}d}" for i in range(n_songs)])
@@ -331,6 +320,40 @@ def _check_sizes(n_songs: int, n_artists: int, n_genres: int) -> None:
                 f"{few}={n_few} is more than {many}={n_many}; every genre needs an "
                 f"artist and every artist a song. Decrease {few} or increase {many}."
             )
+
+
+class _Layout(NamedTuple):
+    """Which songs there are: their artists, genres, and what is heard and liked."""
+
+    artist: np.ndarray  # (n_songs,)
+    genre_of_artist: np.ndarray  # (n_artists,)
+    artist_names: np.ndarray  # (n_artists,)
+    style: np.ndarray  # (n_songs, N_STYLE), audible
+    scene: np.ndarray  # (n_songs, N_SCENE), not audible
+    popularity: np.ndarray  # (n_songs,)
+    latent: np.ndarray  # (n_songs, n_genres + N_STYLE + N_SCENE)
+
+
+def _draw_layout(
+    n_songs: int,
+    n_artists: int,
+    n_genres: int,
+    audible: float,
+    rng: np.random.Generator,
+) -> _Layout:
+    genre_of_artist = rng.permutation(np.arange(n_artists) % n_genres)
+    artist = rng.permutation(_songs_of_artists(n_songs, n_artists, rng))
+    style = np.sqrt(0.8) * rng.standard_normal((n_artists, N_STYLE))[artist]
+    style += np.sqrt(0.2) * rng.standard_normal((n_songs, N_STYLE))
+    scene = rng.standard_normal((n_artists, N_SCENE))[artist]
+    popularity = draw_popularity(artist, rng)
+    names = _artist_names(n_artists, rng)
+    latent = TASTE_STRENGTH * np.hstack([
+        np.sqrt(0.75 * audible) * np.eye(n_genres)[genre_of_artist[artist]],
+        np.sqrt(0.25 * audible / N_STYLE) * style,
+        np.sqrt((1.0 - audible) / N_SCENE) * scene,
+    ])
+    return _Layout(artist, genre_of_artist, names, style, scene, popularity, latent)
 
 
 def _songs_of_artists(
