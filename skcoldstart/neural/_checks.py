@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from numbers import Integral
 from types import ModuleType
 from typing import Any
@@ -17,17 +18,17 @@ from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked
 
 
-def import_training() -> ModuleType:
+def import_torch(module: str, needs: str = "CNNFactorRegressor") -> ModuleType:
+    """Return a module that imports torch, or say what needs it."""
     try:
-        from skcoldstart.neural._torch import training
+        return import_module(f"skcoldstart.neural._torch.{module}")
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("torch", "skorch"):
             raise
         raise ImportError(
-            f"CNNFactorRegressor needs torch and skorch, and {error.name} is not "
-            "installed. Install them with `pip install skcoldstart[neural]`."
+            f"{needs} needs torch and skorch, and {error.name} is not installed. "
+            "Install them with `pip install skcoldstart[neural]`."
         ) from error
-    return training
 
 
 def check_known_frames(network: Any, X: Any) -> RaggedArray | LazySequence:

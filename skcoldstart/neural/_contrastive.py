@@ -21,7 +21,12 @@ from skcoldstart._sequences.checks import check_frames
 from skcoldstart._utils.missing import name_missing_content, refuse_masked
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
 from skcoldstart.neural._bags import Bags
-from skcoldstart.neural._checks import check_known_frames, check_layer_sizes, hold_out
+from skcoldstart.neural._checks import (
+    check_known_frames,
+    check_layer_sizes,
+    hold_out,
+    import_torch,
+)
 from skcoldstart.neural._windows import count_frames
 
 # A fitted network keeps these, also after `set_params`.
@@ -378,9 +383,9 @@ class ContrastiveEncoder(
         """Set the attributes returned by `_plain_state`."""
         self.__dict__.update(state)
         if "net_" in state:
-            self.net_ = _import_contrastive().restore_encoder(
-                self._as_built(), self.n_features_in_, state["net_"]
-            )
+            self.net_ = import_torch(
+                "contrastive", "ContrastiveEncoder"
+            ).restore_encoder(self._as_built(), self.n_features_in_, state["net_"])
 
     def __getstate__(self) -> Any:
         """Move the network to the CPU: a reader of the pickle may have no GPU."""
@@ -412,16 +417,7 @@ class ContrastiveEncoder(
 
 
 def _import_contrastive() -> ModuleType:
-    try:
-        from skcoldstart.neural._torch import contrastive
-    except ImportError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "skorch"):
-            raise
-        raise ImportError(
-            f"ContrastiveEncoder needs torch and skorch, and {error.name} is not "
-            "installed. Install them with `pip install skcoldstart[neural]`."
-        ) from error
-    return contrastive
+    return import_torch("contrastive", "ContrastiveEncoder")
 
 
 def _only(by_user: sp.csr_array, items: np.ndarray) -> sp.csr_array:

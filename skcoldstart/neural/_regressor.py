@@ -19,7 +19,7 @@ from skcoldstart.neural._checks import (
     check_same_network,
     check_targets,
     hold_out,
-    import_training,
+    import_torch,
 )
 from skcoldstart.neural._user_factors import check_usage
 from skcoldstart.neural._windows import count_frames, prediction_starts
@@ -400,7 +400,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             without frames.
         """
         check_is_fitted(self)
-        training = import_training()
+        training = import_torch("training")
         frames = self._check_frames(X)
         outputs = training.predict_outputs(
             self.net_, frames, self.n_features_in_, self._window
@@ -422,7 +422,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> "CNNFactorRegressor":
         """Check everything, build a net if there is none, and train it."""
         known = hasattr(self, "net_")
-        training = import_training()
+        training = import_torch("training")
         frames = self._check_frames(X)
         check_layer_sizes("n_filters", self.n_filters)
         check_layer_sizes("hidden", self.hidden, allow_none=True)
@@ -512,7 +512,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _draws_of_dropout(self, X: Any, n_draws: int) -> np.ndarray | None:
         """Return predictions with dropout, (n_draws, n_items, n_outputs), if any."""
-        outputs = import_training().draw_outputs(
+        outputs = import_torch("training").draw_outputs(
             *(self.net_, self._check_frames(X), self.n_features_in_, self._window),
             n_draws=n_draws,
         )
@@ -546,7 +546,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
             self._scale = TargetScale(**state["_scale"])
             self.history_ = History(state["history_"])
-            self.net_ = import_training().restore_net(
+            self.net_ = import_torch("training").restore_net(
                 clone(self).set_params(**self._built_with),
                 self.n_features_in_,
                 len(self.target_mean_),

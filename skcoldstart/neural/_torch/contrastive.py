@@ -27,7 +27,7 @@ from skcoldstart.neural._torch.loading import (
     read_ahead,
 )
 from skcoldstart.neural._torch.net import RandomStream, plain_torch, resolve_device
-from skcoldstart.neural._torch.training import network_of
+from skcoldstart.neural._torch.training import network_of, with_weights
 from skcoldstart.neural._windows import WindowReader, frame_moments, training_starts
 
 PREDICTION_ROWS = 256  # always the same, because rounding depends on it
@@ -179,22 +179,13 @@ def restore_encoder(
     n_layers = len(params.hidden)
     if params.architecture is not None:
         n_layers += len(params.n_filters)
-    try:
-        if n_layers > len(weights):
-            raise TypeError(f"{n_layers} layers have {len(weights)} arrays of weights")
-        # No memory is taken by layers before there are weights for them.
-        with torch.device("meta"):
-            moments = (
-                (1.0, 1.0) if params.architecture is None else np.ones((2, n_features))
-            )
-            net = _network(params, n_features, moments)
-        tensors = {name: torch.tensor(array) for name, array in weights.items()}
-        net.load_state_dict(tensors, assign=True)
-    except (OverflowError, RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"The weights do not match the network of these parameters: {error}"
-        ) from error
-    return net.eval()
+
+    def build() -> nn.Module:
+        is_table = params.architecture is None
+        moments = (1.0, 1.0) if is_table else np.ones((2, n_features))
+        return _network(params, n_features, moments)
+
+    return with_weights(build, weights, n_layers).eval()
 
 
 def _network(params: Any, n_features: int, moments: Any) -> nn.Module:

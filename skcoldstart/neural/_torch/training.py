@@ -1,5 +1,6 @@
 """Train a net from checked data and parameters, and predict factors."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -85,20 +86,32 @@ def restore_net(
 ) -> FactorNet:
     """Return a net with the weights of another one with the same parameters."""
     n_layers = len(params.n_filters) + len(params.hidden)
+
+    def build() -> SpectrogramNet:
+        moments = torch.empty(2, n_features)
+        return SpectrogramNet(network_of(params), n_outputs, *moments)
+
+    module = with_weights(build, weights, n_layers)
+    return _as_skorch(params, module, resolve_device(params.device))
+
+
+def with_weights(
+    build: Callable[[], Any], weights: dict[str, np.ndarray], n_layers: int
+) -> Any:
+    """Return a network that takes over given weights of its layers."""
     try:
         if n_layers > len(weights):
             raise TypeError(f"{n_layers} layers have {len(weights)} arrays of weights")
         # No memory is taken by layers before there are weights for them.
         with torch.device("meta"):
-            moments = torch.empty(2, n_features)
-            module = SpectrogramNet(network_of(params), n_outputs, *moments)
+            module = build()
         tensors = {name: torch.tensor(array) for name, array in weights.items()}
         module.load_state_dict(tensors, assign=True)
     except (OverflowError, RuntimeError, TypeError) as error:
         raise ValueError(
             f"The weights do not match the network of these parameters: {error}"
         ) from error
-    return _as_skorch(params, module, resolve_device(params.device))
+    return module
 
 
 def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> FactorNet:
