@@ -155,6 +155,22 @@ def test_saved_model_predicts_the_same(world, rng, kind, tmp_path):
     assert_allclose(pickle.loads(pickle.dumps(model)).predict(new), model.predict(new))
 
 
+def test_shared_space_follows_tastes_that_cosines_of_content_hide(rng):
+    X = rng.normal(size=(500, 6))
+    one_sign = X[:, 0] * X[:, 1] > 0
+    wanted = rng.random(150) < 0.5
+    y = sp.csr_array(
+        rng.random((500, 150)) < np.where(one_sign[:, None] == wanted, 0.1, 0.01),
+        dtype=float,
+    )
+    parts = dict(make_recommender(random_state=0).recommenders)
+    by_content, by_taste = [
+        parts[name].fit(X[:400], y[:400]).score(X[400:], y[400:])
+        for name in ("neighbors", "shared")
+    ]
+    assert by_taste > 1.1 * by_content
+
+
 def test_thorough_adds_a_learnt_space(world):
     pytest.importorskip("torch")
     taste, y = world
