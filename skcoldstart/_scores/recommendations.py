@@ -367,7 +367,12 @@ def _frame(columns: dict[str, np.ndarray], as_frame: str) -> Any:
     # Names of other types, such as UUIDs, are written as text, and bytes of a file
     # name that are not UTF-8 as escapes.
     plain = {name: _plain(values) for name, values in columns.items()}
-    return library.DataFrame(plain) if as_frame == "polars" else library.table(plain)
+    texts = [name for name, values in columns.items() if values.dtype == object]
+    if as_frame == "polars":  # without a type, a column without rows would have none
+        types = dict.fromkeys(texts, library.String)
+        return library.DataFrame(plain, schema_overrides=types)
+    plain |= {name: library.array(plain[name], library.string()) for name in texts}
+    return library.table(plain)
 
 
 def _plain(values: np.ndarray) -> Any:

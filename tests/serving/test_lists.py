@@ -310,6 +310,21 @@ def test_what_is_no_recommender_is_named(model, catalog):
         recommend(model, catalog[2])
 
 
+def test_names_are_text_where_the_first_lists_are_empty(
+    model, catalog, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("skcoldstart._scores.recommendations._BLOCK_LISTS", 1)
+    exclude = np.zeros((10, 8))
+    exclude[:, 0] = 1
+    found = recommend(model, catalog[2], n=2, item_ids=IDS, exclude=exclude)
+    found.to_parquet(tmp_path / "lists.parquet")
+    table = pq.read_table(tmp_path / "lists.parquet")
+    assert table.num_rows == 14
+    nothing = recommend(model, catalog[2], n=2, item_ids=IDS, users=[])
+    assert nothing.to_frame("pyarrow").schema == table.schema
+    assert nothing.to_frame("polars").schema["item_id"] == pl.String
+
+
 def test_names_of_bytes_are_written_as_text(model, catalog, tmp_path):
     names = [name.encode() for name in IDS]
     found = recommend(model, catalog[2], n=2, item_ids=names)
