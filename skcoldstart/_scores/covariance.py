@@ -22,13 +22,16 @@ class FactorCovariance:
     Parameters
     ----------
     scale : array-like of shape (n_items,)
-        Variance of each item, in units of the covariance that all share. For a ridge:
-        its leverage plus 1, times a number that grows with its expected plays.
+        Variance of each item, in units of the covariance that all share; its leverage
+        plus 1.
     root : array-like of shape (k, r)
         Root of the shared covariance: it is ``root @ root.T``.
     reductions : RaggedArray of n_items, default=None
         Reductions by plays, item i of shape (n_rows_i, r): orthogonal rows with lengths
         below the square root of ``scale[i]``. ``None`` means no plays.
+    by_plays : array-like of shape (n_items,), default=None
+        Factor of the covariance of each item, which grows with its expected plays;
+        ``None`` means 1.
 
     Attributes
     ----------
@@ -37,9 +40,9 @@ class FactorCovariance:
 
     Notes
     -----
-    The covariance of item i is :math:`L (s_i I - R_i^T R_i) L^T` with its scale s, the
-    root L and its reductions R. This needs n_items + k r numbers for items without
-    plays, and k more for each play, instead of n_items k k.
+    The covariance of item i is :math:`g_i L (s_i I - R_i^T R_i) L^T` with its scale s,
+    the root L, its reductions R and its factor g by plays. This needs 2 n_items + k r
+    numbers for items without plays, and k more for each play, instead of n_items k k.
 
     Examples
     --------
@@ -52,11 +55,17 @@ class FactorCovariance:
     """
 
     def __init__(
-        self, scale: Any, root: Any, reductions: RaggedArray | None = None
+        self,
+        scale: Any,
+        root: Any,
+        reductions: RaggedArray | None = None,
+        by_plays: Any = None,
     ) -> None:
         self.scale = np.asarray(scale, np.float64)
         self.root = np.asarray(root, np.float64)
         self.reductions = reductions
+        ones = np.ones(len(self.scale))
+        self.by_plays = ones if by_plays is None else np.asarray(by_plays, np.float64)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -74,12 +83,14 @@ class FactorCovariance:
         """Return the matrix (k, k) of one item, or the covariances of some items."""
         if not isinstance(index, (int, np.integer)):
             reductions = None if self.reductions is None else self.reductions[index]
-            return FactorCovariance(self.scale[index], self.root, reductions)
+            return FactorCovariance(
+                self.scale[index], self.root, reductions, self.by_plays[index]
+            )
         shared = self.scale[index] * (self.root @ self.root.T)
-        if self.reductions is None:
-            return shared
-        learnt = self.reductions[index] @ self.root.T
-        return shared - learnt.T @ learnt
+        if self.reductions is not None:
+            learnt = self.reductions[index] @ self.root.T
+            shared -= learnt.T @ learnt
+        return self.by_plays[index] * shared
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -106,8 +117,9 @@ class FactorCovariance:
         """
         spread = np.asarray(user_factors, np.float64) @ self.root
         variances = np.outer(self.scale, np.einsum("ur,ur->u", spread, spread))
+        by_plays = self.by_plays[:, np.newaxis]
         if self.reductions is None or not len(self.reductions.values):
-            return variances
+            return np.multiply(variances, by_plays, out=variances)
         offsets = self.reductions.offsets
         played = np.flatnonzero(np.diff(offsets))
         rows_a_block = max(1, BLOCK_VALUES // max(1, len(spread)))
@@ -120,6 +132,7 @@ class FactorCovariance:
             learnt = self.reductions.values[start:stop] @ spread.T
             learnt *= learnt
             variances[items] -= np.add.reduceat(learnt, offsets[items] - start, axis=0)
+        variances *= by_plays
         return np.maximum(variances, 0.0, out=variances)
 
     def std(self, user_factors: Any) -> np.ndarray:
@@ -162,6 +175,7 @@ class FactorCovariance:
                 with np.errstate(invalid="ignore", divide="ignore"):
                     change = np.where(squares > 0, (root - np.sqrt(s)) / squares, 0.0)
                 drawn[i] += (change * (rows @ normal[i])) @ rows
+        drawn *= np.sqrt(self.by_plays)[:, np.newaxis]
         return drawn @ self.root.T
 
     def scaled(self, factor: float) -> "FactorCovariance":
@@ -177,7 +191,8 @@ class FactorCovariance:
         FactorCovariance
             Covariances times the square of the number.
         """
-        return FactorCovariance(self.scale, factor * self.root, self.reductions)
+        root = factor * self.root
+        return FactorCovariance(self.scale, root, self.reductions, self.by_plays)
 
     def padded(self, n_components: int) -> "FactorCovariance":
         """Return the covariances with components of variance 0 appended.
@@ -193,9 +208,8 @@ class FactorCovariance:
             Covariances of shape (n_items, n_components, n_components).
         """
         added = np.zeros((n_components - len(self.root), self.root.shape[1]))
-        return FactorCovariance(
-            self.scale, np.vstack([self.root, added]), self.reductions
-        )
+        root = np.vstack([self.root, added])
+        return FactorCovariance(self.scale, root, self.reductions, self.by_plays)
 
 
 def after_plays(
@@ -205,7 +219,8 @@ def after_plays(
 
     Shapes: `listeners`, an array (n_plays_i, k) for each item: factors of its players,
     times the square root of the precision of a play. The result is ``inv(inv(cov[i]) +
-    listeners[i].T @ listeners[i])``; `cov` is the covariance before any play.
+    listeners[i].T @ listeners[i])`` but for the factors by plays, which are kept; `cov`
+    is the covariance before any play.
     """
     rows = []
     n_components = cov.root.shape[1]
@@ -222,4 +237,5 @@ def after_plays(
         rows.append(
             s * np.sqrt(squares / (1 + s * squares))[:, np.newaxis] * directions
         )
-    return FactorCovariance(cov.scale, cov.root, RaggedArray.from_sequence(rows))
+    reductions = RaggedArray.from_sequence(rows)
+    return FactorCovariance(cov.scale, cov.root, reductions, cov.by_plays)

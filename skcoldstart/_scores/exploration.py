@@ -92,6 +92,8 @@ def explored_scores(
             f"Factors of shape {factors.shape} came with covariances of shape "
             f"{cov.shape}; expected (n_items, k) and (n_items, k, k)."
         )
+    # An item with more expected plays has larger errors, but not more to learn from.
+    cov = FactorCovariance(cov.scale, cov.root, cov.reductions)
     if user_factors is None:
         user_factors = recommender.user_factors_
     users = np.asarray(user_factors)

@@ -48,8 +48,9 @@ as_frame : {"pandas", "polars", "pyarrow"}, default=None
 explore : {"thompson", "ucb"}, default=None
     Rank uncertain items higher at times, to learn from their first plays:
     "thompson" draws the factors of each item from their posterior, once a call;
-    "ucb" adds `strength` standard deviations to each score. The scores returned are
-    those that were ranked. Requires a `ColdStartRecommender` whose
+    "ucb" adds `strength` standard deviations to each score, without the factors
+    ``by_plays`` of the covariances. The scores returned are those that were ranked.
+    Requires a `ColdStartRecommender` whose
     ``predict_factors(X, return_cov=True)`` works.
 
     .. versionadded:: 0.2

@@ -134,8 +134,8 @@ class PosteriorMixin(FactorScoresMixin):
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
-                scale *= _variance_by_plays(state["by_plays"], _log_plays(state, F))
-            cov = FactorCovariance(scale, state["root"])
+                by_plays = _variance_by_plays(state["by_plays"], _log_plays(state, F))
+            cov = FactorCovariance(scale, state["root"], by_plays=by_plays)
         far = ~np.isfinite(cov.scale)
         if far.any():
             raise ValueError(
@@ -348,18 +348,18 @@ def _kernel_covariance(
     everything = np.arange(len(w))
     found = _root_and_scale(residuals, spare, w, everything, state["folds"])
     dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"])
-    scales = [np.empty(0)]
+    scales, by_plays = [np.empty(0)], [np.empty(0)]
     F = _by_row(F)
     for start in range(0, F.shape[0], BLOCK_ROWS // 4):
         rows = F[start : start + BLOCK_ROWS // 4]
         own = np.diag(kernel_of(head, rows, rows))
         cross = root_w[:, np.newaxis] * kernel_of(head, known, rows)
-        by_plays = _variance_by_plays(found["by_plays"], cross.T @ dual)
+        by_plays.append(_variance_by_plays(found["by_plays"], cross.T @ dual))
         seen = scipy.linalg.solve_triangular(lower, cross, lower=True)
         seen *= seen
-        leverage = np.maximum(own - seen.sum(axis=0), 0.0) / alpha
-        scales.append((1.0 + leverage) * by_plays)
-    return FactorCovariance(np.concatenate(scales), found["root"])
+        scales.append(1.0 + np.maximum(own - seen.sum(axis=0), 0.0) / alpha)
+    factors = np.concatenate(by_plays)
+    return FactorCovariance(np.concatenate(scales), found["root"], by_plays=factors)
 
 
 def _root_and_scale(
