@@ -61,7 +61,7 @@ def check_play_counts(
         raise ValueError(
             f"{input_name} is None; pass play counts of shape (n_items, n_users)."
         )
-    if isinstance(y, Mapping):
+    if isinstance(y, Mapping) and not sp.issparse(y):  # a dok_array is both
         raise TypeError(
             f"{input_name} is a {type(y).__name__} with the fields "
             f"{', '.join(map(str, y))}; expected play counts of shape (n_items, "

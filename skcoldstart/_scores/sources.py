@@ -343,7 +343,7 @@ def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
             return (SparseScores if sparse else LowRankScores)(
                 item_factors, user_factors
             )
-    if not hasattr(recommender, "predict"):
+    if not hasattr(type(recommender), "predict"):
         raise TypeError(
             f"{type(recommender).__name__} has no predict; expected a fitted "
             "recommender, or a Pipeline or search that ends in one."
