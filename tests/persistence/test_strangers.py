@@ -355,6 +355,8 @@ def test_parameters_that_may_be_places_are_reviewed():
         # The name of a metric, or a known scorer.
         *("BlendRecommender.scoring", "ColdStartRecommenderCV.scoring"),
         "PopularityRecommender.on",
+        # The name of a codec, and a regular expression, as of TfidfVectorizer.
+        *("WordCounter.encoding", "WordCounter.token_pattern"),
     }
     found = {
         f"{name}.{parameter}"
