@@ -1,7 +1,8 @@
 """The first weeks of new items: what a list that explores gains and costs.
 
     python benchmarks/new_releases.py --data FOLDER [--sets citeulike-a music ...]
-        [--seeds 5] [--policies greedy shown ...] [--table TABLE.csv]
+        [--seeds 5] [--policies greedy shown ...] [--prior-strength 4]
+        [--table TABLE.csv]
 
 FOLDER is that of ``real_sets.py``. A fifth of the items is new (half of the synthetic
 songs, so that users cannot be shown most of them), and up to 1,000 of them
@@ -52,7 +53,7 @@ POLICIES = {
 }
 
 
-def replay(name, folder, seed, policies):
+def replay(name, folder, seed, policies, prior_strength=4.0):
     """Fit to four fifths of the items, and release the others."""
     data = music(seed) if name == "music" else SETS[name](folder, seed)
     rng = np.random.default_rng(seed)
@@ -63,6 +64,7 @@ def replay(name, folder, seed, policies):
     model = ColdStartRecommender(
         make_pipeline(*data.dense_steps(unit=False), Ridge(10.0)),
         WMF(64, random_state=seed),
+        prior_strength=prior_strength,
     ).fit(data.X[warm], data.plays[warm])
     released = rng.permutation(new)[:MOST_ITEMS]
     known = np.flatnonzero(np.bincount(data.plays[warm].indices))
@@ -115,6 +117,7 @@ def main():
         "--sets", nargs="+", default=["citeulike-a", "hetrec", "taste-song", "music"]
     )
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--prior-strength", type=float, default=4.0)
     parser.add_argument("--policies", nargs="+", choices=list(POLICIES))
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
@@ -128,7 +131,9 @@ def main():
         start = time.perf_counter()
         curves, most = [], []
         for seed in range(options.seeds):
-            curve, n_most = replay(name, options.data, seed, policies)
+            curve, n_most = replay(
+                *(name, options.data, seed, policies), options.prior_strength
+            )
             curves.append(curve)
             most.append(n_most)
             counts = last_round(curve).T.to_dict("list")
