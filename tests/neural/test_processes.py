@@ -51,6 +51,9 @@ TRAIN = """
         results[name] = model.history_, model.predict(X)
     with open(f"{folder}/result{rank}", "wb") as file:
         pickle.dump(results, file)
+    if size > 1:  # its threads must not be running when the process ends
+        distributed.barrier()
+        distributed.destroy_process_group()
 """
 
 
