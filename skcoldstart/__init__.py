@@ -7,7 +7,7 @@ played them, one column per user. Every public name below is imported on first u
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 _HOME = {
     "AudioEmbedding": "audio",
