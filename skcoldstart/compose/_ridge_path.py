@@ -77,10 +77,11 @@ class RidgePath:
                 own = 1 / len(Y) + new.squares @ (self._values * shrunk)
                 factors = _without(factors, Y, own)
             for weight in play_weights:
-                found: ScoreSource = LowRankScores(factors, users)
-                if weight:
-                    found = self._smoothed(found, new, shrunk, own, weight)
-                yield (alpha, weight), found
+                found = LowRankScores(factors, users)
+                scores: ScoreSource = (
+                    self._smoothed(found, new, shrunk, own, weight) if weight else found
+                )
+                yield (alpha, weight), scores
 
     def _smoothed(
         self,
@@ -93,14 +94,15 @@ class RidgePath:
         """Add predicted plays; a training item is predicted without itself."""
         if self._play_slopes is None:
             self._play_slopes = self._plays.T @ self._known
-        rest = 1.0 if own is None else np.maximum(1 - own, 1e-10)[:, np.newaxis]
-        items = weight * np.column_stack([new.C, np.ones(len(new.C))]) / rest
+        items = weight * np.column_stack([new.C, np.ones(len(new.C))])
         users = np.column_stack([self._play_slopes * shrunk, self._shares])
-        items = np.hstack([factors.item_factors, items])
         users = np.hstack([factors.user_factors, users])
-        if own is None:  # twice as fast, and precise enough to rank
+        if own is None:
+            items = np.hstack([factors.item_factors, items])
+            # Twice as fast in float32, and precise enough to rank.
             return LowRankScores(items.astype(np.float32), users.astype(np.float32))
-        total = LowRankScores(items, users)
+        rest = np.maximum(1 - own, 1e-10)[:, np.newaxis]
+        total = LowRankScores(np.hstack([factors.item_factors, items / rest]), users)
         learnt = sp.diags_array(-weight * own / rest[:, 0], format="csr")
         return SumScores([total, SparseScores(learnt, self._plays.T.tocsr())])
 
