@@ -1,12 +1,17 @@
 """How well new items are ranked on real sets, by every system in one table.
 
     python benchmarks/real_quality.py --data FOLDER [--sets citeulike-a taste-song]
-        [--systems "content profile" ...] [--seeds 5] [--results RESULTS]
+        [--systems "content profile" ...] [--peers] [--candidates 12]
+        [--seeds 5] [--results RESULTS]
 
 FOLDER holds citeulike-a, citeulike-t, hetrec2011-lastfm-2k, tasteprofile and msd; what
 is held out of each stands in ``real_sets.py``, the systems in ``real_systems.py``. A
 seed is another split, and another start of the models; citeulike-a has one official
 split, so that only the start differs there.
+
+``--peers`` measures the systems of other libraries, in ``real_peers.py``, instead. One
+whose package is not installed is named and left out. ``--candidates`` is the largest
+number of settings that a search tries.
 
 Metrics are means over the users who played a held-out item: those of them who also
 played a training item, or with ``--users all`` everybody, although all items tie for
@@ -29,8 +34,10 @@ from pathlib import Path
 
 import numpy as np
 import sklearn
+from real_peers import PEERS, missing_package, package_version
 from real_sets import SETS
-from real_systems import SYSTEMS
+from real_systems import N_CANDIDATES, SYSTEMS
+from sklearn.model_selection import RandomizedSearchCV
 
 import skcoldstart
 from skcoldstart import make_recommendation_scorer
@@ -45,13 +52,16 @@ METRICS = {
 }
 SCORED = ("recall@100", "ndcg@20", "map@500", "auc")
 REFERENCE = "content profile"
+ALL = SYSTEMS | PEERS
 
 
-def measure(set_name, system, folder, seed):
+def measure(set_name, system, folder, seed, n_candidates=N_CANDIDATES):
     """Fit one system to one split; return figures and values of users."""
     real_set = SETS[set_name](folder, seed)
-    made = SYSTEMS[system](real_set, seed)
+    made = ALL[system](real_set, seed)
     model, fit_params = made if isinstance(made, tuple) else (made, {})
+    if isinstance(model, RandomizedSearchCV):
+        model.set_params(n_iter=min(model.n_iter, n_candidates))
     X, y = real_set.X, real_set.plays
     start = time.perf_counter()
     model.fit(X[real_set.train], y[real_set.train], **fit_params)
@@ -61,7 +71,11 @@ def measure(set_name, system, folder, seed):
     seconds = {"fit_s": fitted - start, "score_s": time.perf_counter() - fitted}
     values["known"] = np.zeros(y.shape[1], dtype=bool)
     values["known"][real_set.known_users] = True
-    chosen = dict(getattr(model, "best_params_", {}))
+    chosen = {"package": package_version(system)} if package_version(system) else {}
+    if isinstance(model, RandomizedSearchCV):
+        chosen["candidates"] = model.n_iter
+        seconds["refit_s"] = model.refit_time_
+    chosen |= getattr(model, "best_params_", {})
     if hasattr(model, "weights_"):
         names = [name for name, _ in model.recommenders]
         chosen |= dict(zip(names, model.weights_, strict=True))
@@ -157,7 +171,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=ALL, default=list(SYSTEMS))
+    parser.add_argument("--peers", action="store_true", help="all of the other systems")
+    parser.add_argument("--candidates", type=int, default=N_CANDIDATES)
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 0")
     parser.add_argument("--users", choices=["known", "all"], default="known")
     parser.add_argument("--results", type=Path, default=Path("real_quality_results"))
@@ -168,15 +184,24 @@ def main():
         f"numpy {np.__version__}, {platform.machine()}, {os.cpu_count()} CPUs"
     )
     results = Results(args.results, args.users)
+    systems = []
+    for system in PEERS if args.peers else args.systems:
+        package = missing_package(system)
+        if package is None:
+            systems.append(system)
+        else:
+            print(f"{system} is left out: {package} is not installed")
     for set_name in args.sets:
         for seed in range(args.seeds):
-            for system in args.systems:
+            for system in systems:
                 cell = set_name, system, seed
                 if results.has(*cell) and not args.anew:
                     continue
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    notes, values = measure(set_name, system, args.data, seed)
+                    notes, values = measure(
+                        set_name, system, args.data, seed, args.candidates
+                    )
                 results.keep(*cell, notes=notes, values=values)
                 means = results.means(*cell).items()
                 shown = "  ".join(f"{name} {mean:.4f}" for name, mean in means)
@@ -185,7 +210,7 @@ def main():
                     f"({notes['fit_s']:.0f} + {notes['score_s']:.0f} s)",
                     flush=True,
                 )
-        report(set_name, args.systems, range(args.seeds), results)
+        report(set_name, systems, range(args.seeds), results)
 
 
 if __name__ == "__main__":
