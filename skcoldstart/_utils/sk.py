@@ -2,6 +2,7 @@
 
 import sys
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 from sklearn.base import _fit_context
@@ -24,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "COUNT",
     "HasMethods",
     "Interval",
     "Options",
@@ -40,7 +42,15 @@ __all__ = [
     "classes_inside_trees",
     "error_score_of_caller",
     "validate_params",
+    "validated",
 ]
+
+COUNT = [Interval(Integral, 1, None, closed="left")]
+
+
+def validated(**constraints: Any) -> Any:
+    """Check the parameters of a function by the constraints of scikit-learn."""
+    return validate_params(constraints, prefer_skip_nested_validation=True)
 
 
 def error_score_of_caller() -> Any:

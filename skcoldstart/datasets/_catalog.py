@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._scores.plays import check_play_counts, labelled
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._audio_files import (
@@ -131,6 +132,7 @@ def _number(text: str, path: Path, line: int) -> float:
     )
 
 
+@documented()
 def load_catalog(
     plays: Any = None,
     audio: str | os.PathLike[str] | None = None,
@@ -176,10 +178,7 @@ def load_catalog(
     metadata : str, PathLike or dataframe, default=None
         A table with a column for the song and any others, such as title and year.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         paths : list of n_items str, or None
             The audio files, in item order; absolute.
@@ -198,8 +197,7 @@ def load_catalog(
             `metadata` in item order; missing values for songs that are not listed. A
             frame of the same library as the input; for a file, a frame of pandas,
             polars or pyarrow, whichever is installed.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
@@ -213,8 +211,7 @@ def load_catalog(
     ImportError
         If a parquet file is given and pyarrow is not installed:
         ``pip install skcoldstart[parquet]``.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     Warns
     -----

@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._scores.plays import labelled
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import Interval, validated
 from skcoldstart._utils.threads import ThreadMap, worker_threads
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._blocks import Block, Columns
@@ -26,16 +27,14 @@ REASONS = (
 )
 
 
-@validate_params(
-    {
-        "user": [str],
-        "item": [str],
-        "count": [str, None],
-        "timestamp": [str, None],
-        "min_item_plays": [Interval(Real, 0, None, closed="left")],
-        "min_user_plays": [Interval(Real, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    user=[str],
+    item=[str],
+    count=[str, None],
+    timestamp=[str, None],
+    min_item_plays=[Interval(Real, 0, None, closed="left")],
+    min_user_plays=[Interval(Real, 0, None, closed="left")],
 )
 def plays_from_events(
     events: Any,
@@ -88,10 +87,7 @@ def plays_from_events(
         timestamps are datetimes, and in their unit if they are numbers. Age is measured
         from `until`, or from the last event.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_items, n_users)
             Play counts, float64. They carry `user_ids` and `item_ids`, which a model
@@ -108,8 +104,7 @@ def plays_from_events(
         n_dropped : dict
             Number of dropped events for each reason; an event counts for its first
             reason.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------

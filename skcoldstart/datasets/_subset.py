@@ -1,6 +1,5 @@
 """The most popular items and the most active users of a data set."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,13 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch, check_random_state
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import (
-    Interval,
+    COUNT,
     StrOptions,
     _num_samples,
     _safe_indexing,
-    validate_params,
+    validated,
 )
 
 ITEM_FIELDS = frozenset(
@@ -35,14 +35,12 @@ NAMES = frozenset(
 )
 
 
-@validate_params(
-    {
-        "n_items": [Interval(Integral, 1, None, closed="left"), None],
-        "n_users": [Interval(Integral, 1, None, closed="left"), None],
-        "users": [StrOptions({"active", "random"})],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    n_items=[*COUNT, None],
+    n_users=[*COUNT, None],
+    users=[StrOptions({"active", "random"})],
+    random_state=["random_state"],
 )
 def make_subset(
     plays: Any,
@@ -78,8 +76,7 @@ def make_subset(
             Play counts, in the original order.
         item_idx, user_idx : ndarray of shape (n_kept_items,) and (n_kept_users,)
             Kept rows and columns of the original, in increasing order.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------

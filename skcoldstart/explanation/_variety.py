@@ -1,6 +1,6 @@
 """Diversity of lists, and exposure of items."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from skcoldstart._scores.recommendations import Recommendations, masked_lists
 from skcoldstart._scores.top_n import unit_rows
 from skcoldstart._utils.missing import refuse_masked, refuse_missing
-from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, validate_params
+from skcoldstart._utils.sk import COUNT, HasMethods, Interval, StrOptions, validated
 from skcoldstart._utils.table import table_of
 
 __all__ = ["diversify", "exposure_report"]
@@ -17,18 +17,15 @@ __all__ = ["diversify", "exposure_report"]
 _BLOCK_LISTS = 256
 
 
-@validate_params(
-    {
-        "items": ["array-like", HasMethods(["to_frame"])],
-        "scores": ["array-like"],
-        "vectors": ["array-like"],
-        "method": [StrOptions({"mmr", "dpp"})],
-        "trade_off": [Interval(Real, 0, 1, closed="both")],
-        "n": [Interval(Integral, 1, None, closed="left"), None],
-        "max_per_group": [Interval(Integral, 1, None, closed="left"), None],
-        "groups": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    items=["array-like", HasMethods(["to_frame"])],
+    scores=["array-like"],
+    vectors=["array-like"],
+    method=[StrOptions({"mmr", "dpp"})],
+    trade_off=[Interval(Real, 0, 1, closed="both")],
+    n=[*COUNT, None],
+    max_per_group=[*COUNT, None],
+    groups=["array-like", None],
 )
 def diversify(
     items: Any,
@@ -217,16 +214,13 @@ def _scaled(values: np.ndarray, there: np.ndarray) -> np.ndarray:
     return np.where(there, np.where(width > 0, scaled, 1.0), 0.0)
 
 
-@validate_params(
-    {
-        "recommendations": ["array-like", HasMethods(["to_frame"])],
-        "n_items": [Interval(Integral, 1, None, closed="left")],
-        "new_items": ["array-like", None],
-        "groups": ["array-like", None],
-        "popularity": ["array-like", None],
-        "n_strata": [Interval(Integral, 1, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    recommendations=["array-like", HasMethods(["to_frame"])],
+    n_items=COUNT,
+    new_items=["array-like", None],
+    groups=["array-like", None],
+    popularity=["array-like", None],
+    n_strata=COUNT,
 )
 def exposure_report(
     recommendations: Any,

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart.inspection._style import GREY, PALETTE, Lettering, axes_for
 
 
+@documented()
 class ExplanationDisplay:
     """Draw the contributions to the score of an item for a user.
 
@@ -22,10 +24,7 @@ class ExplanationDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Where the bars are drawn, after `plot`.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
+    <axes and figure>
     bars_ : matplotlib BarContainer
         One bar for each contribution, the first on top.
 
@@ -66,10 +65,7 @@ class ExplanationDisplay:
             Other arguments of `skcoldstart.explain`: ``n``, ``X_train``, ``item_ids``,
             ``by``.
 
-        Returns
-        -------
-        ExplanationDisplay
-            Not yet drawn.
+        <undrawn>
         """
         from skcoldstart import explain
 
@@ -86,13 +82,9 @@ class ExplanationDisplay:
             Row of the item; ``None`` means the first of the table.
         user : label, default=None
             User; ``None`` means the first of the table.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` creates a figure.
+        <ax>
 
-        Returns
-        -------
-        ExplanationDisplay
-            This display, with ``ax_``, ``figure_`` and ``bars_``.
+        <drawn>
 
         Raises
         ------

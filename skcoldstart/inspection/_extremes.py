@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._scores.top_n import check_indices, usage_coordinates
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, factors_of, item_names
 from skcoldstart.inspection._style import PALETTE, Lettering
@@ -12,6 +13,7 @@ from skcoldstart.inspection._style import PALETTE, Lettering
 NAME_CHARACTERS = 26
 
 
+@documented()
 class FactorExtremesDisplay:
     """Show the items or artists at the two ends of each factor.
 
@@ -122,10 +124,7 @@ class FactorExtremesDisplay:
         basis : {"usage", "factors"}, default="usage"
             As in `from_factors`.
 
-        Returns
-        -------
-        FactorExtremesDisplay
-            Not yet drawn.
+        <undrawn>
 
         Raises
         ------
@@ -255,10 +254,7 @@ class FactorExtremesDisplay:
         ax : matplotlib Axes or array-like of n_factors Axes, default=None
             Axes to draw on, one per factor; ``None`` creates a figure.
 
-        Returns
-        -------
-        FactorExtremesDisplay
-            This display, with ``ax_`` and ``figure_``.
+        <drawn>
 
         Raises
         ------

@@ -8,9 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
+from skcoldstart._utils.docstrings import documented
 from skcoldstart.inspection._style import PALETTE, axes_for
 
 
+@documented()
 class LossCurveDisplay:
     """Draw the losses that an estimator recorded while it was fitted.
 
@@ -30,10 +32,7 @@ class LossCurveDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes of the curves, after `plot`.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
+    <axes and figure>
     lines_ : list of matplotlib Line2D
         One for each curve.
 
@@ -72,10 +71,7 @@ class LossCurveDisplay:
             `skcoldstart.ColdStartRecommender` it is the regressor's record or, where
             that has none, the factorizer's; pass ``model.factorizer_`` for the latter.
 
-        Returns
-        -------
-        LossCurveDisplay
-            Not yet drawn.
+        <undrawn>
 
         Raises
         ------
@@ -117,10 +113,7 @@ class LossCurveDisplay:
         names : sequence of str, default=None
             Values to show; ``None`` means those whose names end in ``loss``.
 
-        Returns
-        -------
-        LossCurveDisplay
-            Not yet drawn.
+        <undrawn>
 
         Raises
         ------
@@ -161,16 +154,12 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` creates a figure.
+        <ax>
         log : bool or "auto", default="auto"
             Whether losses have a logarithmic scale. "auto" uses one if all are positive
             and the largest is more than ten times the smallest.
 
-        Returns
-        -------
-        LossCurveDisplay
-            This display, with ``ax_``, ``figure_`` and ``lines_``.
+        <drawn>
         """
         from matplotlib.ticker import MaxNLocator
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
 from skcoldstart.compose import score_over_time
 from skcoldstart.inspection._spectrogram import SpectrogramDisplay
@@ -14,6 +15,7 @@ SMOOTH_S = 1.0  # of the curve that is drawn
 MOST_COLUMNS = 1500  # of a waveform
 
 
+@documented()
 class MomentsDisplay:
     """Show which seconds of a song contribute to its score for some users.
 
@@ -92,10 +94,7 @@ class MomentsDisplay:
         users : array-like
             Indices of users, their names, or a mask; at least one.
 
-        Returns
-        -------
-        MomentsDisplay
-            Not yet drawn.
+        <undrawn>
 
         Raises
         ------
@@ -190,10 +189,7 @@ class MomentsDisplay:
         length : float, default=5.0
             Length of each; see `moments`.
 
-        Returns
-        -------
-        MomentsDisplay
-            This display, with ``axes_`` and ``figure_``.
+        <drawn>
 
         Raises
         ------

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart.inspection._style import draw_curve, label_ends
 
 
+@documented()
 class NewReleaseDisplay:
     """Draw the results of policies for new items, round by round.
 
@@ -77,10 +79,7 @@ class NewReleaseDisplay:
             ``policies``, ``n_rounds``, ``n_shown``, ``enough``, ``users``,
             ``random_state``.
 
-        Returns
-        -------
-        NewReleaseDisplay
-            Not yet drawn.
+        <undrawn>
         """
         from skcoldstart.model_selection import release_curve
 
@@ -94,10 +93,7 @@ class NewReleaseDisplay:
         axes : sequence of two matplotlib Axes, default=None
             Axes for hits and items; ``None`` creates a figure.
 
-        Returns
-        -------
-        NewReleaseDisplay
-            This display, with ``axes_``, ``figure_`` and ``lines_``.
+        <drawn>
 
         Raises
         ------

@@ -9,12 +9,14 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart.inspection._style import axes_for
 
 TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
 
 
+@documented()
 class SpectrogramDisplay:
     """Draw the frames of one item: time to the right, frequency upwards.
 
@@ -40,10 +42,7 @@ class SpectrogramDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes of the item, after `plot`.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
+    <axes and figure>
     image_ : matplotlib AxesImage
         The frames.
 
@@ -157,18 +156,14 @@ class SpectrogramDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` creates a figure.
+        <ax>
         cmap : str, default=None
             Colour map; ``None`` means "magma", or "RdBu_r" around 0 if there are
             `blocks`. Both are suitable for colour-blind readers.
         colorbar : bool, default=True
             Whether to draw the scale of colours.
 
-        Returns
-        -------
-        SpectrogramDisplay
-            This display, with ``ax_``, ``figure_`` and ``image_``.
+        <drawn>
 
         Raises
         ------

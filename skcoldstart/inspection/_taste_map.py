@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._scores.top_n import check_indices, unit_rows, usage_coordinates
+from skcoldstart._utils.docstrings import COMMON, documented
 from skcoldstart.inspection._drawing import (
     choose_centres,
     closeup_places,
@@ -27,7 +28,23 @@ from skcoldstart.inspection._factors import (
 from skcoldstart.inspection._page import write_page
 from skcoldstart.inspection._style import readable, style_labels
 
+TEXTS = COMMON | {
+    "placing": """\
+names : array-like of shape (n_items,), default=None
+    Name of each item; ``None`` numbers them.
+labels : array-like of shape (n_items,), default=None
+    Genre, tag or other label, for colours.
+perplexity : float, default=30.0
+    Approximate number of neighbours of each item; at most a third of the items.
+random_state : int, RandomState instance or None, default=None
+    Seed of the embedding.
+n_jobs : int, default=None
+    Number of parallel jobs of the neighbour search, as in scikit-learn.
+"""
+}
 
+
+@documented(TEXTS)
 class TasteMapDisplay:
     """Draw a map of items by their predicted listeners.
 
@@ -49,10 +66,7 @@ class TasteMapDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The map, after `plot`.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
+    <axes and figure>
     closeups_ : list of matplotlib Axes
         The close-ups, in the order of their letters.
 
@@ -118,21 +132,9 @@ class TasteMapDisplay:
         X : sequence of n_items items, default=None
             Content to predict the factors from, of items with or without plays;
             ``None`` uses the factors of training items from their plays.
-        names : array-like of shape (n_items,), default=None
-            Name of each item; ``None`` numbers them.
-        labels : array-like of shape (n_items,), default=None
-            Genre, tag or other label, for colours.
-        perplexity : float, default=30.0
-            Approximate number of neighbours of each item; at most a third of the items.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the embedding.
-        n_jobs : int, default=None
-            Number of parallel jobs of the neighbour search, as in scikit-learn.
+        <placing>
 
-        Returns
-        -------
-        TasteMapDisplay
-            Not yet drawn.
+        <undrawn>
 
         Raises
         ------
@@ -172,21 +174,9 @@ class TasteMapDisplay:
             Fitted or predicted.
         user_factors : array-like of shape (n_users, k)
             Fitted.
-        names : array-like of shape (n_items,), default=None
-            Name of each item; ``None`` numbers them.
-        labels : array-like of shape (n_items,), default=None
-            Genre, tag or other label, for colours.
-        perplexity : float, default=30.0
-            Approximate number of neighbours of each item; at most a third of the items.
-        random_state : int, RandomState instance or None, default=None
-            Seed of the embedding.
-        n_jobs : int, default=None
-            Number of parallel jobs of the neighbour search, as in scikit-learn.
+        <placing>
 
-        Returns
-        -------
-        TasteMapDisplay
-            Not yet drawn.
+        <undrawn>
 
         Raises
         ------
@@ -241,10 +231,7 @@ class TasteMapDisplay:
         legend : bool, default=True
             Whether to draw a legend, if there are labels.
 
-        Returns
-        -------
-        TasteMapDisplay
-            This display, with ``ax_``, ``figure_`` and ``closeups_``.
+        <drawn>
 
         Raises
         ------

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart.inspection._style import PALETTE, axes_for
 
 
+@documented()
 class TradeOffDisplay:
     """Draw accuracy against exposure, with a point for each setting of a parameter.
 
@@ -33,10 +35,7 @@ class TradeOffDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes of the points, after `plot`.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
+    <axes and figure>
     points_ : matplotlib PathCollection
         The points.
     frontier_ : ndarray of int of shape (n_frontier,)
@@ -96,10 +95,7 @@ class TradeOffDisplay:
         **options : dict
             ``name`` and ``metrics``.
 
-        Returns
-        -------
-        TradeOffDisplay
-            Not yet drawn.
+        <undrawn>
         """
         values = []
         for report in reports:
@@ -163,10 +159,7 @@ class TradeOffDisplay:
         **fit_params : dict
             Parameters of `fit`, such as ``groups``.
 
-        Returns
-        -------
-        TradeOffDisplay
-            Not yet drawn.
+        <undrawn>
         """
         from sklearn.base import clone
 
@@ -212,13 +205,9 @@ class TradeOffDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` creates a figure.
+        <ax>
 
-        Returns
-        -------
-        TradeOffDisplay
-            This display, with ``ax_``, ``figure_``, ``points_`` and ``frontier_``.
+        <drawn>
 
         Raises
         ------

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart.inspection._style import axes_for, draw_curve, label_ends
 
 
+@documented()
 class WarmupDisplay:
     """Draw the ranking quality of new items as their first plays are revealed.
 
@@ -26,10 +28,7 @@ class WarmupDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes of the curves, after `plot`.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
+    <axes and figure>
     lines_ : list of matplotlib Line2D
         One for each system.
 
@@ -71,10 +70,8 @@ class WarmupDisplay:
         estimator : estimator
             A recommender, or a Pipeline that ends in one. It is fitted once for each
             split.
-        X : sequence of n_items items
-            Content.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
+        <items>
+        <plays>
         n_plays : sequence of int, default=(0, 1, 2, 5, 10)
             Numbers of users revealed for each held-out item.
         metric : str, default="ndcg@20"
@@ -102,13 +99,9 @@ class WarmupDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` creates a figure.
+        <ax>
 
-        Returns
-        -------
-        WarmupDisplay
-            This display, with ``ax_``, ``figure_`` and ``lines_``.
+        <drawn>
 
         Raises
         ------

@@ -1,18 +1,17 @@
 """Metrics of the first k ranks: a factory, and a docstring for each metric."""
 
-from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
 
 from skcoldstart._utils.docstrings import documented, filled
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.metrics._formulas import Metric, evaluate, evaluate_each
 from skcoldstart.metrics._ranks import INPUT, TEXT, read_inputs
 
 _AT_K = {
     **INPUT,
-    "k": [Interval(Integral, 1, None, closed="left"), None],
+    "k": [*COUNT, None],
     "per_user": ["boolean"],
 }
 
@@ -84,7 +83,7 @@ def _metric_at_k(
 
     function.__name__ = function.__qualname__ = function_name
     function.__doc__ = filled(text, TEXT)
-    return validate_params(_AT_K, prefer_skip_nested_validation=True)(function)
+    return validated(**_AT_K)(function)
 
 
 mean_average_precision_at_k = _metric_at_k(
@@ -287,10 +286,7 @@ mrr = _metric_at_k(
 
 
 @documented(TEXT)
-@validate_params(
-    {**_AT_K, "capped": ["boolean"]},
-    prefer_skip_nested_validation=True,
-)
+@validated(**_AT_K, capped=["boolean"])
 def recall(
     y_true: Any,
     y_score: Any,

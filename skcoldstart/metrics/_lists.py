@@ -1,6 +1,5 @@
 """Metrics that describe recommended lists: coverage, novelty, popularity."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -8,17 +7,13 @@ import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.top_n import check_users
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
-from skcoldstart._utils.sk import HasMethods, Interval, validate_params
+from skcoldstart._utils.sk import COUNT, HasMethods, validated
 
 
-@validate_params(
-    {
-        "recommendations": ["array-like", HasMethods(["to_frame"])],
-        "n_items": [Interval(Integral, 1, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
-)
+@documented()
+@validated(recommendations=["array-like", HasMethods(["to_frame"])], n_items=COUNT)
 def coverage(recommendations: Any, *, n_items: int) -> float:
     r"""Compute the fraction of items that are recommended to at least one user.
 
@@ -26,9 +21,7 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
 
     Parameters
     ----------
-    recommendations : Recommendations or array-like of int of shape (n_users, n)
-        Item indices as returned by ``recommend``, or its result. Masked entries and -1
-        are not recommendations.
+    <lists>
     n_items : int
         Number of items that could be recommended.
 
@@ -63,12 +56,10 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
     return len(np.unique(items[items >= 0])) / n_items
 
 
-@validate_params(
-    {
-        "recommendations": ["array-like", HasMethods(["to_frame"])],
-        "y": ["array-like", "sparse matrix"],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    recommendations=["array-like", HasMethods(["to_frame"])],
+    y=["array-like", "sparse matrix"],
 )
 def novelty(recommendations: Any, y: Any) -> float:
     r"""Compute the mean self-information of recommended items, in bits.
@@ -77,9 +68,7 @@ def novelty(recommendations: Any, y: Any) -> float:
 
     Parameters
     ----------
-    recommendations : Recommendations or array-like of int of shape (n_users, n)
-        Item indices as returned by ``recommend``, or its result. Masked entries and -1
-        are not recommendations.
+    <lists>
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts that define the popularity of items. For new items: their plays
         since the recommendation.
@@ -122,13 +111,10 @@ def novelty(recommendations: Any, y: Any) -> float:
     return mean_information(items, _popularity(plays), plays.shape[1])
 
 
-@validate_params(
-    {
-        "recommendations": ["array-like", HasMethods(["to_frame"])],
-        "y": ["array-like", "sparse matrix"],
-        "users": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    recommendations=["array-like", HasMethods(["to_frame"])],
+    y=["array-like", "sparse matrix"],
+    users=["array-like", None],
 )
 def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float:
     r"""Compute how much more popular recommended items are than played items.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.docstrings import documented
-from skcoldstart._utils.sk import validate_params
+from skcoldstart._utils.sk import validated
 from skcoldstart.metrics._at_k import mean_of
 from skcoldstart.metrics._formulas import (
     Metric,
@@ -18,10 +18,7 @@ from skcoldstart.metrics._ranks import AVERAGE, INPUT, TEXT, read_inputs
 
 
 @documented(TEXT)
-@validate_params(
-    {**INPUT, "average": AVERAGE, "per_user": ["boolean"]},
-    prefer_skip_nested_validation=True,
-)
+@validated(**INPUT, average=AVERAGE, per_user=["boolean"])
 def mean_auc(
     y_true: Any,
     y_score: Any,
@@ -43,8 +40,7 @@ def mean_auc(
         user and item, so scores of different users are compared, and users without
         positives contribute negatives. Scores are read twice, with a binary search per
         score.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Nonzero pairs are not candidates.
+    <excluded>
     per_user : bool, default=False
         Whether to return one value per user instead of the mean.
     n_jobs : int, default=None
@@ -107,15 +103,7 @@ def mean_auc(
 
 
 @documented(TEXT)
-@validate_params(
-    {
-        **INPUT,
-        "metrics": [str, "array-like"],
-        "average": AVERAGE,
-        "per_user": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validated(**INPUT, metrics=[str, "array-like"], average=AVERAGE, per_user=["boolean"])
 def ranking_report(
     y_true: Any,
     y_score: Any,
@@ -137,8 +125,7 @@ def ranking_report(
         Names as in `skcoldstart.make_recommendation_scorer`.
     average : {"user", "pooled"}, default="user"
         Average of the AUC, as in `mean_auc`.
-    exclude : {array-like, sparse} of shape (n_items, n_users), default=None
-        Nonzero pairs are not candidates.
+    <excluded>
     per_user : bool, default=False
         Whether to return the values of each user instead of the means, for
         `bootstrap_interval` and `compare_paired`.

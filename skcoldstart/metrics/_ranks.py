@@ -14,6 +14,7 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import DenseScores, ScoreSource
 from skcoldstart._scores.user_names import check_same_users
+from skcoldstart._utils.docstrings import COMMON
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import HasMethods, StrOptions
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
@@ -279,7 +280,7 @@ INPUT: dict[str, list] = {
 }
 AVERAGE = [StrOptions({"user", "pooled"})]
 # Documentation of parameters shared by metrics.
-TEXT = {
+TEXT = COMMON | {
     "inputs": """\
 y_true : {array-like, sparse} of shape (n_items, n_users)
     Play counts; a positive is a played item, count > 0.

@@ -14,10 +14,11 @@ from skcoldstart._scores.sources import ScoreSource, open_recommender, score_sou
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import check_user_names, users_by_name
 from skcoldstart._utils.sk import (
+    COUNT,
     Interval,
     StrOptions,
     error_score_of_caller,
-    validate_params,
+    validated,
 )
 from skcoldstart._utils.warning import warn
 from skcoldstart.metrics._formulas import (
@@ -169,15 +170,12 @@ class _RecommendationScorer:
         return f"make_recommendation_scorer({self.metrics!r}{changed})"
 
 
-@validate_params(
-    {
-        "metrics": [str, "array-like", dict],
-        "average": [StrOptions({"user", "pooled"})],
-        "users": [Interval(Integral, 1, None, closed="left"), "array-like", None],
-        "chunk_size": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": [Interval(Integral, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    metrics=[str, "array-like", dict],
+    average=[StrOptions({"user", "pooled"})],
+    users=[*COUNT, "array-like", None],
+    chunk_size=[*COUNT, None],
+    random_state=[Interval(Integral, 0, None, closed="left")],
 )
 def make_recommendation_scorer(
     metrics: str | Sequence[str] | Mapping[str, str] = ("map@500", "auc"),

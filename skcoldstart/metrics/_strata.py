@@ -1,7 +1,7 @@
 """Metrics by popularity of items, activity of users, and for cold and warm items."""
 
 from collections.abc import Iterator
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import COUNT, Interval, validated
 from skcoldstart._utils.table import table_of
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
 from skcoldstart.metrics._ranks import INPUT, TEXT, RankingTask, read_inputs
@@ -18,19 +18,16 @@ from skcoldstart.metrics._uncertainty import bootstrap_interval
 
 
 @documented(TEXT)
-@validate_params(
-    {
-        **INPUT,
-        "metrics": [str, "array-like"],
-        "item_popularity": ["array-like", None],
-        "user_activity": ["array-like", None],
-        "warm_items": ["array-like", None],
-        "n_strata": [Interval(Integral, 1, None, closed="left")],
-        "confidence": [Interval(Real, 0, 1, closed="neither")],
-        "n_resamples": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    **INPUT,
+    metrics=[str, "array-like"],
+    item_popularity=["array-like", None],
+    user_activity=["array-like", None],
+    warm_items=["array-like", None],
+    n_strata=COUNT,
+    confidence=[Interval(Real, 0, 1, closed="neither")],
+    n_resamples=COUNT,
+    random_state=["random_state"],
 )
 def stratified_report(
     y_true: Any,
@@ -54,9 +51,7 @@ def stratified_report(
     Parameters
     ----------
     <inputs>
-    metrics : str or sequence of str, default=("map@500", "auc")
-        Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
-        value per user.
+    <metrics>
     item_popularity : array-like of shape (n_items,), default=None
         Values that divide items into strata, >= 0. ``None`` means the number of users
         of each item in `y_true`.
@@ -71,12 +66,8 @@ def stratified_report(
         stratum of zero. Fewer if values repeat.
     exclude : {array-like, sparse} of shape (n_items, n_users), default=None
         Nonzero pairs are not candidates: the training plays of warm items.
-    confidence : float, default=0.95
-        Confidence of the intervals, between 0 and 1.
-    n_resamples : int, default=1000
-        Number of bootstrap samples of users for each interval.
-    random_state : int, RandomState instance or None, default=0
-        Seed of these draws.
+    <interval>
+    <draws>
     n_jobs : int, default=None
         Number of threads; ``None`` means all.
 

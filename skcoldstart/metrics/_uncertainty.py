@@ -1,17 +1,18 @@
 """Uncertainty of a mean over users, and of the difference of two means."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import COUNT, Interval, validated
 
 _OPTIONS: dict[str, list] = {
     "confidence": [Interval(Real, 0, 1, closed="neither")],
-    "n_resamples": [Interval(Integral, 1, None, closed="left")],
+    "n_resamples": COUNT,
     "random_state": ["random_state"],
 }
 # Number of draws in memory at a time.
@@ -39,9 +40,8 @@ class PairedComparison(NamedTuple):
     n_equal: int
 
 
-@validate_params(
-    {"values": ["array-like"], **_OPTIONS}, prefer_skip_nested_validation=True
-)
+@documented()
+@validated(values=["array-like"], **_OPTIONS)
 def bootstrap_interval(
     values: Any,
     *,
@@ -58,12 +58,8 @@ def bootstrap_interval(
     values : array-like of shape (n_users,)
         Metric of each user, as returned by metrics with ``per_user=True``. Users with
         NaN are not counted.
-    confidence : float, default=0.95
-        Confidence level of the interval, between 0 and 1.
-    n_resamples : int, default=1000
-        Number of samples of users, drawn with replacement.
-    random_state : int, RandomState instance or None, default=0
-        Seed of the draws.
+    <interval>
+    <draws>
 
     Returns
     -------
@@ -109,10 +105,8 @@ def bootstrap_interval(
     return Estimate(float(counted.mean()), low, high)
 
 
-@validate_params(
-    {"values": ["array-like"], "reference": ["array-like"], **_OPTIONS},
-    prefer_skip_nested_validation=True,
-)
+@documented()
+@validated(values=["array-like"], reference=["array-like"], **_OPTIONS)
 def compare_paired(
     values: Any,
     reference: Any,
@@ -132,12 +126,8 @@ def compare_paired(
     reference : array-like of shape (n_users,)
         Metric for the reference, for the same users in the same order. Users with NaN
         in either are not counted.
-    confidence : float, default=0.95
-        Confidence of the interval, between 0 and 1.
-    n_resamples : int, default=1000
-        Number of samples of users, drawn with replacement.
-    random_state : int, RandomState instance or None, default=0
-        Seed of the draws.
+    <interval>
+    <draws>
 
     Returns
     -------

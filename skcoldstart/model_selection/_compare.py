@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import table_of
@@ -23,6 +24,7 @@ from skcoldstart.model_selection._validation import (
 )
 
 
+@documented()
 def compare(
     estimators: Mapping[str, Any],
     X: Any,
@@ -48,8 +50,7 @@ def compare(
         ``(PopularityRecommender("artist"), songs)`` reads that column of a table.
     X : sequence of n_items items
         Content of the other recommenders.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
+    <plays>
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for splitters that use it: `cv`, and
         those of searches among the estimators; and for estimators whose `fit` and
@@ -57,18 +58,12 @@ def compare(
     cv : int, splitter or iterable, default=None
         As in scikit-learn; ``None`` means 5 folds, without shuffling. All recommenders
         are evaluated on the same folds.
-    metrics : str or sequence of str, default=("map@500", "auc")
-        Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
-        value per user.
+    <metrics>
     reference : str, default=None
         Name of the recommender with which the others are compared; ``None`` means the
         first.
-    confidence : float, default=0.95
-        Confidence of the intervals, between 0 and 1.
-    n_resamples : int, default=1000
-        Number of bootstrap samples of users for each interval.
-    random_state : int, RandomState instance or None, default=0
-        Seed of these draws.
+    <interval>
+    <draws>
 
     Returns
     -------

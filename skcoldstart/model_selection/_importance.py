@@ -9,21 +9,20 @@ import scipy.sparse as sp
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.metrics import recommendation_scorer
 from skcoldstart.model_selection._validation import as_scorer, check_items_and_plays
 
 
-@validate_params(
-    {
-        "scoring": [callable, str, list, tuple, dict],
-        "columns": [Mapping, None],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-        "params": [dict, None],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    scoring=[callable, str, list, tuple, dict],
+    columns=[Mapping, None],
+    n_repeats=COUNT,
+    n_jobs=[Integral, None],
+    random_state=["random_state"],
+    params=[dict, None],
 )
 def permutation_importance(
     estimator: Any,
@@ -51,8 +50,7 @@ def permutation_importance(
     X : {array-like, sparse, DataFrame, tensor} of shape (n_items, n_features)
         Content in the form that the estimator accepts, before the feature steps of a
         Pipeline.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
+    <plays>
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
         ``scoring(estimator, X, y)`` returns a float, or a dict of floats; or names of
         metrics as in `skcoldstart.make_recommendation_scorer`.

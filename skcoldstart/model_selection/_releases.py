@@ -15,7 +15,7 @@ from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import check_user_names, users_by_name
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import COUNT, Interval, validated
 from skcoldstart._utils.table import table_of
 
 POLICIES: dict[str, dict[str, Any]] = {
@@ -31,15 +31,12 @@ _OPTIONS = (
 )
 
 
-@validate_params(
-    {
-        "n_rounds": [Interval(Integral, 1, None, closed="left")],
-        "n_shown": [Interval(Integral, 1, None, closed="left")],
-        "enough": [Interval(Integral, 1, None, closed="left")],
-        "policies": [Mapping, None],
-        "random_state": [Interval(Integral, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    n_rounds=COUNT,
+    n_shown=COUNT,
+    enough=COUNT,
+    policies=[Mapping, None],
+    random_state=[Interval(Integral, 0, None, closed="left")],
 )
 def release_curve(
     model: Any,

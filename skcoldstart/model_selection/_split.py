@@ -11,9 +11,11 @@ from sklearn.utils import check_random_state, check_scalar
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.dates import sortable_dates
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import _num_samples
 
 
+@documented()
 class ReleaseDateSplit(BaseCrossValidator):
     """Train on items released before a date, test on items released after it.
 
@@ -77,8 +79,7 @@ class ReleaseDateSplit(BaseCrossValidator):
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Content; only the number of items is used.
+        <number of items>
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Ignored.
         groups : array-like of shape (n_items,), default=None
@@ -175,6 +176,7 @@ class ReleaseDateSplit(BaseCrossValidator):
         return period[date]
 
 
+@documented()
 class ArtistHistorySplit(BaseCrossValidator):
     """Test on new items of artists with plays in training, or of new artists.
 
@@ -256,8 +258,7 @@ class ArtistHistorySplit(BaseCrossValidator):
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Content; only the number of items is used.
+        <number of items>
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Plays, used to find items with plays; ``None`` means all items have plays.
         groups : array-like of shape (n_items,), default=None

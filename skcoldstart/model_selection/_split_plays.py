@@ -11,8 +11,29 @@ from sklearn.utils import check_random_state, check_scalar
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._utils.dates import sortable_dates
+from skcoldstart._utils.docstrings import COMMON, documented
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import _num_samples
+
+TEXTS = COMMON | {
+    "items and plays": """\
+X : sequence of n_items items
+    Content; only the number of items is used.
+y : {array-like, sparse} of shape (n_items, n_users)
+    Play counts.
+""",
+    "splits": """\
+Yields
+------
+PlaySplit
+    Named tuple ``(train, test, fitted, revealed, held_out)``.
+
+Raises
+------
+ValueError
+    If a parameter is out of range, or an input is invalid.
+""",
+}
 
 
 class PlaySplit(NamedTuple):
@@ -38,6 +59,7 @@ class PlaySplitter(BaseCrossValidator):
         return self.n_splits
 
 
+@documented(TEXTS)
 class WarmupSplit(PlaySplitter):
     """Hold out items, and reveal the first n plays of each before ranking.
 
@@ -112,25 +134,14 @@ class WarmupSplit(PlaySplitter):
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Content; only the number of items is used.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts.
+        <items and plays>
         groups : array-like of shape (n_items,), default=None
             Passed to `cv`: artists, or release dates.
         times : {array-like, sparse} of shape (n_items, n_users), default=None
             Time of the first play of each pair, used where y is not zero: numbers,
             datetime64, or text in ISO 8601. ``None`` means a random order.
 
-        Yields
-        ------
-        PlaySplit
-            Named tuple ``(train, test, fitted, revealed, held_out)``.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, or `y` or `times` are invalid.
+        <splits>
         """
         check_scalar(self.n_plays, "n_plays", int, min_val=0)
         after = self.n_plays if self.held_out_after is None else self.held_out_after
@@ -169,6 +180,7 @@ class WarmupSplit(PlaySplitter):
         return check_cv(self.cv).get_n_splits(X, None, groups)
 
 
+@documented(TEXTS)
 class UserColdKFold(PlaySplitter):
     """Hold out users: fit without them, reveal a part of their plays, predict the rest.
 
@@ -225,22 +237,11 @@ class UserColdKFold(PlaySplitter):
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Content; only the number of items is used.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts.
+        <items and plays>
         groups : object, default=None
             Ignored.
 
-        Yields
-        ------
-        PlaySplit
-            Named tuple ``(train, test, fitted, revealed, held_out)``.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, or `y` is invalid.
+        <splits>
         """
         check_scalar(
             self.known,
@@ -269,6 +270,7 @@ class UserColdKFold(PlaySplitter):
             )
 
 
+@documented(TEXTS)
 class DoubleColdSplit(PlaySplitter):
     """Hold out items and users at once: new items for new users.
 
@@ -327,22 +329,11 @@ class DoubleColdSplit(PlaySplitter):
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Content; only the number of items is used.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts.
+        <items and plays>
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist. Items of a group stay together.
 
-        Yields
-        ------
-        PlaySplit
-            Named tuple ``(train, test, fitted, revealed, held_out)``.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, or `y` is invalid.
+        <splits>
         """
         plays = _check_plays(X, y, groups)
         rng = check_random_state(self.random_state)

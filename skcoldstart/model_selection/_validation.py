@@ -16,6 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import _num_samples, _routing_enabled, _safe_indexing
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
 from skcoldstart.model_selection._split_plays import PlaySplitter
@@ -78,6 +79,7 @@ def _name_in_fit(estimator: Any) -> str | None:
 _cross_validate = inspect.unwrap(sklearn.model_selection.cross_validate)
 
 
+@documented()
 def cross_validate(
     estimator: Any,
     X: Any,
@@ -105,12 +107,10 @@ def cross_validate(
 
     Parameters
     ----------
-    estimator : estimator
-        A recommender, or a Pipeline or search that ends in one.
+    <estimator>
     X : sequence of n_items items
         Content: a table, paths, a `RaggedArray`, or any other sequence.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
+    <plays>
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for `cv` and for the splitter of a
         search inside `estimator`. No group may be missing.
@@ -118,8 +118,7 @@ def cross_validate(
         A name or names as in `skcoldstart.make_recommendation_scorer`, such as
         "ndcg@10" or ``{"early": "recall@10"}``; anything else as in scikit-learn. The
         default returns ``test_map`` (mAP@500) and ``test_auc``.
-    cv : int, splitter or iterable, default=None
-        As in scikit-learn; ``None`` means 5 folds, without shuffling.
+    <cv>
     n_jobs : int, default=None
         Number of folds fitted at a time, through joblib; ``None`` means 1.
     verbose : int, default=0
@@ -196,6 +195,7 @@ def cross_validate(
     )
 
 
+@documented()
 def cross_val_score(
     estimator: Any,
     X: Any,
@@ -210,15 +210,10 @@ def cross_val_score(
 
     Parameters
     ----------
-    estimator : estimator
-        A recommender, or a Pipeline or search that ends in one.
-    X : sequence of n_items items
-        Content.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
-    scoring : str or callable, default=None
-        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
-        ``None`` means mAP@500.
+    <estimator>
+    <items>
+    <plays>
+    <scoring>
     **options : dict
         ``groups``, ``cv``, ``n_jobs``, ``verbose``, ``params``, ``pre_dispatch`` and
         ``error_score`` of `cross_validate`.
@@ -310,6 +305,7 @@ _learning_curve = inspect.unwrap(sklearn.model_selection.learning_curve)
 _validation_curve = inspect.unwrap(sklearn.model_selection.validation_curve)
 
 
+@documented()
 def learning_curve(
     estimator: Any,
     X: Any,
@@ -327,17 +323,11 @@ def learning_curve(
 
     Parameters
     ----------
-    estimator : estimator
-        A recommender, or a Pipeline or search that ends in one.
-    X : sequence of n_items items
-        Content.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
-    scoring : str or callable, default=None
-        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
-        ``None`` means mAP@500.
-    cv : int, splitter or iterable, default=None
-        As in scikit-learn; ``None`` means 5 folds, without shuffling.
+    <estimator>
+    <items>
+    <plays>
+    <scoring>
+    <cv>
     **options : dict
         ``train_sizes``, ``groups``, ``shuffle``, ``random_state`` and other arguments
         of scikit-learn's function.
@@ -385,6 +375,7 @@ def learning_curve(
     return _learning_curve(estimator, X, y, **options)
 
 
+@documented()
 def validation_curve(
     estimator: Any,
     X: Any,
@@ -404,21 +395,15 @@ def validation_curve(
 
     Parameters
     ----------
-    estimator : estimator
-        A recommender, or a Pipeline or search that ends in one.
-    X : sequence of n_items items
-        Content.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
+    <estimator>
+    <items>
+    <plays>
     param_name : str
         Name of the parameter, such as ``factorizer__n_components``.
     param_range : array-like of shape (n_values,)
         Its values.
-    scoring : str or callable, default=None
-        The name of a metric, such as "ndcg@10", or a scorer that returns a float;
-        ``None`` means mAP@500.
-    cv : int, splitter or iterable, default=None
-        As in scikit-learn; ``None`` means 5 folds, without shuffling.
+    <scoring>
+    <cv>
     **options : dict
         ``groups``, ``n_jobs`` and other arguments of scikit-learn's function.
 

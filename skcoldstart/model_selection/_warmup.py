@@ -15,6 +15,7 @@ from skcoldstart._scores.sources import (
     open_recommender,
     score_source,
 )
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.table import table_of
@@ -34,6 +35,7 @@ from skcoldstart.model_selection._validation import (
 System = Callable[[Any, Any, sp.csr_array], Any]
 
 
+@documented()
 def warmup_curve(
     estimator: Any,
     X: Any,
@@ -60,10 +62,8 @@ def warmup_curve(
     ----------
     estimator : estimator
         A recommender, or a Pipeline that ends in one. It is fitted once for each split.
-    X : sequence of n_items items
-        Content.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts, >= 0; row i is item i of X.
+    <items>
+    <plays>
     n_plays : sequence of int, default=(0, 1, 2, 5, 10)
         Numbers of users revealed for each held-out item, increasing and >= 0.
     systems : mapping of str to callable, default=None
@@ -86,10 +86,7 @@ def warmup_curve(
     metrics : str or sequence of str, default="ndcg@20"
         Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
         value per user.
-    confidence : float, default=0.95
-        Confidence of the intervals, between 0 and 1.
-    n_resamples : int, default=1000
-        Number of bootstrap samples of users for each interval.
+    <interval>
     random_state : int, default=0
         Seed of the order of plays and of these draws.
 

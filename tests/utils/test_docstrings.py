@@ -23,3 +23,21 @@ def test_a_function_without_a_docstring_stays_without():
         return path
 
     assert read.__doc__ is None and read(1) == 1
+
+
+def test_methods_of_a_class_are_filled_in_with_its_name():
+    @documented({"result": "Returns\n-------\n<class>\n"})
+    class Display:
+        """<result>"""
+
+        @classmethod
+        def make(cls):
+            """<result>"""
+
+        @property
+        def table(self):
+            """<result>"""
+
+    expected = "Returns\n-------\nDisplay"
+    for part in (Display, Display.make, Display.table):
+        assert part.__doc__ == expected

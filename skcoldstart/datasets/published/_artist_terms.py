@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets._tables import read_records
@@ -73,13 +73,8 @@ def take_named(
     return take_rows(X, chosen), given, described
 
 
-@validate_params(
-    {
-        "path": [str, os.PathLike],
-        "n_terms": [Interval(Integral, 1, None, closed="left"), None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@documented()
+@validated(path=[str, os.PathLike], n_terms=[*COUNT, None])
 def load_artist_terms(
     path: str | os.PathLike[str],
     *,
@@ -101,10 +96,7 @@ def load_artist_terms(
     n_terms : int, default=None
         Number of terms to keep: those of the most artists. ``None`` keeps all.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         X : csr_array of shape (n_rows, n_terms)
             1 where an artist bears a term, or its weight; float32.
@@ -113,16 +105,14 @@ def load_artist_terms(
         terms : ndarray of shape (n_terms,), dtype object
             Names of the columns, sorted; with `n_terms` by decreasing number of
             artists.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a column or table is missing, a value is empty, a weight is not a finite
         number >= 0 (the error names file and line), or the file is empty or damaged.
-    OSError
-        If the file cannot be opened.
+    <unopened>
 
     See Also
     --------

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._files import open_bytes, open_npz, read_lines
 
@@ -26,6 +27,7 @@ _NO_MATLAB_FILE = (
 )
 
 
+@documented()
 def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
     r"""Load users' libraries of articles, with the words or features of the articles.
 
@@ -40,10 +42,7 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
         ``vocab.dat``; ``feat-vae.mat`` (features of the text); ``cold_split`` with
         ``train.csv``, ``test.csv`` and ``test_item_ids.csv``, whose numbers begin at 1.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_items, n_users)
             1 where a user keeps an article, float64.
@@ -57,16 +56,14 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
             Articles of the official cold split: no training pair has a test article.
         folds : list of (ndarray, ndarray), or None
             The split in the form of ``cv=`` of a search or cross-validation.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If there is no table of users, a line is invalid (the error names file and
         line), or files contradict each other.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     Notes
     -----

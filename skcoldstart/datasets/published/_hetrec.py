@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._files import named_damage, read_lines
 from skcoldstart.datasets._pairs import indicator, positions
@@ -24,6 +25,7 @@ TABLES = {
 }
 
 
+@documented()
 def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
     r"""Load HetRec 2011 Last.fm: play counts of artists, their tags, users' friends.
 
@@ -32,10 +34,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
     path : str or PathLike
         The archive ``hetrec2011-lastfm-2k.zip`` or a folder of its ``.dat`` files.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_artists, n_users)
             Play counts; artists are the items.
@@ -53,16 +52,14 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
             1 where two users are friends.
         n_dropped : int
             Assignments of tags with an unknown artist or user.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a file or column is missing, or a line is invalid; the error names file and
         line.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     See Also
     --------

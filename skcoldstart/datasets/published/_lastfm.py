@@ -5,16 +5,16 @@ import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.datasets._files import named_damage
 from skcoldstart.datasets.published._artist_terms import tag_table, take_named
 from skcoldstart.datasets.published._sqlite import Database, open_database
@@ -24,14 +24,8 @@ LARGEST_JSON = 1 << 26
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-@validate_params(
-    {
-        "path": [str, os.PathLike],
-        "n_tags": [Interval(Integral, 1, None, closed="left"), None],
-        "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
-)
+@documented()
+@validated(path=[str, os.PathLike], n_tags=[*COUNT, None], verbose=["verbose"])
 def load_lastfm_tags(
     path: str | os.PathLike[str],
     *,
@@ -55,10 +49,7 @@ def load_lastfm_tags(
     verbose : int or bool, default=0
         Whether to show a progress bar on standard error, if there are many files.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         X : csr_array of shape (n_rows, n_tags)
             Strength of each tag in (0, 100], float32.
@@ -66,16 +57,14 @@ def load_lastfm_tags(
             Track of each row; sorted if `tracks` is not given.
         tags : ndarray of shape (n_tags,), dtype object
             Names of the columns, sorted; with `n_tags` by decreasing number of tracks.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a table, column or key is missing, a strength is not a finite number >= 0, or
         a file is damaged; the error names the file.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     See Also
     --------

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
@@ -24,6 +25,7 @@ MBID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARTS = ("lowlevel", "rhythm", "tonal")
 
 
+@documented()
 def load_listenbrainz(
     path: str | os.PathLike[str],
     *,
@@ -53,10 +55,7 @@ def load_listenbrainz(
     min_item_plays, min_user_plays : float, default=1
         Drop the listens of recordings, and of users, with fewer plays.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_items, n_users)
             Number of listens, float64.
@@ -77,18 +76,15 @@ def load_listenbrainz(
         n_dropped : dict
             Number of dropped listens, by reason; those without an MBID are
             ``"missing_item"``.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a line is not a listen (the error names file and line), a file is damaged, no
         listen is left, or no recording has features.
-    ImportError
-        If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
-    OSError
-        If a file cannot be opened.
+    <pyarrow>
+    <unopened>
 
     See Also
     --------

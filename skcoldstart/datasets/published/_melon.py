@@ -13,8 +13,9 @@ import scipy.sparse as sp
 from sklearn.utils import Bunch
 
 from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
-from skcoldstart._utils.sk import validate_params
+from skcoldstart._utils.sk import validated
 from skcoldstart.datasets._files import check_npy
 from skcoldstart.datasets._pairs import indicator, positions
 
@@ -22,13 +23,8 @@ N_BANDS = 48
 PLAYLISTS = ("train", "val", "test")
 
 
-@validate_params(
-    {
-        "folder": [str, os.PathLike],
-        "frames": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
+@documented()
+@validated(folder=[str, os.PathLike], frames=["boolean"])
 def load_melon(
     folder: str | os.PathLike[str],
     *,
@@ -52,10 +48,7 @@ def load_melon(
     frames : bool, default=True
         Whether to find the spectrograms.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_items, n_playlists)
             1 where a playlist has a song, float64.
@@ -78,16 +71,14 @@ def load_melon(
             from its archive on access. A song without a spectrogram has zero frames.
         is_known : ndarray of shape (n_items,), bool, or None
             Whether a song has a spectrogram.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a file is damaged or invalid (the error names the file), or no playlist has
         one of the songs.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     See Also
     --------

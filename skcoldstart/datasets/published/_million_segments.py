@@ -13,9 +13,10 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skcoldstart._sequences.ragged import RaggedArray
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart._utils.sk import StrOptions, validate_params
+from skcoldstart._utils.sk import StrOptions, validated
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._files import begins_with, open_npz
 from skcoldstart.datasets.published._million_songs import (
@@ -44,16 +45,14 @@ class Song:
     fault: str | None = None
 
 
-@validate_params(
-    {
-        "path": [str, os.PathLike],
-        "pitches": ["boolean"],
-        "dtype": [StrOptions({"float32", "float16"})],
-        "on_error": [StrOptions({"raise", "warn", "ignore"})],
-        "n_jobs": [int, None],
-        "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    path=[str, os.PathLike],
+    pitches=["boolean"],
+    dtype=[StrOptions({"float32", "float16"})],
+    on_error=[StrOptions({"raise", "warn", "ignore"})],
+    n_jobs=[int, None],
+    verbose=["verbose"],
 )
 def load_msd_segments(
     path: str | os.PathLike[str],
@@ -91,13 +90,9 @@ def load_msd_segments(
         it as a song of zero frames with the name of its file.
     n_jobs : int, default=None
         Processes that read the files of a folder, as in joblib; ``None`` means 1.
-    verbose : int or bool, default=0
-        Whether to show a progress bar on standard error.
+    <progress>
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         frames : RaggedArray of n_songs
             Timbre; item i is (n_segments_i, 12), frame-major.
@@ -110,8 +105,7 @@ def load_msd_segments(
             Songs and tracks; empty if the file does not have them.
         errors : list of (int, str, str)
             Row, path and reason of each file that could not be read.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
@@ -120,8 +114,7 @@ def load_msd_segments(
         are not finite or exceed the range of `dtype`; the error names the file.
     ImportError
         If h5py is needed and not installed: ``pip install skcoldstart[hdf5]``.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     Warns
     -----

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._files import MOST_EXPANSION, begins_with
@@ -129,6 +130,7 @@ FIELDS = (
 )
 
 
+@documented()
 def load_msd_songs(
     path: str | os.PathLike[str], *, songs: Iterable[str] | None = None
 ) -> Bunch:
@@ -166,8 +168,7 @@ def load_msd_songs(
             Popularity measured by The Echo Nest, of shape (n_songs,), NaN if unknown.
             It is computed from listening, so as content of a new song it would be a
             leak.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
@@ -177,8 +178,7 @@ def load_msd_songs(
         has none of `songs`.
     ImportError
         If it is in HDF5 and h5py is not installed: ``pip install skcoldstart[hdf5]``.
-    OSError
-        If the file cannot be opened.
+    <unopened>
 
     Warns
     -----

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._catalog import load_catalog
@@ -16,6 +17,7 @@ EVENTS = "userid_trackid_timestamp.tsv"
 INFORMATION = "id_information.csv"
 
 
+@documented()
 def load_music4all(
     folder: str | os.PathLike[str],
     *,
@@ -60,10 +62,8 @@ def load_music4all(
     ValueError
         If a file is damaged, a column is missing (the error names the file), or no
         event is left.
-    ImportError
-        If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
-    OSError
-        If a file cannot be opened.
+    <pyarrow>
+    <unopened>
 
     Warns
     -----

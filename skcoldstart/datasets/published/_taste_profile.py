@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart.datasets._files import open_bytes, read_lines
 from skcoldstart.datasets._name_table import NameTable
@@ -18,6 +19,7 @@ from skcoldstart.datasets._name_table import NameTable
 MISMATCH = re.compile(r"ERROR: <(SO[A-Z0-9]+) (TR[A-Z0-9]+)> ")
 
 
+@documented()
 def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
     """Load the list of tracks of the Million Song Dataset, ``unique_tracks.txt``.
 
@@ -38,16 +40,14 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
             Track ids.
         artist_names, titles : ndarray of shape (n_tracks,), dtype object
             Text; a title may be empty.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a line does not have four fields or has an empty id, or the file is empty or
         damaged; the error names file and line.
-    OSError
-        If the file cannot be opened.
+    <unopened>
 
     See Also
     --------
@@ -97,6 +97,7 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
     )
 
 
+@documented()
 def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
     """Load the list of songs whose plays may belong to another recording.
 
@@ -106,26 +107,21 @@ def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
         ``sid_mismatches.txt``: lines such as ``ERROR: <SO... TR...> Artist - Title !=
         Other Artist - Other Title``, in UTF-8; plain or compressed.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         item_ids : ndarray of shape (n_songs,)
             Songs to leave out, sorted, without duplicates.
         song_ids, track_ids : ndarray of shape (n_pairs,)
             Pairs of song and track that do not match, in the order of the file, without
             duplicates.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a line does not have that form, or the file is empty or damaged; the error
         names file and line.
-    OSError
-        If the file cannot be opened.
+    <unopened>
 
     See Also
     --------
@@ -364,6 +360,7 @@ def decode(names: np.ndarray, path: Any) -> np.ndarray:
         ) from error
 
 
+@documented()
 def load_taste_profile(
     path: str | os.PathLike[str],
     *,
@@ -385,13 +382,9 @@ def load_taste_profile(
     songs : iterable of str, default=None
         Ids of the songs to keep, such as those with audio. Songs without plays get no
         row.
-    verbose : int or bool, default=0
-        Whether to show a progress bar on standard error.
+    <progress>
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_songs, n_users)
             Play counts, float32; exact up to 2 ** 24. Repeated pairs are added up.
@@ -405,8 +398,7 @@ def load_taste_profile(
             Number of triplets of unwanted songs.
         n_duplicates : int
             Number of triplets added to another of the same pair.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
@@ -414,8 +406,7 @@ def load_taste_profile(
         If a line is not a user, a song and a whole number from 1 to 999,999,999 (the
         error names file and line); if the file is empty, damaged or not UTF-8; if no
         triplet is left.
-    OSError
-        If a file cannot be opened.
+    <unopened>
 
     See Also
     --------

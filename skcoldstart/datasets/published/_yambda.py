@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
-from skcoldstart._utils.sk import Interval, StrOptions, validate_params
+from skcoldstart._utils.sk import Interval, StrOptions, validated
 from skcoldstart.datasets._blocks import GROUP_BY_GROUP, ROWS, parquet, require_columns
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._pairs import indicator, positions
@@ -18,16 +19,12 @@ from skcoldstart.datasets._pairs import indicator, positions
 EMBEDDING_ROWS = 1 << 14
 
 
-@validate_params(
-    {
-        "folder": [str, os.PathLike],
-        "size": [StrOptions({"50m", "500m", "5b"})],
-        "event": [
-            StrOptions({"listens", "likes", "dislikes", "unlikes", "undislikes"})
-        ],
-        "min_ratio": [Interval(Real, 0, None, closed="left"), None],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    folder=[str, os.PathLike],
+    size=[StrOptions({"50m", "500m", "5b"})],
+    event=[StrOptions({"listens", "likes", "dislikes", "unlikes", "undislikes"})],
+    min_ratio=[Interval(Real, 0, None, closed="left"), None],
 )
 def load_yambda(
     folder: str | os.PathLike[str],
@@ -55,10 +52,7 @@ def load_yambda(
         The tracks to keep, one row each, in this order. ``None`` keeps those with
         events, sorted.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         plays : csr_array of shape (n_items, n_users)
             Number of events, float64.
@@ -79,18 +73,15 @@ def load_yambda(
             Number of events in the file.
         n_dropped : dict
             Number of dropped events, by reason.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If a file is damaged or lacks a column, no event is left, or `min_ratio` looks
         like a share of 1.
-    ImportError
-        If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
-    OSError
-        If a file cannot be opened.
+    <pyarrow>
+    <unopened>
 
     See Also
     --------
@@ -192,13 +183,8 @@ def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     return {"artists": made, "artist_ids": artist_ids, "groups": groups}
 
 
-@validate_params(
-    {
-        "folder": [str, os.PathLike],
-        "normalized": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
+@documented()
+@validated(folder=[str, os.PathLike], normalized=["boolean"])
 def load_yambda_embeddings(
     folder: str | os.PathLike[str],
     *,
@@ -217,10 +203,7 @@ def load_yambda_embeddings(
     normalized : bool, default=False
         Whether to use the embeddings of unit length.
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         X : ndarray of shape (n_items, n_features)
             Embeddings, float32; zeros if a track has none.
@@ -228,18 +211,15 @@ def load_yambda_embeddings(
             Track of each row.
         is_known : ndarray of shape (n_items,), bool
             Whether the track has an embedding.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
     ValueError
         If the file is damaged, its embeddings differ in length or are not finite, or
         none of `items` has one.
-    ImportError
-        If pyarrow is not installed: ``pip install skcoldstart[parquet]``.
-    OSError
-        If the file cannot be opened.
+    <pyarrow>
+    <unopened>
 
     See Also
     --------

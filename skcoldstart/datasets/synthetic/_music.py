@@ -12,9 +12,10 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 
 from skcoldstart._sequences.ragged import LazySequence
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart._utils.sk import Interval, validate_params
+from skcoldstart._utils.sk import COUNT, Interval, validated
 from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.datasets._frames import frame_of
 from skcoldstart.datasets.synthetic._listeners import (
@@ -42,23 +43,21 @@ SYLLABLES = "ba do fe gi ka lo mu na pe ri sa to vu we xi yo za lin mar tel".spl
 KEYS = "C Db D Eb E F Gb G Ab A Bb B".split()
 
 
-@validate_params(
-    {
-        "folder": [str, os.PathLike, None],
-        "n_songs": [Interval(Integral, 2, None, closed="left")],
-        "n_artists": [Interval(Integral, 2, None, closed="left")],
-        "n_genres": [Interval(Integral, 2, len(GENRES), closed="both")],
-        "n_users": [Interval(Integral, 1, None, closed="left")],
-        "n_songs_per_user": [Interval(Real, 1, None, closed="left")],
-        "audible": [Interval(Real, 0, 1, closed="both")],
-        "duration_s": [Interval(Real, 0, None, closed="neither")],
-        "sr": [Interval(Integral, 2000, None, closed="left")],
-        "lazy": ["boolean"],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+@documented()
+@validated(
+    folder=[str, os.PathLike, None],
+    n_songs=[Interval(Integral, 2, None, closed="left")],
+    n_artists=[Interval(Integral, 2, None, closed="left")],
+    n_genres=[Interval(Integral, 2, len(GENRES), closed="both")],
+    n_users=COUNT,
+    n_songs_per_user=[Interval(Real, 1, None, closed="left")],
+    audible=[Interval(Real, 0, 1, closed="both")],
+    duration_s=[Interval(Real, 0, None, closed="neither")],
+    sr=[Interval(Integral, 2000, None, closed="left")],
+    lazy=["boolean"],
+    random_state=["random_state"],
+    n_jobs=[Integral, None],
+    verbose=["verbose"],
 )
 def make_music_catalog(
     folder: str | os.PathLike[str] | None = None,
@@ -118,13 +117,9 @@ def make_music_catalog(
         Seed of all random numbers. The result does not depend on `n_jobs`.
     n_jobs : int, default=None
         Number of threads that synthesize songs, as in joblib; ``None`` means 1.
-    verbose : int or bool, default=0
-        Whether to show a progress bar on standard error.
+    <progress>
 
-    Returns
-    -------
-    Bunch
-        With the attributes:
+    <bunch>
 
         paths : list of n_songs str, or None
             Files, in item order; absolute. ``None`` without a `folder`.
@@ -174,8 +169,7 @@ def make_music_catalog(
             Names of the columns of `user_tastes`.
         sr : int
             Sampling rate, in Hz.
-        DESCR : str
-            Summary in words.
+        <summary>
 
     Raises
     ------
