@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{arguments[0]!r} is not one of {', '.join(COMMANDS)}")
     options = parser.parse_args(arguments)
     _check(parser, options, command or "demo")
-    return finish(parser.prog, lambda: _work_of(command or "demo")(options))
-
-
-def _work_of(command: str) -> Callable[[argparse.Namespace], None]:
+    command = command or "demo"
     module = "recommend" if command == "refine" else command
-    found = import_module(f"skcoldstart._command._{module}")
-    return getattr(found, command)
+    home = f"skcoldstart._command._{module}"
+    return finish(parser.prog, lambda: getattr(import_module(home), command)(options))
 
 
 def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:

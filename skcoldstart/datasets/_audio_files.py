@@ -15,10 +15,12 @@ from skcoldstart.datasets._tables import one_spelling
 class NamedFiles:
     """Files with names.
 
-    `files` are their names in messages, `where` describes their place.
+    `files` are their names in messages, `paths` are absolute, `where` describes their
+    place.
     """
 
     files: list[str]
+    paths: list[str]
     where: str
 
     def __init__(self, names: Iterable[tuple[str, ...]]) -> None:
@@ -39,10 +41,6 @@ class NamedFiles:
 
     def name(self, position: int) -> Any:
         """Return the id of a file whose song nobody has played."""
-        raise NotImplementedError
-
-    def path(self, position: int) -> str:
-        """Return the path of a file, which is absolute."""
         raise NotImplementedError
 
     def _by_name(self, song: str) -> list[int]:
@@ -85,15 +83,12 @@ class FileTable(NamedFiles):
                 f"{len(absent)} of {len(paths)} files of {name} do not exist, and "
                 f"their songs are left out: {some(absent)}."
             )
-        self._songs, self._paths = list(there), list(there.values())
+        self._songs, self.paths = list(there), list(there.values())
         self.files, self.where = [str(song) for song in there], f"in {name}"
         super().__init__((file,) for file in self.files)
 
     def name(self, position: int) -> Any:
         return self._songs[position]
-
-    def path(self, position: int) -> str:
-        return self._paths[position]
 
 
 class AudioFolder(NamedFiles):
@@ -122,6 +117,7 @@ class AudioFolder(NamedFiles):
                 f"it has {len(others)} other files"
                 + (f", such as {some(sorted(others))}." if others else ".")
             )
+        self.paths = [str(self.folder / file) for file in self.files]
         super().__init__(map(file_names, self.files))
 
     def name(self, position: int) -> str:
@@ -131,9 +127,6 @@ class AudioFolder(NamedFiles):
             if self._index.is_name_of(short, position):
                 return short
         return relative
-
-    def path(self, position: int) -> str:
-        return str(self.folder / self.files[position])
 
     def _by_name(self, song: str) -> list[int]:
         """Return the files of a song's id, which may include the folder."""

@@ -1,7 +1,7 @@
 """Rows of events in blocks, from Arrow and parquet."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,11 +167,7 @@ def is_text(kind: Any) -> bool:
 
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    )
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def _parsed(column: Any) -> Any:
@@ -180,11 +176,8 @@ def _parsed(column: Any) -> Any:
 
     column = column.cast(pa.string())
     for kind in (pa.float64(), pa.timestamp("us")):
-        try:
-            parsed = column.cast(kind)
-            return parsed
-        except pa.ArrowInvalid:
-            pass
+        with suppress(pa.ArrowInvalid):
+            return column.cast(kind)
     return column.cast(pa.timestamp("us", "UTC"))
 
 
@@ -195,8 +188,7 @@ def not_numbers(name: str, kind: Any, source: str) -> TypeError:
 def not_times(name: str, source: str, error: Exception) -> ValueError:
     return ValueError(
         f"{source}: {name!r} has a value that is not a time ({error}); expected "
-        f"datetimes, "
-        "dates, text of ISO 8601 such as '2024-01-31 12:00', or numbers."
+        "datetimes, dates, text of ISO 8601 such as '2024-01-31 12:00', or numbers."
     )
 
 

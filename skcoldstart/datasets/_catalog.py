@@ -367,7 +367,7 @@ def _join(table: Plays, found: NamedFiles, source: str) -> tuple[Plays, list[str
         item_ids=as_ids([names[file] for file in order]),
         plays=take_rows(table.plays, rows),
     )
-    return joined, [found.path(file) for file in order]
+    return joined, [found.paths[file] for file in order]
 
 
 def _read_groups(

@@ -6,7 +6,7 @@ import lzma
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -43,6 +43,23 @@ _BINARY = {
     b"\xfe\xff": "UTF-16 text",
     b"\x80": "a pickle",
 }
+
+
+def files_under(folder: str | os.PathLike[str], *suffixes: str) -> list[str]:
+    """Return the files of a folder and its sub-folders, without hidden ones, sorted."""
+    return sorted(
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(suffixes) and not name.startswith(".")
+    )
+
+
+def texts_of(ids: Iterable[Any], name: str, what: str = "ids") -> list[str]:
+    """Return ids as text; refuse a single one."""
+    if isinstance(ids, str | bytes):
+        raise TypeError(f"{name} is {ids!r}; expected an iterable of {what}.")
+    return [str(value) for value in ids]
 
 
 def begins_with(path: str | os.PathLike[str], magic: bytes) -> bool:
@@ -126,22 +143,18 @@ def open_npz(path: str | os.PathLike[str]) -> Iterator[Mapping[str, np.ndarray]]
         raise ValueError(f"{path} is not a whole NumPy archive (.npz).")
     with named_damage(path), zipfile.ZipFile(place) as archive:
         for info in archive.infolist():
-            _check_member(archive, info, path)
+            what = f"{info.filename} of {path}"
+            if info.file_size > MOST_EXPANSION * (info.compress_size + 1):
+                raise ValueError(
+                    f"{what} declares {info.file_size} bytes of which "
+                    f"{info.compress_size} are stored; it is damaged or not a NumPy "
+                    "archive."
+                )
+            if info.filename.endswith(".npy"):
+                with archive.open(info) as member:
+                    check_npy(member, info.file_size, what)
         with np.load(place, allow_pickle=False) as arrays:
             yield arrays
-
-
-def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Any) -> None:
-    what = f"{info.filename} of {path}"
-    if info.file_size > MOST_EXPANSION * (info.compress_size + 1):
-        raise ValueError(
-            f"{what} declares {info.file_size} bytes of which {info.compress_size} are "
-            "stored; it is damaged or not a NumPy archive."
-        )
-    if not info.filename.endswith(".npy"):
-        return
-    with archive.open(info) as member:
-        check_npy(member, info.file_size, what)
 
 
 def check_npy(file: IO[bytes], size: int, what: str) -> None:
@@ -158,6 +171,12 @@ def check_npy(file: IO[bytes], size: int, what: str) -> None:
         raise ValueError(
             f"{what} declares {n_bytes} bytes but has {size}; it is damaged."
         )
+
+
+def lines_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Read the lines of a file, which may be compressed."""
+    with open_bytes(path) as file:
+        yield from read_lines(file, path)
 
 
 def read_lines(

@@ -36,7 +36,8 @@ class PythonIds:
     def codes(self, column: Any) -> np.ndarray:
         """Return the number of each row's id, -1 for a missing or unknown one."""
         if not isinstance(column, Coded):
-            column = _coded(column)
+            column = encoded(column)
+            column = Coded(column.dictionary.to_pylist(), _rows(column))
         code = self._code
         if self._is_fixed:
             found = [code.get(value, -1) for value in column.values]
@@ -242,11 +243,6 @@ def encoded(column: Any) -> Any:
     )
 
 
-def _coded(column: Any) -> Coded:
-    column = encoded(column)
-    return Coded(column.dictionary.to_pylist(), _rows(column))
-
-
 def _rows(column: Any) -> np.ndarray:
     import pyarrow as pa
 
@@ -261,16 +257,12 @@ def _kind(kind: Any) -> str:
     """Return what ids are: those of one kind are compared, whatever their type."""
     import pyarrow as pa
 
-    types = pa.types
-    if types.is_integer(kind):
+    if pa.types.is_integer(kind):
         return WHOLE
-    if types.is_string(kind) or types.is_large_string(kind):
+    if kind in (pa.string(), pa.large_string(), pa.string_view()):
         return "text"
-    if types.is_string_view(kind):
-        return "text"
-    if types.is_binary(kind) or types.is_large_binary(kind):
-        return "bytes"
-    return "bytes" if types.is_binary_view(kind) else str(kind)
+    is_bytes = kind in (pa.binary(), pa.large_binary(), pa.binary_view())
+    return "bytes" if is_bytes else str(kind)
 
 
 def _long(kind: str) -> Any:

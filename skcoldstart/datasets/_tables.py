@@ -71,10 +71,12 @@ def read_records(
         for number, line in lines:
             row = _fields(line, separator, path, number)
             if len(row) != len(header):
+                hint = "."
+                if separator != "\t" and len(row) > len(header):
+                    hint = f"; a field that holds {separator!r} needs quotation marks."
                 raise ValueError(
                     f"{path}, line {number} has {len(row)} fields; expected "
-                    f"{len(header)}, one for each column of the first line"
-                    + _comma_hint(row, header, separator)
+                    f"{len(header)}, one for each column of the first line{hint}"
                 )
             if any(row):
                 n_rows += 1
@@ -174,22 +176,18 @@ def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:
                 f"expected a table with one row per line."
             )
         if not line.isascii():
-            _check_utf8(line, path, number)
+            try:
+                line.encode("utf-8")
+            except UnicodeEncodeError as error:
+                byte = ord(line[error.start]) - 0xDC00
+                raise ValueError(
+                    f"{path}, line {number} is not UTF-8 text (byte {byte:#x}); save "
+                    "it as UTF-8."
+                ) from error
         if "\0" in line:
             raise ValueError(f"{path}, line {number} has NUL bytes; expected text.")
         if line.strip():
             yield number, line.removesuffix("\n")
-
-
-def _check_utf8(line: str, path: Any, number: int) -> None:
-    try:
-        line.encode("utf-8")
-    except UnicodeEncodeError as error:
-        byte = ord(line[error.start]) - 0xDC00
-        raise ValueError(
-            f"{path}, line {number} is not UTF-8 text (byte {byte:#x}); save it as "
-            "UTF-8."
-        ) from error
 
 
 def _check_separator(separator: str | None, first: str, path: Any) -> str:
@@ -224,12 +222,6 @@ def _fields(line: str, separator: str, path: Any, number: int) -> list[str]:
             f"doubled quotation marks inside them."
         ) from error
     return fields
-
-
-def _comma_hint(row: list[str], header: list[str], separator: str) -> str:
-    if separator == "\t" or len(row) < len(header):
-        return "."
-    return f"; a field that holds {separator!r} needs quotation marks."
 
 
 def _column(

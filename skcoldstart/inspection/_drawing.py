@@ -153,7 +153,10 @@ def _place(
                 and box[2] <= frame.x1 - 2
                 and box[3] <= frame.y1 - 2
             )
-            if not inside or any(_boxes_meet(box, other) for other in boxes):
+            if not inside or any(
+                box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3]
+                for b in boxes
+            ):
                 continue
             room = offset / 2  # about half of a dot
             if not (
@@ -162,10 +165,6 @@ def _place(
             ).any():
                 return box, (dx, dy), (ha, va)
     return None
-
-
-def _boxes_meet(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
 
 
 MAP_INCHES = 6.4  # width of a map

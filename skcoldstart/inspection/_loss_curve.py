@@ -125,7 +125,11 @@ class LossCurveDisplay:
         if names is None:
             names = [key for key in recorded if str(key).endswith("loss")]
         curves = {
-            name: np.array([_number(row.get(name)) for row in rows]) for name in names
+            name: np.array([
+                value if isinstance(value, Real | np.generic) else np.nan
+                for value in (row.get(name) for row in rows)
+            ]).astype(float)
+            for name in names
         }
         curves = {name: c for name, c in curves.items() if np.isfinite(c).any()}
         if not curves:
@@ -200,7 +204,3 @@ class LossCurveDisplay:
         if len(curves) > 1 or best is not None:
             ax.legend(frameon=False)
         return self
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (Real, np.generic)) else np.nan

@@ -96,40 +96,17 @@ def _scores_of(
     return rows[row, pairs.indices[indptr[0] : indptr[-1]]], block.start + row
 
 
-def _average_precision(ranks: PositiveRanks, k: float) -> np.ndarray:
-    precision = np.where(ranks.ranks <= k, ranks.places / ranks.ranks, 0.0)
-    return _ratio(ranks.sum_by_user(precision), np.minimum(ranks.n_positives, k))
-
-
 def _ndcg(ranks: PositiveRanks, k: float) -> np.ndarray:
-    gain = np.where(ranks.ranks <= k, 1.0 / np.log2(1.0 + ranks.ranks), 0.0)
     n_best = np.minimum(ranks.n_positives, k).astype(np.int64)
     discounts = 1.0 / np.log2(np.arange(2, 2 + n_best.max(initial=0)))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])
-    return _ratio(ranks.sum_by_user(gain), ideal[n_best])
-
-
-def _recall(ranks: PositiveRanks, k: float) -> np.ndarray:
-    return _ratio(ranks.sum_by_user(ranks.ranks <= k), ranks.n_positives)
-
-
-def _capped_recall(ranks: PositiveRanks, k: float) -> np.ndarray:
-    n_found = ranks.sum_by_user(ranks.ranks <= k)
-    return _ratio(n_found, np.minimum(ranks.n_positives, k))
+    gain = ranks.sum_to(k, 1.0 / np.log2(1.0 + ranks.ranks))
+    return _ratio(gain, ideal[n_best])
 
 
 def _precision(ranks: PositiveRanks, k: float) -> np.ndarray:
     n_listed = ranks.n_positives + ranks.n_negatives if k == np.inf else k
-    return ranks.sum_by_user(ranks.ranks <= k) / n_listed
-
-
-def _hit_rate(ranks: PositiveRanks, k: float) -> np.ndarray:
-    return ranks.sum_by_user((ranks.ranks <= k) & (ranks.places == 1))
-
-
-def _mrr(ranks: PositiveRanks, k: float) -> np.ndarray:
-    first = (ranks.ranks <= k) & (ranks.places == 1)
-    return ranks.sum_by_user(np.where(first, 1.0 / ranks.ranks, 0.0))
+    return ranks.sum_to(k) / n_listed
 
 
 def _auc(ranks: PositiveRanks, k: float) -> np.ndarray:
@@ -151,13 +128,17 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 # Metrics of one user's ranks, and of the lists of all users.
 _FORMULAS: dict[str, Callable[[PositiveRanks, float], np.ndarray]] = {
     "auc": _auc,
-    "capped_recall": _capped_recall,
-    "hit_rate": _hit_rate,
-    "map": _average_precision,
-    "mrr": _mrr,
+    "capped_recall": lambda ranks, k: _ratio(
+        ranks.sum_to(k), np.minimum(ranks.n_positives, k)
+    ),
+    "hit_rate": lambda ranks, k: ranks.sum_to(k, ranks.places == 1),
+    "map": lambda ranks, k: _ratio(
+        ranks.sum_to(k, ranks.places / ranks.ranks), np.minimum(ranks.n_positives, k)
+    ),
+    "mrr": lambda ranks, k: ranks.sum_to(k, (ranks.places == 1) / ranks.ranks),
     "ndcg": _ndcg,
     "precision": _precision,
-    "recall": _recall,
+    "recall": lambda ranks, k: _ratio(ranks.sum_to(k), ranks.n_positives),
 }
 _LIST_FORMULAS: dict[str, Callable[[np.ndarray, RankingTask], float]] = {
     "coverage": lambda lists, task: coverage(lists, n_items=task.n_items),

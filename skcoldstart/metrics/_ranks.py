@@ -127,11 +127,12 @@ class PositiveRanks:
     midrank_sums: np.ndarray
     lists: np.ndarray
 
-    def sum_by_user(self, values: np.ndarray) -> np.ndarray:
-        """Add up one value per rank for each user; NaN for a user without any.
+    def sum_to(self, k: float, values: Any = 1.0) -> np.ndarray:
+        """Add up the values of the first k ranks of each user; NaN for one without any.
 
         Shapes: `values` (n_ranks,) -> (n_users,).
         """
+        values = np.where(self.ranks <= k, values, 0.0)
         sums = np.bincount(self.users, values, minlength=len(self.n_positives))
         return np.where(self.n_positives > 0, sums, np.nan)
 

@@ -202,7 +202,7 @@ def warmup_curve(
 
 def _default_systems(fitted: Any) -> dict[str, System]:
     """Return the systems that a fitted recommender supports."""
-    systems: dict[str, System] = {"content only": _from_content}
+    systems: dict[str, System] = {"content only": lambda f, X, _: score_source(f, X)}
     recommender, _ = open_recommender(fitted)
     factorizer = getattr(recommender, "factorizer_", None)
     if hasattr(factorizer, "transform") and hasattr(recommender, "user_factors_"):
@@ -212,10 +212,6 @@ def _default_systems(fitted: Any) -> dict[str, System]:
     ):
         systems["content and plays"] = _from_both
     return systems
-
-
-def _from_content(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource:
-    return score_source(fitted, X)
 
 
 def _from_plays(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource | None:

@@ -7,26 +7,9 @@ from numpy.testing import assert_array_equal
 from skcoldstart.datasets import load_catalog
 
 
-def _table(path, text):
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
-
-
 @pytest.fixture
-def table(tmp_path):
-    return lambda text, name="plays.tsv": _table(tmp_path / name, text)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    def make(*files):
-        for file in files:
-            path = tmp_path / "audio" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        return tmp_path / "audio"
-
-    return make
+def table(write):
+    return lambda text, name="plays.tsv": write(text, name)
 
 
 PLAYS = "user\tsong\tplays\nu2\tb\t3\nu1\ta\t1\nu1\tb\t2.5\n"
@@ -36,12 +19,7 @@ PLAYS = "user\tsong\tplays\nu2\tb\t3\nu1\ta\t1\nu1\tb\t2.5\n"
     "text",
     [
         PLAYS,
-        PLAYS.replace("\t", ","),
         PLAYS.replace("\t", ";"),
-        PLAYS.replace("\n", "\r\n"),
-        PLAYS.replace("\n", "\n\n"),
-        PLAYS.rstrip("\n"),
-        "\ufeff" + PLAYS,
         PLAYS.replace("user\tsong\tplays", "User ID\tTrack-Id\tPlay_Count"),
         "plays,year,song,user\n3,1999,b,u2\n1,1999, a,u1\n2.5,1999,b ,u1\n",
         'user,song,plays\n"u2","b",3\nu1,a,1\nu1,b,1\nu1,b,1.5\n',
@@ -78,26 +56,26 @@ def test_random_table_survives_the_trip_through_a_file(table, rng):
     assert f"{dense.sum():g} plays by 25 users" in catalog.DESCR
 
 
-def test_files_are_found_by_name_stem_or_path_and_the_rest_are_new(table, folder):
-    audio = folder("b.wav", "x/a.MP3", "x/deep/c.flac", "notes.txt", ".hidden.wav")
+def test_files_are_found_by_name_stem_or_path_and_the_rest_are_new(table, audio):
+    folder = audio("b.wav", "x/a.MP3", "x/deep/c.flac", "notes.txt", ".hidden.wav")
     plays = table("user,song\nu,b\nu,x/a\nw,deep\n".replace("deep", "c.flac"))
-    catalog = load_catalog(plays, audio)
+    catalog = load_catalog(plays, folder)
     assert catalog.item_ids.tolist() == ["b", "c.flac", "x/a"]
     assert catalog.paths == [
-        str(audio / f) for f in ("b.wav", "x/deep/c.flac", "x/a.MP3")
+        str(folder / f) for f in ("b.wav", "x/deep/c.flac", "x/a.MP3")
     ]
     assert not catalog.is_new.any()
 
-    catalog = load_catalog(table("user,song\nu,b\n"), audio)
+    catalog = load_catalog(table("user,song\nu,b\n"), folder)
     assert catalog.item_ids.tolist() == ["a", "b", "c"]
     assert catalog.is_new.tolist() == [True, False, True]
     assert_array_equal(catalog.plays.toarray(), [[0], [1], [0]])
     assert catalog.DESCR.startswith("3 songs, 2 of them new")
 
 
-def test_new_files_of_one_stem_are_told_apart_by_their_path(table, folder):
-    audio = folder("one/01.wav", "two/01.wav", "two/02.wav", "two/02.mp3", "s.wav")
-    catalog = load_catalog(table("user,song\nu,s\nu,one/01\n"), audio)
+def test_new_files_of_one_stem_are_told_apart_by_their_path(table, audio):
+    folder = audio("one/01.wav", "two/01.wav", "two/02.wav", "two/02.mp3", "s.wav")
+    catalog = load_catalog(table("user,song\nu,s\nu,one/01\n"), folder)
     assert catalog.item_ids.tolist() == [
         "one/01",
         "s",
@@ -107,19 +85,19 @@ def test_new_files_of_one_stem_are_told_apart_by_their_path(table, folder):
     ]
 
 
-def test_songs_without_audio_are_dropped_with_their_users_and_counted(table, folder):
+def test_songs_without_audio_are_dropped_with_their_users_and_counted(table, audio):
     plays = table("user,song\nu,a\nu,gone\nw,gone\nw,lost\nz,a\n")
     with pytest.warns(
         UserWarning,
         match=r"2 of 3 songs .* no audio file .* with 3 of 5 rows: 'gone', 'lost'",
     ) as record:
-        catalog = load_catalog(plays, folder("a.wav"))
+        catalog = load_catalog(plays, audio("a.wav"))
     assert record[0].filename == __file__
     assert catalog.item_ids.tolist() == ["a"]
     assert catalog.user_ids.tolist() == ["u", "z"]
 
 
-def test_groups_follow_the_items_and_strangers_stay_alone(table, folder):
+def test_groups_follow_the_items_and_strangers_stay_alone(table, audio):
     plays = table("user,song\nu,b\nu,a\nu,c\n")
     groups = table("track\tAlbum\nc\tX\nb\tX\nelsewhere\tY\n", "groups.tsv")
     with pytest.warns(UserWarning, match=r"1 of 3 songs have no artist .*: 'a'"):
@@ -130,9 +108,6 @@ def test_groups_follow_the_items_and_strangers_stay_alone(table, folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"plays.tsv is empty"),
-        ("\n", r"plays.tsv is empty"),
-        ("user,song\n", r"has a line of column names but no rows"),
         ("who,song\nx,y\n", r"no column for user\. .*names 'who', 'song'.* listener"),
         ("x\ty\t3\n", r"no column for user and song\. .* names 'x', 'y', '3'"),
         ("user,song,plays\nx,y,3\nx,y,many\n", r"line 3: plays is 'many'"),
@@ -140,13 +115,8 @@ def test_groups_follow_the_items_and_strangers_stay_alone(table, folder):
         ("user,song,plays\n\nx,y,nan\n", r"line 3: plays is 'nan'"),
         ("user,song,plays\nx,y,inf\n", r"plays is 'inf'"),
         ("user,song,plays\nx,y,1_0\n", r"plays is '1_0'"),
-        ("user,song,plays\nx,y,\n", r"line 2: plays is ''"),
         ("user,song,plays\nx,y,0\n", r"All counts in .* are 0"),
-        ("user,song\nx,y\n ,y\n", r"line 3: user is empty"),
         ("user,song\nx,y\nx\n", r"line 3 has 1 fields; expected 2"),
-        ("user,song\nx,y,z\n", r"line 2 has 3 fields; expected 2"),
-        ('user,song\nx,y\nx,"y" z\n', r"line 3: a quotation mark is out of place"),
-        (b"user,song\nx,\xff\n", r"is not UTF-8 text"),
     ],
 )
 def test_faulty_tables_are_named_with_their_line(table, text, message):
@@ -179,11 +149,11 @@ def test_missing_table_is_a_missing_file(tmp_path):
     ],
 )
 def test_songs_that_fit_no_file_or_several_are_refused(
-    table, folder, songs, files, message
+    table, audio, songs, files, message
 ):
     plays = table("user,song\n" + "".join(f"u,{song}\n" for song in songs))
     with pytest.raises(ValueError, match=message):
-        load_catalog(plays, folder(*files))
+        load_catalog(plays, audio(*files))
 
 
 def test_missing_folder_is_named(table, tmp_path):
@@ -208,46 +178,29 @@ def test_faulty_groups_are_refused(table, text, message):
         load_catalog(plays, None, groups)
 
 
-def test_a_group_is_found_by_any_name_of_the_file(tmp_path):
-    for name in ("a.wav", "x/new.wav", "x/twin.wav", "y/twin.wav"):
-        path = tmp_path / "audio" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    plays, groups = tmp_path / "plays.csv", tmp_path / "groups.csv"
-    plays.write_text("user,song\nu,a.wav\n")
-    groups.write_text("song,artist\na,A\nnew.wav,N\nx/twin,T\ntwin,wrong\n")
+def test_a_group_is_found_by_any_name_of_the_file(table, audio):
+    folder = audio("a.wav", "x/new.wav", "x/twin.wav", "y/twin.wav")
+    rows = "song,artist\na,A\nnew.wav,N\nx/twin,T\ntwin,wrong\n"
     with pytest.warns(UserWarning, match=r"1 of 4 songs have no artist.*y/twin"):
-        catalog = load_catalog(plays, tmp_path / "audio", groups)
-    found = dict(zip(catalog.item_ids, catalog.groups, strict=True))
-    assert found == {
-        "a.wav": "A",
-        "new": "N",
-        "x/twin": "T",
-        "y/twin": "(song) y/twin",
-    }
-
-
-def test_a_column_of_counts_that_is_not_recognised_is_said(tmp_path):
-    (tmp_path / "plays.csv").write_text("user,song,Times heard\nu,a,500\n")
-    with pytest.warns(UserWarning, match=r"no column for plays.*'Times heard'"):
-        load_catalog(tmp_path / "plays.csv")
-
-
-def test_one_song_of_two_spellings_has_one_artist(tmp_path):
-    (tmp_path / "audio").mkdir()
-    (tmp_path / "audio" / "x.wav").write_bytes(b"")
-    (tmp_path / "plays.csv").write_text("user,song\nu,x\n")
-    (tmp_path / "groups.csv").write_text("song,artist\nx,A\nx.wav,B\n")
-    with pytest.raises(ValueError, match=r"'x' has artist 'A' in line 2 but 'x.wav'"):
-        load_catalog(
-            tmp_path / "plays.csv", tmp_path / "audio", tmp_path / "groups.csv"
+        catalog = load_catalog(
+            table("user,song\nu,a.wav\n"), folder, table(rows, "groups.csv")
         )
+    found = dict(zip(catalog.item_ids, catalog.groups, strict=True))
+    assert found == {"a.wav": "A", "new": "N", "x/twin": "T", "y/twin": "(song) y/twin"}
 
 
-def test_accents_written_apart_are_the_same_letters(tmp_path):
-    (tmp_path / "audio").mkdir()
-    (tmp_path / "audio" / "sa\u030ang.wav").write_bytes(b"")
-    (tmp_path / "plays.csv").write_text("user,song\nu,s\u00e5ng\n", "utf-8")
-    catalog = load_catalog(tmp_path / "plays.csv", tmp_path / "audio")
+def test_a_column_of_counts_that_is_not_recognised_is_said(table):
+    with pytest.warns(UserWarning, match=r"no column for plays.*'Times heard'"):
+        load_catalog(table("user,song,Times heard\nu,a,500\n"))
+
+
+def test_one_song_of_two_spellings_has_one_artist(table, audio):
+    groups = table("song,artist\nx,A\nx.wav,B\n", "groups.csv")
+    with pytest.raises(ValueError, match=r"'x' has artist 'A' in line 2 but 'x.wav'"):
+        load_catalog(table("user,song\nu,x\n"), audio("x.wav"), groups)
+
+
+def test_accents_written_apart_are_the_same_letters(table, audio):
+    catalog = load_catalog(table("user,song\nu,s\u00e5ng\n"), audio("sa\u030ang.wav"))
     assert catalog.item_ids.tolist() == ["s\u00e5ng"]
     assert catalog.plays.sum() == 1

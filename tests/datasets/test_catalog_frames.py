@@ -39,18 +39,6 @@ KINDS = {
 }
 
 
-@pytest.fixture
-def audio(tmp_path):
-    def make(*files):
-        for file in files:
-            path = tmp_path / "audio" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        return tmp_path / "audio"
-
-    return make
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_table_gives_the_same_catalogue(tmp_path, audio, kind):
     def make(table, name):

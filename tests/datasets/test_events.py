@@ -61,8 +61,16 @@ def counts_of(taste):
     }
 
 
-def as_pandas(rows, folder):
+def as_pandas(rows, folder=None):
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def as_polars(rows, folder=None):
+    return pl.DataFrame(rows, schema=list(COLUMNS), orient="row")
+
+
+def as_arrow(rows, folder=None):
+    return pa.Table.from_pandas(as_pandas(rows))
 
 
 def as_objects(rows, folder):
@@ -71,39 +79,18 @@ def as_objects(rows, folder):
 
 
 def as_categories(rows, folder):
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    frame = frame.astype({"user_id": "category"})
+    frame = as_pandas(rows).astype({"user_id": "category"})
     frame["user_id"] = frame["user_id"].cat.add_categories(["nobody"])
     return frame.assign(t=frame.t.dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"))
 
 
-def as_polars(rows, folder):
-    return pl.DataFrame(rows, schema=list(COLUMNS), orient="row")
-
-
-def as_lazy(rows, folder):
-    return as_polars(rows, folder).lazy()
-
-
-def as_polars_categories(rows, folder):
-    return as_polars(rows, folder).with_columns(pl.col("user_id").cast(pl.Categorical))
-
-
-def as_arrow(rows, folder):
-    return pa.Table.from_pandas(as_pandas(rows, folder))
-
-
 def as_stream(rows, folder):
-    batches = as_arrow(rows, folder).to_batches(max_chunksize=50)
+    batches = as_arrow(rows).to_batches(max_chunksize=50)
     return pa.RecordBatchReader.from_batches(batches[0].schema, batches)
 
 
-def as_narwhals(rows, folder):
-    return nw.from_native(as_polars(rows, folder))
-
-
 def as_parquet(rows, folder):
-    pq.write_table(as_arrow(rows, folder), folder / "log.parquet", row_group_size=70)
+    pq.write_table(as_arrow(rows), folder / "log.parquet", row_group_size=70)
     return folder / "log.parquet"
 
 
@@ -111,27 +98,39 @@ def as_folder(rows, folder):
     for i in range(3):
         part = folder / f"log/day={i}"
         part.mkdir(parents=True)
-        pq.write_table(as_arrow(rows[i::3], folder), part / "x.parquet")
+        pq.write_table(as_arrow(rows[i::3]), part / "x.parquet")
     return str(folder / "log")
-
-
-def as_parts(rows, folder):
-    return [as_pandas(rows[::2], folder), as_polars(rows[1::2], folder)]
-
-
-def as_other_parts(rows, folder):
-    return iter([as_parquet(rows[::2], folder), as_pandas(rows[1::2], folder)])
 
 
 def as_dask(rows, folder):
     dataframe = pytest.importorskip("dask.dataframe")
-    return dataframe.from_pandas(as_pandas(rows, folder), npartitions=3)
+    return dataframe.from_pandas(as_pandas(rows), npartitions=3)
 
 
-FRAMES = [value for name, value in [*globals().items()] if name.startswith("as_")]
+FRAMES = {
+    "pandas": as_pandas,
+    "objects": as_objects,
+    "categories": as_categories,
+    "polars": as_polars,
+    "lazy": lambda rows, _: as_polars(rows).lazy(),
+    "polars categories": lambda rows, _: as_polars(rows).cast({
+        "user_id": pl.Categorical
+    }),
+    "arrow": as_arrow,
+    "stream": as_stream,
+    "narwhals": lambda rows, _: nw.from_native(as_polars(rows)),
+    "parquet": as_parquet,
+    "folder": as_folder,
+    "parts": lambda rows, _: [as_pandas(rows[::2]), as_polars(rows[1::2])],
+    "other parts": lambda rows, folder: iter([
+        as_parquet(rows[::2], folder),
+        as_pandas(rows[1::2]),
+    ]),
+    "dask": as_dask,
+}
 
 
-@pytest.mark.parametrize("make", FRAMES, ids=lambda make: make.__name__[3:])
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
 def test_every_source_gives_the_table_of_a_plain_reading(tmp_path, rng, make):
     rows = log_of(rng)
     counts, first = plain_reading(rows)
@@ -157,7 +156,7 @@ def test_half_life_in_any_unit_of_time_decays_the_same():
         assert_allclose(taste.plays.toarray(), [[0.5], [1.0]], rtol=1e-12)
 
 
-@pytest.mark.parametrize("make", FRAMES, ids=lambda make: make.__name__[3:])
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
 def test_window_and_half_life_are_those_of_a_plain_reading(tmp_path, rng, make):
     rows = log_of(rng)
     since, until = EPOCH + datetime.timedelta(10), EPOCH + datetime.timedelta(60)
@@ -204,7 +203,7 @@ def test_rows_and_columns_can_be_fixed(rng):
     rows = log_of(rng)
     counts, _ = plain_reading(rows)
     items, users = [29, 999, 1, 2, 3], ["ü3", "nobody", "ü1"]
-    for frame in (as_pandas(rows, None), as_polars(rows, None)):
+    for frame in (as_pandas(rows), as_polars(rows)):
         taste = plays_from_events(
             frame, count="n", timestamp="t", items=np.array(items), users=users
         )
@@ -278,7 +277,7 @@ def test_missing_values_are_dropped_and_counted(make):
 def test_rare_items_and_users_are_dropped_until_none_is_left(rng, count, half_life):
     rows = [(u, i, n, t) for u, i, n, t in log_of(rng, 350) if n]
     taste = plays_from_events(
-        as_polars(rows, None),
+        as_polars(rows),
         count=count,
         timestamp="t",
         half_life=half_life,
@@ -297,7 +296,7 @@ def test_rare_items_and_users_are_dropped_until_none_is_left(rng, count, half_li
     assert set(counts_of(taste)) == {(i, u) for u, i, _, _ in kept}
     assert sum(taste.n_dropped.values()) == len(rows) - len(kept)
     fixed = plays_from_events(
-        as_polars(rows, None), count=count, items=[99, 0, 1, 2], min_item_plays=6
+        as_polars(rows), count=count, items=[99, 0, 1, 2], min_item_plays=6
     )
     assert fixed.item_ids.tolist() == [99, 0, 1, 2]
     assert fixed.plays.sum(axis=1)[fixed.plays.sum(axis=1) > 0].min() >= 6
@@ -362,128 +361,71 @@ def one(**columns):
     return pd.DataFrame({"user_id": ["u", "v"], "item_id": [1, 2]} | columns)
 
 
+COUNTED, TIMED = {"count": "n"}, {"timestamp": "t"}
+YEARS, SECONDS = one(t=pd.to_datetime(["2026", "2027"])), one(t=[1, 2])
+OTHER_TYPES = [one(), pl.DataFrame({"user_id": [1], "item_id": [1]}), one()]
+WRONG_VALUES = [
+    (one(), {"user": "uid"}, r"no column 'uid'; it has .*user='user_id'"),
+    (one(), COUNTED, r"no column 'n'; it has 'user_id', 'item_"),
+    (one(n=[1, -2]), COUNTED, r"events, row 2: the count is -2;"),
+    (one(n=[1, np.inf]), COUNTED, r"row 2: the count is inf"),
+    (one(), {"since": "2026"}, r"since, until and half_life need timest"),
+    (one(t=["x", "y"]), TIMED, r"'t' has a value that is not a time"),
+    (YEARS, TIMED | {"until": "May"}, r"until is 'May'; expected a time of ISO 8601"),
+    *(
+        (SECONDS, TIMED | {"half_life": span}, r"half_life is")
+        for span in (0, -1, np.nan, datetime.timedelta(0))
+    ),
+    (SECONDS, TIMED | {"half_life": np.timedelta64(0, "D")}, r"half_life is"),
+    (SECONDS, TIMED | {"half_life": np.timedelta64("NaT")}, r"half_life is"),
+    (YEARS, TIMED | {"since": pd.NaT}, r"no bound"),
+    (YEARS, TIMED | {"since": np.datetime64("NaT")}, r"no bound"),
+    (SECONDS, TIMED | {"since": np.nan}, r"no bound"),
+    (one(), {"user": "item_id"}, r"a column of its own for each"),
+    (one(), {"items": [9]}, r"No event is left of 2; .*'other_items': 2"),
+    (one(), {"items": ["1", "x"]}, r"they are int in the events; .* str"),
+    (one(), {"users": [" V", "U"]}, r"differ only by case, .*'u' is like"),
+    (one(), {"items": [1, 2, 1]}, r"items has 1 more than once"),
+    (one(), {"items": []}, r"items has no ids"),
+    (one(), {"min_item_plays": -1}, r"min_item_plays"),
+    ([], {}, r"events is empty; expected at least one frame or path"),
+    (one()[:0], {}, r"No event is left of 0"),
+]
+WRONG_TYPES = [
+    (one(n=["1", "2"]), COUNTED, r"'n' has the type str; expected"),
+    (
+        SECONDS,
+        TIMED | {"since": "2026-01-01"},
+        r"since is '2026-01-01', but .* numbers",
+    ),
+    (YEARS, TIMED | {"until": 3}, r"until is 3, but timestamps are datetimes"),
+    (
+        SECONDS,
+        TIMED | {"half_life": datetime.timedelta(1)},
+        r"half_life is .*, but timestamps are numbers",
+    ),
+    (SECONDS, TIMED | {"half_life": "7d"}, r"half_life is"),
+    (SECONDS, TIMED | {"half_life": pd.NaT}, r"half_life is"),
+    (one(), {"items": one()}, r"items is a DataFrame; .*its columns"),
+    (one(), {"items": "12"}, r"items is '12'; expected an iterable"),
+    (pl.Series([1]), {}, r"events is a Series; expected a dataframe"),
+    (pa.chunked_array([[1]]), {}, r"is a ChunkedArray; expected a data"),
+    (one().user_id, {}, r"events is a Series; expected a dataframe"),
+    ({"user_id": [1]}, {}, r"events is a dict; expected a dataframe"),
+    (np.eye(2), {}, r"events is a ndarray; expected a dataframe"),
+    (None, {}, r"events is a NoneType"),
+    (OTHER_TYPES, {}, r"user ids of events\[1\] differ .* whole numbers here but"),
+]
+
+
 @pytest.mark.parametrize(
-    ("events", "options", "error", "message"),
+    ("error", "events", "options", "message"),
     [
-        (
-            one(),
-            {"user": "uid"},
-            ValueError,
-            r"no column 'uid'; it has .*user='user_id'",
-        ),
-        (one(), {"count": "n"}, ValueError, r"no column 'n'; it has 'user_id', 'item_"),
-        (
-            one(n=[1, -2]),
-            {"count": "n"},
-            ValueError,
-            r"events, row 2: the count is -2;",
-        ),
-        (one(n=[1, np.inf]), {"count": "n"}, ValueError, r"row 2: the count is inf"),
-        (
-            one(n=["1", "2"]),
-            {"count": "n"},
-            TypeError,
-            r"'n' has the type str; expected",
-        ),
-        (
-            one(),
-            {"since": "2026"},
-            ValueError,
-            r"since, until and half_life need timest",
-        ),
-        (
-            one(t=["x", "y"]),
-            {"timestamp": "t"},
-            ValueError,
-            r"'t' has a value that is not a time",
-        ),
-        (
-            one(t=[1, 2]),
-            {"timestamp": "t", "since": "2026-01-01"},
-            TypeError,
-            r"since is '2026-01-01', but timestamps are numbers",
-        ),
-        (
-            one(t=pd.to_datetime(["2026", "2027"])),
-            {"timestamp": "t", "until": 3},
-            TypeError,
-            r"until is 3, but timestamps are datetimes",
-        ),
-        (
-            one(t=pd.to_datetime(["2026", "2027"])),
-            {"timestamp": "t", "until": "May"},
-            ValueError,
-            r"until is 'May'; expected a time of ISO 8601",
-        ),
-        (
-            one(t=[1, 2]),
-            {"timestamp": "t", "half_life": datetime.timedelta(1)},
-            TypeError,
-            r"half_life is .*, but timestamps are numbers",
-        ),
-        *(
-            (
-                one(t=[1, 2]),
-                {"timestamp": "t", "half_life": span},
-                kind,
-                r"half_life is",
-            )
-            for kind, spans in (
-                (ValueError, (0, -1, np.nan, datetime.timedelta(0))),
-                (ValueError, (np.timedelta64(0, "D"), np.timedelta64("NaT"))),
-                (TypeError, ("7d", pd.NaT)),
-            )
-            for span in spans
-        ),
-        *(
-            (one(t=t), {"timestamp": "t", "since": since}, ValueError, r"no bound")
-            for t, since in (
-                (pd.to_datetime(["2026", "2027"]), pd.NaT),
-                (pd.to_datetime(["2026", "2027"]), np.datetime64("NaT")),
-                ([1, 2], np.nan),
-            )
-        ),
-        (one(), {"user": "item_id"}, ValueError, r"a column of its own for each"),
-        (one(), {"items": one()}, TypeError, r"items is a DataFrame; .*its columns"),
-        (pl.Series([1]), {}, TypeError, r"events is a Series; expected a dataframe"),
-        (pa.chunked_array([[1]]), {}, TypeError, r"is a ChunkedArray; expected a data"),
-        (one().user_id, {}, TypeError, r"events is a Series; expected a dataframe"),
-        (
-            one(),
-            {"items": [9]},
-            ValueError,
-            r"No event is left of 2; .*'other_items': 2",
-        ),
-        (
-            one(),
-            {"items": ["1", "x"]},
-            ValueError,
-            r"they are int in the events; .* str",
-        ),
-        (
-            one(),
-            {"users": [" V", "U"]},
-            ValueError,
-            r"differ only by case, .*'u' is like",
-        ),
-        (one(), {"items": [1, 2, 1]}, ValueError, r"items has 1 more than once"),
-        (one(), {"items": []}, ValueError, r"items has no ids"),
-        (one(), {"items": "12"}, TypeError, r"items is '12'; expected an iterable"),
-        (one(), {"min_item_plays": -1}, ValueError, r"min_item_plays"),
-        ([], {}, ValueError, r"events is empty; expected at least one frame or path"),
-        ({"user_id": [1]}, {}, TypeError, r"events is a dict; expected a dataframe"),
-        (np.eye(2), {}, TypeError, r"events is a ndarray; expected a dataframe"),
-        (None, {}, TypeError, r"events is a NoneType"),
-        (one()[:0], {}, ValueError, r"No event is left of 0"),
-        (
-            [one(), pl.DataFrame({"user_id": [1], "item_id": [1]}), one()],
-            {},
-            TypeError,
-            r"user ids of events\[1\] differ in type: they are whole numbers here but",
-        ),
+        *((ValueError, *case) for case in WRONG_VALUES),
+        *((TypeError, *case) for case in WRONG_TYPES),
     ],
 )
-def test_what_cannot_be_added_up_is_named(events, options, error, message):
+def test_what_cannot_be_added_up_is_named(error, events, options, message):
     with pytest.raises(error, match=message):
         plays_from_events(events, **options)
 
@@ -557,7 +499,7 @@ def test_missing_pyarrow_names_the_extra(tmp_path, rng, monkeypatch, kind):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"pip install skcoldstart\[parquet\]"):
         plays_from_events(path)
-    assert plays_from_events(as_pandas(rows, None)).n_events == len(rows)
+    assert plays_from_events(as_pandas(rows)).n_events == len(rows)
 
 
 @pytest.mark.parametrize("name", ["plays", "Play_Count"])

@@ -32,17 +32,3 @@ def test_numbers_are_those_of_a_dictionary(names):
     data, offsets = table.to_buffer()
     assert data.tobytes() == b"".join(known)
     assert_array_equal(offsets, parts_of(known)[1])
-
-
-def test_a_table_that_does_not_grow_knows_the_names_it_has(names):
-    table = NameTable()
-    table.codes(*parts_of([b"a", b"", b"ab"]))
-    found = table.codes(*parts_of([b"b", b"ab", b"", b"a\0", b"a"]), grows=False)
-    assert_array_equal(found, [-1, 2, 1, -1, 0])
-    assert len(table) == 3
-
-
-def test_a_slice_of_a_buffer_needs_no_bytes_behind_it():
-    data = np.frombuffer(b"xxonetwoone", np.uint8)
-    assert_array_equal(NameTable().codes(data, np.array([2, 5, 8, 11])), [0, 1, 0])
-    assert NameTable().codes(data, np.zeros(1, int)).shape == (0,)

@@ -8,18 +8,14 @@ from skcoldstart.datasets import load_catalog
 
 
 @pytest.fixture
-def catalog(tmp_path):
+def catalog(tmp_path, audio):
     """Make a folder of files, and a table of songs that one user plays."""
 
     def make(files, songs, **more):
-        for file in files:
-            path = tmp_path / "audio" / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
         rows = "".join('u,"{}"\n'.format(song.replace('"', '""')) for song in songs)
         table = tmp_path / "plays.csv"
         table.write_text("user,song\n" + rows, "utf-8", errors="surrogateescape")
-        return load_catalog(table, tmp_path / "audio", **more)
+        return load_catalog(table, audio(*files), **more)
 
     return make
 

@@ -29,16 +29,6 @@ TABLES = {
 }
 
 
-@pytest.fixture
-def write(tmp_path):
-    def make(content, name="table.tsv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return make
-
-
 @pytest.mark.parametrize("kind", TABLES)
 @pytest.mark.parametrize(
     "names",

@@ -185,63 +185,6 @@ def test_columns_behind_factors_are_coefficients_times_values(world):
     )
 
 
-def test_removing_the_named_songs_lowers_the_score_most(world, rng):
-    X, y, X_new = world
-    model = ContentKNNRecommender().fit(X, y)
-    scores = model.predict(X_new)
-    n_lower = n_pairs = 0
-    for user in range(N_USERS):
-        rows = rows_of(explain(model, X_new[:8], [user], n=3))
-        for item in range(8):
-            named = [r["source"] for r in rows if r["item"] == item and r["rank"]]
-            others = np.setdiff1d(np.flatnonzero(y[:, user]), named)
-            if len(named) < 3 or len(others) < 3:
-                continue
-            drops = []
-            for songs in (named, rng.choice(others, 3, replace=False)):
-                kept = y.copy()
-                kept[songs, user] = 0
-                weights = (kept[model.played_items_, user] > 0).astype(float)
-                shares = model.predict_factors(X_new[[item]]).toarray()[0]
-                drops.append(scores[item, user] - shares @ weights)
-            n_lower += drops[0] > drops[1]
-            n_pairs += 1
-    assert n_pairs > 20 and n_lower >= 0.95 * n_pairs
-
-
-@pytest.mark.parametrize(
-    "kind", ["kernel", "profile", "ridge", "kernel ridge", "WMF", "blend"]
-)
-@pytest.mark.slow
-def test_contributions_to_ten_thousand_scores_add_up(kind, rng):
-    X = rng.normal(size=(130, 8))
-    y = rng.poisson(np.exp(X @ rng.normal(size=(8, 100)) / 2 - 1))
-    wmf = WMF(6, reg=1.0, dtype="float64", random_state=0)
-    ridge = ColdStartRecommender(Ridge(), wmf, popularity_weight=0.3)
-    model = {
-        "kernel": ContentKNNRecommender(),
-        "profile": ContentProfileRecommender(),
-        "ridge": ridge,
-        "kernel ridge": ColdStartRecommender(KernelRidge(kernel="rbf"), wmf),
-        "WMF": wmf,
-        "blend": BlendRecommender([
-            ("kernel", ContentKNNRecommender()),
-            ("factors", ridge),
-        ]),
-    }[kind]
-    if kind == "WMF":
-        known, new = y[:30], y[30:]
-        scores = model.fit(known).inverse_transform(model.transform(new))
-    else:
-        known, new = X[:30], X[30:]
-        scores = model.fit(known, y[:30]).predict(new)
-    options = {} if kind in ("kernel", "profile") else {"X_train": known}
-    explanation = explain(model, new, np.arange(100), n=None, **options)
-    assert scores.size == 10_000
-    off = np.abs(sums(explanation) - scores)
-    assert np.all(off <= 1e-6 * np.maximum(np.abs(scores), scores.std()))
-
-
 def test_a_song_of_two_recommenders_is_named_once(world):
     X, y, X_new = world
     kernel, ridge = ContentKNNRecommender(), ColdStartRecommender(Ridge(), _WMF)

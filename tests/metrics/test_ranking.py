@@ -91,22 +91,6 @@ def test_ties_are_ranked_by_item_index():
     assert_array_equal(values, [1.0, 0.25])
 
 
-def test_random_order_gives_the_expected_values():
-    rng = np.random.default_rng(0)
-    n_items, n_users, n_positives, k = 300, 4000, 6, 50
-    y = np.zeros((n_items, n_users))
-    y[:n_positives] = 1
-    scores = rng.random((n_items, n_users), dtype=np.float32)
-    harmonic = (1 / np.arange(1, k + 1)).sum()
-    expected = harmonic / n_items + (n_positives - 1) * (k - harmonic) / (
-        n_items * (n_items - 1)
-    )
-    values = mean_average_precision_at_k(y, scores, k=k, per_user=True)
-    assert abs(values.mean() - expected) < 4 * values.std() / np.sqrt(n_users)
-    values = mean_auc(y, scores, per_user=True)
-    assert abs(values.mean() - 0.5) < 4 * values.std() / np.sqrt(n_users)
-
-
 # Readable twins and outside oracles
 
 
@@ -127,24 +111,19 @@ def test_metrics_at_k_equal_their_twins(name, k, ties, excluding, dtype, rng):
     )
 
 
-@pytest.mark.parametrize("excluding", [False, True])
-@pytest.mark.parametrize("ties", [False, True])
-def test_auc_equals_its_twin(ties, excluding, rng):
-    y, scores = make_plays_and_scores(rng, ties=ties)
-    exclude = (rng.random(y.shape) < 0.3) & (y == 0) if excluding else None
-    assert_allclose(
-        mean_auc(y, scores, exclude=exclude, per_user=True),
-        reference.per_user(reference.auc, y, scores, exclude=exclude),
-        rtol=1e-13,
-    )
-
-
 @pytest.mark.parametrize("ties", [False, True])
 def test_auc_equals_roc_auc_score_of_each_user(ties, rng):
     y, scores = make_plays_and_scores(rng, ties=ties)
-    expected = [roc_auc_score(y[:, u] > 0, scores[:, u]) for u in range(2, 40)]
-    assert_allclose(mean_auc(y, scores, per_user=True)[2:], expected, rtol=1e-13)
-    assert_allclose(mean_auc(y, scores), np.mean(expected), rtol=1e-13)
+    for exclude in (np.zeros(y.shape, bool), (rng.random(y.shape) < 0.3) & (y == 0)):
+        expected = [
+            roc_auc_score(y[kept, u] > 0, scores[kept, u])
+            for u, kept in enumerate(~exclude.T)
+            if u > 1
+        ]
+        values = mean_auc(y, scores, exclude=exclude, per_user=True)
+        assert_allclose(values[2:], expected, rtol=1e-13)
+        found = mean_auc(y, scores, exclude=exclude)
+        assert_allclose(found, np.mean(expected), rtol=1e-13)
 
 
 @pytest.mark.parametrize("ties", [False, True])

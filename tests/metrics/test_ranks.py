@@ -27,15 +27,6 @@ def same(one, other):
     )
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_factors_rank_like_the_table_they_stand_for(dtype, rng):
-    V, U, y = make_factors(rng, dtype=dtype)
-    low, dense = LowRankScores(V, U), DenseScores(V @ U.T)
-    task = RankingTask.from_plays(y, low)
-    assert same(rank_positives(task, low), rank_positives(task, dense))
-    assert pooled_auc(task, low) == pooled_auc(task, dense)
-
-
 def test_any_number_of_threads_gives_the_same_bits(rng):
     V, U = rng.normal(size=(300, 20)), rng.normal(size=(1500, 20))
     source = LowRankScores(V.astype(np.float32), U.astype(np.float32))
@@ -67,21 +58,6 @@ def test_duplicate_items_tie_exactly(rng):
     assert_array_equal(ranks.midrank_sums % 2, 1)
 
 
-def test_a_score_table_is_never_held(rng):
-    class Watched(LowRankScores):
-        widest = 0
-
-        def rows(self, users, out=None):
-            rows = super().rows(users, out)
-            self.widest = max(self.widest, len(rows))
-            return rows
-
-    V, U, y = make_factors(rng)
-    source = Watched(V, U)
-    rank_positives(RankingTask.from_plays(y, source), source)
-    assert source.widest == 256
-
-
 def test_users_without_positives_are_not_scored(rng):
     V, U, y = make_factors(rng)
     y[:, ::2] = False
@@ -99,16 +75,6 @@ def test_users_without_positives_are_not_scored(rng):
     )
 
 
-def test_kept_users_rank_as_among_all(rng):
-    V, U, y = make_factors(rng)
-    source = LowRankScores(V, U)
-    everyone = rank_positives(RankingTask.from_plays(y, source), source)
-    users = rng.permutation(600)[:100]
-    some = rank_positives(RankingTask.from_plays(y, source, users=users), source)
-    for values in ("n_positives", "n_negatives", "midrank_sums"):
-        assert_array_equal(getattr(some, values), getattr(everyone, values)[users])
-
-
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_factors_that_give_nan_raise_and_name_the_user(bad, rng):
@@ -118,13 +84,6 @@ def test_factors_that_give_nan_raise_and_name_the_user(bad, rng):
     source = LowRankScores(V, U)
     with pytest.raises(ValueError, match="contain NaN" if bad != bad else "of user 5"):
         rank_positives(RankingTask.from_plays(y, source), source)
-
-
-def test_whole_number_scores_rank_too(rng):
-    V, U, y = make_factors(rng, dtype=np.int64)
-    task = RankingTask.from_plays(y, DenseScores(V @ U.T))
-    whole = rank_positives(task, DenseScores(V @ U.T))
-    assert same(whole, rank_positives(task, DenseScores((V @ U.T) * 1.0)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -15,7 +15,6 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import (
     GridSearchCV,
-    GroupKFold,
     HalvingGridSearchCV,
     KFold,
     RandomizedSearchCV,
@@ -59,15 +58,6 @@ def test_default_scorer_is_map_at_500_and_auc_per_user(model, catalog):
     assert all(type(value) is float for value in values.values())
     assert_allclose(values["map"], mean_average_precision_at_k(y, scores), rtol=1e-12)
     assert_allclose(values["auc"], mean_auc(y, scores), rtol=1e-12)
-
-
-def test_factors_and_table_score_alike(catalog):
-    X, y, _ = catalog
-    values = [
-        recommendation_scorer(model.fit(X, y), X, y)
-        for model in (LinearRecommender(), FactorRecommender())
-    ]
-    assert_allclose(list(values[0].values()), list(values[1].values()), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -285,57 +275,8 @@ def test_repr_is_the_call_that_makes_it():
     assert repr(array) == "make_recommendation_scorer('auc', users=array([1, 2]))"
 
 
-@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("routing", [False, True])
-def test_search_over_sparse_plays_with_groups(n_jobs, routing, catalog):
-    X, y, groups = catalog
-    with config_context(enable_metadata_routing=routing):
-        search = GridSearchCV(
-            FactorRecommender(),
-            {"alpha": [0.1, 10.0]},
-            scoring=recommendation_scorer,
-            refit="map",
-            cv=GroupKFold(3),
-            n_jobs=n_jobs,
-            error_score="raise",
-        ).fit(X, y, groups=groups)
-        for split, (train, test) in enumerate(GroupKFold(3).split(X, y, groups)):
-            model = FactorRecommender(alpha=0.1).fit(X[train], y[train])
-            expected = recommendation_scorer(model, X[test], y[test])
-            for key, value in expected.items():
-                got = search.cv_results_[f"split{split}_test_{key}"][0]
-                assert_allclose(got, value, rtol=1e-12)
-        assert search.score(X, y) == recommendation_scorer(search, X, y)["map"]
-
-
 def known_pairs(X, y):
     return sp.csr_array((y.toarray() == 0) & (X[:, :1] > 0))
-
-
-@pytest.mark.parametrize("container", [sp.csr_array, sp.csr_matrix, np.asarray])
-def test_excluded_pairs_are_routed_to_the_scorer(container, catalog):
-    X, y, _ = catalog
-    known = known_pairs(X, y)
-    pairs = container(known.toarray())
-    with config_context(enable_metadata_routing=True):
-        search = GridSearchCV(
-            FactorRecommender(),
-            {"alpha": [0.1]},
-            scoring=recommendation_scorer,
-            refit="map",
-            cv=3,
-            error_score="raise",
-        ).fit(X, y, exclude=pairs)
-        results = cross_validate(
-            FactorRecommender(), X, y, cv=3, params={"exclude": pairs}
-        )
-    for split, (train, test) in enumerate(KFold(3).split(X)):
-        model = FactorRecommender(alpha=0.1).fit(X[train], y[train])
-        expected = recommendation_scorer(model, X[test], y[test], known[test])
-        assert search.cv_results_[f"split{split}_test_map"][0] == expected["map"]
-        model = FactorRecommender().fit(X[train], y[train])
-        expected = recommendation_scorer(model, X[test], y[test], known[test])
-        assert results["test_auc"][split] == expected["auc"]
 
 
 def test_excluded_pairs_can_be_asked_for_under_another_name_or_not_at_all(catalog):
@@ -421,50 +362,6 @@ def test_requests_of_a_scorer_are_set_one_by_one(catalog):
             model, X, y, scoring=scorer, params={"artists": groups}, **options
         )
     assert_array_equal(renamed["test_map"], expected["test_map"])
-
-
-def test_successive_halving_takes_one_metric(catalog):
-    X, y, _ = catalog
-    search = HalvingGridSearchCV(
-        FactorRecommender(),
-        {"alpha": [0.01, 1.0, 100.0, 1e6]},
-        scoring=make_recommendation_scorer("auc"),
-        cv=3,
-        min_resources=20,
-        random_state=0,
-    ).fit(X, y)
-    assert search.n_iterations_ == 2
-    assert 0.5 < search.best_score_ < 1
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-
-
-def test_permutation_importance_finds_the_content_that_matters(rng):
-    X = rng.normal(size=(80, 3))
-    y = rng.poisson(np.exp(2 * X[:, :1] * rng.normal(size=30) - 1))
-    result = permutation_importance(
-        LinearRecommender().fit(X, y),
-        X,
-        y,
-        scoring=recommendation_scorer,
-        n_repeats=2,
-        random_state=0,
-    )
-    for importances in (result["map"], result["auc"]):
-        assert importances.importances_mean.argmax() == 0
-        assert importances.importances_mean[0] > 0.1
-
-
-def test_one_metric_scores_a_search_as_it_is(catalog):
-    X, y, _ = catalog
-    search = RandomizedSearchCV(
-        LinearRecommender(),
-        {"alpha": [0.1, 10.0]},
-        n_iter=2,
-        scoring=make_recommendation_scorer("recall@5"),
-        cv=2,
-    ).fit(X, y)
-    assert 0 < search.best_score_ < 1
-    assert search.score(X, y) == search.scorer_(search.best_estimator_, X, y)
 
 
 def test_a_candidate_that_cannot_be_scored_does_not_end_a_search(catalog):

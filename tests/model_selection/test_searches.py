@@ -160,9 +160,10 @@ def test_several_metrics_and_refit_by_one_of_them(catalog):
     assert search.score(X, y) == recommendation_scorer(search, X, y)["map"]
 
 
-def test_exclusions_are_routed_and_cut_to_each_fold(catalog, rng):
+@pytest.mark.parametrize("container", [sp.csr_array, sp.csr_matrix, np.asarray])
+def test_exclusions_are_routed_and_cut_to_each_fold(container, catalog, rng):
     X, y, groups = catalog
-    exclude = sp.csr_array((rng.random(y.shape) < 0.3) & (y == 0))
+    exclude = container((rng.random(y.shape) < 0.3) & (y == 0))
     expected = by_hand(X, y, groups, 1.0, exclude)
     assert expected != by_hand(X, y, groups, 1.0)
     with config_context(enable_metadata_routing=True):

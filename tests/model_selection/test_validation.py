@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn import config_context
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import (
-    GridSearchCV,
     GroupKFold,
     GroupShuffleSplit,
     KFold,
@@ -72,20 +70,6 @@ def test_groups_hold_out_artists(n_jobs, catalog):
     assert len(results["estimator"]) == len(results["train_auc"]) == 4
 
 
-def test_groups_travel_in_params_where_metadata_is_routed(catalog):
-    X, y, groups = catalog
-    with config_context(enable_metadata_routing=True):
-        routed = cross_validate(
-            LinearRecommender(),
-            X,
-            sp.csr_array(y),
-            cv=GroupKFold(4),
-            params={"groups": groups},
-        )
-    plain = cross_validate(LinearRecommender(), X, y, cv=GroupKFold(4), groups=groups)
-    assert_array_equal(routed["test_map"], plain["test_map"])
-
-
 def test_dense_plays_give_what_scikit_learn_gives(catalog):
     X, y, groups = catalog
     options = {
@@ -123,19 +107,12 @@ def test_ragged_items_travel_to_processes(catalog):
     assert_array_equal(one["test_auc"], two["test_auc"])
 
 
-def test_sparse_content_and_data_frames_are_content(catalog):
-    pd = pytest.importorskip("pandas")
-    X, y, _ = catalog
-    model = make_pipeline(StandardScaler(with_mean=False), FactorRecommender())
-    expected = cross_validate(model, X, y, cv=3)["test_map"]
-    frame = pd.DataFrame(X, index=np.arange(60)[::-1])
-    results = cross_validate(model, frame, sp.csr_array(y), cv=3)
-    assert_allclose(results["test_map"], expected, rtol=1e-12)
-
+def test_sparse_content_is_content(catalog):
     class FromSparse(LinearRecommender):
         def features(self, X):
             return X.toarray()
 
+    X, y, _ = catalog
     results = cross_validate(FromSparse(), sp.csr_array(X), y, cv=3)
     expected = cross_validate(LinearRecommender(), X, y, cv=3)["test_map"]
     assert_allclose(results["test_map"], expected, rtol=1e-12)
@@ -161,19 +138,6 @@ def test_metrics_go_by_their_names(catalog):
         cross_validate(model, X, plays, scoring="nonsense")
     # What is no ranking metric is scikit-learn's.
     assert "test_r2" in cross_validate(LinearRegression(), X, y, cv=3, scoring=["r2"])
-
-
-def test_a_search_inside_a_validation(catalog):
-    X, y, _ = catalog
-    search = GridSearchCV(
-        LinearRecommender(),
-        {"alpha": [0.1, 100.0]},
-        scoring=recommendation_scorer,
-        refit="map",
-        cv=2,
-    )
-    results = cross_validate(search, X, sp.csr_array(y), cv=2, error_score="raise")
-    assert np.isfinite(results["test_map"]).all()
 
 
 def test_one_number_per_fold(catalog):

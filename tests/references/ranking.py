@@ -23,11 +23,6 @@ def average_precision(played, scores, k):
     return (precision * hit).sum() / n_positives
 
 
-def auc(played, scores):
-    wins = scores[played][:, None] - scores[~played][None, :]
-    return ((wins > 0) + 0.5 * (wins == 0)).mean()
-
-
 def ndcg(played, scores, k):
     def gain(hit):
         return (hit[:k] / np.log2(np.arange(2, 2 + len(hit)))[:k]).sum()
@@ -58,9 +53,8 @@ def mrr(played, scores, k):
 
 
 def per_user(metric, y, scores, *args, exclude=None):
-    """Apply a metric to each user; NaN for users it is not defined for."""
+    """Apply a metric to each user; NaN for users without positives."""
     values = []
     for played, s in candidates(y, scores, exclude):
-        undefined = not played.any() or (metric is auc and played.all())
-        values.append(np.nan if undefined else metric(played, s, *args))
+        values.append(metric(played, s, *args) if played.any() else np.nan)
     return np.array(values)

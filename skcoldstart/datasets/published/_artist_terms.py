@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import COUNT, validated
-from skcoldstart.datasets._files import begins_with
+from skcoldstart.datasets._files import begins_with, texts_of
 from skcoldstart.datasets._pairs import take_rows
 from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
@@ -63,9 +63,7 @@ def take_named(
     """
     if wanted is None:
         return X, names, ""
-    if isinstance(wanted, str | bytes):
-        raise TypeError(f"{what} is {wanted!r}; expected an iterable of ids.")
-    given = np.array([str(name) for name in wanted])
+    given = np.array(texts_of(wanted, what))
     row = {name: i for i, name in enumerate(names.tolist())}
     chosen = np.array([row.get(name, -1) for name in given.tolist()], dtype=np.int64)
     n_known = int((chosen >= 0).sum())

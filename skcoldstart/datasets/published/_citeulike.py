@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
-from skcoldstart.datasets._files import open_bytes, open_npz, read_lines
+from skcoldstart.datasets._files import lines_of, open_npz
 
 MATRICES = ("users_x_items.npz", "items_x_words.npz")
 VOCABULARIES = ("vocabulary.dat", "vocab.dat")
@@ -198,12 +198,11 @@ def _lists(path: Path) -> list[list[int]]:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of each line; an empty line counts 0."""
     following = 1
-    with open_bytes(path) as file:
-        for number, line in read_lines(file, path):
-            # Skipping it would shift the rows below.
-            yield from ((empty, ["0"]) for empty in range(following, number))
-            yield number, line.split() or ["0"]
-            following = number + 1
+    for number, line in lines_of(path):
+        # Skipping it would shift the rows below.
+        yield from ((empty, ["0"]) for empty in range(following, number))
+        yield number, line.split() or ["0"]
+        following = number + 1
 
 
 def _indicator(rows: list[list[int]], width: int | None, path: Path) -> sp.csr_array:
@@ -256,8 +255,7 @@ def _vocabulary(folder: Path, words: Any) -> Any:
     path = next((folder / n for n in VOCABULARIES if (folder / n).exists()), None)
     if path is None:
         return None
-    with open_bytes(path) as file:
-        names = [line for _, line in read_lines(file, path)]
+    names = [line for _, line in lines_of(path)]
     if words is None:
         return names
     if len(names) != words.shape[1]:
@@ -317,20 +315,19 @@ def _cold_split(
 def _numbers(path: Path, limits: tuple[int | None, ...]) -> np.ndarray:
     """Read comma-separated numbers from 1, and return them from 0."""
     rows = []
-    with open_bytes(path) as file:
-        for number, line in read_lines(file, path):
-            fields = line.split(",")
-            good = len(fields) == len(limits) and all(
-                field.isascii()
-                and field.isdigit()
-                and 1 <= int(field) <= (int(field) if limit is None else limit)
-                for field, limit in zip(fields, limits, strict=True)
+    for number, line in lines_of(path):
+        fields = line.split(",")
+        good = len(fields) == len(limits) and all(
+            field.isascii()
+            and field.isdigit()
+            and 1 <= int(field) <= (int(field) if limit is None else limit)
+            for field, limit in zip(fields, limits, strict=True)
+        )
+        if not good:
+            ranges = [f"1 to {limit}" if limit else ">= 1" for limit in limits]
+            raise ValueError(
+                f"{path}, line {number}: {line[:80]!r}; expected {len(limits)} "
+                f"numbers, {', '.join(ranges)}."
             )
-            if not good:
-                ranges = [f"1 to {limit}" if limit else ">= 1" for limit in limits]
-                raise ValueError(
-                    f"{path}, line {number}: {line[:80]!r}; expected {len(limits)} "
-                    f"numbers, {', '.join(ranges)}."
-                )
-            rows.append([int(field) - 1 for field in fields])
+        rows.append([int(field) - 1 for field in fields])
     return np.array(rows, dtype=np.int64).reshape(-1, len(limits))

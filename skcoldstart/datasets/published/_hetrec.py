@@ -2,10 +2,9 @@
 
 import os
 import zipfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +22,7 @@ TABLES = {
     "user_taggedartists": ("userID", "artistID", "tagID"),
     "user_friends": ("userID", "friendID"),
 }
+ENCODINGS = {"artists": "utf-8", "tags": "latin-1"}  # of the tables of names
 
 
 @documented()
@@ -100,11 +100,9 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
     """
     with named_damage(path), ExitStack() as stack:
         files = {name: _open(path, name, stack) for name in TABLES}
-        artists = _names(files["artists"], path, "artists", "utf-8")
-        tags = _names(files["tags"], path, "tags", "latin-1")
-        counts = _numbers(files["user_artists"], path, "user_artists")
-        tagged = _numbers(files["user_taggedartists"], path, "user_taggedartists")
-        pairs = _numbers(files["user_friends"], path, "user_friends")
+        artists, tags, counts, tagged, pairs = (
+            _read(file, path, name) for name, file in files.items()
+        )
     item_ids, tag_ids = np.array(sorted(artists)), np.array(sorted(tags))
     user_ids = np.unique(counts[:, 0])
     items = positions(counts[:, 1], item_ids)
@@ -177,13 +175,11 @@ def _expected() -> str:
     return ", ".join(f"{name}.dat" for name in TABLES)
 
 
-def _rows(
-    file: IO[bytes], path: str | os.PathLike[str], name: str, encoding: str
-) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place of each row, and its first fields."""
-    wanted = TABLES[name]
+def _read(file: IO[bytes], path: str | os.PathLike[str], name: str) -> Any:
+    """Return names by number, or the numbers of a table as (n_rows, n_columns)."""
+    wanted, n_numbers = TABLES[name], len(TABLES[name]) - (name in ENCODINGS)
     source = f"{name}.dat of {path}"
-    lines = read_lines(file, source, encoding=encoding)
+    lines = read_lines(file, source, encoding=ENCODINGS.get(name, "utf-8"))
     _, first = next(lines, (1, ""))
     header = tuple(first.split("\t"))
     if header[: len(wanted)] != wanted:
@@ -191,46 +187,23 @@ def _rows(
             f"{source}, line 1 is {first[:160]!r}; expected column names that begin "
             f"with {', '.join(wanted)}, separated by tabs."
         )
+    names: dict[int, str] = {}
+    rows = []
     for number, line in lines:
-        fields = line.split("\t")
+        where, fields = f"{source}, line {number}", line.split("\t")
         if len(fields) != len(header):
             raise ValueError(
-                f"{source}, line {number} has {len(fields)} fields; expected "
-                f"{len(header)}."
+                f"{where} has {len(fields)} fields; expected {len(header)}."
             )
-        yield f"{source}, line {number}", fields[: len(wanted)]
-
-
-def _number(text: str, column: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise ValueError(
-            f"{where}: {column} is {text!r}; expected a whole number >= 0."
-        )
-    return int(text)
-
-
-def _names(
-    file: IO[bytes], path: str | os.PathLike[str], table: str, encoding: str
-) -> dict[int, str]:
-    names: dict[int, str] = {}
-    for where, (number, name) in _rows(file, path, table, encoding):
-        key = _number(number, TABLES[table][0], where)
-        if names.setdefault(key, name) != name:
+        for column, text in zip(wanted[:n_numbers], fields, strict=False):
+            if not (text.isascii() and text.isdigit() and len(text) < 16):
+                raise ValueError(
+                    f"{where}: {column} is {text!r}; expected a whole number >= 0."
+                )
+        key, *_ = row = [int(text) for text in fields[:n_numbers]]
+        rows.append(row)
+        if name in ENCODINGS and names.setdefault(key, fields[1]) != fields[1]:
             raise ValueError(f"{where}: {key} is {names[key]!r} already.")
-    if not names:
-        raise ValueError(f"{table}.dat of {path} has no rows.")
-    return names
-
-
-def _numbers(file: IO[bytes], path: str | os.PathLike[str], table: str) -> np.ndarray:
-    columns = TABLES[table]
-    rows = [
-        [
-            _number(text, column, where)
-            for text, column in zip(fields, columns, strict=True)
-        ]
-        for where, fields in _rows(file, path, table, "utf-8")
-    ]
     if not rows:
-        raise ValueError(f"{table}.dat of {path} has no rows.")
-    return np.array(rows, dtype=np.int64)
+        raise ValueError(f"{source} has no rows.")
+    return names or np.array(rows, dtype=np.int64)

@@ -15,7 +15,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import COUNT, validated
-from skcoldstart.datasets._files import named_damage
+from skcoldstart.datasets._files import files_under, named_damage
 from skcoldstart.datasets.published._artist_terms import tag_table, take_named
 from skcoldstart.datasets.published._sqlite import Database, open_database
 
@@ -116,12 +116,7 @@ def load_lastfm_tags(
 def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
     place = check_path(path)
     if place.is_dir():
-        files = sorted(
-            os.path.join(at, name)
-            for at, _, names in os.walk(place)
-            for name in names
-            if name.endswith(".json") and not name.startswith(".")
-        )
+        files = files_under(place, ".json")
         return _from_json(
             path,
             ((name, lambda name=name: _read_file(name)) for name in files),

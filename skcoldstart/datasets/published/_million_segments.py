@@ -18,7 +18,7 @@ from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import StrOptions, validated
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._files import begins_with, open_npz
+from skcoldstart.datasets._files import begins_with, files_under, open_npz
 from skcoldstart.datasets.published._million_songs import (
     HDF5,
     open_hdf5,
@@ -218,12 +218,7 @@ def _read_folder(
     n_jobs: int | None,
     verbose: int | bool,
 ) -> list[Song]:
-    files = sorted(
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith((".h5", ".hdf5")) and not name.startswith(".")
-    )
+    files = files_under(folder, ".h5", ".hdf5")
     if not files:
         raise ValueError(
             f"{folder} has no HDF5 files (.h5); expected one for each song."

@@ -1,5 +1,6 @@
 """Load metadata of songs of the Million Song Dataset, from HDF5, SQLite or text."""
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._files import MOST_EXPANSION, begins_with
+from skcoldstart.datasets._files import MOST_EXPANSION, begins_with, texts_of
 from skcoldstart.datasets._names import some
 from skcoldstart.datasets._tables import read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
@@ -239,9 +240,7 @@ def rows_of(
 
     Shapes: `there` (n_rows,) -> (n_found,).
     """
-    if isinstance(wanted, str | bytes):
-        raise TypeError(f"songs is {wanted!r}; expected an iterable of song ids.")
-    ids = [str(song) for song in wanted]
+    ids = texts_of(wanted, "songs", "song ids")
     if len(set(ids)) < len(ids):
         twice = sorted({song for song in ids if ids.count(song) > 1})[:3]
         raise ValueError(f"songs has {some(twice)} more than once; expected each once.")
@@ -265,33 +264,39 @@ def rows_of(
 def _from_table(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     records = read_records(path, "song_id")
     _, header = next(records)
-    there = [field for field in FIELDS if field.column in header]
-    if not any(field.column == "song_id" for field in there):
+    if "song_id" not in header:
         raise ValueError(
             f"{path} has no column 'song_id'; its first line names "
             f"{', '.join(map(repr, header))}."
         )
-    places = [header.index(field.column) for field in there]
-    columns: list[list[Any]] = [[] for _ in there]
-    for line, row in records:
-        for field, place, column in zip(there, places, columns, strict=True):
-            column.append(_value(field, row[place], f"{path}, line {line}"))
-    return _arrays(there, columns)
+    return _parsed(header, ((f"{path}, line {n}", row) for n, row in records))
 
 
 def _from_sqlite(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     with open_database(path) as database:
         database.require("songs", "song_id")
-        names = database.columns("songs")
-        there = [field for field in FIELDS if field.column in names]
-        listed = ", ".join(field.column for field in there)
-        columns: list[list[Any]] = [[] for _ in there]
-        rows = database.rows(f"SELECT {listed} FROM songs ORDER BY rowid")
-        for number, row in enumerate(rows, 1):
-            for field, value, column in zip(there, row, columns, strict=True):
-                text = "" if value is None else str(value)
-                column.append(_value(field, text, f"{path}, row {number} of songs"))
-    return _arrays(there, columns)
+        known = {field.column for field in FIELDS}
+        names = [name for name in database.columns("songs") if name in known]
+        rows = database.rows(f"SELECT {', '.join(names)} FROM songs ORDER BY rowid")
+        texts = (["" if v is None else str(v) for v in row] for row in rows)
+        places = (f"{path}, row {number} of songs" for number in itertools.count(1))
+        return _parsed(names, zip(places, texts, strict=False))
+
+
+def _parsed(
+    header: list[str], rows: Iterable[tuple[str, list[str]]]
+) -> dict[str, np.ndarray]:
+    """Read the known columns of rows, each after its place."""
+    there = [field for field in FIELDS if field.column in header]
+    places = [header.index(field.column) for field in there]
+    columns: list[list[Any]] = [[] for _ in there]
+    for where, row in rows:
+        for field, place, column in zip(there, places, columns, strict=True):
+            column.append(_value(field, row[place], where))
+    return {
+        field.name: np.array(column, dtype=field.kind)
+        for field, column in zip(there, columns, strict=True)
+    }
 
 
 def _value(field: Field, text: str, where: str) -> Any:
@@ -312,13 +317,6 @@ def _value(field: Field, text: str, where: str) -> Any:
         ) from None
 
 
-def _arrays(fields: list[Field], columns: list[list[Any]]) -> dict[str, np.ndarray]:
-    return {
-        field.name: np.array(column, dtype=field.kind)
-        for field, column in zip(fields, columns, strict=True)
-    }
-
-
 def _from_hdf5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     with open_hdf5(path) as file:
         tables = {field.table for field in FIELDS}
@@ -329,17 +327,13 @@ def _from_hdf5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             raise ValueError(f"The tables of {path} have {n_songs} rows; expected one.")
         there = [f for f in FIELDS if f.column in (found[f.table].dtype.names or ())]
         parts: dict[str, list[np.ndarray]] = {field.name: [] for field in there}
-        for table, block in _blocks(found):
-            for field in there:
-                if field.table == table:
-                    parts[field.name].append(_decoded(field, block[field.column]))
+        for name, table in found.items():
+            for first in range(0, len(table), ROWS):
+                block = table[first : first + ROWS]
+                for field in there:
+                    if field.table == name:
+                        parts[field.name].append(_decoded(field, block[field.column]))
     return {name: np.concatenate(blocks) for name, blocks in parts.items()}
-
-
-def _blocks(tables: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    for name, table in tables.items():
-        for first in range(0, len(table), ROWS):
-            yield name, table[first : first + ROWS]
 
 
 def _decoded(field: Field, values: np.ndarray) -> np.ndarray:

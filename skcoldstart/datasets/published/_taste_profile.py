@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.progress import progress_bar
-from skcoldstart.datasets._files import open_bytes, read_lines
+from skcoldstart.datasets._files import lines_of, open_bytes, texts_of
 from skcoldstart.datasets._name_table import NameTable
 
 MISMATCH = re.compile(r"ERROR: <(SO[A-Z0-9]+) (TR[A-Z0-9]+)> ")
@@ -73,17 +73,16 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
     (np.str_('SO1'), 'A Song')
     """
     columns: list[list[str]] = [[], [], [], []]
-    with open_bytes(path) as file:
-        for number, line in read_lines(file, path):
-            fields = line.split("<SEP>", 3)
-            if len(fields) != 4 or not fields[0] or not fields[1]:
-                raise ValueError(
-                    f"{path}, line {number}: {line[:160]!r} has {len(fields)} fields"
-                    + (" and an empty id" if len(fields) == 4 else "")
-                    + "; expected 'track id<SEP>song id<SEP>artist<SEP>title'."
-                )
-            for column, field in zip(columns, fields, strict=True):
-                column.append(field)
+    for number, line in lines_of(path):
+        fields = line.split("<SEP>", 3)
+        if len(fields) != 4 or not fields[0] or not fields[1]:
+            raise ValueError(
+                f"{path}, line {number}: {line[:160]!r} has {len(fields)} fields"
+                + (" and an empty id" if len(fields) == 4 else "")
+                + "; expected 'track id<SEP>song id<SEP>artist<SEP>title'."
+            )
+        for column, field in zip(columns, fields, strict=True):
+            column.append(field)
     if not columns[0]:
         raise ValueError(f"{path} is empty; expected a line for each track.")
     tracks, songs, artists, titles = columns
@@ -146,16 +145,15 @@ def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
     ['SO1']
     """
     pairs: dict[tuple[str, str], None] = {}
-    with open_bytes(path) as file:
-        for number, line in read_lines(file, path):
-            match = MISMATCH.match(line)
-            if match is None:
-                raise ValueError(
-                    f"{path}, line {number}: {line[:160]!r}; expected "
-                    "'ERROR: <song id track id> ...' such as "
-                    "'ERROR: <SOUMNSI12AB0182807 TRMMGKQ128F9325E10> ...'."
-                )
-            pairs[match.group(1), match.group(2)] = None
+    for number, line in lines_of(path):
+        match = MISMATCH.match(line)
+        if match is None:
+            raise ValueError(
+                f"{path}, line {number}: {line[:160]!r}; expected "
+                "'ERROR: <song id track id> ...' such as "
+                "'ERROR: <SOUMNSI12AB0182807 TRMMGKQ128F9325E10> ...'."
+            )
+        pairs[match.group(1), match.group(2)] = None
     if not pairs:
         raise ValueError(f"{path} is empty; expected a line for each mismatch.")
     songs, tracks = map(np.array, zip(*pairs, strict=True))
@@ -268,16 +266,6 @@ class Triplets:
         plays = by_user.tocsr()
         plays.sum_duplicates()
         return plays, n_entries - plays.nnz
-
-
-def read_triplets(path: str | os.PathLike[str], *, verbose: int | bool = 0) -> Triplets:
-    """Read a file of triplets in chunks, the next one while the last is parsed."""
-    triplets = Triplets()
-    with open_bytes(path) as file:
-        triplets.read(file, path, verbose)
-    if triplets.n_pairs == 0:
-        raise ValueError(f"{path} is empty; expected lines of {EXPECTED}.")
-    return triplets
 
 
 def _room() -> tuple[np.ndarray, ...]:
@@ -444,10 +432,17 @@ def load_taste_profile(
     array([[1., 0.],
            [3., 2.]], dtype=float32)
     """
-    unwanted = None if mismatches is None else _unwanted(mismatches)
+    listed: Any = mismatches
+    if isinstance(mismatches, str | os.PathLike):
+        listed = load_sid_mismatches(mismatches).item_ids
+    unwanted = None if listed is None else _as_bytes(listed, "mismatches")
     kept = None if songs is None else _as_bytes(songs, "songs")
-    triplets = read_triplets(path, verbose=verbose)
+    triplets = Triplets()
+    with open_bytes(path) as file:
+        triplets.read(file, path, verbose)
     n_lines = triplets.n_pairs
+    if not n_lines:
+        raise ValueError(f"{path} is empty; expected lines of {EXPECTED}.")
     has_song = np.ones(len(triplets.songs), dtype=bool)
     if unwanted is not None:
         has_song &= ~np.isin(triplets.songs, unwanted)
@@ -471,20 +466,16 @@ def load_taste_profile(
         n_lines=n_lines,
         n_dropped=n_dropped,
         n_duplicates=n_duplicates,
-        DESCR=_describe(plays, n_dropped),
+        DESCR=(
+            f"{plays.data.sum(dtype=np.float64):.0f} plays of {len(item_ids)} songs by "
+            f"{len(user_ids)} users ({plays.nnz} pairs); {n_dropped} triplets of "
+            "unwanted songs dropped."
+        ),
     )
 
 
-def _unwanted(mismatches: str | os.PathLike[str] | Iterable[str]) -> np.ndarray:
-    if isinstance(mismatches, str | os.PathLike):
-        return np.char.encode(load_sid_mismatches(mismatches).item_ids, "utf-8")
-    return _as_bytes(mismatches, "mismatches")
-
-
 def _as_bytes(songs: Iterable[str], name: str) -> np.ndarray:
-    if isinstance(songs, str | bytes):
-        raise TypeError(f"{name} is {songs!r}; expected an iterable of song ids.")
-    ids = [str(song) for song in songs]
+    ids = texts_of(songs, name, "song ids")
     return np.char.encode(np.array(ids, dtype=str), "utf-8")
 
 
@@ -495,12 +486,3 @@ def _ranks(names: np.ndarray, is_kept: np.ndarray) -> tuple[np.ndarray, np.ndarr
     ranks = np.full(len(names), -1, np.int32)
     ranks[order] = np.arange(len(order))
     return ranks, names[order]
-
-
-def _describe(plays: sp.csr_array, n_dropped: int) -> str:
-    n_songs, n_users = plays.shape
-    total = int(plays.data.sum(dtype=np.float64))
-    return (
-        f"{total} plays of {n_songs} songs by {n_users} users ({plays.nnz} pairs); "
-        f"{n_dropped} triplets of unwanted songs dropped."
-    )

@@ -233,26 +233,28 @@ def make_music_catalog(
     >>> sorted(set(catalog.genres.tolist()))
     ['falling bells', 'rising bells']
     """
-    _check_sizes(n_songs, n_artists, n_genres)
+    for few, n_few, many, n_many in (
+        ("n_genres", n_genres, "n_artists", n_artists),
+        ("n_artists", n_artists, "n_songs", n_songs),
+    ):
+        if n_few > n_many:
+            raise ValueError(
+                f"{few}={n_few} is more than {many}={n_many}; every genre needs an "
+                f"artist and every artist a song. Decrease {few} or increase {many}."
+            )
     if lazy and folder is not None:
         raise ValueError(
             f"lazy=True synthesizes songs on access, but folder={folder!r} writes "
             f"files; use one of them."
         )
     seed = check_random_state(random_state).randint(2**31 - 1)
-    (
-        layout_seed,
-        listener_seed,
-        artist_seed,
-        song_seed,
-        tag_seed,
-        date_seed,
-    ) = np.random.SeedSequence(seed).spawn(6)
-    rng = np.random.default_rng(layout_seed)
+    seeds = np.random.SeedSequence(seed).spawn(6)
+    artist_seeds, song_seeds = seeds[2].spawn(n_artists), seeds[3].spawn(n_songs)
+    rng = np.random.default_rng(seeds[0])
     layout = _draw_layout(n_songs, n_artists, n_genres, audible, rng)
     artist, popularity, item_latent = layout.artist, layout.popularity, layout.latent
     names = layout.artist_names[artist]
-    rng = np.random.default_rng(listener_seed)
+    rng = np.random.default_rng(seeds[1])
     tastes = draw_user_tastes(n_users, n_genres, N_STYLE + N_SCENE, rng)
     with one_blas_thread():
         plays = draw_plays(
@@ -260,17 +262,15 @@ def make_music_catalog(
         )
     genres = [GENRES[g] for g in layout.genre_of_artist[artist]]
     genre_names = [genre.name for genre in genres]
-    rng = np.random.default_rng(tag_seed)
+    rng = np.random.default_rng(seeds[4])
     tags = draw_tags(genre_names, layout.style, layout.scene, popularity, rng)
-
-    artist_seeds, song_seeds = artist_seed.spawn(n_artists), song_seed.spawn(n_songs)
     songs = [
         _Song(genres[i], layout.style[i], artist_seeds[artist[i]], song_seeds[i])
         for i in range(n_songs)
     ]
     titles = np.array([f"No. {i} {song.title}" for i, song in enumerate(songs, 1)])
     release_dates = draw_release_dates(
-        artist, layout.genre_of_artist, n_genres, np.random.default_rng(date_seed)
+        artist, layout.genre_of_artist, n_genres, np.random.default_rng(seeds[5])
     )
     width = max(4, len(str(n_songs)))
     item_ids = np.array([f"{i + 1:0{width}d}" for i in range(n_songs)])
@@ -300,20 +300,16 @@ def make_music_catalog(
         < n_genres + N_STYLE,
         genre_names=np.array([genre.name for genre in GENRES[:n_genres]]),
         sr=sr,
-        DESCR=_describe(plays, n_artists, n_genres, duration_s, audible),
+        DESCR=(
+            f"A synthetic music catalogue: {n_songs} songs of {duration_s:g} s by "
+            f"{n_artists} artists in {n_genres} genres, played {int(plays.sum())} "
+            f"times by {n_users} listeners ({plays.nnz} pairs, "
+            f"{plays.nnz / n_users:.1f} songs a listener). Genres of one instrument "
+            "family differ only in the order of their notes. "
+            f"{audible:.0%} of the variance of taste is audible; the artists' scene "
+            "and the popularity of songs are not."
+        ),
     )
-
-
-def _check_sizes(n_songs: int, n_artists: int, n_genres: int) -> None:
-    for few, n_few, many, n_many in (
-        ("n_genres", n_genres, "n_artists", n_artists),
-        ("n_artists", n_artists, "n_songs", n_songs),
-    ):
-        if n_few > n_many:
-            raise ValueError(
-                f"{few}={n_few} is more than {many}={n_many}; every genre needs an "
-                f"artist and every artist a song. Decrease {few} or increase {many}."
-            )
 
 
 class _Layout(NamedTuple):
@@ -336,7 +332,10 @@ def _draw_layout(
     rng: np.random.Generator,
 ) -> _Layout:
     genre_of_artist = rng.permutation(np.arange(n_artists) % n_genres)
-    artist = rng.permutation(_songs_of_artists(n_songs, n_artists, rng))
+    # Every artist has a song, and the others are divided unevenly.
+    share = rng.dirichlet(np.full(n_artists, 3.0))
+    sizes = 1 + rng.multinomial(n_songs - n_artists, share)
+    artist = rng.permutation(np.repeat(np.arange(n_artists), sizes))
     style = np.sqrt(0.8) * rng.standard_normal((n_artists, N_STYLE))[artist]
     style += np.sqrt(0.2) * rng.standard_normal((n_songs, N_STYLE))
     scene = rng.standard_normal((n_artists, N_SCENE))[artist]
@@ -348,15 +347,6 @@ def _draw_layout(
         np.sqrt((1.0 - audible) / N_SCENE) * scene,
     ])
     return _Layout(artist, genre_of_artist, names, style, scene, popularity, latent)
-
-
-def _songs_of_artists(
-    n_songs: int, n_artists: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Assign one song to every artist and the others at random, unevenly."""
-    share = rng.dirichlet(np.full(n_artists, 3.0))
-    sizes = 1 + rng.multinomial(n_songs - n_artists, share)
-    return np.repeat(np.arange(n_artists), sizes)
 
 
 def _artist_names(n_artists: int, rng: np.random.Generator) -> np.ndarray:
@@ -475,17 +465,3 @@ def _metadata(
         return frame_of(columns, "metadata").to_native()
     except ImportError:
         return None
-
-
-def _describe(
-    plays: Any, n_artists: int, n_genres: int, duration_s: float, audible: float
-) -> str:
-    n_songs, n_users = plays.shape
-    return (
-        f"A synthetic music catalogue: {n_songs} songs of {duration_s:g} s by "
-        f"{n_artists} artists in {n_genres} genres, played {int(plays.sum())} times "
-        f"by {n_users} listeners ({plays.nnz} pairs, {plays.nnz / n_users:.1f} songs a "
-        "listener). Genres of one instrument family differ only in the order of "
-        f"their notes. {audible:.0%} of the variance of taste is audible; the "
-        f"artists' scene and the popularity of songs are not."
-    )

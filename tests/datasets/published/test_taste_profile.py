@@ -36,16 +36,6 @@ def counts_of(taste):
     }
 
 
-@pytest.fixture
-def write(tmp_path):
-    def make(text, name="triplets.txt"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return make
-
-
 def test_rows_are_songs_and_names_are_sorted(write):
     taste = load_taste_profile(write(LINES))
     assert taste.item_ids.tolist() == ["SA", "SB"]
@@ -107,7 +97,7 @@ def test_zip_archive_of_one_file_is_read_and_of_two_refused(tmp_path):
 @pytest.mark.parametrize("damage", [slice(None, -20), slice(None, 60)])
 def test_cut_off_archives_are_named(write, pack, damage, rng):
     text = "".join(f"u{i}\tS{rng.integers(1e9)}\t1\n" for i in range(2000))
-    with pytest.raises(ValueError, match=r"triplets\.txt .*(damaged|empty|line)"):
+    with pytest.raises(ValueError, match=r"table\.tsv .*(damaged|empty|line)"):
         load_taste_profile(write(pack(text.encode())[damage]))
 
 
@@ -168,9 +158,7 @@ def test_names_that_begin_alike_are_told_apart(write):
 
 
 def test_mismatches_are_dropped_with_the_users_that_they_leave_without(write):
-    listed = write(
-        "ERROR: <SB TRX> A  -  B  !=  C  -  D\n".replace("SB", "SOB"), "m.txt"
-    )
+    listed = write("ERROR: <SOB TRX> A  -  B  !=  C  -  D\n", "m.txt")
     path = write("u\tSOB\t5\nv\tSOA\t2\nu\tSOB\t1\n")
     for mismatches in (listed, ["SOB"], np.array(["SOB", "SOZ"])):
         taste = load_taste_profile(path, mismatches=mismatches)
@@ -220,7 +208,7 @@ def test_faulty_lines_are_named(write, text, message):
         return
     with pytest.raises(ValueError, match=message) as error:
         load_taste_profile(write(text))
-    assert "triplets.txt" in str(error.value)
+    assert "table.tsv" in str(error.value)
 
 
 def test_fault_behind_many_chunks_has_its_line(write, monkeypatch):

@@ -56,13 +56,6 @@ def test_truth_ranks_best_then_what_can_be_heard_then_chance(world, rng):
     assert noisy < truth
 
 
-def test_nothing_audible_is_left_when_nothing_is_to_be_heard():
-    world = make_music_catalog(
-        n_songs=60, n_artists=20, n_users=5, audible=0.0, **SILENT, random_state=0
-    )
-    assert_array_equal(world.true_item_factors[:, world.factor_is_audible], 0.0)
-
-
 def test_names_of_rows_and_columns_are_all_different(world):
     assert world.plays.shape == (len(set(world.item_ids)), len(set(world.user_ids)))
     assert world.item_ids[[0, -1]].tolist() == ["0001", "0600"]

@@ -1,0 +1,27 @@
+"""Files of tables and of audio, made for tests."""
+
+import pytest
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(content, name="table.tsv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return make
+
+
+@pytest.fixture
+def audio(tmp_path):
+    """Make empty files, and return their folder."""
+
+    def make(*files):
+        for file in files:
+            path = tmp_path / "audio" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path / "audio"
+
+    return make
