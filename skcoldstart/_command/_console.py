@@ -12,6 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+NO_GROUPS = (
+    "No --groups: songs are held out one by one, and other songs by the same artist "
+    "may make the results too good."
+)
+
 
 class UserError(Exception):
     """An error that the user of the command can fix."""

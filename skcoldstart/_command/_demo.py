@@ -11,7 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._command._console import UserError, explained, make_folder, plain, say
+from skcoldstart._command._console import (
+    NO_GROUPS,
+    UserError,
+    explained,
+    make_folder,
+    plain,
+    say,
+)
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -75,10 +82,7 @@ def _own_music(options: argparse.Namespace) -> None:
     make_folder(options.out)
     if catalog.groups is None:
         catalog.groups = catalog.item_ids
-        say(
-            "No --groups: songs are held out one by one, and other songs by the same "
-            "artist may make the results too good."
-        )
+        say(NO_GROUPS)
     _demonstrate(catalog, options, genres=None)
 
 

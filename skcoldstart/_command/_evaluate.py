@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._command._console import UserError, explained, report, say
+from skcoldstart._command._console import NO_GROUPS, UserError, explained, report, say
 from skcoldstart._command._songs import (
     content_options,
     load_songs,
@@ -18,7 +18,13 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print a table of results on held-out songs."""
     from sklearn.base import clone
 
-    from skcoldstart._demonstration import cutoff, notes, score_models, table
+    from skcoldstart._demonstration import (
+        cutoff,
+        hold_out,
+        notes,
+        score_models,
+        table,
+    )
     from skcoldstart.compose import (
         ColdStartRecommender,
         ContentKNNRecommender,
@@ -32,11 +38,9 @@ def evaluate(options: argparse.Namespace) -> None:
     songs = load_songs(options)
     groups = songs.item_ids if songs.groups is None else np.asarray(songs.groups)
     if songs.groups is None and not options.json:
-        say(
-            "No --groups: songs are held out one by one, and other songs by the same "
-            "artist may make the results too good."
-        )
-    train, test = _split(groups, options.seed)
+        say(NO_GROUPS)
+    with explained():
+        train, test = hold_out(groups, options.seed)
     content = make_content(
         songs.kinds,
         sound=songs.paths is not None,
@@ -94,15 +98,3 @@ def evaluate(options: argparse.Namespace) -> None:
         f"{n_users} users who play some of them.\n\n{table(rows, k)}\n"
     )
     report(found, "\n".join([text, *about]), as_json=options.json)
-
-
-def _split(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.model_selection import GroupShuffleSplit
-
-    if len(set(groups)) < 4 or len(groups) < 8:
-        raise UserError(
-            f"There are {len(groups)} played songs in {len(set(groups))} groups; at "
-            f"least 8 songs in 4 groups are required for held-out songs."
-        )
-    splitter = GroupShuffleSplit(1, test_size=0.25, random_state=seed)
-    return next(splitter.split(groups, groups=groups))

@@ -4,6 +4,7 @@ from skcoldstart._demonstration._demonstrate import demonstrate
 from skcoldstart._demonstration._experiment import (
     DemonstrationError,
     cutoff,
+    hold_out,
     notes,
     score_models,
     table,
@@ -13,6 +14,7 @@ __all__ = [
     "DemonstrationError",
     "cutoff",
     "demonstrate",
+    "hold_out",
     "notes",
     "score_models",
     "table",

@@ -249,7 +249,6 @@ def _interval(bounds: tuple[float, float]) -> str:
 
 
 N_MELS = 64
-TEST_SHARE = 0.25
 
 
 class DemonstrationError(ValueError):
@@ -307,6 +306,22 @@ def extract(
     return Songs(mfcc, mel, catalog.plays), usable
 
 
+def hold_out(
+    groups: np.ndarray, seed: int, what: str = "played songs"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split songs into those of three quarters of the groups, and the others.
+
+    Shapes: `groups` (n_items,) -> (n_train,), (n_test,).
+    """
+    if len(set(groups)) < 4 or len(groups) < 8:
+        raise DemonstrationError(
+            f"There are {len(groups)} {what} in {len(set(groups))} groups; at least 8 "
+            "songs in 4 groups are required for held-out songs."
+        )
+    splitter = GroupShuffleSplit(1, test_size=0.25, random_state=seed)
+    return next(splitter.split(groups, groups=groups))
+
+
 def run(
     songs: Songs,
     groups: np.ndarray,
@@ -320,14 +335,7 @@ def run(
 
     Shapes: `groups` (n_items,).
     """
-    if len(set(groups)) < 4 or len(groups) < 8:
-        raise DemonstrationError(
-            f"There are {len(groups)} played songs with usable audio in "
-            f"{len(set(groups))} groups; at least 8 songs in 4 groups are required "
-            f"for held-out songs."
-        )
-    splitter = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
-    train, test = next(splitter.split(groups, groups=groups))
+    train, test = hold_out(groups, seed, "played songs with usable audio")
     known, new = songs[train], songs[test]
     if not new.plays.nnz or not known.plays.nnz:
         raise DemonstrationError(

@@ -1,6 +1,7 @@
 """Draw the contributions to a score as bars."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from skcoldstart.inspection._style import GREY, PALETTE, Lettering, axes_for
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class ExplanationDisplay:
     """Draw the contributions to the score of an item for a user.
 
@@ -44,8 +46,7 @@ class ExplanationDisplay:
     [0.5, 0.25]
     """
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        self.table = table
+    table: Mapping[str, Any]
 
     @classmethod
     def from_estimator(

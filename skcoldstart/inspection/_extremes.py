@@ -1,5 +1,6 @@
 """Table 1 of the paper: the artists with the largest and smallest factor values."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ NAME_CHARACTERS = 26
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class FactorExtremesDisplay:
     """Show the items or artists at the two ends of each factor.
 
@@ -75,21 +77,12 @@ class FactorExtremesDisplay:
     1       0   lowest     1  Cleo   -4.0
     """
 
-    def __init__(
-        self,
-        factors: Any,
-        highest: Any,
-        highest_values: Any,
-        lowest: Any,
-        lowest_values: Any,
-        shares: Any = None,
-    ) -> None:
-        self.factors = factors
-        self.highest = highest
-        self.highest_values = highest_values
-        self.lowest = lowest
-        self.lowest_values = lowest_values
-        self.shares = shares
+    factors: Any
+    highest: Any
+    highest_values: Any
+    lowest: Any
+    lowest_values: Any
+    shares: Any = None
 
     @classmethod
     def from_estimator(

@@ -1,6 +1,7 @@
 """Loss curves of a fit, by sweep or epoch."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any
 
@@ -13,6 +14,7 @@ from skcoldstart.inspection._style import PALETTE, axes_for
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class LossCurveDisplay:
     """Draw the losses that an estimator recorded while it was fitted.
 
@@ -51,12 +53,10 @@ class LossCurveDisplay:
     (['train_loss', 'valid_loss'], 2)
     """
 
-    def __init__(
-        self, curves: Mapping[str, Any], *, step: str = "epoch", loss: str = "loss"
-    ) -> None:
-        self.curves = curves
-        self.step = step
-        self.loss = loss
+    curves: Mapping[str, Any]
+    _: KW_ONLY
+    step: str = "epoch"
+    loss: str = "loss"
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> "LossCurveDisplay":

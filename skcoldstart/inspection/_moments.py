@@ -1,5 +1,6 @@
 """Contributions of the seconds of a song to its score."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ MOST_COLUMNS = 1500  # of a waveform
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class MomentsDisplay:
     """Show which seconds of a song contribute to its score for some users.
 
@@ -64,22 +66,13 @@ class MomentsDisplay:
     [(2.0, 4.0, 5.0)]
     """
 
-    def __init__(
-        self,
-        contributions: Any,
-        *,
-        base: float = 0.0,
-        frame_s: float | None = None,
-        waveform: Any = None,
-        sr: float | None = None,
-        frames: Any = None,
-    ) -> None:
-        self.contributions = contributions
-        self.base = base
-        self.frame_s = frame_s
-        self.waveform = waveform
-        self.sr = sr
-        self.frames = frames
+    contributions: Any
+    _: KW_ONLY
+    base: float = 0.0
+    frame_s: float | None = None
+    waveform: Any = None
+    sr: float | None = None
+    frames: Any = None
 
     @classmethod
     def from_estimator(cls, estimator: Any, item: Any, users: Any) -> "MomentsDisplay":

@@ -1,6 +1,7 @@
 """Table 4 of the paper: the closest tracks, by plays and by content."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -16,6 +17,7 @@ FROM_PLAYS, FROM_CONTENT = "from plays", "from content"
 NOBODY = "–"
 
 
+@dataclass(repr=False, eq=False)
 class SimilarItemsTable:
     """List the items that are closest by usage pattern, by plays and by content.
 
@@ -64,17 +66,10 @@ class SimilarItemsTable:
       Baby  0.998  Ah  0.747
     """
 
-    def __init__(
-        self,
-        queries: Any,
-        neighbors: Mapping[str, Any],
-        similarities: Mapping[str, Any],
-        names: Any,
-    ) -> None:
-        self.queries = queries
-        self.neighbors = neighbors
-        self.similarities = similarities
-        self.names = names
+    queries: Any
+    neighbors: Mapping[str, Any]
+    similarities: Mapping[str, Any]
+    names: Any
 
     @classmethod
     def from_estimator(

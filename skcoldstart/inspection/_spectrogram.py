@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class SpectrogramDisplay:
     """Draw the frames of one item: time to the right, frequency upwards.
 
@@ -70,20 +72,12 @@ class SpectrogramDisplay:
     True
     """
 
-    def __init__(
-        self,
-        frames: Any,
-        *,
-        frame_s: float | None = None,
-        frequencies: Any = None,
-        unit: str = "value",
-        blocks: Mapping[str, int] | None = None,
-    ) -> None:
-        self.frames = frames
-        self.frame_s = frame_s
-        self.frequencies = frequencies
-        self.unit = unit
-        self.blocks = blocks
+    frames: Any
+    _: KW_ONLY
+    frame_s: float | None = None
+    frequencies: Any = None
+    unit: str = "value"
+    blocks: Mapping[str, int] | None = None
 
     @classmethod
     def from_estimator(cls, estimator: Any, item: Any) -> "SpectrogramDisplay":

@@ -1,6 +1,7 @@
 """Accuracy against exposure of items."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from skcoldstart.inspection._style import PALETTE, axes_for
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class TradeOffDisplay:
     """Draw accuracy against exposure, with a point for each setting of a parameter.
 
@@ -54,17 +56,12 @@ class TradeOffDisplay:
     array([0, 1])
     """
 
-    def __init__(
-        self,
-        lever: Any,
-        accuracy: Any,
-        exposure: Any,
-        *,
-        name: str = "lever",
-        metrics: tuple[str, str] = ("accuracy", "exposure"),
-    ) -> None:
-        self.lever, self.accuracy, self.exposure = lever, accuracy, exposure
-        self.name, self.metrics = name, metrics
+    lever: Any
+    accuracy: Any
+    exposure: Any
+    _: KW_ONLY
+    name: str = "lever"
+    metrics: tuple[str, str] = ("accuracy", "exposure")
 
     @classmethod
     def from_reports(

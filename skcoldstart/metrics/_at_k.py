@@ -59,9 +59,15 @@ def mean_of(
 
 
 def _metric_at_k(
-    function_name: str, metric: str, k: int | None, text: str
+    function_name: str,
+    metric: str,
+    k: int | None,
+    text: str,
+    ranks: str = "Number of ranks; ``None`` means all.",
 ) -> MetricAtK:
     """Create the public function of a metric with the docstring `text`."""
+    parameters = f"<inputs>\nk : int, default={k}\n    {ranks}\n<options>\n\n<returns>"
+    parameters = f".. versionadded:: 0.1\n\nParameters\n----------\n{parameters}"
 
     def function(
         y_true: Any,
@@ -82,7 +88,7 @@ def _metric_at_k(
         )
 
     function.__name__ = function.__qualname__ = function_name
-    function.__doc__ = filled(text, TEXT)
+    function.__doc__ = filled(filled(text, {"at k": parameters}), TEXT)
     return validated(**_AT_K)(function)
 
 
@@ -92,16 +98,7 @@ mean_average_precision_at_k = _metric_at_k(
     500,
     r"""Compute the mean over users of average precision at k.
 
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    <inputs>
-    k : int, default=500
-        Number of ranks, 500 in the Million Song Dataset Challenge; ``None`` means all.
-    <options>
-
-    <returns>
+    <at k>
 
     See Also
     --------
@@ -137,6 +134,8 @@ mean_average_precision_at_k = _metric_at_k(
     >>> mean_average_precision_at_k(y_true, y_score)  # (1/1 + 2/3) / 2
     0.8333...
     """,
+    ranks="Number of ranks, 500 in the Million Song Dataset Challenge; ``None`` means "
+    "all.",
 )
 
 ndcg = _metric_at_k(
@@ -145,16 +144,7 @@ ndcg = _metric_at_k(
     10,
     r"""Compute the mean over users of normalized discounted cumulative gain at k.
 
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    <inputs>
-    k : int, default=10
-        Number of ranks; ``None`` means all.
-    <options>
-
-    <returns>
+    <at k>
 
     See Also
     --------
@@ -184,16 +174,7 @@ precision = _metric_at_k(
     10,
     r"""Compute the mean over users of the fraction of positives in the first k.
 
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    <inputs>
-    k : int, default=10
-        Number of ranks; ``None`` means all of a user's candidates.
-    <options>
-
-    <returns>
+    <at k>
 
     See Also
     --------
@@ -211,6 +192,7 @@ precision = _metric_at_k(
     >>> precision([[0], [1], [1]], [[0.9], [0.8], [0.7]], k=3)
     0.666...
     """,
+    ranks="Number of ranks; ``None`` means all of a user's candidates.",
 )
 
 hit_rate = _metric_at_k(
@@ -219,16 +201,7 @@ hit_rate = _metric_at_k(
     10,
     r"""Compute the fraction of users with at least one positive in the first k.
 
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    <inputs>
-    k : int, default=10
-        Number of ranks; ``None`` means all.
-    <options>
-
-    <returns>
+    <at k>
 
     See Also
     --------
@@ -255,16 +228,7 @@ mrr = _metric_at_k(
     None,
     r"""Compute the mean over users of the reciprocal rank of the first positive.
 
-    .. versionadded:: 0.1
-
-    Parameters
-    ----------
-    <inputs>
-    k : int, default=None
-        Number of ranks; a first positive after them gives 0. ``None`` means all.
-    <options>
-
-    <returns>
+    <at k>
 
     See Also
     --------
@@ -282,6 +246,7 @@ mrr = _metric_at_k(
     >>> mrr([[0, 1], [1, 0]], [[0.9, 0.9], [0.8, 0.8]])
     0.75
     """,
+    ranks="Number of ranks; a first positive after them gives 0. ``None`` means all.",
 )
 
 

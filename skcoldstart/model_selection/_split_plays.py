@@ -146,7 +146,7 @@ class WarmupSplit(PlaySplitter):
         check_scalar(self.n_plays, "n_plays", int, min_val=0)
         after = self.n_plays if self.held_out_after is None else self.held_out_after
         check_scalar(after, "held_out_after", int, min_val=self.n_plays)
-        plays = _check_plays(X, y, groups)
+        plays = check_plays(X, y, groups)
         check_same_items(X, times, input_name="times")
         place = _place_in_row(plays, times, self.random_state)
         rows = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
@@ -251,7 +251,7 @@ class UserColdKFold(PlaySplitter):
             max_val=1,
             include_boundaries="left",
         )
-        plays = _check_plays(X, y, groups)
+        plays = check_plays(X, y, groups)
         rng = check_random_state(self.random_state)
         by_user = plays.T.tocsr()
         n_played = np.diff(by_user.indptr)
@@ -335,7 +335,7 @@ class DoubleColdSplit(PlaySplitter):
 
         <splits>
         """
-        plays = _check_plays(X, y, groups)
+        plays = check_plays(X, y, groups)
         rng = check_random_state(self.random_state)
         n_items, n_users = plays.shape
         names = np.arange(n_items) if groups is None else np.asarray(groups)
@@ -356,7 +356,7 @@ class DoubleColdSplit(PlaySplitter):
             )
 
 
-def _check_plays(X: Any, y: Any, groups: Any) -> sp.csr_array:
+def check_plays(X: Any, y: Any, groups: Any) -> sp.csr_array:
     plays = check_play_counts(y, n_items=_num_samples(X))
     check_same_items(X, y)
     check_groups(groups, X)

@@ -13,13 +13,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from skcoldstart._scores.item_labels import check_groups, check_same_items
-from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.docstrings import documented
-from skcoldstart._utils.sk import _num_samples, _routing_enabled, _safe_indexing
+from skcoldstart._utils.sk import _routing_enabled, _safe_indexing
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
-from skcoldstart.model_selection._split_plays import PlaySplitter
+from skcoldstart.model_selection._split_plays import PlaySplitter, check_plays
 
 
 def split_and_fit_parameters(
@@ -283,10 +281,7 @@ def check_items_and_plays(X: Any, y: Any, groups: Any = None) -> sp.csr_array:
         raise ValueError(
             "y is None; pass play counts of shape (n_items, n_users), one row per item."
         )
-    plays = check_play_counts(y, n_items=_num_samples(X))
-    check_same_items(X, y)
-    check_groups(groups, X)
-    return plays
+    return check_plays(X, y, groups)
 
 
 def check_splits_rows(cv: Any) -> None:

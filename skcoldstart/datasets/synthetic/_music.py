@@ -5,7 +5,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -248,29 +248,42 @@ def make_music_catalog(
             f"files; use one of them."
         )
     seed = check_random_state(random_state).randint(2**31 - 1)
+    # Of catalogue, listeners, artists, songs, tags and dates.
     seeds = np.random.SeedSequence(seed).spawn(6)
-    artist_seeds, song_seeds = seeds[2].spawn(n_artists), seeds[3].spawn(n_songs)
     rng = np.random.default_rng(seeds[0])
-    layout = _draw_layout(n_songs, n_artists, n_genres, audible, rng)
-    artist, popularity, item_latent = layout.artist, layout.popularity, layout.latent
-    names = layout.artist_names[artist]
+    genre_of_artist = rng.permutation(np.arange(n_artists) % n_genres)
+    # Every artist has a song, and the others are divided unevenly.
+    share = rng.dirichlet(np.full(n_artists, 3.0))
+    sizes = 1 + rng.multinomial(n_songs - n_artists, share)
+    artist = rng.permutation(np.repeat(np.arange(n_artists), sizes))
+    style = np.sqrt(0.8) * rng.standard_normal((n_artists, N_STYLE))[artist]
+    style += np.sqrt(0.2) * rng.standard_normal((n_songs, N_STYLE))
+    scene = rng.standard_normal((n_artists, N_SCENE))[artist]
+    popularity = draw_popularity(artist, rng)
+    names = _artist_names(n_artists, rng)[artist]
+    item_latent = TASTE_STRENGTH * np.hstack([
+        np.sqrt(0.75 * audible) * np.eye(n_genres)[genre_of_artist[artist]],
+        np.sqrt(0.25 * audible / N_STYLE) * style,
+        np.sqrt((1.0 - audible) / N_SCENE) * scene,
+    ])
     rng = np.random.default_rng(seeds[1])
     tastes = draw_user_tastes(n_users, n_genres, N_STYLE + N_SCENE, rng)
     with one_blas_thread():
         plays = draw_plays(
             item_latent, tastes.latent, popularity, n_songs_per_user, rng
         )
-    genres = [GENRES[g] for g in layout.genre_of_artist[artist]]
+    genres = [GENRES[g] for g in genre_of_artist[artist]]
     genre_names = [genre.name for genre in genres]
     rng = np.random.default_rng(seeds[4])
-    tags = draw_tags(genre_names, layout.style, layout.scene, popularity, rng)
+    tags = draw_tags(genre_names, style, scene, popularity, rng)
+    artist_seeds, song_seeds = seeds[2].spawn(n_artists), seeds[3].spawn(n_songs)
     songs = [
-        _Song(genres[i], layout.style[i], artist_seeds[artist[i]], song_seeds[i])
+        _Song(genres[i], style[i], artist_seeds[artist[i]], song_seeds[i])
         for i in range(n_songs)
     ]
     titles = np.array([f"No. {i} {song.title}" for i, song in enumerate(songs, 1)])
     release_dates = draw_release_dates(
-        artist, layout.genre_of_artist, n_genres, np.random.default_rng(seeds[5])
+        artist, genre_of_artist, n_genres, np.random.default_rng(seeds[5])
     )
     width = max(4, len(str(n_songs)))
     item_ids = np.array([f"{i + 1:0{width}d}" for i in range(n_songs)])
@@ -282,7 +295,13 @@ def make_music_catalog(
         titles=titles,
         groups=names,
         is_new=np.diff(plays.indptr) == 0,
-        metadata=_metadata(item_ids, titles, names, genre_names, release_dates),
+        metadata=_metadata(
+            song=item_ids.tolist(),
+            title=titles.tolist(),
+            artist=names.tolist(),
+            genre=genre_names,
+            release_date=release_dates.astype("M8[us]").tolist(),
+        ),
         item_ids=item_ids,
         user_ids=np.array([f"listener {u}" for u in range(n_users)]),
         release_dates=release_dates,
@@ -310,43 +329,6 @@ def make_music_catalog(
             "and the popularity of songs are not."
         ),
     )
-
-
-class _Layout(NamedTuple):
-    """Which songs there are: their artists, genres, and what is heard and liked."""
-
-    artist: np.ndarray  # (n_songs,)
-    genre_of_artist: np.ndarray  # (n_artists,)
-    artist_names: np.ndarray  # (n_artists,)
-    style: np.ndarray  # (n_songs, N_STYLE), audible
-    scene: np.ndarray  # (n_songs, N_SCENE), not audible
-    popularity: np.ndarray  # (n_songs,)
-    latent: np.ndarray  # (n_songs, n_genres + N_STYLE + N_SCENE)
-
-
-def _draw_layout(
-    n_songs: int,
-    n_artists: int,
-    n_genres: int,
-    audible: float,
-    rng: np.random.Generator,
-) -> _Layout:
-    genre_of_artist = rng.permutation(np.arange(n_artists) % n_genres)
-    # Every artist has a song, and the others are divided unevenly.
-    share = rng.dirichlet(np.full(n_artists, 3.0))
-    sizes = 1 + rng.multinomial(n_songs - n_artists, share)
-    artist = rng.permutation(np.repeat(np.arange(n_artists), sizes))
-    style = np.sqrt(0.8) * rng.standard_normal((n_artists, N_STYLE))[artist]
-    style += np.sqrt(0.2) * rng.standard_normal((n_songs, N_STYLE))
-    scene = rng.standard_normal((n_artists, N_SCENE))[artist]
-    popularity = draw_popularity(artist, rng)
-    names = _artist_names(n_artists, rng)
-    latent = TASTE_STRENGTH * np.hstack([
-        np.sqrt(0.75 * audible) * np.eye(n_genres)[genre_of_artist[artist]],
-        np.sqrt(0.25 * audible / N_STYLE) * style,
-        np.sqrt((1.0 - audible) / N_SCENE) * scene,
-    ])
-    return _Layout(artist, genre_of_artist, names, style, scene, popularity, latent)
 
 
 def _artist_names(n_artists: int, rng: np.random.Generator) -> np.ndarray:
@@ -446,21 +428,8 @@ def _sound(
     return {"paths": paths} | ({"waveforms": waveforms} if paths is None else {})
 
 
-def _metadata(
-    item_ids: np.ndarray,
-    titles: np.ndarray,
-    artists: np.ndarray,
-    genres: list[str],
-    release_dates: np.ndarray,
-) -> Any:
+def _metadata(**columns: Any) -> Any:
     """Return metadata of songs as a frame, or None if no library is installed."""
-    columns = {
-        "song": item_ids.tolist(),
-        "title": titles.tolist(),
-        "artist": artists.tolist(),
-        "genre": genres,
-        "release_date": release_dates.astype("M8[us]").tolist(),
-    }
     try:
         return frame_of(columns, "metadata").to_native()
     except ImportError:
