@@ -72,38 +72,19 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
         epilog=FURTHER if is_demo else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    learns = command in ("demo", "evaluate", "fit")
     if is_demo:
-        _add_catalogue(parser.add_argument_group("your own catalogue"))
-        parser.add_argument(
-            "--out",
-            type=_path,
-            default=Path("skcoldstart-demonstration"),
-            metavar="FOLDER",
-            help="where to write the picture and the recommendations "
-            "(default: %(default)s)",
-        )
-    elif command in ("evaluate", "fit"):
-        _add_catalogue(parser, required=True)
-        _add_table(parser)
-        parser.add_argument(
-            "--files",
-            type=_path,
-            metavar="FILE",
-            help="table with the columns song and path, if names of files are not the "
-            "songs' ids",
-        )
+        own = parser.add_argument_group("your own catalogue")
+        _add_paths(own, "plays", "audio", "groups")
+        _add_out(parser, PICTURE, Path("skcoldstart-demonstration"))
+    elif learns:
+        _add_paths(parser, "plays", required=True)
+        _add_paths(parser, "audio", "groups", "metadata", "files")
     else:
         _add_lists(parser, command)
     if command == "fit":
-        parser.add_argument(
-            "--out",
-            type=_path,
-            required=True,
-            metavar="FOLDER",
-            help="folder for the model; an existing model is replaced, and a link to "
-            "a folder stays a link",
-        )
-    if command in ("demo", "evaluate", "fit"):
+        _add_out(parser, MODEL)
+    if learns:
         parser.add_argument(
             "--n-codewords",
             type=_positive,
@@ -116,7 +97,6 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
         parser.add_argument(
             "--top-k",
             type=_positive,
-            default=None,
             metavar="K",
             help="K of mAP@K (default: a tenth of the candidates, at most 500)",
         )
@@ -124,66 +104,73 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_catalogue(parser: Any, *, required: bool = False) -> None:
-    parser.add_argument(
-        "--plays",
-        type=_path,
-        required=required,
-        metavar="FILE",
-        help="table with the columns user, song and (optionally) plays; TSV, CSV or "
-        "parquet",
-    )
-    parser.add_argument(
-        "--audio",
-        type=_path,
-        metavar="FOLDER",
-        help="audio files; a file's name, with or without suffix, is the song's id",
-    )
-    parser.add_argument(
-        "--groups",
-        type=_path,
-        metavar="FILE",
-        help="table with the columns song and artist; songs of an artist are held out "
+# Files and folders: what the value is, and the help.
+PATHS = {
+    "plays": (
+        "FILE",
+        "table with the columns user, song and (optionally) plays; TSV, CSV or parquet",
+    ),
+    "audio": (
+        "FOLDER",
+        "audio files; a file's name, with or without suffix, is the song's id",
+    ),
+    "groups": (
+        "FILE",
+        "table with the columns song and artist; songs of an artist are held out "
         "together",
-    )
+    ),
+    "metadata": (
+        "FILE",
+        "table with the column song and others, such as genre, year and tags",
+    ),
+    "files": (
+        "FILE",
+        "table with the columns song and path, if names of files are not the songs' "
+        "ids",
+    ),
+    "model": ("FOLDER", "folder written by fit"),
+    "listeners": (
+        "FILE",
+        "plays of known songs by users that the model does not know; makes lists for "
+        "them",
+    ),
+}
+PICTURE = (
+    "FOLDER",
+    "where to write the picture and the recommendations (default: %(default)s)",
+)
+MODEL = (
+    "FOLDER",
+    "folder for the model; an existing model is replaced, and a link to a folder "
+    "stays a link",
+)
+LISTS = "FILE", "where to write the lists: .csv or .parquet (default: %(default)s)"
+HEARD = "FOLDER", "audio files of the songs to list"
+SO_FAR = "FILE", "plays of these songs so far: user, song and (optionally) plays"
 
 
-def _add_table(parser: Any) -> None:
+def _add_path(parser: Any, name: str, what: tuple[str, str], **options: Any) -> None:
     parser.add_argument(
-        "--metadata",
-        type=_path,
-        metavar="FILE",
-        help="table with the column song and others, such as genre, year and tags",
+        f"--{name}", type=_path, metavar=what[0], help=what[1], **options
     )
+
+
+def _add_paths(parser: Any, *names: str, required: bool = False) -> None:
+    for name in names:
+        _add_path(parser, name, PATHS[name], required=required)
+
+
+def _add_out(parser: Any, what: tuple[str, str], default: Path | None = None) -> None:
+    _add_path(parser, "out", what, default=default, required=default is None)
 
 
 def _add_lists(parser: Any, command: str) -> None:
-    parser.add_argument(
-        "--model",
-        type=_path,
-        required=True,
-        metavar="FOLDER",
-        help="folder written by fit",
-    )
-    parser.add_argument(
-        "--audio", type=_path, metavar="FOLDER", help="audio files of the songs to list"
-    )
-    _add_table(parser)
+    _add_paths(parser, "model", required=True)
+    _add_path(parser, "audio", HEARD)
+    _add_paths(parser, "metadata")
     if command == "refine":
-        parser.add_argument(
-            "--plays",
-            type=_path,
-            required=True,
-            metavar="FILE",
-            help="plays of these songs so far: user, song and (optionally) plays",
-        )
-    parser.add_argument(
-        "--listeners",
-        type=_path,
-        metavar="FILE",
-        help="plays of known songs by users that the model does not know; makes lists "
-        "for them",
-    )
+        _add_path(parser, "plays", SO_FAR, required=True)
+    _add_paths(parser, "listeners")
     parser.add_argument(
         "--user",
         action="append",
@@ -204,13 +191,7 @@ def _add_lists(parser: Any, command: str) -> None:
         default="user",
         help="songs for each user (default), or users for each song",
     )
-    parser.add_argument(
-        "--out",
-        type=_path,
-        default=Path("lists.csv"),
-        metavar="FILE",
-        help="where to write the lists: .csv or .parquet (default: %(default)s)",
-    )
+    _add_out(parser, LISTS, Path("lists.csv"))
 
 
 def _add_reading(parser: Any, command: str) -> None:

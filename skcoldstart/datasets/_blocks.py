@@ -129,17 +129,12 @@ def arrow_blocks(
 def _numbers(column: Any, name: str, source: str) -> np.ndarray:
     import pyarrow as pa
 
-    kind = column.type
-    if not (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_null(kind)
-    ):
-        raise not_numbers(name, kind, source)
-    if pa.types.is_boolean(kind):
+    types = pa.types
+    if types.is_boolean(column.type):
         column = column.cast(pa.int8())
+    known = (types.is_integer, types.is_floating, types.is_decimal, types.is_null)
+    if not any(is_kind(column.type) for is_kind in known):
+        raise not_numbers(name, column.type, source)
     return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
 
 

@@ -9,7 +9,7 @@ from skcoldstart._scores.top_n import check_indices, usage_coordinates
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, factors_of, item_names
-from skcoldstart.inspection._style import PALETTE, Lettering
+from skcoldstart.inspection._style import PALETTE, Lettering, several_axes
 
 NAME_CHARACTERS = 26
 
@@ -247,25 +247,14 @@ class FactorExtremesDisplay:
             If there is not one Axes for each factor.
         """
         n_factors = len(self.factors)
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            n_rows = max(
-                len(high) + len(low)
-                for high, low in zip(self.highest, self.lowest, strict=True)
-            )
-            _, ax = plt.subplots(
-                1,
-                n_factors,
-                figsize=(3.5 * n_factors, 0.8 + 0.27 * n_rows),
-                layout="constrained",
-            )
-        self.ax_ = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-        if len(self.ax_) != n_factors:
-            raise ValueError(
-                f"ax has {len(self.ax_)} Axes but there are {n_factors} factors; "
-                "expected one for each."
-            )
+        n_rows = max(map(len, self.highest)) + max(map(len, self.lowest))
+        self.ax_ = several_axes(
+            ax,
+            n_factors,
+            "ax has {} Axes but there are {} factors; expected one for each.",
+            ncols=n_factors,
+            figsize=(3.5 * n_factors, 0.8 + 0.27 * n_rows),
+        )
         self.figure_ = self.ax_[0].figure
         extents = [
             1.05 * max(np.abs(self.highest_values[i]).max(), -self.lowest_values[i][0])

@@ -10,7 +10,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
 from skcoldstart.compose import score_over_time
 from skcoldstart.inspection._spectrogram import SpectrogramDisplay
-from skcoldstart.inspection._style import GREY, PALETTE
+from skcoldstart.inspection._style import GREY, PALETTE, several_axes
 
 SMOOTH_S = 1.0  # of the curve that is drawn
 MOST_COLUMNS = 1500  # of a waveform
@@ -198,22 +198,16 @@ class MomentsDisplay:
         heights = [1.0, 2.0, 1.6] if self.waveform is not None else [2.0, 1.6]
         if self.waveform is None and self.frames is None:
             heights = [1.6]
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            _, axes = plt.subplots(
+        self.axes_ = list(
+            several_axes(
+                axes,
                 len(heights),
+                nrows=len(heights),
                 figsize=(8, 0.6 + 1.1 * sum(heights)),
                 height_ratios=heights,
                 sharex=True,
-                layout="constrained",
-                squeeze=False,
             )
-        self.axes_ = list(np.atleast_1d(np.asarray(axes, dtype=object)).ravel())
-        if len(self.axes_) != len(heights):
-            raise ValueError(
-                f"axes has {len(self.axes_)} Axes; expected {len(heights)}."
-            )
+        )
         self.figure_ = self.axes_[0].figure
         step = 1.0 if self.frame_s is None else self.frame_s
         end = len(values) * step

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.docstrings import documented
-from skcoldstart.inspection._style import draw_curve, label_ends
+from skcoldstart.inspection._style import draw_curve, label_ends, several_axes
 
 
 @documented()
@@ -108,13 +108,7 @@ class NewReleaseDisplay:
                 f"The table has no policy {self.baseline!r}; it has: "
                 f"{', '.join(map(str, names)) or 'none'}."
             )
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")[1]
-        self.axes_ = list(np.ravel(axes))
-        if len(self.axes_) != 2:
-            raise ValueError(f"axes has {len(self.axes_)} Axes; expected 2.")
+        self.axes_ = list(several_axes(axes, 2, ncols=2, figsize=(10, 3.8)))
         self.figure_, self.lines_ = self.axes_[0].figure, []
         labels = ("hits so far", "items with enough listeners")
         for ax, quantity, label in zip(

@@ -67,6 +67,20 @@ def axes_for(ax: Any, **figure_options: Any) -> Any:
     return plt.subplots(**figure_options)[1]
 
 
+def several_axes(
+    axes: Any, n: int, wanted: str = "axes has {} Axes; expected {}.", **options: Any
+) -> np.ndarray:
+    """Return n axes, (n,); new ones if none are given."""
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        axes = plt.subplots(layout="constrained", **options)[1]
+    found = np.ravel(np.asarray(axes, dtype=object))
+    if len(found) != n:
+        raise ValueError(wanted.format(len(found), n))
+    return found
+
+
 class Lettering(NamedTuple):
     """Fonts that together have all characters of some texts."""
 

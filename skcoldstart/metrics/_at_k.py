@@ -37,7 +37,6 @@ def mean_of(
     metric: Metric,
     y_true: Any,
     y_score: Any,
-    *,
     exclude: Any,
     per_user: bool,
     n_jobs: int | None,
@@ -78,14 +77,7 @@ def _metric_at_k(
         per_user: bool = False,
         n_jobs: int | None = None,
     ) -> float | np.ndarray:
-        return mean_of(
-            Metric(metric, k),
-            y_true,
-            y_score,
-            exclude=exclude,
-            per_user=per_user,
-            n_jobs=n_jobs,
-        )
+        return mean_of(Metric(metric, k), y_true, y_score, exclude, per_user, n_jobs)
 
     function.__name__ = function.__qualname__ = function_name
     function.__doc__ = filled(filled(text, {"at k": parameters}), TEXT)
@@ -306,11 +298,5 @@ def recall(
     >>> recall([[1], [1], [1]], [[0.9], [0.8], [0.7]], k=2, capped=True)
     1.0
     """
-    return mean_of(
-        Metric("capped_recall" if capped else "recall", k),
-        y_true,
-        y_score,
-        exclude=exclude,
-        per_user=per_user,
-        n_jobs=n_jobs,
-    )
+    metric = Metric("capped_recall" if capped else "recall", k)
+    return mean_of(metric, y_true, y_score, exclude, per_user, n_jobs)

@@ -219,18 +219,10 @@ def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
 
 
 def evaluate(
-    metrics: dict[str, Metric],
-    task: RankingTask,
-    source: ScoreSource,
-    *,
-    average: str = "user",
-    block_users: int | None = None,
-    n_jobs: int | None = None,
+    metrics: dict[str, Metric], task: RankingTask, source: ScoreSource, **options: Any
 ) -> dict[str, float]:
     """Compute means over users of several metrics from one ranking."""
-    found = evaluate_each(
-        metrics, task, source, average=average, block_users=block_users, n_jobs=n_jobs
-    )
+    found = evaluate_each(metrics, task, source, **options)
     for key, values in found.items():
         found[key] = float(nan_mean(values))
     if np.isnan(list(found.values())).any():
@@ -250,25 +242,23 @@ def evaluate_each(
     source: ScoreSource,
     *,
     average: str = "user",
-    block_users: int | None = None,
-    n_jobs: int | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Compute several metrics from one ranking, for each user or over all users.
 
     Shapes: -> (n_selected_users,).
     """
     found: dict[str, Any] = {}
-    options: dict[str, Any] = {"block_users": block_users, "n_jobs": n_jobs}
-    n_listed, ranks = 0, None
-    for metric in metrics.values():
-        if metric.name in _LIST_FORMULAS:
-            n_listed = max(n_listed, metric.k or 0)
+    lengths = [m.k or 0 for m in metrics.values() if m.name in _LIST_FORMULAS]
+    ranks = None
     for key, metric in metrics.items():
         if metric.name == "auc" and average == "pooled":
             found[key] = pooled_auc(task, source, **options)
             continue
         if ranks is None:
-            ranks = rank_positives(task, source, n_listed=n_listed, **options)
+            ranks = rank_positives(
+                task, source, n_listed=max(lengths, default=0), **options
+            )
         if metric.name in _LIST_FORMULAS:
             lists = ranks.lists[:, : metric.k]
             found[key] = _LIST_FORMULAS[metric.name](lists, task)

@@ -91,15 +91,7 @@ def mean_auc(
     metric = Metric("auc", None)
     if per_user:
         check_per_user({"auc": metric}, average)
-    return mean_of(
-        metric,
-        y_true,
-        y_score,
-        exclude=exclude,
-        per_user=per_user,
-        n_jobs=n_jobs,
-        average=average,
-    )
+    return mean_of(metric, y_true, y_score, exclude, per_user, n_jobs, average)
 
 
 @documented(TEXT)

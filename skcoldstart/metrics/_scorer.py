@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any
 
@@ -30,6 +31,7 @@ from skcoldstart.metrics._formulas import (
 from skcoldstart.metrics._ranks import RankingTask
 
 
+@dataclass(repr=False, eq=False)
 class _RecommendationScorer:
     """Score a fitted recommender on items and their true plays.
 
@@ -39,20 +41,15 @@ class _RecommendationScorer:
     them, are metadata and are routed to it.
     """
 
-    def __init__(
-        self,
-        metrics: str | Sequence[str] | Mapping[str, str],
-        *,
-        average: str = "user",
-        users: Any = None,
-        chunk_size: int | None = None,
-        random_state: int = 0,
-    ) -> None:
-        self.metrics = metrics if isinstance(metrics, (str, dict)) else tuple(metrics)
-        self.average = average
-        self.users = users
-        self.chunk_size = chunk_size
-        self.random_state = random_state
+    metrics: Any
+    average: str = "user"
+    users: Any = None
+    chunk_size: int | None = None
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.metrics, (str, dict)):
+            self.metrics = tuple(self.metrics)
         self._by_key = parse_metrics(self.metrics)
         self._requests: dict[str, bool | str | None] = {
             "exclude": True,
@@ -156,16 +153,10 @@ class _RecommendationScorer:
         return task, source
 
     def __repr__(self) -> str:
-        defaults: dict[str, Any] = {
-            "average": "user",
-            "users": None,
-            "chunk_size": None,
-            "random_state": 0,
-        }
         changed = "".join(
-            f", {name}={getattr(self, name)!r}"
-            for name, default in defaults.items()
-            if not np.array_equal(getattr(self, name), default)
+            f", {field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)[1:]
+            if not np.array_equal(*(getattr(o, field.name) for o in (self, type(self))))
         )
         return f"make_recommendation_scorer({self.metrics!r}{changed})"
 
@@ -267,13 +258,7 @@ def make_recommendation_scorer(
     >>> make_recommendation_scorer("recall@100", users=1000)
     make_recommendation_scorer('recall@100', users=1000)
     """
-    return _RecommendationScorer(
-        metrics,
-        average=average,
-        users=users,
-        chunk_size=chunk_size,
-        random_state=random_state,
-    )
+    return _RecommendationScorer(metrics, average, users, chunk_size, random_state)
 
 
 recommendation_scorer = make_recommendation_scorer()

@@ -142,63 +142,46 @@ def test_plays_of_a_log_are_joined_as_they_are(audio):
         load_catalog({**taste, "user_ids": ["u"]})
 
 
+NAMELESS = pd.DataFrame({"user": ["u", None], "song": ["a", "b"]})
+NO_ARTIST = pd.DataFrame({"song": ["a"], "artist": [None]})
+TWICE = pd.DataFrame({"song": ["a", "a"], "file": ["b.wav", "a.wav"]})
+WRONG_VALUES = [
+    ("plays", pd.DataFrame({"a": [1]}), r"plays has no column for "),
+    ("plays", NAMELESS, r"1 of 2 rows of plays have no user or no song; leave"),
+    (
+        "groups",
+        pd.DataFrame({"song": ["a"], "artist": [None]}),
+        r"row 1: song or artist",
+    ),
+    (
+        "metadata",
+        pd.DataFrame({"song": ["a", "a.wav"]}),
+        r"two rows of .*'a\.wav'",
+    ),
+    ("metadata", pd.DataFrame({"song": ["q"]}), r"None of the 2 songs .* in metadata"),
+    ("metadata", pd.DataFrame({"title": ["q"]}), r"no column for song"),
+    ("files", {"a": "nowhere.wav"}, r"None of the 1 .*nowhere\.wav'\. Pass audio="),
+    ("files", {"q": "b.wav"}, r"None of the 2 songs in plays matches"),
+    ("files", TWICE, r"files, row 2: song 'a' has the file '.*a\.wav' but '.*b\.wav'"),
+]
+WRONG_TYPES = [
+    ("plays", [1, 2], r"plays is a list; expected a dataframe or"),
+    ("groups", np.eye(2), r"groups is a ndarray; expected a"),
+    ("files", {"a": 3}, r"the path in files, entry 'a', is 3"),
+]
+
+
 @pytest.mark.parametrize(
-    ("options", "error", "message"),
+    ("error", "name", "table", "message"),
     [
-        ({"plays": pd.DataFrame({"a": [1]})}, ValueError, r"plays has no column for "),
-        (
-            {"plays": pd.DataFrame({"user": ["u", None], "song": ["a", "b"]})},
-            ValueError,
-            r"1 of 2 rows of plays have no user or no song; leave",
-        ),
-        ({"plays": [1, 2]}, TypeError, r"plays is a list; expected a dataframe or"),
-        ({"groups": np.eye(2)}, TypeError, r"groups is a ndarray; expected a"),
-        (
-            {"groups": pd.DataFrame({"song": ["a"], "artist": [None]})},
-            ValueError,
-            r"groups, row 1: song or artist is missing; leave",
-        ),
-        (
-            {"metadata": pd.DataFrame({"song": ["a", "a.wav"]})},
-            ValueError,
-            r"metadata has two rows of one song, 'a' and 'a\.wav'; expected one",
-        ),
-        (
-            {"metadata": pd.DataFrame({"song": ["q"]})},
-            ValueError,
-            r"None of the 2 songs of the catalogue is in metadata",
-        ),
-        (
-            {"metadata": pd.DataFrame({"title": ["q"]})},
-            ValueError,
-            r"no column for song",
-        ),
-        (
-            {"files": {"a": "nowhere.wav"}},
-            ValueError,
-            r"None of the 1 files of files exists: '.*nowhere\.wav'\. Pass audio=",
-        ),
-        (
-            {"files": {"q": "b.wav"}},
-            ValueError,
-            r"None of the 2 songs in plays matches",
-        ),
-        (
-            {"files": pd.DataFrame({"song": ["a", "a"], "file": ["b.wav", "a.wav"]})},
-            ValueError,
-            r"files, row 2: song 'a' has the file '.*a\.wav' but '.*b\.wav'",
-        ),
-        ({"files": {"a": 3}}, TypeError, r"the path in files, entry 'a', is 3"),
+        *((ValueError, *case) for case in WRONG_VALUES),
+        *((TypeError, *case) for case in WRONG_TYPES),
     ],
 )
-def test_what_cannot_be_joined_is_named(audio, options, error, message):
-    options = {
-        "plays": pd.DataFrame(PLAYS),
-        "audio": audio("a.wav", "b.wav"),
-        **options,
-    }
+def test_what_cannot_be_joined_is_named(audio, error, name, table, message):
+    options = {"plays": pd.DataFrame(PLAYS), "audio": audio("a.wav", "b.wav")}
     with pytest.raises(error, match=message):
-        load_catalog(**options)
+        load_catalog(**options | {name: table})
 
 
 def test_files_that_are_not_there_are_said(audio):

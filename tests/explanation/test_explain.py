@@ -22,79 +22,42 @@ from skcoldstart import (
 
 N_TRAIN, N_USERS = 60, 25
 _WMF = WMF(5, reg=1.0, random_state=0)
+
+
+def cold(regressor, **options):
+    return ColdStartRecommender(regressor, _WMF, **options)
+
+
 RIDGES = [
     Ridge(2.0),
     Ridge(2.0, fit_intercept=False),
     make_pipeline(StandardScaler(), Ridge(3.0)),
     RidgeCV([0.1, 10.0]),
 ]
+KERNEL = KernelRidge(0.5, kernel="rbf")
+SCALED = make_pipeline(StandardScaler(), cold(Ridge()))
+PARTS = [("kernel", ContentKNNRecommender()), ("profile", ContentProfileRecommender())]
+ALONE = {
+    "soft kernel": ContentKNNRecommender(),
+    "cosine kernel": ContentKNNRecommender(7, weighting="cosine"),
+    "profile": ContentProfileRecommender(),
+}
+BY_CONTENT = {
+    **{f"ridge {i}": cold(ridge) for i, ridge in enumerate(RIDGES)},
+    "all heads": cold(RIDGES[2], play_weight=2.0, popularity_weight=0.5),
+    "blend": BlendRecommender([*PARTS, ("ridge", SCALED)], weights=[1.0, 0.5, 2.0]),
+}
+BY_SONGS = BY_CONTENT | {
+    "kernel ridge": cold(KERNEL),
+    "scaled kernel ridge": cold(make_pipeline(StandardScaler(), KERNEL)),
+    "compressed norms": cold(Ridge(), norm_compression=2.0),
+    "kernel ridge, all heads": cold(KERNEL, play_weight=1.0, popularity_weight=1.0),
+    "pipeline of the recommender": SCALED,
+}
 MODELS = {
-    "soft kernel": (ContentKNNRecommender(), {}),
-    "cosine kernel": (ContentKNNRecommender(7, weighting="cosine"), {}),
-    "profile": (ContentProfileRecommender(), {}),
-    **{
-        f"ridge {i}, content": (ColdStartRecommender(r, _WMF), {"by": "content"})
-        for i, r in enumerate(RIDGES)
-    },
-    **{
-        f"ridge {i}, songs": (ColdStartRecommender(r, _WMF), {"by": "songs"})
-        for i, r in enumerate(RIDGES)
-    },
-    "kernel ridge, songs": (
-        ColdStartRecommender(KernelRidge(0.5, kernel="rbf"), _WMF),
-        {"by": "songs"},
-    ),
-    "scaled kernel ridge, songs": (
-        ColdStartRecommender(
-            make_pipeline(StandardScaler(), KernelRidge(kernel="rbf")), _WMF
-        ),
-        {"by": "songs"},
-    ),
-    "compressed norms, songs": (
-        ColdStartRecommender(Ridge(), _WMF, norm_compression=2.0),
-        {"by": "songs"},
-    ),
-    **{
-        f"all heads, {by}": (
-            ColdStartRecommender(
-                make_pipeline(StandardScaler(), Ridge(3.0)),
-                _WMF,
-                play_weight=2.0,
-                popularity_weight=0.5,
-            ),
-            {"by": by},
-        )
-        for by in ("content", "songs")
-    },
-    "kernel ridge with all heads, songs": (
-        ColdStartRecommender(
-            KernelRidge(0.5, kernel="rbf"), _WMF, play_weight=1.0, popularity_weight=1.0
-        ),
-        {"by": "songs"},
-    ),
-    **{
-        f"blend, {by}": (
-            BlendRecommender(
-                [
-                    ("kernel", ContentKNNRecommender()),
-                    ("profile", ContentProfileRecommender()),
-                    (
-                        "ridge",
-                        make_pipeline(
-                            StandardScaler(), ColdStartRecommender(Ridge(), _WMF)
-                        ),
-                    ),
-                ],
-                weights=[1.0, 0.5, 2.0],
-            ),
-            {"by": by},
-        )
-        for by in ("content", "songs")
-    },
-    "pipeline of the recommender": (
-        make_pipeline(StandardScaler(), ColdStartRecommender(Ridge(), _WMF)),
-        {"by": "songs"},
-    ),
+    **{name: (model, {}) for name, model in ALONE.items()},
+    **{f"{k}, content": (m, {"by": "content"}) for k, m in BY_CONTENT.items()},
+    **{f"{k}, songs": (m, {"by": "songs"}) for k, m in BY_SONGS.items()},
 }
 
 
