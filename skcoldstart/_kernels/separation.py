@@ -18,21 +18,26 @@ LINEAR_SEARCH = 16  # relevant items up to which counting beats a binary search
 
 
 @njit(cache=True, nogil=True)
-def mark_irrelevant(group, groups, relevant, marks):
-    """Write 1 for irrelevant items, 0 for the others, and return their number.
+def query_of(q, row, queries, groups, indptr, items, marks):
+    """Return a query's relevant items, their order and rising scores, N, and w.
 
-    Shapes: `groups` (n_items,), `relevant` (n_relevant,), `marks` (n_items,).
+    Shapes: `row` (n_items,), `groups` (n_items,), `marks` (n_items,) -> `relevant`
+    (P,), `order` (P,), `rising` (P,).
 
-    The items of the query's own group, the query among them, are neither.
+    Writes 1 for irrelevant items to `marks`, 0 for the others. The items of the query's
+    own group, the query among them, are neither relevant nor irrelevant.
     """
-    n_irrelevant = 0
+    relevant = items[indptr[q] : indptr[q + 1]]
+    n_irrelevant = -len(relevant)
     for j in range(len(groups)):
-        is_candidate = groups[j] != group
+        is_candidate = groups[j] != groups[queries[q]]
         marks[j] = is_candidate
         n_irrelevant += is_candidate
     for i in relevant:
         marks[i] = 0.0
-    return n_irrelevant - len(relevant)
+    order = np.argsort(row[relevant], kind="mergesort")
+    w = 2.0 / (len(relevant) * n_irrelevant)
+    return relevant, order, row[relevant][order], n_irrelevant, w
 
 
 @njit(cache=True, nogil=True)
@@ -124,11 +129,9 @@ def separate_auc(scores, queries, groups, indptr, items, gradients, hinges):
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
-        relevant = items[indptr[q] : indptr[q + 1]]
-        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
-        w = 2.0 / (len(relevant) * n_irrelevant)
-        order = np.argsort(row[relevant], kind="mergesort")
-        rising = row[relevant][order]
+        relevant, order, rising, _, w = query_of(
+            q, row, queries, groups, indptr, items, gradient
+        )
         sums = prefix_sums(rising)
         inverted_by = np.zeros(len(relevant) + 1, np.int64)
         hinge = 0.0
@@ -154,12 +157,10 @@ def separate_mrr(scores, queries, groups, indptr, items, gradients, hinges):
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
-        relevant = items[indptr[q] : indptr[q + 1]]
+        relevant, order, rising, n_irrelevant, w = query_of(
+            q, row, queries, groups, indptr, items, gradient
+        )
         n_relevant = len(relevant)
-        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
-        w = 2.0 / (n_relevant * n_irrelevant)
-        order = np.argsort(row[relevant], kind="mergesort")
-        rising = row[relevant][order]
         sums = prefix_sums(rising)
         lower = rising[:-1]
         heap = heap_of_irrelevant(row, gradient, n_irrelevant)
@@ -201,12 +202,10 @@ def separate_map(scores, queries, groups, indptr, items, gradients, hinges):
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
-        relevant = items[indptr[q] : indptr[q + 1]]
+        relevant, order, rising, n_irrelevant, w = query_of(
+            q, row, queries, groups, indptr, items, gradient
+        )
         n_relevant = len(relevant)
-        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
-        w = 2.0 / (n_relevant * n_irrelevant)
-        order = np.argsort(row[relevant], kind="mergesort")
-        rising = row[relevant][order]
         heap = heap_of_irrelevant(row, gradient, n_irrelevant)
         for j in heap:
             gradient[j] = 0.0

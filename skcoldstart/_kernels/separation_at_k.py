@@ -6,9 +6,9 @@ from skcoldstart._kernels.compilation import njit
 from skcoldstart._kernels.separation import (
     count_below,
     heap_of_irrelevant,
-    mark_irrelevant,
     pop_best,
     prefix_sums,
+    query_of,
     write_relevant,
 )
 
@@ -68,12 +68,10 @@ def separate_at_k(scores, queries, groups, indptr, items, gradients, hinges, dis
     """
     for q in range(len(scores)):
         row, gradient = scores[q], gradients[q]
-        relevant = items[indptr[q] : indptr[q + 1]]
+        relevant, order, rising, n_irrelevant, w = query_of(
+            q, row, queries, groups, indptr, items, gradient
+        )
         n_relevant = len(relevant)
-        n_irrelevant = mark_irrelevant(groups[queries[q]], groups, relevant, gradient)
-        w = 2.0 / (n_relevant * n_irrelevant)
-        order = np.argsort(row[relevant], kind="mergesort")
-        rising = row[relevant][order]
         depth = min(len(discounts), n_relevant + n_irrelevant)
         gains = discounts[:depth] / discounts[: min(depth, n_relevant)].sum()
 

@@ -124,7 +124,17 @@ def check_frames(
             f"{input_name} has {frames.values.shape[1]} features per frame, but "
             f"{n_features} features were seen in fit."
         )
-    _check_finite(frames, input_name, positions)
+    step = 1 << 16
+    for start in range(0, len(frames.values), step):
+        finite = np.isfinite(frames.values[start : start + step])
+        if not finite.all():
+            row = start + int(np.argmin(finite.all(axis=1)))
+            item = int(np.searchsorted(frames.offsets, row, side="right")) - 1
+            place = item if positions is None else positions[item]
+            raise ValueError(
+                f"Input {input_name} contains NaN or infinity: item {place}, frame "
+                f"{row - frames.offsets[item]}. Drop the item, or give it zero frames."
+            )
     return frames
 
 
@@ -158,21 +168,3 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
     if frames.dtype.kind != "f":
         frames = frames.astype(np.float64)
     return frames
-
-
-def _check_finite(
-    frames: RaggedArray,
-    input_name: str,
-    positions: Sequence[int] | np.ndarray | None,
-) -> None:
-    step = 1 << 16
-    for start in range(0, len(frames.values), step):
-        finite = np.isfinite(frames.values[start : start + step])
-        if not finite.all():
-            row = start + int(np.argmin(finite.all(axis=1)))
-            item = int(np.searchsorted(frames.offsets, row, side="right")) - 1
-            place = item if positions is None else positions[item]
-            raise ValueError(
-                f"Input {input_name} contains NaN or infinity: item {place}, frame "
-                f"{row - frames.offsets[item]}. Drop the item, or give it zero frames."
-            )

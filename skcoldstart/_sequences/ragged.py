@@ -178,11 +178,10 @@ class RaggedArray:
                     f"{', '.join(map(str, model.shape[1:]))}) as in the items before "
                     "it. All items must have the same shape except in the first axis."
                 )
-        lengths = np.fromiter((len(a) for a in arrays), np.int64, len(arrays))
         values = np.concatenate(arrays, axis=0)
         if dtype is not None:
             values = values.astype(dtype, copy=False)
-        return cls(values, _boundaries(lengths))
+        return cls(values, _boundaries([len(array) for array in arrays]))
 
     @classmethod
     def _from_array(cls, array: np.ndarray, dtype: Any) -> "RaggedArray":
@@ -409,7 +408,7 @@ class LazySequence:
         return f"{type(self).__name__}({len(self)} items)"
 
 
-def _boundaries(lengths: np.ndarray) -> np.ndarray:
+def _boundaries(lengths: Any) -> np.ndarray:
     """Return the offsets of items with these lengths."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
@@ -464,12 +463,8 @@ class ItemCollector:
         self._lengths: list[int] = []
         self._n_rows = 0
 
-    def append(self, item: np.ndarray) -> None:
-        """Add an item of shape (n_rows, ...)."""
-        self.extend(item, [len(item)])
-
     def extend(self, values: np.ndarray, lengths: list[int]) -> None:
-        """Add several items from their concatenated rows and their numbers of rows."""
+        """Add items from their concatenated rows and their numbers of rows."""
         stop = self._n_rows + len(values)
         if stop > len(self._values):
             self._resize(max(stop, int(1.1 * len(self._values))))
@@ -480,9 +475,7 @@ class ItemCollector:
     def finish(self, index: Any = None) -> RaggedArray:
         """Return all items, with their labels; the collector must not be used again."""
         self._resize(self._n_rows)
-        offsets = np.zeros(len(self._lengths) + 1, np.int64)
-        np.cumsum(self._lengths, out=offsets[1:])
-        items = RaggedArray(self._values, offsets)
+        items = RaggedArray(self._values, _boundaries(self._lengths))
         items.index = index
         return items
 

@@ -31,20 +31,16 @@ class _SilentBar:
     def __enter__(self) -> "_SilentBar":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def __iter__(self) -> Iterator[Any]:
         return iter(self._iterable)
 
     def update(self, n: int = 1) -> None:
         self.n += n
 
-    def set_postfix(self, *args: Any, **values: Any) -> None:
+    def close(self, *args: Any, **values: Any) -> None:
         """Do nothing."""
 
-    def close(self) -> None:
-        """Do nothing."""
+    __exit__ = set_postfix = close
 
 
 @functools.cache

@@ -55,7 +55,13 @@ class _BlasLimit:
                 after_in_child=self._go_on_in_child,
             )
 
-    def acquire(self) -> object:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Limit BLAS to one thread, so that results do not depend on its number.
+
+        Several threads may hold the limit: the first sets it, the last restores the old
+        value.
+        """
         holder = object()
         with self._lock:
             if not self._thread_of:
@@ -67,12 +73,12 @@ class _BlasLimit:
                     self._modules = modules
                 self._limits = self._controller.limit(limits=1, user_api="blas")
             self._thread_of[holder] = threading.get_ident()
-        return holder
-
-    def release(self, holder: object) -> None:
-        with self._lock:
-            self._thread_of.pop(holder, None)
-            self._restore_if_free()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._thread_of.pop(holder, None)
+                self._restore_if_free()
 
     def _restore_if_free(self) -> None:
         if not self._thread_of:
@@ -98,7 +104,7 @@ class _BlasLimit:
             self._lock.release()
 
 
-_BLAS_LIMIT = _BlasLimit()
+one_blas_thread = _BlasLimit().held
 
 
 class _DrawsAtFork:
@@ -128,20 +134,6 @@ class _DrawsAtFork:
 
 
 _DRAWS_AT_FORK = _DrawsAtFork()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread, so that results do not depend on its number.
-
-    Several threads may hold the limit: the first sets it, the last restores the old
-    value.
-    """
-    holder = _BLAS_LIMIT.acquire()
-    try:
-        yield
-    finally:
-        _BLAS_LIMIT.release(holder)
 
 
 @contextmanager

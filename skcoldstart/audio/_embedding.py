@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-
 from skcoldstart._utils.sk import Interval, StrOptions
-from skcoldstart.audio._extraction import Analysis, FrameFunction
+from skcoldstart.audio._extraction import FrameFunction
 from skcoldstart.audio._extractor import Reader
 from skcoldstart.audio._listening import (
     MUSICNN_SR,
@@ -178,11 +176,7 @@ class AudioEmbedding(PooledExtractor):
         prefix = self.layer if isinstance(vectors, MusicNNVectors) else "embedding"
         return [f"{prefix}{i}" for i in range(vectors.n_features)]
 
-    def _analysis(self) -> Analysis:
-        return Analysis(self._frame_function(), self._rate(), np.dtype(self.dtype))
-
     def _rate(self) -> float:
-        """Return the sampling rate of the model, in Hz."""
         if isinstance(self.model, str) and self.model in TRAINING_SETS:
             if self.sr not in (None, MUSICNN_SR):
                 raise ValueError(
@@ -223,8 +217,13 @@ class AudioEmbedding(PooledExtractor):
         if isinstance(self.model, (str, os.PathLike)):
             path = os.path.expanduser(self.model)
             return ONNXVectors(file_digest(path), named, window, hop, path, batch_size)
-        self._refuse_store()
-        if not _is_torch_module(self.model):
+        if self.store is not None:
+            raise ValueError(
+                f"store={str(self.store)!r} cannot distinguish the vectors of this "
+                f"{type(self.model).__name__} from those of another. Use store with "
+                "musicnn or an ONNX file, or save the result of transform yourself."
+            )
+        if not any(c.__module__.startswith("torch.nn") for c in type(self.model).mro()):
             return CallableVectors(self.model, window, hop, batch_size)
         device = self._torch_device()
         module = copy.deepcopy(self.model).eval().to(device)
@@ -241,15 +240,3 @@ class AudioEmbedding(PooledExtractor):
                 "skcoldstart[neural]"
             ) from error
         return choose_device(self.device)
-
-    def _refuse_store(self) -> None:
-        if self.store is not None:
-            raise ValueError(
-                f"store={str(self.store)!r} cannot distinguish the vectors of this "
-                f"{type(self.model).__name__} from those of another. Use store with "
-                "musicnn or an ONNX file, or save the result of transform yourself."
-            )
-
-
-def _is_torch_module(model: Any) -> bool:
-    return any(c.__module__.startswith("torch.nn") for c in type(model).__mro__)

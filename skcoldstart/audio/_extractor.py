@@ -13,10 +13,11 @@ from skcoldstart._sequences.checks import check_item_sequence, labels_of
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.docstrings import filled
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
+from skcoldstart.audio import _pyav
 from skcoldstart.audio._extraction import Analysis, ClipExtractor, FrameFunction
 from skcoldstart.audio._items import check_audio_items
 from skcoldstart.audio._reading import Reading, here
-from skcoldstart.audio._runs import ItemError, Run
+from skcoldstart.audio._runs import ItemError, LazyFrames, Run
 
 TEXTS = {
     "framing": """\
@@ -151,6 +152,53 @@ class AudioReader(
             TransformerMixin.set_output(self, transform=transform)
         return self
 
+    # The extractors of a union check their own parameters.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters. Nothing is learned from the data.
+
+        Parameters
+        ----------
+        X : sequence of n_items paths or waveforms
+            Not used.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self
+            The extractor itself.
+        """
+        check_item_sequence(X)
+        self._check(X)
+        self.errors_: list[ItemError] = []
+        return self
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each feature of a frame, or for each column of the rows.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+            "mel0", "mel1", ...; "mfcc0", ..., "delta_mfcc0", ..., "delta2_mfcc0", ...;
+            with `pooling` statistic and feature, such as "mean_rms0"; in a union after
+            the name of the extractor, such as "mfcc__delta_mfcc0".
+        """
+        return np.array(self._names(), dtype=object)
+
+    def _check(self, X: Any) -> None:
+        """Check the parameters against each other."""
+        raise NotImplementedError
+
+    def _names(self) -> list[str]:
+        """Return the names of features."""
+        raise NotImplementedError
+
     @property
     def _gives_rows(self) -> bool:
         """Return whether the result is one row per item, with columns."""
@@ -164,7 +212,11 @@ class AudioReader(
             bool(self.salvage),
             here(),
         )
-        reading.check()
+        if self.reader == "av" and not _pyav.version():
+            raise ImportError(
+                "reader='av' needs PyAV, which is not installed. Install it with "
+                "`pip install skcoldstart[av]`, or use reader='auto'."
+            )
         items = check_audio_items(X, allow_missing=self.on_error != "raise")
         return Run(
             ClipExtractor(analyses, reading),
@@ -210,48 +262,33 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
     sr: float
     dtype: Any
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters. Nothing is learned from the data.
-
-        Parameters
-        ----------
-        X : sequence of n_items paths or waveforms
-            Not used.
-        y : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        self
-            The extractor itself.
-        """
-        check_item_sequence(X)
+    def _check(self, X: Any) -> None:
         self._frame_function()
-        self.errors_: list[ItemError] = []
-        return self
 
-    def transform(self, X: Any) -> RaggedArray | LazySequence:
-        """Compute the frames of every item.
+    def transform(self, X: Any) -> Any:
+        """Compute the frames, or with `pooling` the row, of every item.
 
         Parameters
         ----------
         X : sequence of n_items paths or waveforms
-            Paths of audio files (str, bytes or PathLike), or mono waveforms at `sr`
-            Hz: floating arrays of shape (n_samples_i,) in a list, an object array, a
-            2-D array (items of equal length) or a `RaggedArray`.
+            Paths of audio files (str, bytes or PathLike), or mono waveforms at the rate
+            of the analysis: floating arrays of shape (n_samples_i,) in a list, an
+            object array, a 2-D array (items of equal length) or a `RaggedArray`.
 
         Returns
         -------
-        RaggedArray or LazySequence of n_items
-            Item i is (n_frames_i, n_features), frame-major; An item that could not be
+        RaggedArray or LazySequence of n_items, or ndarray (n_items, n_features)
+            Item i is (n_frames_i, n_features), frame-major; an item that could not be
             used has no frames. With ``lazy=True`` an item is computed on access, with
-            `store` it is read from disk.
+            `store` it is read from disk. With `pooling` the array has one row per item,
+            zeros if it could not be used.
 
         Raises
         ------
         AudioReadError
             If an item cannot be used and ``on_error="raise"``.
+        ImportError
+            If a package that the features need is not installed.
         TypeError
             If X is a single path, a mapping or an iterator.
         ValueError
@@ -264,10 +301,14 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
         if self.store is not None:
             [frames], self.errors_ = run.in_stores([self.store])
         elif self.lazy:
-            frames, self.errors_ = run.when_read(), []
+            frames, self.errors_ = LazyFrames(run, range(len(run.items))), []
         else:
             [frames], self.errors_ = run.in_memory()
         frames.index = labels_of(X)
+        return self._pooled(frames, X)
+
+    def _pooled(self, frames: Any, X: Any) -> Any:
+        """Return the rows of items, or their frames if they are not pooled."""
         return frames
 
     def _frame_function(self) -> FrameFunction:
@@ -275,5 +316,8 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
         raise NotImplementedError
 
     def _analysis(self) -> Analysis:
-        """Return the analyses of an item."""
-        return Analysis(self._frame_function(), float(self.sr), np.dtype(self.dtype))
+        return Analysis(self._frame_function(), self._rate(), np.dtype(self.dtype))
+
+    def _rate(self) -> float:
+        """Return the sampling rate of the analysis, in Hz."""
+        return float(self.sr)

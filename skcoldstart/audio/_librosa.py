@@ -4,7 +4,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from numbers import Integral
@@ -152,28 +152,15 @@ def _described(options: dict[str, Any]) -> str:
     )
 
 
-def _harmonic(y: np.ndarray) -> np.ndarray:
+def _effect(name: str, y: np.ndarray) -> np.ndarray:
     import librosa
 
-    return librosa.effects.harmonic(y)
-
-
-def _percussive(y: np.ndarray) -> np.ndarray:
-    import librosa
-
-    return librosa.effects.percussive(y)
-
-
-def _trim(y: np.ndarray) -> np.ndarray:
-    import librosa
-
-    return librosa.effects.trim(y)[0]
+    changed = getattr(librosa.effects, name)(y)
+    return changed[0] if name == "trim" else changed
 
 
 STEPS: dict[str, Step] = {
-    "harmonic": _harmonic,
-    "percussive": _percussive,
-    "trim": _trim,
+    name: partial(_effect, name) for name in ("harmonic", "percussive", "trim")
 }
 
 
@@ -321,10 +308,9 @@ default=None
                 "with `pip install skcoldstart[librosa]`."
             )
         params = dict(self.params or {})
-        common = {
-            **{"sr": float(self.sr), "hop_length": int(self.hop_length)},
-            **{"n_fft": int(self.n_fft), "frame_length": int(self.n_fft)},
-        }
+        n_fft, hop_length = int(self.n_fft), int(self.hop_length)
+        common = {"sr": float(self.sr), "hop_length": hop_length, "n_fft": n_fft}
+        common["frame_length"] = n_fft
         features = tuple(
             librosa_feature(f, common, dict(params.pop(feature_name(f), {})))
             for f in _some(self.features)

@@ -38,7 +38,10 @@ def decode(path: Any, request: Request) -> Decoded:
         with soundfile.SoundFile(name) as file:
             rate, n_channels = file.samplerate, file.channels
             n_wanted = request.n_to_decode(rate, n_channels, file.frames)
-            dtype = "int16" if _is_pcm16(file) else "float32"
+            # Reading integers is faster, and gives the same mono samples.
+            is_lossless = file.format in {"WAV", "WAVEX", "FLAC"}
+            is_pcm16 = is_lossless and file.subtype == "PCM_16" and n_channels <= 2
+            dtype = "int16" if is_pcm16 else "float32"
             shape = (n_wanted, n_channels)
             if dtype == "float32" and n_channels == 1 and rate in request.rates:
                 samples = np.empty(shape, dtype)
@@ -122,9 +125,3 @@ def _ogg_has_end(name: bytes | str) -> bool:
             return bool(header[5] & _OGG_END_OF_STREAM)
         start = tail.rfind(b"OggS", 0, start)
     return False
-
-
-def _is_pcm16(file: Any) -> bool:
-    """Return whether reading integers is faster and gives the same mono samples."""
-    is_lossless = file.format in {"WAV", "WAVEX", "FLAC"}
-    return is_lossless and file.subtype == "PCM_16" and file.channels <= 2

@@ -25,6 +25,26 @@ def musicnn_frames(seconds: float) -> int:
     return (n_samples - n_fft // 2) // hop + 1
 
 
+class _Vectors:
+    """Windows of samples through a model."""
+
+    window: int
+    hop: int
+    batch_size: int
+
+    @property
+    def n_features(self) -> int:
+        return self(np.zeros(self.window, np.float32)).shape[1]
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return a vector for each window, (n_windows, n_features)."""
+        windows = _windows(waveform, self.window, self.hop)
+        return _in_batches(self._model(), windows, self.batch_size)
+
+    def _model(self) -> Callable[[np.ndarray], Any]:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class MusicNNVectors:
     """Log-mel windows through musicnn; holds no weights, so it is cheap to send."""
@@ -44,20 +64,22 @@ class MusicNNVectors:
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Return a vector for each window, (n_windows, n_features)."""
+        from skcoldstart.audio._torch.musicnn import forward
+
         mel = _MUSICNN_BANDS.frames(waveform, "log", _LOG_SCALE)
         mel *= np.float32(1 / np.log(10))
         network = _musicnn(self.weights, self.training_set, self.device)
         return _in_batches(
-            lambda windows: _torch_forward(
-                network, windows, self.device, self.precision
-            )[self.layer],
+            lambda windows: forward(network, windows, self.device, self.precision)[
+                self.layer
+            ],
             _windows(mel, self.window, self.hop),
             self.batch_size,
         )
 
 
 @dataclass(frozen=True)
-class TorchVectors:
+class TorchVectors(_Vectors):
     """Windows of samples through a torch module."""
 
     module: Any
@@ -68,48 +90,34 @@ class TorchVectors:
     device: str = field(repr=False)
     batch_size: int = field(repr=False)
 
-    @property
-    def n_features(self) -> int:
-        return _features_of_silence(self)
+    def _model(self) -> Callable[[np.ndarray], Any]:
+        from skcoldstart.audio._torch.musicnn import forward
 
-    def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        return _in_batches(
-            lambda windows: _torch_forward(
-                self.module, windows, self.device, self.precision, self.layer
-            ),
-            _windows(waveform, self.window, self.hop),
-            self.batch_size,
+        return lambda windows: forward(
+            self.module, windows, self.device, self.precision, self.layer
         )
 
 
 @dataclass(frozen=True)
-class ONNXVectors:
+class ONNXVectors(_Vectors):
     """Windows of samples through a network in an ONNX file."""
 
     digest: str
-    output: str | None  # the first output if None
+    output: str | None
     window: int  # samples
     hop: int
     path: str = field(repr=False)
     batch_size: int = field(repr=False)
 
-    @property
-    def n_features(self) -> int:
-        return _features_of_silence(self)
-
-    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+    def _model(self) -> Callable[[np.ndarray], Any]:
         session = _onnx_session(self.path, self.digest)
         name = session.get_inputs()[0].name
         outputs = None if self.output is None else [self.output]
-        return _in_batches(
-            lambda windows: session.run(outputs, {name: windows})[0],
-            _windows(waveform, self.window, self.hop),
-            self.batch_size,
-        )
+        return lambda windows: session.run(outputs, {name: windows})[0]
 
 
 @dataclass(frozen=True)
-class CallableVectors:
+class CallableVectors(_Vectors):
     """Windows of samples through a function."""
 
     function: Callable[[np.ndarray], Any]
@@ -117,14 +125,8 @@ class CallableVectors:
     hop: int
     batch_size: int = field(repr=False)
 
-    @property
-    def n_features(self) -> int:
-        return _features_of_silence(self)
-
-    def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        return _in_batches(
-            self.function, _windows(waveform, self.window, self.hop), self.batch_size
-        )
+    def _model(self) -> Callable[[np.ndarray], Any]:
+        return self.function
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
@@ -173,11 +175,6 @@ def _in_batches(
     return np.concatenate(parts)
 
 
-def _features_of_silence(vectors: Any) -> int:
-    """Run a silent window to find the length of the vectors of a model."""
-    return vectors(np.zeros(vectors.window, np.float32)).shape[1]
-
-
 @lru_cache(maxsize=2)
 def _musicnn(weights: str | None, training_set: str, device: str) -> Any:
     from skcoldstart.audio._torch.musicnn import MusicNN
@@ -198,16 +195,3 @@ def _onnx_session(path: str, digest: str) -> Any:
     return onnxruntime.InferenceSession(
         path, options, providers=onnxruntime.get_available_providers()
     )
-
-
-def _torch_forward(
-    module: Any,
-    windows: np.ndarray,
-    device: str,
-    precision: str,
-    layer: str | None = None,
-) -> Any:
-    """Run a module without gradients; return its output, or that of a layer in it."""
-    from skcoldstart.audio._torch.musicnn import forward
-
-    return forward(module, windows, device, precision, layer)

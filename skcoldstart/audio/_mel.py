@@ -2,14 +2,14 @@
 
 import os
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from skcoldstart._utils.sk import Interval, Options, StrOptions
 from skcoldstart._utils.warning import warn
 from skcoldstart.audio._extractor import AudioExtractor, Reader
-from skcoldstart.audio._spectrum import MelBands, MelFrames, MFCCFrames, mel_band_edges
+from skcoldstart.audio._spectrum import MelBands, MelFrames, MFCCFrames
 
 
 class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
@@ -30,16 +30,19 @@ class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
     fmin: float
     fmax: float | None
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        super().fit(X, y)
-        empty = self._mel_bands().empty_bands()
+    def _check(self, X: Any) -> None:
+        weights = self._frame_function().bands.weights()
+        # Bands that are too narrow to contain a frequency bin.
+        empty = np.flatnonzero(~weights.any(axis=1))
         if len(empty):
             warn(
                 f"{len(empty)} of {self.n_mels} mel bands hold no frequency bin (band "
                 f"{empty[0]} is the first) and will be constant. Decrease n_mels, "
                 f"increase fmin or use a longer n_fft."
             )
-        return self
+
+    def _frame_function(self) -> MelFrames | MFCCFrames:
+        raise NotImplementedError
 
     def _mel_bands(self) -> MelBands:
         nyquist = self.sr / 2
@@ -180,20 +183,8 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
     def _frame_function(self) -> MelFrames:
         return MelFrames(self._mel_bands(), self.compression, float(self.log_scale))
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each band.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-            "mel0", "mel1", ...
-        """
-        return np.array([f"mel{band}" for band in range(self.n_mels)], dtype=object)
+    def _names(self) -> list[str]:
+        return [f"mel{band}" for band in range(self.n_mels)]
 
     def band_frequencies(self) -> np.ndarray:
         """Return the frequency of the maximum of each band.
@@ -203,8 +194,7 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
         ndarray of shape (n_mels,)
             Peaks of the triangular bands, in Hz.
         """
-        bands = self._mel_bands()
-        return mel_band_edges(bands.n_mels, bands.fmin, bands.fmax)[1:-1]
+        return self._mel_bands().edges()[1:-1]
 
 
 class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
@@ -331,21 +321,6 @@ class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
             int(self.delta_width),
         )
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each feature of a frame.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-            "mfcc0", "mfcc1", ..., "delta_mfcc0", ..., "delta2_mfcc0", ...
-        """
+    def _names(self) -> list[str]:
         orders = ("", "delta_", "delta2_")[: 1 + self.n_deltas]
-        return np.array(
-            [f"{order}mfcc{k}" for order in orders for k in range(self.n_mfcc)],
-            dtype=object,
-        )
+        return [f"{order}mfcc{k}" for order in orders for k in range(self.n_mfcc)]

@@ -207,13 +207,13 @@ def load_musicnn(weights: str | None, training_set: str) -> dict[str, np.ndarray
             )
         contents.append(content)
     try:
-        return read_checkpoint(contents[0], contents[1], _is_weight)
+        return read_checkpoint(
+            contents[0],
+            contents[1],
+            lambda name: "Adam" not in name and "power" not in name,
+        )
     except CheckpointError as error:
         raise ValueError(f"{str(place)!r} cannot be read: {error}. {_REMEDY}") from None
-
-
-def _is_weight(name: str) -> bool:
-    return "Adam" not in name and "power" not in name
 
 
 def _installed_folder() -> Path | None:

@@ -1,5 +1,6 @@
 """FramePooling, and extractors whose frames can be pooled: one row per item."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
@@ -141,9 +142,8 @@ class FramePooling(TransformerMixin, BaseEstimator):
                 check_frames(
                     [item], n_features=self.n_features_in_, positions=[position]
                 )
-            for part, values in zip(
-                np.split(row, 1 + self.delta), self._derivatives(item), strict=True
-            ):
+            for order, part in enumerate(np.split(row, 1 + self.delta)):
+                values = np.diff(np.asarray(item, np.float64), n=order, axis=0)
                 if len(values):
                     with np.errstate(over="ignore"):
                         part[:] = self._pool(values)
@@ -170,17 +170,9 @@ class FramePooling(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
-        groups = self._column_groups()
         prefixes = ["", "delta_"] if self.delta else [""]
-        return np.array(
-            [
-                f"{p}{group}_{name}"
-                for p in prefixes
-                for group in groups
-                for name in names
-            ],
-            dtype=object,
-        )
+        columns = itertools.product(prefixes, self._column_groups(), names)
+        return np.array([f"{p}{group}_{name}" for p, group, name in columns], object)
 
     def _check_frames(
         self, X: Any, *, reset: bool
@@ -214,10 +206,6 @@ class FramePooling(TransformerMixin, BaseEstimator):
             raise ValueError("statistics is empty; pass at least one, such as 'mean'.")
         return groups
 
-    def _derivatives(self, item: np.ndarray) -> list[np.ndarray]:
-        frames = np.asarray(item, np.float64)
-        return [frames, np.diff(frames, axis=0)] if self.delta else [frames]
-
     def _pool(self, frames: np.ndarray) -> np.ndarray:
         """Return all statistics of frames, (n_groups * n_features,)."""
         return np.concatenate([
@@ -249,58 +237,23 @@ class PooledExtractor(AudioExtractor):
 
     pooling: Iterable[str] | None
 
+    # scikit-learn wraps the output of methods that the class itself defines.
     def transform(self, X: Any) -> Any:
-        """Compute the row or frames of every item.
+        return super().transform(X)
 
-        Parameters
-        ----------
-        X : sequence of n_items paths or waveforms
-            Paths of audio files, or mono waveforms at the sampling rate of the
-            analysis, as those of `MelSpectrogram`.
-
-        Returns
-        -------
-        ndarray of shape (n_items, n_features), or frames of n_items
-            One row per item, zeros if it could not be used. With ``pooling=None`` its
-            frames, (n_frames_i, n_features).
-
-        Raises
-        ------
-        AudioReadError
-            If an item cannot be used and ``on_error="raise"``.
-        ImportError
-            If a package that the features need is not installed.
-        ValueError
-            If parameters contradict each other.
-        """
-        return self._pooled(super().transform(X), X)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each column.
-
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-            Statistic and feature, such as "mean_rms0"; only the feature if
-            ``pooling=None``.
-        """
+    def _names(self) -> list[str]:
         names = self._frame_names()
         if self.pooling is None:
-            return np.array(names, dtype=object)
+            return names
         silence = np.zeros((1, 1, len(names)), np.float32)
-        return FramePooling(self.pooling).fit(silence).get_feature_names_out(names)
+        pooling = FramePooling(self.pooling).fit(silence)
+        return list(pooling.get_feature_names_out(names))
 
     @property
     def _gives_rows(self) -> bool:
         return self.pooling is not None
 
     def _pooled(self, frames: Any, X: Any) -> Any:
-        """Return the rows of items, or their frames if they are not pooled."""
         if self.pooling is None:
             return frames
         pooling = FramePooling(self.pooling).set_output(transform="default")

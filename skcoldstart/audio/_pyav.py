@@ -112,7 +112,9 @@ def _decode_stream(container: Any, blocks: _Blocks) -> str | None:
     for frame in container.decode(stream):
         if not blocks.add(frame):
             return None
-    declared = _duration(container, stream)
+    declared = (container.duration or 0) / 1e6
+    if stream.duration is not None:
+        declared = float(stream.duration * stream.time_base)
     if blocks.n_samples < blocks.rate * (declared - _LENGTH_SLACK_S):
         return (
             f"{blocks.n_samples / blocks.rate:.2f} of {declared:.2f} declared seconds "
@@ -130,13 +132,6 @@ def _n_missing_of_riff(file: Any) -> int:
     if start[:4] != b"RIFF" or start[4:] == b"\xff\xff\xff\xff":
         return 0
     return 8 + int.from_bytes(start[4:], "little") - n_bytes
-
-
-def _duration(container: Any, stream: Any) -> float:
-    """Return the declared length in seconds, or 0 if there is none."""
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    return 0.0 if container.duration is None else container.duration / 1e6
 
 
 def _samples(frame: Any) -> np.ndarray:

@@ -63,16 +63,6 @@ class Reading:
     salvage: bool = False
     folder: str = ""  # base of relative paths, also in workers
 
-    def check(self) -> None:
-        """Raise an error if the reader is not installed."""
-        from skcoldstart.audio import _pyav
-
-        if self.reader == "av" and not _pyav.version():
-            raise ImportError(
-                "reader='av' needs PyAV, which is not installed. Install it with "
-                "`pip install skcoldstart[av]`, or use reader='auto'."
-            )
-
     def description(self) -> str:
         """Describe all that determines the samples of a file, except its content."""
         from skcoldstart.audio import _pyav

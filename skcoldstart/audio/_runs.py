@@ -24,6 +24,9 @@ _LAZY_ITEMS_PER_WORKER = 4
 # Items that a warning names; it counts the others.
 _N_NAMED = 5
 
+# An item to extract, and the positions of the analyses that lack it; None means all.
+Task = tuple[int, Sequence[int] | None]
+
 
 class ItemError(NamedTuple):
     """An item without frames, and the reason; an entry of ``errors_`` of extractors.
@@ -70,12 +73,12 @@ class Run:
             for analysis in self.extract.analyses
         ]
         report = _Report(self)
-        tasks = [_Task(index) for index in range(len(self.items))]
-        with closing(self._results(tasks)) as results:
-            for task, result in results:
-                report.note(task.index, result.error, result.notice)
+        tasks: list[Task] = [(index, None) for index in range(len(self.items))]
+        with closing(self.results(tasks, self.verbose)) as results:
+            for (index, _), result in results:
+                report.note(index, result.error, result.notice)
                 for collector, frames in zip(collectors, result.frames, strict=True):
-                    collector.append(frames)
+                    collector.extend(frames, [len(frames)])
         return [collector.finish() for collector in collectors], report.finish()
 
     def in_stores(
@@ -91,26 +94,24 @@ class Run:
         ]
         report = _Report(self)
         items = [identify(i, self.items[i], reading) for i in range(len(self.items))]
-        tasks = []
+        tasks: list[Task] = []
         for index, item in enumerate(items):
             lacking = [s for s, store in enumerate(stores) if store.find(item) is None]
             if lacking:
-                tasks.append(_Task(index, lacking))
+                tasks.append((index, lacking))
         run = replace(self, extract=replace(self.extract, identifies=True))
         try:
-            with closing(run._results(tasks)) as results:
-                for task, result in results:
-                    item, error = items[task.index], result.error
+            with closing(run.results(tasks, self.verbose)) as results:
+                for (index, wanted), result in results:
+                    item, error = items[index], result.error
                     if error is None and (item is None or not item.is_current()):
                         reason = "it changed while it was read"
-                        error = AudioReadError(
-                            self.items[task.index], reason, task.index
-                        )
-                    report.note(task.index, error, None)
+                        error = AudioReadError(self.items[index], reason, index)
+                    report.note(index, error, None)
                     if item is None or error is not None:
-                        items[task.index] = None
+                        items[index] = None
                         continue
-                    for s, frames in zip(task.wanted or (), result.frames, strict=True):
+                    for s, frames in zip(wanted or (), result.frames, strict=True):
                         stores[s].add(item, frames, result)
         finally:
             # Also on Ctrl-C and on a bad file, so that finished frames are kept.
@@ -124,45 +125,12 @@ class Run:
             s.frames(found) for s, found in zip(stores, places, strict=True)
         ], errors
 
-    def alone(self, position: int) -> "Run":
-        """Return the run of one analysis."""
-        chosen = (self.extract.analyses[position],)
-        return replace(self, extract=replace(self.extract, analyses=chosen))
-
-    def when_read(self) -> "LazyFrames":
-        """Return a sequence that computes an item on each access."""
-        return LazyFrames(self, range(len(self.items)))
-
-    def frames(self, index: int) -> np.ndarray:
-        """Compute the frames of an item."""
-        return self.checked(index, self.extract(index, self.items[index]))
-
-    def checked(self, index: int, result: ClipFrames) -> np.ndarray:
-        """Return the frames of an item; raise or warn on an error."""
-        if result.error is not None:
-            if self.on_error == "raise":
-                raise result.error
-            if self.on_error == "warn":
-                warn(f"{result.error} It has no frames.")
-        if result.notice is not None:
-            item = self.items[index]
-            warn(f"Item {index} ({item!r}) may be truncated: {result.notice}.")
-        return join_frames(result.frames, self.names, index)
-
-    def _results(
-        self, tasks: Sequence["_Task"]
-    ) -> Generator[tuple["_Task", ClipFrames], None, None]:
-        """Yield tasks and their results in order, under a progress bar."""
-        with progress_bar(
-            description=self.name, verbose=self.verbose, total=len(tasks), unit="clip"
-        ) as bar:
-            for pair in self.results(tasks, _ITEMS_PER_WORKER):
-                yield pair
-                bar.update()
-
     def results(
-        self, tasks: Sequence["_Task"], items_per_worker: int
-    ) -> Generator[tuple["_Task", ClipFrames], None, None]:
+        self,
+        tasks: Sequence[Task],
+        verbose: int = 0,
+        items_per_worker: int = _ITEMS_PER_WORKER,
+    ) -> Generator[tuple[Task, ClipFrames], None, None]:
         """Yield tasks and their results in order, computed by workers in blocks.
 
         joblib's own generator works ahead without a limit if its results are used more
@@ -175,16 +143,21 @@ class Run:
         n_block = 1 if n_workers == 1 else n_workers * items_per_worker
         # Threads are a hint: decoding, resampling and the kernels release the GIL, but
         # a backend chosen with joblib.parallel_config takes precedence.
-        with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
+        with (
+            progress_bar(
+                description=self.name, verbose=verbose, total=len(tasks), unit="clip"
+            ) as bar,
+            Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel,
+        ):
             for start in range(0, len(tasks), n_block):
                 block = tasks[start : start + n_block]
                 results = parallel(
-                    delayed(self.extract)(
-                        task.index, self.items[task.index], task.wanted
-                    )
-                    for task in block
+                    delayed(self.extract)(index, self.items[index], wanted)
+                    for index, wanted in block
                 )
-                yield from zip(block, results, strict=True)
+                for pair in zip(block, results, strict=True):
+                    yield pair
+                    bar.update()
 
 
 def join_frames(
@@ -203,13 +176,6 @@ def join_frames(
     return np.hstack(parts)
 
 
-class _Task(NamedTuple):
-    """An item to extract, and the positions of the analyses that lack it."""
-
-    index: int  # type: ignore[assignment]  # also the name of a tuple's method
-    wanted: Sequence[int] | None = None
-
-
 class LazyFrames(LazySequence):
     """Frames of items, computed on each access and not stored.
 
@@ -219,13 +185,31 @@ class LazyFrames(LazySequence):
     """
 
     def __init__(self, run: Run, indices: Sequence[int]) -> None:
-        super().__init__(run.frames, indices)
+        super().__init__(self._compute_one, indices)
         self._run = run
 
+    def _compute_one(self, index: int) -> np.ndarray:
+        run = self._run
+        return self._checked(index, run.extract(index, run.items[index]))
+
     def __iter__(self) -> Iterator[np.ndarray]:
-        tasks = [_Task(index) for index in self._sources]
-        for task, result in self._run.results(tasks, _LAZY_ITEMS_PER_WORKER):
-            yield self._run.checked(task.index, result)
+        tasks: list[Task] = [(index, None) for index in self._sources]
+        results = self._run.results(tasks, items_per_worker=_LAZY_ITEMS_PER_WORKER)
+        for (index, _), result in results:
+            yield self._checked(index, result)
+
+    def _checked(self, index: int, result: ClipFrames) -> np.ndarray:
+        """Return the frames of an item; raise or warn on an error."""
+        run = self._run
+        if result.error is not None:
+            if run.on_error == "raise":
+                raise result.error
+            if run.on_error == "warn":
+                warn(f"{result.error} It has no frames.")
+        if result.notice is not None:
+            item = run.items[index]
+            warn(f"Item {index} ({item!r}) may be truncated: {result.notice}.")
+        return join_frames(result.frames, run.names, index)
 
     def _select(self, sources: Sequence[int]) -> "LazyFrames":
         return LazyFrames(self._run, sources)

@@ -14,40 +14,6 @@ _BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
 
 
-def mel_band_edges(n_mels: int, fmin: float, fmax: float) -> np.ndarray:
-    """Return the corners of triangular bands in Hz, of shape (n_mels + 2,).
-
-    Band m rises from corner m to corner m + 1 and falls to corner m + 2.
-    """
-    mels = np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2)
-    linear = mels * _HZ_PER_MEL
-    curved = _BREAK_HZ * np.exp(_LOG_STEP * (mels - _BREAK_MEL))
-    return np.where(mels < _BREAK_MEL, linear, curved)
-
-
-def mel_filterbank(
-    sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float
-) -> np.ndarray:
-    """Return Slaney's mel bands, each triangle of unit area in Hz.
-
-    Shapes: -> (n_mels, 1 + n_fft // 2).
-    """
-    edges = mel_band_edges(n_mels, fmin, fmax)
-    bins = np.fft.rfftfreq(n_fft, 1.0 / sr)
-    widths = np.diff(edges)
-    rising = (bins - edges[:-2, None]) / widths[:-1, None]
-    falling = (edges[2:, None] - bins) / widths[1:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    triangles *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    return triangles.astype(np.float32)
-
-
-def _hz_to_mel(hz: float) -> float:
-    if hz < _BREAK_HZ:
-        return hz / _HZ_PER_MEL
-    return _BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP
-
-
 # The compiled FFT supports powers of two from here on.
 _SHORTEST_KERNEL = 16
 
@@ -73,37 +39,48 @@ class MelBands:
     fmin: float
     fmax: float
 
-    def n_frames(self, n_samples: int) -> int:
-        """Return the number of frames of a clip of `n_samples`."""
-        return 1 + (n_samples - self.n_fft % 2) // self.hop_length
+    def edges(self) -> np.ndarray:
+        """Return the corners of triangular bands in Hz, of shape (n_mels + 2,).
+
+        Band m rises from corner m to corner m + 1 and falls to corner m + 2.
+        """
+        hz = np.array([self.fmin, self.fmax])
+        curved = np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+        low, high = np.where(hz < _BREAK_HZ, hz / _HZ_PER_MEL, _BREAK_MEL + curved)
+        mels = np.linspace(low, high, self.n_mels + 2)
+        curved = _BREAK_HZ * np.exp(_LOG_STEP * (mels - _BREAK_MEL))
+        return np.where(mels < _BREAK_MEL, mels * _HZ_PER_MEL, curved)
 
     def weights(self) -> np.ndarray:
-        """Return the weights of frequencies, of shape (n_mels, 1 + n_fft // 2)."""
-        return mel_filterbank(self.sr, self.n_fft, self.n_mels, self.fmin, self.fmax)
-
-    def empty_bands(self) -> np.ndarray:
-        """Return the bands that are too narrow to contain a frequency bin."""
-        return np.flatnonzero(~self.weights().any(axis=1))
+        """Return triangles of unit area in Hz, of shape (n_mels, 1 + n_fft // 2)."""
+        edges = self.edges()
+        bins = np.fft.rfftfreq(self.n_fft, 1.0 / self.sr)
+        widths = np.diff(edges)
+        rising = (bins - edges[:-2, None]) / widths[:-1, None]
+        falling = (edges[2:, None] - bins) / widths[1:, None]
+        triangles = np.maximum(0.0, np.minimum(rising, falling))
+        triangles *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+        return triangles.astype(np.float32)
 
     def frames(
         self, waveform: np.ndarray, compression: str | None, scale: float = 1.0
     ) -> np.ndarray:
-        """Return mel frames, float32 of shape (n_frames, n_mels).
+        """Return mel frames, float32 of shape (n_frames, n_mels)."""
+        from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames
+        from skcoldstart._kernels.simd import works
 
-        Shapes: `waveform` (n_samples,) -> (n_frames, n_mels).
-        """
-        if _has_kernel(self.n_fft):
-            frames = _kernel_frames(waveform, self, compression, scale)
+        n_fft, hop = self.n_fft, self.hop_length
+        n_frames = 1 + (len(waveform) - n_fft % 2) // hop
+        frames = np.empty((n_frames, self.n_mels), np.float32)
+        if n_fft >= _SHORTEST_KERNEL and n_fft & (n_fft - 1) == 0 and works():
+            code = COMPRESSIONS.index(compression)
+            plan = _kernel_plan(self)
+            finite = mel_frames(waveform, hop, plan, code, np.float32(scale), frames)
         else:
-            frames = _general_frames(waveform, self, compression, scale)
-        if frames is None:
+            finite = general_frames(waveform, self, compression, scale, frames)
+        if not finite:
             raise OverflowError("mel power exceeds the range of single precision")
         return frames
-
-    def decibels(self, waveform: np.ndarray) -> tuple[np.ndarray, np.float32]:
-        """Return the power in decibels, and the floor 80 dB under its maximum."""
-        level = self.frames(waveform, "db")
-        return level, level.max() - _DYNAMIC_RANGE_DB
 
 
 @dataclass(frozen=True)
@@ -120,11 +97,11 @@ class MelFrames:
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Return float32 frames of shape (n_frames, n_mels)."""
-        if self.compression == "db":
-            level, floor = self.bands.decibels(waveform)
-            return np.maximum(level, floor, out=level)
         scale = self.log_scale if self.compression == "log" else 1.0
-        return self.bands.frames(waveform, self.compression, scale)
+        frames = self.bands.frames(waveform, self.compression, scale)
+        if self.compression == "db":
+            np.maximum(frames, frames.max() - _DYNAMIC_RANGE_DB, out=frames)
+        return frames
 
 
 @dataclass(frozen=True)
@@ -144,9 +121,10 @@ class MFCCFrames:
         """Return float32 frames: coefficients, their first and second deltas."""
         from skcoldstart._kernels.mel import delta_frames, mfcc_frames
 
-        level, floor = self.bands.decibels(waveform)
+        level = self.bands.frames(waveform, "db")
+        floor = float(level.max() - _DYNAMIC_RANGE_DB)
         mfcc = np.empty((len(level), self.n_mfcc), np.float32)
-        mfcc_frames(level, float(floor), _basis(self.n_mfcc, self.bands.n_mels), mfcc)
+        mfcc_frames(level, floor, _basis(self.n_mfcc, self.bands.n_mels), mfcc)
         if self.n_deltas == 0:
             return mfcc
         frames = np.empty((len(mfcc), self.n_features), np.float32)
@@ -158,78 +136,54 @@ class MFCCFrames:
         return frames
 
 
-def _has_kernel(n_fft: int) -> bool:
-    from skcoldstart._kernels.simd import works
-
-    return n_fft >= _SHORTEST_KERNEL and n_fft & (n_fft - 1) == 0 and works()
-
-
-def _kernel_frames(
-    waveform: np.ndarray, bands: MelBands, compression: str | None, scale: float
-) -> np.ndarray | None:
-    """Compute mel frames with the compiled kernel; None if power overflows."""
-    from skcoldstart._kernels.mel import COMPRESSIONS, mel_frames
-
-    frames = np.empty((bands.n_frames(len(waveform)), bands.n_mels), np.float32)
-    finite = mel_frames(
-        waveform,
-        bands.hop_length,
-        _kernel_plan(bands),
-        COMPRESSIONS.index(compression),
-        np.float32(scale),
-        frames,
-    )
-    return frames if finite else None
-
-
-def _general_frames(
-    waveform: np.ndarray, bands: MelBands, compression: str | None, scale: float
-) -> np.ndarray | None:
-    """Compute mel frames of any length with scipy; None if power overflows."""
+def general_frames(
+    waveform: np.ndarray,
+    bands: MelBands,
+    compression: str | None,
+    scale: float,
+    frames: np.ndarray,
+) -> bool:
+    """Fill mel frames for any `n_fft` with scipy; return False if power overflows."""
     import scipy.fft
 
-    n_fft, hop = bands.n_fft, bands.hop_length
-    n_frames = bands.n_frames(len(waveform))
+    n_fft = bands.n_fft
     window, weights = _general_plan(bands)
     padded = np.pad(waveform, (n_fft // 2, n_fft - n_fft // 2))
-    cuts = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:n_frames]
-    frames = np.empty((n_frames, bands.n_mels), np.float32)
+    cuts = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[:: bands.hop_length]
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, n_frames, _FRAMES_PER_BLOCK):
-            block = slice(start, start + _FRAMES_PER_BLOCK)
+        for start in range(0, len(frames), _FRAMES_PER_BLOCK):
+            block = slice(start, min(start + _FRAMES_PER_BLOCK, len(frames)))
             spectrum = scipy.fft.rfft(cuts[block] * window, axis=1)
             energy = spectrum.real**2 + spectrum.imag**2
             frames[block] = (weights @ energy.T).T
         frames *= np.float32(scale)
     if not np.isfinite(frames.max()):
-        return None
+        return False
     if compression == "db":
         np.log10(np.maximum(frames, _LOWEST_POWER, out=frames), out=frames)
         frames *= np.float32(10.0)
     elif compression == "log":
         np.log1p(frames, out=frames)
-    return frames
+    return True
 
 
 @lru_cache(maxsize=16)
 def _kernel_plan(bands: MelBands) -> Any:
+    from scipy.signal import get_window
+
     from skcoldstart._kernels.mel import mel_plan
 
-    return mel_plan(_window(bands.n_fft), bands.weights())
+    return mel_plan(get_window("hann", bands.n_fft), bands.weights())
 
 
 @lru_cache(maxsize=16)
 def _general_plan(bands: MelBands) -> tuple[np.ndarray, Any]:
     """Return the float32 window and the mel weights as a sparse matrix."""
     import scipy.sparse as sp
-
-    return _window(bands.n_fft).astype(np.float32), sp.csr_array(bands.weights())
-
-
-def _window(n_fft: int) -> np.ndarray:
     from scipy.signal import get_window
 
-    return get_window("hann", n_fft)
+    window = get_window("hann", bands.n_fft).astype(np.float32)
+    return window, sp.csr_array(bands.weights())
 
 
 @lru_cache(maxsize=16)

@@ -161,7 +161,7 @@ class FrameStore:
     def add(self, item: ItemIdentity, frames: np.ndarray, result: ClipFrames) -> None:
         """Add the frames of an item; they are on disk after `flush` at the latest."""
         state = item.state, result.content or "", result.decoder or ""
-        self._pending.append(frames)
+        self._pending.extend(frames, [len(frames)])
         self._items.append(("|".join((*state, item.name)), len(frames), result.notice))
         self._n_bytes += frames.nbytes
         if self._n_bytes >= _SHARD_BYTES:
@@ -195,8 +195,12 @@ class FrameStore:
 
     def _open_folder(self) -> None:
         """Load all complete shards; remove files of killed writers."""
+        files = {}
         with os.scandir(self._folder) as entries:
-            files = {entry.name: entry.stat() for entry in _settled(entries)}
+            for entry in entries:
+                with suppress(OSError):  # another writer may have removed it
+                    if stat.S_ISREG(entry.stat().st_mode):
+                        files[entry.name] = entry.stat()
         oldest = time.time() - _STALE_S
         for name, status in sorted(files.items()):
             stem, suffix = os.path.splitext(name)
@@ -244,14 +248,6 @@ class FrameStore:
         for name, entry in zip(names, entries, strict=True):
             self._entries.setdefault(name, []).append(entry)
         self._shards[shard] = start, digest
-
-
-def _settled(entries: Any) -> Any:
-    """Yield the regular files of a folder that still exist."""
-    for entry in entries:
-        with suppress(OSError):
-            if stat.S_ISREG(entry.stat().st_mode):
-                yield entry
 
 
 def _digest(items: Sequence[tuple[str, int, str | None]]) -> str:

@@ -2,18 +2,18 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
 
-from skcoldstart._sequences.checks import check_item_sequence, label_rows, labels_of
+from skcoldstart._sequences.checks import label_rows, labels_of
 from skcoldstart._sequences.ragged import LazySequence
-from skcoldstart._utils.sk import _BaseComposition, _fit_context
+from skcoldstart._utils.sk import _BaseComposition
 from skcoldstart.audio._extractor import AudioExtractor, AudioReader, Reader
-from skcoldstart.audio._pooling import PooledExtractor
-from skcoldstart.audio._runs import ItemError, join_frames
+from skcoldstart.audio._runs import LazyFrames, join_frames
 
 # Reading options, which the union sets for all extractors.
 _READING = ("reader", "max_duration", "on_error", "salvage", "lazy")
@@ -172,30 +172,6 @@ class AudioUnion(AudioReader, _BaseComposition):
         self._set_params("extractors", **params)
         return self
 
-    # Extractors check their own parameters.
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters. Nothing is learned from the data.
-
-        Parameters
-        ----------
-        X : sequence of n_items paths or waveforms
-            Not used.
-        y : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        self
-            The union itself.
-        """
-        check_item_sequence(X)
-        self.extractors_ = [
-            (name, clone(extractor).fit(X)) for name, extractor in self._checked()
-        ]
-        self.errors_: list[ItemError] = []
-        return self
-
     def transform(self, X: Any) -> Any:
         """Compute the frames of every item.
 
@@ -221,54 +197,55 @@ class AudioUnion(AudioReader, _BaseComposition):
         """
         self._validate_params()
         extractors = self._checked()
-        run = self._run(tuple(extractor._analysis() for _, extractor in extractors), X)
         names = [name for name, _ in extractors]
-        run = replace(run, names=names)
-        folders = self._folders(extractors)
+        analyses = [extractor._analysis() for _, extractor in extractors]
+        run = replace(self._run(tuple(analyses), X), names=names)
+        everything = range(len(run.items))
+        stores = [
+            self.store if extractor.store is None else extractor.store
+            for _, extractor in extractors
+        ]
+        folders = [store for store in stores if store is not None]
+        if folders and len(folders) < len(stores):
+            kept = [name for name, store in zip(names, stores, strict=True) if store]
+            raise ValueError(
+                f"{kept} have a store and the other extractors have none. Set "
+                f"store of the AudioUnion, which applies to all."
+            )
         frames: Sequence[Any]
         if folders:
             frames, self.errors_ = run.in_stores(folders)
         elif self.lazy:
-            frames = [run.alone(position).when_read() for position in range(len(names))]
-            self.errors_ = []
+            kinds = [replace(run.extract, analyses=(kind,)) for kind in analyses]
+            runs = [replace(run, extract=extract) for extract in kinds]
+            frames, self.errors_ = [LazyFrames(run, everything) for run in runs], []
         else:
             frames, self.errors_ = run.in_memory()
         parts = {}
         for (name, extractor), part in zip(extractors, frames, strict=True):
             part.index = labels_of(X)
-            pools = isinstance(extractor, PooledExtractor)
-            parts[name] = extractor._pooled(part, None) if pools else part
+            parts[name] = extractor._pooled(part, None)
         if self._gives_rows:
             return label_rows(np.hstack(list(parts.values())), X, self)
         if self.lazy and not folders:
-            joined: LazySequence = run.when_read()
+            joined: LazySequence = LazyFrames(run, everything)
         else:
-            joined = LazySequence(_Joined(parts), range(len(run.items)))
+            joined = LazySequence(partial(_joined, parts), everything)
         union = UnionFrames(parts, joined)
         union.index = labels_of(X)
         return union
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each feature, prefixed with the name of its extractor.
+    def _check(self, X: Any) -> None:
+        self.extractors_ = [
+            (name, clone(extractor).fit(X)) for name, extractor in self._checked()
+        ]
 
-        Parameters
-        ----------
-        input_features : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-            Names such as "mfcc__delta_mfcc0".
-        """
-        return np.array(
-            [
-                f"{name}__{feature}"
-                for name, extractor in self._checked()
-                for feature in extractor.get_feature_names_out()
-            ],
-            dtype=object,
-        )
+    def _names(self) -> list[str]:
+        return [
+            f"{name}__{feature}"
+            for name, extractor in self._checked()
+            for feature in extractor.get_feature_names_out()
+        ]
 
     @property
     def _gives_rows(self) -> bool:
@@ -308,37 +285,13 @@ class AudioUnion(AudioReader, _BaseComposition):
         self._validate_names([name for name, _ in self.extractors])
         return self.extractors
 
-    def _folders(self, extractors: list[tuple[str, Any]]) -> list[Any]:
-        """Return the store of each extractor, or None if there are none."""
-        folders = [
-            self.store if extractor.store is None else extractor.store
-            for _, extractor in extractors
-        ]
-        if any(folder is None for folder in folders):
-            kept = [name for (name, _), f in zip(extractors, folders, strict=True) if f]
-            if kept:
-                raise ValueError(
-                    f"{kept} have a store and the other extractors have none. Set "
-                    f"store of the AudioUnion, which applies to all."
-                )
-            return []
-        return folders
 
-
-@dataclass(frozen=True)
-class _Joined:
-    """Joined frames of an item."""
-
-    parts: dict[str, Any]
-
-    def __call__(self, index: int) -> np.ndarray:
-        rows = [
-            name for name, part in self.parts.items() if isinstance(part, np.ndarray)
-        ]
-        if rows:
-            raise ValueError(
-                f"{rows} have a row for each item, which cannot be joined to frames. "
-                "Use each kind by its name."
-            )
-        frames = [part[index] for part in self.parts.values()]
-        return join_frames(frames, list(self.parts), index)
+def _joined(parts: dict[str, Any], index: int) -> np.ndarray:
+    """Return the joined frames of an item."""
+    rows = [name for name, part in parts.items() if isinstance(part, np.ndarray)]
+    if rows:
+        raise ValueError(
+            f"{rows} have a row for each item, which cannot be joined to frames. "
+            "Use each kind by its name."
+        )
+    return join_frames([part[index] for part in parts.values()], list(parts), index)

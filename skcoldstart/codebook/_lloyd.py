@@ -36,10 +36,7 @@ def distinct_frames(
 def nested_start(
     frames: np.ndarray,
     codebook: np.ndarray,
-    *,
-    max_iter: int,
-    tol: float,
-    n_jobs: int | None = None,
+    **options: Any,
 ) -> np.ndarray:
     """Improve first codewords on growing parts of shuffled frames.
 
@@ -50,16 +47,11 @@ def nested_start(
     many steps on all frames, and gives a better start. Parts with fewer than ten frames
     per codeword are skipped.
     """
+    options["max_iter"] = min(options["max_iter"], _STAGE_STEPS)
     for divisor in _STAGE_DIVISORS:
         part = frames[: len(frames) // divisor]
         if len(part) >= _FRAMES_PER_CODEWORD * len(codebook):
-            codebook, _ = lloyd(
-                part,
-                codebook,
-                max_iter=min(max_iter, _STAGE_STEPS),
-                tol=tol,
-                n_jobs=n_jobs,
-            )
+            codebook, _ = lloyd(part, codebook, **options)
     return codebook
 
 
@@ -112,31 +104,24 @@ def _means(
     sums = np.zeros_like(codebook)
     counts = np.zeros(len(codebook))
     add_frames(frames, labels, sums, counts)
-    empty = np.flatnonzero(counts == 0)
-    if len(empty):
-        for k, i in zip(empty, _farthest(frames, distances, len(empty)), strict=False):
-            sums[labels[i]] -= frames[i]
-            counts[labels[i]] -= 1
-            sums[k] = frames[i]
-            counts[k] = 1
+    empty = list(np.flatnonzero(counts == 0))
+    seen: set[bytes] = set()
+    for i in np.argsort(-distances, kind="stable") if empty else ():
+        if not empty or distances[i] == 0:
+            break
+        row = (frames[i] + 0.0).tobytes()
+        if row in seen:
+            continue
+        seen.add(row)
+        sums[labels[i]] -= frames[i]
+        counts[labels[i]] -= 1
+        k = empty.pop(0)
+        sums[k] = frames[i]
+        counts[k] = 1
     means = codebook.copy()
     used = counts > 0
     means[used] = sums[used] / counts[used, None]
     return means
-
-
-def _farthest(frames: np.ndarray, distances: np.ndarray, n: int) -> list[int]:
-    """Return up to n distinct frames by decreasing distance > 0, ties by index."""
-    chosen: list[int] = []
-    seen: set[bytes] = set()
-    for i in np.argsort(-distances, kind="stable"):
-        if len(chosen) == n or distances[i] == 0:
-            break
-        row = (frames[i] + 0.0).tobytes()
-        if row not in seen:
-            seen.add(row)
-            chosen.append(int(i))
-    return chosen
 
 
 def mini_batches(

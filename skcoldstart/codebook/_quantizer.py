@@ -377,11 +377,8 @@ class VectorQuantizer(
         self, frames: np.ndarray, tol: float, random_state: np.random.RandomState
     ) -> tuple[float, int, CodewordIndex, np.ndarray]:
         """Run k-means once; return inertia, passes, the index and codeword counts."""
-        options: dict[str, Any] = {
-            "max_iter": self.max_iter,
-            "tol": tol,
-            "n_jobs": self.n_jobs,
-        }
+        options: dict[str, Any] = {"max_iter": self.max_iter, "n_jobs": self.n_jobs}
+        options["tol"] = tol
         codebook = _lloyd.distinct_frames(frames, self.n_codewords, random_state)
         if self.batch_size is None:
             codebook = _lloyd.nested_start(frames, codebook, **options)
@@ -389,13 +386,8 @@ class VectorQuantizer(
                 frames, codebook, verbose=self.verbose, **options
             )
         else:
-            codebook, n_iter = _lloyd.mini_batches(
-                frames,
-                codebook,
-                batch_size=self.batch_size,
-                verbose=self.verbose,
-                **options,
-            )
+            options |= {"batch_size": self.batch_size, "verbose": self.verbose}
+            codebook, n_iter = _lloyd.mini_batches(frames, codebook, **options)
         index = _kept_index(codebook, frames)
         labels, distances = index.nearest(frames, n_jobs=self.n_jobs)
         counts = np.bincount(labels, minlength=self.n_codewords)

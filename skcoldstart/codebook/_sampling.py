@@ -45,8 +45,15 @@ def read_codes(
             if part.values.size:
                 _refuse_other_than_codes(part.values, start)
             yield start, part
-        else:
-            yield start, _join_codes(part, start)
+            continue
+        arrays = []
+        for i, item in enumerate(part, start):
+            codes = unmasked(item, f"Item {i} of X")
+            if codes.size == 0:
+                codes = np.empty(0, np.int64)
+            _refuse_other_than_codes(codes, i)
+            arrays.append(codes.astype(np.int64, copy=False))
+        yield start, RaggedArray.from_sequence(arrays)
 
 
 def check_codes(
@@ -64,17 +71,6 @@ def check_codes(
             f"Item {first_item + item} of X has code {code}; expected codes in "
             f"[0, {n_codewords}). {remedy}"
         )
-
-
-def _join_codes(items: Any, first_item: int) -> RaggedArray:
-    arrays = []
-    for i, item in enumerate(items, first_item):
-        codes = unmasked(item, f"Item {i} of X")
-        if codes.size == 0:
-            codes = np.empty(0, np.int64)
-        _refuse_other_than_codes(codes, i)
-        arrays.append(codes.astype(np.int64, copy=False))
-    return RaggedArray.from_sequence(arrays)
 
 
 def _refuse_other_than_codes(codes: np.ndarray, item: int) -> None:
@@ -122,7 +118,8 @@ def sample_frames(
     n_items = n_seen = 0
     for block in read_frames(X, positions=order):
         if len(block.values):
-            reservoir.offer(_widen(block.values))
+            wide = np.result_type(block.values.dtype, np.float32)
+            reservoir.offer(block.values.astype(wide, copy=False))
         n_items += len(block)
         n_seen += len(block.values)
         if max_frames is not None and n_items >= _ENOUGH_ITEMS and n_seen >= max_frames:
@@ -213,8 +210,3 @@ def _read_rows(X: Any, rows: np.ndarray) -> np.ndarray:
             " Drop the item, or give it zero frames."
         )
     return read
-
-
-def _widen(values: np.ndarray) -> np.ndarray:
-    """Convert float16 to float32; return float32 and float64 unchanged."""
-    return values.astype(np.result_type(values.dtype, np.float32), copy=False)

@@ -43,7 +43,18 @@ class CodewordTiles:
         """
         from skcoldstart._kernels.codewords import pick_nearest
 
-        rows, errors = self._rows(frames)
+        n_features = frames.shape[1]
+        z = (frames - self._mean) * self._scale
+        squares = np.einsum("ij,ij->i", z, z)
+        too_large = ~(squares < _MOST_SCALED**2)
+        z[too_large], squares[too_large] = 0.0, 0.0
+        errors = self._relative_error * (1.0 + np.sqrt(squares)) ** 2
+        rows = np.empty((len(frames), n_features + 2), np.float32)
+        rows[:, :n_features] = z
+        rows[:, n_features] = 1.0
+        rows[:, n_features + 1] = squares + errors
+        errors[too_large] = np.inf
+        errors = errors.astype(np.float32)
         scores = np.empty((min(_TILE, len(frames)), len(self._codebook)), np.float32)
         for start in range(0, len(frames), _TILE):
             part = slice(start, start + _TILE)
@@ -57,21 +68,6 @@ class CodewordTiles:
                 labels[part],
                 distances[part],
             )
-
-    def _rows(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return float32 rows (z, 1, zz + error) and the errors."""
-        n_features = frames.shape[1]
-        z = (frames - self._mean) * self._scale
-        squares = np.einsum("ij,ij->i", z, z)
-        too_large = ~(squares < _MOST_SCALED**2)
-        z[too_large], squares[too_large] = 0.0, 0.0
-        errors = self._relative_error * (1.0 + np.sqrt(squares)) ** 2
-        rows = np.empty((len(frames), n_features + 2), np.float32)
-        rows[:, :n_features] = z
-        rows[:, n_features] = 1.0
-        rows[:, n_features + 1] = squares + errors
-        errors[too_large] = np.inf
-        return rows, errors.astype(np.float32)
 
 
 def centre_and_scale(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -244,7 +240,13 @@ class CodewordIndex:
 
     def __init__(self, codebook: np.ndarray, frames: np.ndarray | None = None) -> None:
         self.codebook = np.ascontiguousarray(codebook, dtype=np.float64)
-        self._ids, self._distinct_of = _distinct_rows(self.codebook)
+        row_type = np.dtype((np.void, self.codebook.itemsize * codebook.shape[1]))
+        _, first, copy_of = np.unique(
+            self.codebook.view(row_type).ravel(), return_index=True, return_inverse=True
+        )
+        # First positions of distinct rows, and the distinct row of each row.
+        self._ids = np.sort(first).astype(np.int32)
+        self._distinct_of = np.searchsorted(self._ids, first[copy_of]).astype(np.int32)
         distinct = self.codebook[self._ids]
         self._tiles = CodewordTiles(distinct)
         self._cost_of_tiles = len(distinct) * (
@@ -255,9 +257,8 @@ class CodewordIndex:
             leaves = CodewordLeaves(distinct)
             sample = np.array(frames[:: -(-len(frames) // _PROBE)], dtype=np.float64)
             n = len(sample)
-            n_steps = leaves.search(
-                sample, np.empty(n, np.int32), np.empty(n), _unknown_starts(n)
-            )
+            unknown = np.full(n, -1, np.int32)
+            n_steps = leaves.search(sample, unknown.copy(), np.empty(n), unknown)
             if self._leaves_pay(n_steps, n):
                 self._leaves = leaves
 
@@ -275,60 +276,35 @@ class CodewordIndex:
         """
         labels = np.empty(len(frames), np.int32)
         distances = np.empty(len(frames), np.float64)
-        start = (
-            _unknown_starts(len(frames)) if start is None else self._distinct_of[start]
-        )
+        if start is None:
+            starts = np.full(len(frames), -1, np.int32)
+        else:
+            starts = self._distinct_of[start]
 
         def search(first: int) -> None:
             part = slice(first, first + _CHUNK)
-            self._search_chunk(
-                np.ascontiguousarray(frames[part], dtype=np.float64),
-                labels[part],
-                distances[part],
-                start[part],
+            chunk = np.ascontiguousarray(frames[part], dtype=np.float64)
+            out = labels[part], distances[part]
+            if self._leaves is None:
+                self._tiles.search(chunk, *out)
+                return
+            # Leaves search the rest if the first frames take few steps.
+            head = slice(_CHUNK_PROBE)
+            tail = slice(_CHUNK_PROBE, None)
+            tail_out = out[0][tail], out[1][tail]
+            n_steps = self._leaves.search(
+                chunk[head], out[0][head], out[1][head], starts[part][head]
             )
+            if self._leaves_pay(n_steps, len(chunk[head])):
+                self._leaves.search(chunk[tail], *tail_out, starts[part][tail])
+            else:
+                self._tiles.search(chunk[tail], *tail_out)
 
         with worker_threads(n_jobs) as run:
             run(search, range(0, len(frames), _CHUNK))
         return self._ids[labels], distances
 
-    def _search_chunk(
-        self,
-        frames: np.ndarray,
-        labels: np.ndarray,
-        distances: np.ndarray,
-        start: np.ndarray,
-    ) -> None:
-        """Search by leaves if they exist and the first frames take few steps."""
-        if self._leaves is None:
-            self._tiles.search(frames, labels, distances)
-            return
-        head, tail = slice(_CHUNK_PROBE), slice(_CHUNK_PROBE, None)
-        n_steps = self._leaves.search(
-            frames[head], labels[head], distances[head], start[head]
-        )
-        if self._leaves_pay(n_steps, len(frames[head])):
-            self._leaves.search(
-                frames[tail], labels[tail], distances[tail], start[tail]
-            )
-        else:
-            self._tiles.search(frames[tail], labels[tail], distances[tail])
-
     def _leaves_pay(self, n_steps: int, n_frames: int) -> bool:
         """Return whether leaves are cheaper than tiles with this many steps."""
         cost = _LEAVES_AT_ALL + _LEAVES_PER_STEP * n_steps / n_frames
         return cost < self._cost_of_tiles
-
-
-def _unknown_starts(n_frames: int) -> np.ndarray:
-    """Return -1 for each frame: no codeword to start from, (n_frames,)."""
-    return np.full(n_frames, -1, np.int32)
-
-
-def _distinct_rows(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return first positions of distinct rows, and the distinct row of each row."""
-    row_type = np.dtype((np.void, codebook.itemsize * codebook.shape[1]))
-    rows = codebook.view(row_type).ravel()
-    _, first, copy_of = np.unique(rows, return_index=True, return_inverse=True)
-    ids = np.sort(first)
-    return ids.astype(np.int32), np.searchsorted(ids, first[copy_of]).astype(np.int32)

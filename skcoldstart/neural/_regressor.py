@@ -247,6 +247,10 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ],
     }
 
+    net_: Any
+    target_mean_: np.ndarray
+    _scale: TargetScale
+
     def __init__(
         self,
         *,
@@ -476,23 +480,13 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._built_with: dict[str, Any] = {
                 name: getattr(self, name) for name in NETWORK_PARAMS
             }
+        interrupt = None
         try:
             training.train_net(net, self, data, seed, epochs)
-        except KeyboardInterrupt:
-            if self.warm_start:
-                self._keep(net, scale, targets, one_output, held_out)
-            raise
-        self._keep(net, scale, targets, one_output, held_out)
-        return self
-
-    def _keep(
-        self,
-        net: Any,
-        scale: TargetScale,
-        targets: np.ndarray,
-        one_output: bool,
-        held_out: np.ndarray,
-    ) -> None:
+        except KeyboardInterrupt as error:
+            if not self.warm_start:
+                raise
+            interrupt = error
         self.net_ = net
         self.history_ = net.history
         self.n_iter_ = len(net.history)
@@ -501,6 +495,9 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._scale = scale
         self._window = self.window
         self._one_output = one_output
+        if interrupt is not None:
+            raise interrupt
+        return self
 
     def _check_frames(self, X: Any) -> RaggedArray | LazySequence:
         """Validate frames, and their features if known."""

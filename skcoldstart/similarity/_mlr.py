@@ -485,13 +485,16 @@ class MLRSimilarity(
         return self.n_components
 
     def _learn_users(self, X: np.ndarray, plays: sp.csr_array | None) -> None:
-        """Average the items that each user played."""
+        """Average the items that each user played; 0 if there are none."""
         self._metric = self.metric
         for name in ("user_factors_", "n_users_"):
             self.__dict__.pop(name, None)  # from an earlier fit
         if plays is not None:
             rows = anchors(self._map(X), self._metric)
-            self.user_factors_ = mean_of_played(plays, rows)
+            listens = sp.csr_array(
+                (np.ones(plays.nnz), plays.indices, plays.indptr), shape=plays.shape
+            )
+            self.user_factors_ = normalize(listens.T.tocsr(), norm="l1") @ rows
             self.n_users_ = plays.shape[1]
 
     def _embed(self, X: Any) -> np.ndarray:
@@ -543,14 +546,6 @@ def anchors(Z: np.ndarray, metric: str) -> np.ndarray:
         return normalize(Z)
     squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis]
     return np.hstack([Z, np.ones_like(squares), -squares])
-
-
-def mean_of_played(plays: sp.csr_array, rows: np.ndarray) -> np.ndarray:
-    """Return the mean row of the items that each user played; 0 if there are none."""
-    shares = sp.csr_array(
-        (np.ones(plays.nnz), plays.indices, plays.indptr), shape=plays.shape
-    )
-    return normalize(shares.T.tocsr(), norm="l1") @ rows
 
 
 def label_precision(Z: np.ndarray, labels: np.ndarray) -> float:

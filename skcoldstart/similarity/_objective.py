@@ -107,17 +107,14 @@ class RankingObjective:
         2 T' Z_Q - 2 (T'1) Z. Rows of T add up to 0.
         """
 
-        def work(block: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        def work(block: np.ndarray) -> tuple[Any, ...]:
             T, hinges = self._worst(Z, block)
             pull = T.T @ rows[block]
             pull -= T.sum(axis=0)[:, np.newaxis] * rows
-            return hinges.sum(), pull, T @ rows
+            return block, hinges.sum(), pull, T @ rows
 
         total, gradient = 0.0, np.zeros_like(rows)
-        blocks = self._blocks(queries)
-        for block, (hinge, pull, of_queries) in zip(
-            blocks, self._in_blocks(queries, work), strict=True
-        ):
+        for block, hinge, pull, of_queries in self._in_blocks(queries, work):
             total += hinge
             gradient += pull
             gradient[block] += of_queries
@@ -130,26 +127,16 @@ class RankingObjective:
         scores -= np.einsum("ij,ij->i", Z, Z)
         gradients, hinges = np.empty_like(scores), np.empty(len(block))
         indptr, items = self._relevance.of(block)
-        self._separate(
-            scores,
-            block.astype(np.int32),
-            self._groups,
-            indptr,
-            items,
-            gradients,
-            hinges,
-        )
+        queries = block.astype(np.int32)
+        self._separate(scores, queries, self._groups, indptr, items, gradients, hinges)
         return gradients, hinges
-
-    def _blocks(self, queries: np.ndarray) -> list[np.ndarray]:
-        size = max(1, BLOCK_SCORES // len(self.X))
-        return [queries[s : s + size] for s in range(0, len(queries), size)]
 
     def _in_blocks(
         self, queries: np.ndarray, work: Callable[[np.ndarray], Any]
     ) -> Iterator[Any]:
         """Yield results of blocks in order, computing a few at a time."""
-        blocks = self._blocks(queries)
+        size = max(1, BLOCK_SCORES // len(self.X))
+        blocks = [queries[s : s + size] for s in range(0, len(queries), size)]
         for start in range(0, len(blocks), self._n_threads):
             yield from self._run(work, blocks[start : start + self._n_threads])
 

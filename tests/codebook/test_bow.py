@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from skcoldstart import BagOfWords, RaggedArray
 from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.codebook import _bow
+from tests.codebook.conftest import as_object_array
 from tests.references.codewords import count_table
 
 WEIGHTINGS = ["count", "frequency", "sqrt", "tfidf"]
@@ -21,13 +22,6 @@ WEIGHTINGS = ["count", "frequency", "sqrt", "tfidf"]
 @pytest.fixture
 def codes(rng):
     return [rng.integers(0, 9, n).astype(np.int32) for n in (5, 0, 300, 1, 40)]
-
-
-def as_object_array(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 CONTAINERS = {

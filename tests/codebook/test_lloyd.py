@@ -11,21 +11,17 @@ from skcoldstart.codebook._search import CodewordIndex
 from tests.references.codewords import nearest_codewords
 
 
-@pytest.mark.parametrize("max_iter", [1, 2, 7, 300])
-def test_lloyd_steps_equal_those_of_scikit_learn(make_frames, max_iter):
-    frames = make_frames(700, 6).astype(np.float64)
-    first = frames[:25]
+@pytest.mark.parametrize(
+    ("n_codewords", "max_iter"), [(25, 1), (25, 2), (25, 7), (25, 300), (1500, 3)]
+)
+def test_lloyd_steps_equal_those_of_scikit_learn(make_frames, n_codewords, max_iter):
+    by_leaves = n_codewords > 25
+    frames = make_frames(*((9000, 10) if by_leaves else (700, 6))).astype(np.float64)
+    first = frames[:n_codewords]
+    assert (CodewordIndex(first, frames)._leaves is not None) == by_leaves
     codebook, n_iter = _lloyd.lloyd(frames, first, max_iter=max_iter, tol=0.0)
-    kmeans = KMeans(25, init=first, n_init=1, max_iter=max_iter, tol=0).fit(frames)
-    assert n_iter == kmeans.n_iter_
-    assert_allclose(codebook, kmeans.cluster_centers_, rtol=1e-9, atol=1e-9)
-
-
-def test_lloyd_steps_by_leaves_equal_those_of_scikit_learn(make_frames):
-    frames = make_frames(9000, 10).astype(np.float64)
-    assert CodewordIndex(frames[:1500], frames)._leaves is not None
-    codebook, _ = _lloyd.lloyd(frames, frames[:1500], max_iter=3, tol=0.0)
-    kmeans = KMeans(1500, init=frames[:1500], n_init=1, max_iter=3, tol=0).fit(frames)
+    kmeans = KMeans(n_codewords, init=first, n_init=1, max_iter=max_iter, tol=0)
+    assert n_iter == kmeans.fit(frames).n_iter_
     assert_allclose(codebook, kmeans.cluster_centers_, rtol=1e-9, atol=1e-9)
 
 

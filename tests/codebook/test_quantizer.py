@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import (
 
 from skcoldstart import BagOfWords, RaggedArray, VectorQuantizer
 from skcoldstart._sequences.ragged import LazySequence
+from tests.codebook.conftest import as_object_array
 from tests.references.codewords import nearest_codewords
 
 QUANTIZER = VectorQuantizer(n_codewords=3, random_state=0)
@@ -43,13 +44,6 @@ def frames(make_frames):
 @pytest.fixture
 def quantizer(frames):
     return VectorQuantizer(n_codewords=12, random_state=0).fit(frames)
-
-
-def as_object_array(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 CONTAINERS = {

@@ -104,18 +104,13 @@ def test_fit_transform_is_fit_then_transform_to_the_bit(plays):
     assert_array_equal(wmf.fit_transform(plays), clone(wmf).fit(plays).item_factors_)
 
 
-def test_fold_in_of_an_item_is_the_dense_solution(plays, rng):
+def test_fold_in_of_items_and_users_is_the_dense_solution(plays, rng):
     wmf = WMF(n_components=4, reg=REG, random_state=0, dtype="float64").fit(plays)
-    new = rng.poisson(0.3, (6, 30))
-    expected = reference.solve_rows(new, wmf.user_factors_, reg=REG)
-    assert_allclose(wmf.transform(new), expected, rtol=1e-9)
-
-
-def test_fold_in_of_users_is_the_dense_solution(plays, rng):
-    wmf = WMF(n_components=4, reg=REG, random_state=0, dtype="float64").fit(plays)
-    new = rng.poisson(0.3, (40, 7))
-    expected = reference.solve_rows(new.T, wmf.item_factors_, reg=REG)
-    assert_allclose(wmf.transform_users(new), expected, rtol=1e-9)
+    items, users = rng.poisson(0.3, (6, 30)), rng.poisson(0.3, (40, 7))
+    expected = reference.solve_rows(items, wmf.user_factors_, reg=REG)
+    assert_allclose(wmf.transform(items), expected, rtol=1e-9)
+    expected = reference.solve_rows(users.T, wmf.item_factors_, reg=REG)
+    assert_allclose(wmf.transform_users(users), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("make", FORMATS)

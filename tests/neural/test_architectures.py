@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -12,10 +13,10 @@ from torch import nn
 
 from skcoldstart import CNNFactorRegressor
 from skcoldstart.neural._torch.architectures import (
-    ARCHITECTURES,
     SpectrogramNet,
     _GlobalPool,
-    smallest_window,
+    build_network,
+    network_of,
 )
 from tests.neural.conftest import SMALL
 
@@ -28,7 +29,7 @@ def network(name, n_outputs=50, **sizes):
         "dropout": 0.0,
         "batch_norm": False,
     }
-    return ARCHITECTURES[name](128, n_outputs, **defaults | sizes)
+    return build_network(name, 128, n_outputs, **defaults | sizes)
 
 
 def n_parameters(module):
@@ -82,9 +83,12 @@ def test_shortchunk_has_the_widths_of_its_source():
     [*(("spotify2014", n) for n in (1, 2, 3, 4)), ("nips2013", 1), ("nips2013", 2)],
 )
 def test_the_smallest_window_is_the_first_that_fits(name, n_layers):
-    window = smallest_window(name, n_layers)
     sizes = {"n_filters": (4,) * n_layers, "hidden": (4,)}
-    network(name, window=window, **sizes)(torch.zeros(1, window, 128))
+    with pytest.raises(ValueError, match="which need") as caught:
+        network_of(CNNFactorRegressor(architecture=name, window=1, **sizes))
+    window = int(re.search(r"need (\d+)", str(caught.value))[1])
+    fitting = CNNFactorRegressor(architecture=name, window=window, **sizes)
+    network_of(fitting)(128, 50)(torch.zeros(1, window, 128))
     with pytest.raises((RuntimeError, ZeroDivisionError)):
         network(name, window=window - 1, **sizes)(torch.zeros(1, window - 1, 128))
     if (name, n_layers) == ("spotify2014", 4):
@@ -150,7 +154,7 @@ def test_a_batch_of_one_item_does_not_stop_batch_norm(clips):
 
 def test_any_callable_may_build_the_network(clips):
     frames, factors = clips
-    build = partial(ARCHITECTURES["nips2013"], window=16, n_filters=(4,), hidden=(4,))
+    build = partial(build_network, "nips2013", window=16, n_filters=(4,), hidden=(4,))
     build = partial(build, dropout=0.0, batch_norm=False)
     model = CNNFactorRegressor(**SMALL, architecture=build).fit(frames, factors)
     plain = CNNFactorRegressor(

@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skcoldstart import CNNFactorRegressor, MelSpectrogram, RaggedArray
-from skcoldstart.neural._torch.loading import choose_storage
+from skcoldstart.neural._torch.loading import window_reader
+from skcoldstart.neural._windows import WindowReader
 from tests.neural.conftest import SMALL
 
 
@@ -57,10 +58,12 @@ def test_frames_may_live_on_the_device(storage, clips):
     assert difference < 0.2 * spread
 
 
-def test_nothing_is_put_on_a_device_that_has_no_memory_of_its_own():
+def test_nothing_is_put_on_a_device_that_has_no_memory_of_its_own(clips):
     import torch
 
-    assert choose_storage(1, torch.device("cpu")) == "host"
+    X = RaggedArray.from_sequence(clips[0])
+    reader = window_reader(X, X.lengths, 6, "auto", torch.device("cpu"))
+    assert isinstance(reader, WindowReader)
 
 
 def test_a_net_trained_on_a_gpu_loads_on_a_machine_without(clips):

@@ -60,12 +60,7 @@ def test_hinge_is_the_largest_cost_over_all_interleavings(loss, rng):
         _, value = one_query(loss, scores, is_relevant, k)
         best = hinge(scores, is_relevant, loss, k)
         assert_allclose(value, best, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", LOSSES)
-def test_no_ranking_at_all_costs_more(loss, rng):
-    for _ in range(20):
+    for _ in range(20):  # no ranking at all costs more
         scores, is_relevant = draw(rng, largest=3)
         _, value = one_query(loss, scores, is_relevant, 2)
         best = hinge(scores, is_relevant, loss, 2, rankings=all_rankings)

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +35,7 @@ def forward(
     windows: np.ndarray,
     device: str,
     precision: str,
-    layer: str | None,
+    layer: str | None = None,
 ) -> Any:
     """Return the output of a module in evaluation mode, or of its submodule `layer`."""
     seen: list[torch.Tensor] = []
@@ -49,17 +50,15 @@ def forward(
         and device.startswith("cuda")
         and torch.cuda.is_bf16_supported()
     )
-    hook = None if layer is None else module.get_submodule(layer)
-    handle = None if hook is None else hook.register_forward_hook(keep)
-    try:
-        with (
-            torch.inference_mode(),
-            torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half),
-        ):
-            out = module(torch.as_tensor(windows, dtype=torch.float32, device=device))
-    finally:
-        if handle is not None:
-            handle.remove()
+    with (
+        nullcontext()
+        if layer is None
+        # Its handle is a context that removes the hook.
+        else module.get_submodule(layer).register_forward_hook(keep),
+        torch.inference_mode(),
+        torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half),
+    ):
+        out = module(torch.as_tensor(windows, dtype=torch.float32, device=device))
     if seen:
         out = seen[-1]
     if isinstance(out, dict):
@@ -107,10 +106,8 @@ class MusicNN(nn.Module):
         super().__init__()
         self.input_norm = _norm(nn.BatchNorm2d, weights, "batch_normalization")
         blocks = [
-            _ConvReluNorm(
-                weights, _numbered("conv2d", i), f"batch_normalization_{i + 1}"
-            )
-            for i in range(8)
+            _ConvReluNorm(weights, name, f"batch_normalization_{i + 1}")
+            for i, name in enumerate(["conv2d", *(f"conv2d_{i}" for i in range(1, 8))])
         ]
         self.frontend = nn.ModuleList(blocks[:5])
         self.midend = nn.ModuleList(blocks[5:])
@@ -145,10 +142,6 @@ class MusicNN(nn.Module):
     def last_layers(self, pooled: torch.Tensor) -> torch.Tensor:
         """Map what the convolutions leave, (n, 1506), to the penultimate layer."""
         return self.dense_norm(functional.relu(self.dense(self.pool_norm(pooled))))
-
-
-def _numbered(name: str, i: int) -> str:
-    return f"{name}_{i}" if i else name
 
 
 def _norm(kind: type, weights: Mapping[str, np.ndarray], name: str) -> nn.Module:

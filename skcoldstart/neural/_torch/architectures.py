@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -82,73 +83,6 @@ class _GlobalPool(nn.Module):
         return torch.cat([maps.mean(2), maps.amax(2), norm], dim=1)
 
 
-def _dense(n_in: int, hidden: Sequence[int], n_outputs: int, dropout: float) -> Any:
-    layers: list[nn.Module] = []
-    for width_in, width_out in itertools.pairwise((n_in, *hidden)):
-        layers += [nn.Linear(width_in, width_out), nn.ReLU()]
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear((n_in, *hidden)[-1], n_outputs))
-
-
-def _initialize(network: nn.Module) -> nn.Module:
-    """Draw weights that preserve the scale of signals through layers of ReLU."""
-    last = None
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-            last = module
-    if last is not None:
-        # Start near the mean target.
-        nn.init.xavier_uniform_(last.weight, gain=0.1)
-    return network
-
-
-def spotify2014(
-    n_features: int,
-    n_outputs: int,
-    *,
-    window: int,
-    n_filters: Sequence[int],
-    hidden: Sequence[int],
-    dropout: float,
-    batch_norm: bool,
-) -> nn.Module:
-    """Convolutions over time, global mean, maximum and L2 pooling, dense layers."""
-    pools = _spotify2014_pools(len(n_filters))
-    return _initialize(
-        nn.Sequential(
-            _TimeConvolutions(n_features, n_filters, pools, batch_norm),
-            _GlobalPool(),
-            _dense(3 * n_filters[-1], hidden, n_outputs, dropout),
-        )
-    )
-
-
-def nips2013(
-    n_features: int,
-    n_outputs: int,
-    *,
-    window: int,
-    n_filters: Sequence[int],
-    hidden: Sequence[int],
-    dropout: float,
-    batch_norm: bool,
-) -> nn.Module:
-    """Two convolutions over time, and two dense layers over time positions."""
-    n_filters, pools = n_filters[:2], _NIPS2013_POOLS
-    time = _time_left(window, pools[: len(n_filters)])
-    return _initialize(
-        nn.Sequential(
-            _TimeConvolutions(n_features, n_filters, pools, batch_norm),
-            nn.Flatten(),
-            _dense(time * n_filters[-1], hidden[:1], n_outputs, dropout),
-        )
-    )
-
-
 class _Image(nn.Module):
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         """Map (n_windows, window, n_features) to (n_windows, 1, n_features, window)."""
@@ -161,7 +95,19 @@ class _GlobalMaximum(nn.Module):
         return maps.amax((2, 3))
 
 
-def shortchunk(
+_NIPS2013_POOLS = (4, 2)
+
+
+def _pools(architecture: str, n_layers: int) -> list[int]:
+    """Return the pooling after each convolution over time."""
+    if architecture == "nips2013":
+        return list(_NIPS2013_POOLS[:n_layers])
+    # Pooling stands between layers: by 4 after the first, by 2 after the others.
+    return [*[4, *[2] * n_layers][: n_layers - 1], 1]
+
+
+def build_network(
+    architecture: str,
     n_features: int,
     n_outputs: int,
     *,
@@ -171,51 +117,79 @@ def shortchunk(
     dropout: float,
     batch_norm: bool,
 ) -> nn.Module:
-    """Seven 3 x 3 convolutions of the spectrogram as an image, global maximum."""
-    widest = n_filters[-1]
-    widths = [max(1, widest // share) for share in (4, 4, 2, 2, 2, 2, 1)]
-    layers: list[nn.Module] = [_Image()]
-    sides = [n_features, window]
-    for n_in, n_out in itertools.pairwise((1, *widths)):
-        pool = [2 if side >= 2 else 1 for side in sides]
-        sides = [side // stride for side, stride in zip(sides, pool, strict=True)]
-        layers += [
-            nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(n_out),
-            nn.ReLU(),
-            nn.MaxPool2d(tuple(pool)),
-        ]
-    layers += [_GlobalMaximum(), _dense(widest, hidden, n_outputs, dropout)]
-    return _initialize(nn.Sequential(*layers))
+    """Return the network of a name, with weights that preserve the scale of signals.
 
-
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
-    "spotify2014": spotify2014,
-    "nips2013": nips2013,
-    "shortchunk": shortchunk,
-}
-_NIPS2013_POOLS = (4, 2)
-
-
-def _spotify2014_pools(n_layers: int) -> list[int]:
-    # Pooling stands between layers: by 4 after the first, by 2 after the others.
-    return [*[4, *[2] * n_layers][: n_layers - 1], 1]
-
-
-def _time_left(window: int, pools: Sequence[int]) -> int:
-    for pool in pools:
-        window = (window - KERNEL + 1) // pool
-    return window
-
-
-def smallest_window(architecture: str, n_layers: int) -> int:
-    """Return the minimum number of frames for a nonempty output of all layers."""
+    "spotify2014": convolutions over time, global mean, maximum and L2 pooling, dense
+    layers. "nips2013": two convolutions over time, and two dense layers over time
+    positions. "shortchunk": seven 3 x 3 convolutions of the spectrogram as an image,
+    global maximum, dense layers.
+    """
+    layers: list[nn.Module]
     if architecture == "shortchunk":
-        return 1
-    pools = _spotify2014_pools(n_layers)
-    if architecture == "nips2013":
-        pools = list(_NIPS2013_POOLS[:n_layers])
-    needed = 1
-    for pool in reversed(pools):
+        width = n_filters[-1]
+        widths = [max(1, width // share) for share in (4, 4, 2, 2, 2, 2, 1)]
+        layers, sides = [_Image()], [n_features, window]
+        for n_in, n_out in itertools.pairwise((1, *widths)):
+            strides = tuple(2 if side >= 2 else 1 for side in sides)
+            sides = [side // n for side, n in zip(sides, strides, strict=True)]
+            layers += [
+                nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+                nn.BatchNorm2d(n_out),
+                nn.ReLU(),
+                nn.MaxPool2d(strides),
+            ]
+        layers.append(_GlobalMaximum())
+    elif architecture == "nips2013":
+        n_filters, hidden = n_filters[:2], hidden[:1]
+        pools = _pools(architecture, len(n_filters))
+        for pool in pools:
+            window = (window - KERNEL + 1) // pool
+        width = window * n_filters[-1]
+        convolutions = _TimeConvolutions(n_features, n_filters, pools, batch_norm)
+        layers = [convolutions, nn.Flatten()]
+    else:
+        pools = _pools(architecture, len(n_filters))
+        width = 3 * n_filters[-1]
+        convolutions = _TimeConvolutions(n_features, n_filters, pools, batch_norm)
+        layers = [convolutions, _GlobalPool()]
+    dense: list[nn.Module] = []
+    for n_out in hidden:
+        dense += [nn.Linear(width, n_out), nn.ReLU()]
+        if dropout:
+            dense.append(nn.Dropout(dropout))
+        width = n_out
+    network = nn.Sequential(*layers, nn.Sequential(*dense, nn.Linear(width, n_outputs)))
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+            last = module
+    nn.init.xavier_uniform_(last.weight, gain=0.1)  # start near the mean target
+    return network
+
+
+def network_of(params: Any) -> Callable[[int, int], nn.Module]:
+    """Return the factory of the network between input and output."""
+    name = params.architecture
+    if callable(name):
+        return name
+    n_layers, needed = len(params.n_filters), 1
+    # The minimum number of frames for a nonempty output of all layers.
+    for pool in reversed(() if name == "shortchunk" else _pools(name, n_layers)):
         needed = needed * pool + KERNEL - 1
-    return needed
+    if params.window < needed:
+        raise ValueError(
+            f"window={params.window} frames are too few for {name!r} "
+            f"with {n_layers} convolutional layers, which need {needed}. Use longer "
+            "windows or fewer n_filters."
+        )
+    return partial(
+        build_network,
+        name,
+        window=params.window,
+        n_filters=tuple(params.n_filters),
+        hidden=tuple(params.hidden),
+        dropout=params.dropout,
+        batch_norm=params.batch_norm,
+    )

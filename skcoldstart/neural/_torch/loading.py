@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset
@@ -14,6 +13,7 @@ from torch.utils.data import IterableDataset
 from skcoldstart.neural._torch.objectives import Objective
 from skcoldstart.neural._torch.processes import Processes
 from skcoldstart.neural._windows import (
+    WindowReader,
     iter_frames,
     prediction_starts,
     training_starts,
@@ -23,13 +23,6 @@ from skcoldstart.neural._windows import (
 RESIDENT_SHARE = 0.6
 LEVELS = 255  # of uint8
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-def n_readers(n_jobs: int | None, device: torch.device) -> int:
-    """Return the number of threads that read ahead; 0 reads in the computing thread."""
-    if n_jobs is None:
-        return 0 if device.type == "cpu" else 4
-    return joblib.effective_n_jobs(n_jobs) if n_jobs != 1 else 0
 
 
 def read_ahead(
@@ -159,7 +152,14 @@ class ResidentFrames:
             if storage == "uint8":
                 part = np.rint((frames - low) / step).astype(np.uint8)
             else:
-                part = _to_half(frames, item)
+                with np.errstate(over="ignore"):
+                    part = frames.astype(np.float16)
+                if not np.isfinite(part).all():
+                    raise ValueError(
+                        f"Item {item} of X has values as large as "
+                        f"{np.abs(frames).max():.3g}, beyond the range of float16. Use "
+                        f"device_storage='uint8' or 'host'."
+                    )
             stop = self._starts[item + 1]
             self._values[self._starts[item] : stop] = torch.from_numpy(part).to(device)
 
@@ -177,25 +177,27 @@ class ResidentFrames:
         return windows * inside[:, :, None]
 
 
-def choose_storage(n_bytes_of_float16: int, device: torch.device) -> str:
-    """Return the finest storage that fits on a device, or "host"."""
-    if device.type != "cuda":
-        return "host"
-    free, _ = torch.cuda.mem_get_info(device)
-    if n_bytes_of_float16 <= RESIDENT_SHARE * free:
-        return "float16"
-    return "uint8" if n_bytes_of_float16 / 2 <= RESIDENT_SHARE * free else "host"
+def window_reader(
+    X: Any, n_frames: np.ndarray, n_features: int, storage: str, device: torch.device
+) -> WindowReader | ResidentFrames:
+    """Return the reader of windows, from the host or from frames on the device.
 
-
-def _to_half(frames: np.ndarray, item: int) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        half = frames.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise ValueError(
-            f"Item {item} of X has values as large as {np.abs(frames).max():.3g}, "
-            f"beyond the range of float16. Use device_storage='uint8' or 'host'."
-        )
-    return half
+    "auto" is the finest storage that fits on a GPU, or "host".
+    """
+    if storage == "auto":
+        storage = "host"
+        if device.type == "cuda":
+            n_bytes = 2 * int(n_frames.sum()) * n_features  # in float16
+            free = RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+            if n_bytes <= free:
+                storage = "float16"
+            elif n_bytes / 2 <= free:
+                storage = "uint8"
+    if storage != "host":
+        return ResidentFrames(X, n_frames, n_features, storage, device)
+    # Half precision is copied to a GPU unchanged.
+    half = getattr(X, "dtype", None) == np.float16 and device.type == "cuda"
+    return WindowReader(X, n_features, np.float16 if half else np.float32)
 
 
 def _levels(X: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:

@@ -60,7 +60,12 @@ class FactorNet(NeuralNet):
             self.fit_loop(batches, epochs=epochs)
         except KeyboardInterrupt:
             self.notify("on_train_end", X=batches, y=None)
-            if not self._is_stopped_early():
+            # skorch signals early stopping by an interrupt.
+            if not any(
+                isinstance(callback, EarlyStopping)
+                and callback.misses_ == callback.patience
+                for _, callback in self.callbacks_
+            ):
                 raise
         else:
             self.notify("on_train_end", X=batches, y=None)
@@ -140,7 +145,24 @@ class FactorNet(NeuralNet):
         if wants_batches:
             super().run_single_epoch(iterator, training, prefix, step_fn, **params)
         else:
-            self._run_lean(iterator, training, prefix)
+            self._set_training(training)
+            total = torch.zeros((), dtype=torch.float64, device=self.device)
+            n_batches = 0
+            with torch.set_grad_enabled(training):
+                for windows, targets in iterator:
+                    loss = self.get_loss(self.infer(windows), targets, windows)
+                    if training:
+                        self.optimizer_.zero_grad(set_to_none=True)
+                        loss.backward()
+                        self._processes.add_gradients(self.module_.parameters())
+                        self.optimizer_.step()
+                    total += loss.detach().double() * len(windows)
+                    n_batches += 1
+            self._processes.follow_first(total)
+            self.history.new_batch()
+            self.history.record_batch(f"{prefix}_loss", float(total) / len(iterator))
+            self.history.record_batch(f"{prefix}_batch_size", len(iterator))
+            self.history.record(f"{prefix}_batch_count", n_batches)
         if training:
             self._processes.average_statistics(self.module_)
         losses = self.history[-1, "batches", :, f"{prefix}_loss"]
@@ -149,34 +171,6 @@ class FactorNet(NeuralNet):
                 f"The loss became {np.mean(losses)} in epoch {len(self.history)}: "
                 "decrease lr, or check that frames and targets have moderate values."
             )
-
-    def _run_lean(self, iterator: WindowBatches, training: bool, prefix: str) -> None:
-        self._set_training(training)
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        n_batches = 0
-        with torch.set_grad_enabled(training):
-            for windows, targets in iterator:
-                loss = self.get_loss(self.infer(windows), targets, windows)
-                if training:
-                    self.optimizer_.zero_grad(set_to_none=True)
-                    loss.backward()
-                    self._processes.add_gradients(self.module_.parameters())
-                    self.optimizer_.step()
-                total += loss.detach().double() * len(windows)
-                n_batches += 1
-        self._processes.follow_first(total)
-        self.history.new_batch()
-        self.history.record_batch(f"{prefix}_loss", float(total) / len(iterator))
-        self.history.record_batch(f"{prefix}_batch_size", len(iterator))
-        self.history.record(f"{prefix}_batch_count", n_batches)
-
-    def _is_stopped_early(self) -> bool:
-        """Return whether the interrupt is skorch's signal for early stopping."""
-        return any(
-            isinstance(callback, EarlyStopping)
-            and callback.misses_ == callback.patience
-            for _, callback in self.callbacks_
-        )
 
     def _at_rest(self) -> dict[str, Any]:
         """Return the attributes after training, without data and weights."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
@@ -14,17 +14,11 @@ from torch.optim import lr_scheduler
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart.neural._checks import TargetScale
-from skcoldstart.neural._torch.architectures import (
-    ARCHITECTURES,
-    SpectrogramNet,
-    smallest_window,
-)
+from skcoldstart.neural._torch.architectures import SpectrogramNet, network_of
 from skcoldstart.neural._torch.loading import (
-    ResidentFrames,
     WindowBatches,
-    choose_storage,
-    n_readers,
     prediction_batches,
+    window_reader,
 )
 from skcoldstart.neural._torch.net import (
     FactorNet,
@@ -76,7 +70,15 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
         module = SpectrogramNet(network, n_outputs, *moments)
     net = _as_skorch(params, module, device)
     if callable(params.architecture):
-        _check_outputs(net, (2, params.window, data.n_features), (2, n_outputs))
+        # Other outputs would be broadcast against the targets.
+        given, expected = (2, params.window, data.n_features), (2, n_outputs)
+        got = net.outputs(np.zeros(given, np.float32)).shape
+        if got != expected:
+            raise ValueError(
+                f"The network of architecture maps windows of shape {given} to {got}; "
+                f"expected {expected}: (n_windows, window, n_features) to (n_windows, "
+                "n_outputs)."
+            )
     return net
 
 
@@ -143,17 +145,6 @@ def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> Fac
     return net
 
 
-def _check_outputs(net: FactorNet, given: tuple, expected: tuple) -> None:
-    """Reject a network whose outputs would be broadcast against the targets."""
-    got = net.outputs(np.zeros(given, np.float32)).shape
-    if got != expected:
-        raise ValueError(
-            f"The network of architecture maps windows of shape {given} to {got}; "
-            f"expected {expected}: (n_windows, window, n_features) to (n_windows, "
-            "n_outputs)."
-        )
-
-
 @plain_torch()
 def train_net(
     net: FactorNet, params: Any, data: TrainingSet, seed: int, epochs: int
@@ -163,7 +154,14 @@ def train_net(
     processes = Processes.current()
     processes.check_same(seed, data.n_frames, data.targets, data.train)
     processes.follow_first(*net.module_.state_dict().values())
-    read = _reader(params, data, device)
+    read = window_reader(
+        data.frames, data.n_frames, data.n_features, params.device_storage, device
+    )
+    n_threads = 0
+    if isinstance(read, WindowReader) and params.n_jobs != 1:
+        unset = params.n_jobs is None
+        n_threads = 4 if unset else joblib.effective_n_jobs(params.n_jobs)
+        n_threads *= not (unset and device.type == "cpu")
     objective = OBJECTIVES[params.objective](
         data.scale,
         device,
@@ -181,7 +179,7 @@ def train_net(
         window=params.window,
         batch_size=params.batch_size,
         seed=seed,
-        n_threads=n_readers(params.n_jobs, device) * isinstance(read, WindowReader),
+        n_threads=n_threads,
         device=device,
         processes=processes,
     )
@@ -308,41 +306,3 @@ def draw_outputs(net: FactorNet, *frames: Any, n_draws: int) -> list[np.ndarray]
     finally:
         del net.dropping
         net._set_training(False)
-
-
-def network_of(params: Any) -> Any:
-    """Return the factory of the network between input and output."""
-    if callable(params.architecture):
-        return params.architecture
-    n_layers = len(params.n_filters)
-    needed = smallest_window(params.architecture, n_layers)
-    if params.window < needed:
-        raise ValueError(
-            f"window={params.window} frames are too few for {params.architecture!r} "
-            f"with {n_layers} convolutional layers, which need {needed}. Use longer "
-            "windows or fewer n_filters."
-        )
-    return partial(
-        ARCHITECTURES[params.architecture],
-        window=params.window,
-        n_filters=tuple(params.n_filters),
-        hidden=tuple(params.hidden),
-        dropout=params.dropout,
-        batch_norm=params.batch_norm,
-    )
-
-
-def _reader(params: Any, data: TrainingSet, device: torch.device) -> Any:
-    """Return the reader of windows, from the host or from frames on the device."""
-    storage = params.device_storage
-    if storage == "auto":
-        n_bytes = 2 * int(data.n_frames.sum()) * data.n_features
-        storage = choose_storage(n_bytes, device)
-    if storage != "host":
-        return ResidentFrames(
-            data.frames, data.n_frames, data.n_features, storage, device
-        )
-    # Half precision is copied to a GPU unchanged.
-    half = getattr(data.frames, "dtype", None) == np.float16 and device.type == "cuda"
-    dtype = np.float16 if half else np.float32
-    return WindowReader(data.frames, data.n_features, dtype)
