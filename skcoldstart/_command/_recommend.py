@@ -93,9 +93,15 @@ def _plays_of_fit(item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array | No
         f"{len(rows)} of {len(places)} songs to list are songs of fit; those that a "
         "user has played are left out of the list."
     )
-    shape = (len(places), len(model.item_ids))
-    chooser = sp.csr_array((np.ones(len(rows)), (rows, places[rows])), shape=shape)
-    return sp.csr_array(chooser @ model.plays)
+    return _take(model.plays, places)
+
+
+def _take(plays: sp.csr_array, rows: np.ndarray) -> sp.csr_array:
+    """Take rows of plays, with empty rows for the number -1."""
+    there = np.flatnonzero(rows >= 0)
+    shape = (len(rows), plays.shape[0])
+    chooser = sp.csr_array((np.ones(len(there)), (there, rows[there])), shape=shape)
+    return sp.csr_array(chooser @ plays)
 
 
 def _aligned(of_week: Any, item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array:
@@ -146,12 +152,7 @@ def _listeners_who_are_new(
             f"{np.count_nonzero(rows < 0)} of {len(rows)} songs of --listeners are not "
             "known to the model and are left out."
         )
-    kept = np.flatnonzero(rows >= 0)
-    chooser = sp.csr_array(
-        (np.ones(len(kept)), (rows[kept], kept)),
-        shape=(len(model.item_ids), len(rows)),
-    )
-    plays = sp.csr_array(chooser @ found.plays)
+    plays = _take(found.plays, _places(model.item_ids, found.item_ids))
     silent = np.flatnonzero(plays.sum(axis=0) == 0)
     if len(silent):
         warn(

@@ -77,18 +77,6 @@ class System:
         return self.needs is None or find_spec(self.needs) is not None
 
 
-def item_factors(model: Any, X: Any) -> Any:
-    """Return predicted factors of items, by a recommender or a pipeline to one."""
-    if isinstance(model, Pipeline):
-        return model[-1].predict_factors(model[:-1].transform(X))
-    return model.predict_factors(X)
-
-
-def user_factors(model: Any) -> Any:
-    """Return the factors of users, of a recommender or a pipeline to one."""
-    return (model[-1] if isinstance(model, Pipeline) else model).user_factors_
-
-
 def _from_bag_of_words(head: Any, setting: Setting) -> Pipeline:
     return make_pipeline(
         VectorQuantizer(

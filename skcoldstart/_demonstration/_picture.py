@@ -11,9 +11,8 @@ from skcoldstart._demonstration._experiment import (
     SYSTEMS,
     Experiment,
     Songs,
-    item_factors,
-    user_factors,
 )
+from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.paths import atomic_write
 from skcoldstart.serving import recommend
 
@@ -160,9 +159,10 @@ def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> N
     from sklearn.manifold import TSNE
 
     labels = np.asarray(labels).astype(str)
-    model = experiment.best_model
-    factors = item_factors(model, getattr(songs, experiment.best.reads))
-    users = np.asarray(user_factors(model), dtype=np.float64)
+    heard = getattr(songs, experiment.best.reads)
+    model, content = open_recommender(experiment.best_model, heard)
+    factors = model.predict_factors(content)
+    users = np.asarray(model.user_factors_, dtype=np.float64)
     # Their products are those of the scores of all users.
     spectrum, vectors = np.linalg.eigh(users.T @ users)
     patterns = factors @ (vectors * np.sqrt(np.maximum(spectrum, 0.0)))

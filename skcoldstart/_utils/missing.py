@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import check_array
 
 
 def is_missing(values: Any) -> np.ndarray:
@@ -65,6 +66,18 @@ def refuse_masked(values: Any, input_name: str) -> None:
             f"masks would be ignored; pass {input_name}.filled(value), or leave these "
             f"rows out."
         )
+
+
+def check_values(values: Any, n: int, name: str, per: str = "item") -> np.ndarray:
+    """Return one number >= 0 for each of n items, or users."""
+    refuse_masked(values, name)
+    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
+    if values.shape != (n,) or values.min() < 0:
+        raise ValueError(
+            f"{name} has shape {values.shape} and a smallest value of "
+            f"{values.min():g}; expected shape ({n},), one value >= 0 per {per}."
+        )
+    return values
 
 
 def unmasked(values: Any, input_name: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Tables of results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,18 @@ def _column(values: list) -> np.ndarray:
     n_text = sum(isinstance(value, str) for value in values)
     mixed = 0 < n_text < len(values) or any(isinstance(v, tuple) for v in values)
     return np.fromiter(values, object, len(values)) if mixed else np.asarray(values)
+
+
+def ranges(values: np.ndarray, n: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield names and masks of up to n ranges of values, about equally large.
+
+    Shapes: `values` (n_values,) -> (n_values,).
+    """
+    edges = np.unique(np.quantile(values, np.arange(1, n + 1) / n, method="lower"))
+    place = np.searchsorted(edges, values)
+    for number in np.unique(place):
+        low, high = values[place == number].min(), values[place == number].max()
+        yield f"{low:g}" if low == high else f"{low:g}-{high:g}", place == number
 
 
 def as_list(column: Any) -> list[Any]:

@@ -1,6 +1,5 @@
 """Load your own catalogue: plays from a table, audio from a folder."""
 
-import math
 import os
 from array import array
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ from skcoldstart.datasets._frames import (
 from skcoldstart.datasets._ids import as_ids
 from skcoldstart.datasets._names import NameIndex, near_miss, some
 from skcoldstart.datasets._pairs import PairCounts, ordered, take_rows
-from skcoldstart.datasets._tables import find_columns, read_rows
+from skcoldstart.datasets._tables import count_of, find_columns, read_rows
 
 BLOCK = 1 << 20  # rows
 
@@ -104,7 +103,7 @@ def _from_text(path: Path) -> Plays:
     for line, (user, song, count) in read_rows(path, ("user", "song"), {"plays": "1"}):
         block[0].append(songs.setdefault(song, len(songs)))
         block[1].append(users.setdefault(user, len(users)))
-        block[2].append(_number(count, path, line))
+        block[2].append(count_of(count, path, line))
         if len(block[2]) == BLOCK:
             n_rows = add_block()
     n_rows = add_block()
@@ -113,23 +112,6 @@ def _from_text(path: Path) -> Plays:
     plays = ordered(pairs.to_csr(len(item_ids), len(user_ids)), *orders)
     plays.eliminate_zeros()
     return Plays(item_ids[orders[0]], user_ids[orders[1]], plays, n_rows[orders[0]])
-
-
-def _number(text: str, path: Path, line: int) -> float:
-    try:
-        count = float(text)
-    except ValueError:
-        count = math.nan
-    if 0.0 <= count < math.inf and "_" not in text:
-        return count
-    hint = "such as 3 or 2.5"
-    if text.replace(",", "").replace(".", "").isdigit():
-        hint += ", with a point and no commas"
-    elif not text or text.upper() in ("\\N", "NULL", "NA", "NAN", "NONE"):
-        hint += "; leave out rows without a count, or the whole column"
-    raise ValueError(
-        f"{path}, line {line}: plays is {text!r}; expected a number >= 0 {hint}."
-    )
 
 
 @documented()

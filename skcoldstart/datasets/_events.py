@@ -92,10 +92,8 @@ def plays_from_events(
         plays : csr_array of shape (n_items, n_users)
             Play counts, float64. They carry `user_ids` and `item_ids`, which a model
             takes over in `fit`.
-        item_ids : ndarray of shape (n_items,)
-            Ids of the rows.
-        user_ids : ndarray of shape (n_users,)
-            Ids of the columns.
+        item_ids, user_ids : ndarray of shape (n_items,) and (n_users,)
+            Ids of the rows and columns.
         first_play : ndarray of shape (n_items,), or None
             Time of the first kept event of each item: datetime64 in UTC, NaT if there
             is none; or float64 with NaN. ``None`` without `timestamp`.

@@ -24,7 +24,7 @@ from skcoldstart.datasets._blocks import (
 )
 from skcoldstart.datasets._files import begins_with, open_bytes
 from skcoldstart.datasets._ids import Coded, encoded
-from skcoldstart.datasets._tables import find_header, is_null, read_records
+from skcoldstart.datasets._tables import count_of, find_header, is_null, read_records
 
 CSV_BYTES = 1 << 22
 SQL_NULLS = ["", r"\N", "NULL"]
@@ -142,17 +142,8 @@ def _explain(path: Path, columns: Columns, header: list[str]) -> None:
     next(records)
     for line, row in records:
         text = "" if place is None else row[place].strip()
-        if not text or is_null(text):
-            continue
-        try:
-            good = 0 <= float(text) < np.inf
-        except ValueError:
-            good = False
-        if not good:
-            raise ValueError(
-                f"{path}, line {line}: {columns.count} is {text!r}; expected a number "
-                ">= 0 such as 3 or 2.5."
-            )
+        if text and not is_null(text):
+            count_of(text, path, line, str(columns.count))
 
 
 def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import re
 import unicodedata
@@ -127,6 +128,24 @@ def find_columns(
 def is_null(text: str) -> bool:
     r"""Return whether a field is a missing value of SQL (``\N`` or NULL)."""
     return text in _NULLS
+
+
+def count_of(text: str, path: Any, line: int, name: str = "plays") -> float:
+    """Read a number >= 0; refuse others with what to do."""
+    try:
+        count = float(text)
+    except ValueError:
+        count = math.nan
+    if 0.0 <= count < math.inf and "_" not in text:
+        return count
+    hint = "such as 3 or 2.5"
+    if text.replace(",", "").replace(".", "").isdigit():
+        hint += ", with a point and no commas"
+    elif not text or text.upper() in ("\\N", "NULL", "NA", "NAN", "NONE"):
+        hint += "; leave out rows without a count, or the whole column"
+    raise ValueError(
+        f"{path}, line {line}: {name} is {text!r}; expected a number >= 0 {hint}."
+    )
 
 
 def one_spelling(name: str) -> str:

@@ -8,9 +8,9 @@ from sklearn.utils import check_array
 
 from skcoldstart._scores.recommendations import Recommendations, masked_lists
 from skcoldstart._scores.top_n import unit_rows
-from skcoldstart._utils.missing import refuse_masked, refuse_missing
+from skcoldstart._utils.missing import check_values, refuse_masked, refuse_missing
 from skcoldstart._utils.sk import COUNT, HasMethods, Interval, StrOptions, validated
-from skcoldstart._utils.table import table_of
+from skcoldstart._utils.table import ranges, table_of
 
 __all__ = ["diversify", "exposure_report"]
 
@@ -299,7 +299,7 @@ def exposure_report(
     places = np.bincount(listed[listed >= 0].ravel(), minlength=n_items)
     rows = [_exposure("all", "all", places, places.sum())]
     if new_items is not None:
-        new = _values(new_items, n_items, "new_items") > 0
+        new = check_values(new_items, n_items, "new_items") > 0
         for part, chosen in (("new", new), ("known", ~new)):
             if chosen.any():
                 rows.append(_exposure("items", part, places[chosen], places.sum()))
@@ -308,17 +308,10 @@ def exposure_report(
         of_groups = np.bincount(group, places).astype(np.int64)
         rows.append(_exposure("groups", "all", of_groups, places.sum()))
     if popularity is not None:
-        plays = _values(popularity, n_items, "popularity")
+        plays = check_values(popularity, n_items, "popularity")
         if group is not None:
             plays = np.bincount(group, plays)[group]
-        edges = np.unique(
-            np.quantile(plays, np.arange(1, n_strata + 1) / n_strata, method="lower")
-        )
-        stratum = np.searchsorted(edges, plays)
-        for number in np.unique(stratum):
-            chosen = stratum == number
-            low, high = plays[chosen].min(), plays[chosen].max()
-            part = f"{low:g}" if low == high else f"{low:g}-{high:g}"
+        for part, chosen in ranges(plays, n_strata):
             rows.append(_exposure("popularity", part, places[chosen], places.sum()))
     return table_of(rows)
 
@@ -371,13 +364,3 @@ def _codes(groups: Any, n_items: int, name: str) -> np.ndarray:
         remedy="give each of them a group of its own, or leave them out.",
     )
     return np.unique(np.asarray(groups), return_inverse=True)[1]
-
-
-def _values(values: Any, n_items: int, name: str) -> np.ndarray:
-    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
-    if values.shape != (n_items,) or values.min() < 0:
-        raise ValueError(
-            f"{name} has shape {values.shape} and a smallest value of "
-            f"{values.min():g}; expected shape ({n_items},), one value >= 0 per item."
-        )
-    return values

@@ -5,13 +5,12 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.docstrings import documented
-from skcoldstart._utils.missing import refuse_masked
+from skcoldstart._utils.missing import check_values
 from skcoldstart._utils.sk import COUNT, Interval, validated
-from skcoldstart._utils.table import table_of
+from skcoldstart._utils.table import ranges, table_of
 from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
 from skcoldstart.metrics._ranks import INPUT, TEXT, RankingTask, read_inputs
 from skcoldstart.metrics._uncertainty import bootstrap_interval
@@ -154,8 +153,8 @@ def stratified_report(
         item_popularity = np.bincount(everyone.positives.indices, minlength=n_items)
     if user_activity is None:
         user_activity = everyone.n_positives
-    item_popularity = _check_values(item_popularity, n_items, "item_popularity")
-    user_activity = _check_values(user_activity, n_users, "user_activity")
+    item_popularity = check_values(item_popularity, n_items, "item_popularity")
+    user_activity = check_values(user_activity, n_users, "user_activity", "user")
 
     everything = everyone, evaluate_each(parsed, everyone, source, n_jobs=n_jobs)
     rows = [row("all", "all", everything)]
@@ -164,7 +163,7 @@ def stratified_report(
     for name, users in _strata(user_activity, n_strata):
         rows.append(row("user activity", name, everything, users))
     if warm_items is not None:
-        warm = _check_values(warm_items, n_items, "warm_items") > 0
+        warm = check_values(warm_items, n_items, "warm_items") > 0
         for name, items in (("warm", warm), ("cold", ~warm)):
             if items.any():
                 rows.append(row("items", name, rank(items)))
@@ -176,26 +175,8 @@ def _strata(values: np.ndarray, n_strata: int) -> Iterator[tuple[str, np.ndarray
     positive = values > 0
     if not positive.all():
         yield "0", ~positive
-    if not positive.any():
-        return
-    cuts = np.quantile(
-        values[positive], np.arange(1, n_strata) / n_strata, method="lower"
-    )
-    edges = np.unique([*cuts, values.max()])
-    stratum = np.searchsorted(edges, values)
-    for number in range(len(edges)):
-        mask = positive & (stratum == number)
-        low, high = values[mask].min(), values[mask].max()
-        yield f"{low:g}" if low == high else f"{low:g}-{high:g}", mask
-
-
-def _check_values(values: Any, n: int, name: str) -> np.ndarray:
-    refuse_masked(values, name)
-    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
-    if values.shape != (n,) or values.min() < 0:
-        kind = "user" if name == "user_activity" else "item"
-        raise ValueError(
-            f"{name} has shape {values.shape} and a smallest value of "
-            f"{values.min():g}; expected shape ({n},), one value >= 0 per {kind}."
-        )
-    return values
+    if positive.any():
+        for name, chosen in ranges(values[positive], n_strata):
+            mask = positive.copy()
+            mask[positive] = chosen
+            yield name, mask

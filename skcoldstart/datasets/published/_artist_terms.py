@@ -10,9 +10,10 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import COUNT, validated
+from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._files import begins_with, texts_of
 from skcoldstart.datasets._pairs import take_rows
-from skcoldstart.datasets._tables import read_records
+from skcoldstart.datasets._tables import count_of, read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
 
 
@@ -166,20 +167,14 @@ def load_artist_terms(
 def _from_table(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float]]:
     records = read_records(path, "artist_id, term")
     _, header = next(records)
-    missing = [name for name in ("artist_id", "term") if name not in header]
-    if missing:
-        raise ValueError(
-            f"{path} has no column {' and '.join(missing)}; its first line names "
-            f"{', '.join(map(repr, header))}."
-        )
+    require_columns(path, header, "artist_id", "term")
     artist, term = header.index("artist_id"), header.index("term")
     weight = header.index("weight") if "weight" in header else None
     for line, row in records:
-        where = f"{path}, line {line}"
         if not row[artist] or not row[term]:
-            raise ValueError(f"{where}: artist_id or term is empty.")
-        strength = 1.0 if weight is None else _strength(row[weight], where)
-        yield row[artist], row[term], strength
+            raise ValueError(f"{path}, line {line}: artist_id or term is empty.")
+        strength = "1" if weight is None else row[weight]
+        yield row[artist], row[term], count_of(strength, path, line, "weight")
 
 
 def _from_sqlite(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float]]:
@@ -192,13 +187,3 @@ def _from_sqlite(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float
                     f"{path}, row {number} of artist_term: artist_id or term is empty."
                 )
             yield str(artist), str(term), 1.0
-
-
-def _strength(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{where}: weight is {text!r}; expected a number >= 0.")
-    return value

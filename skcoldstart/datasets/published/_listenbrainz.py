@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -16,7 +16,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import open_bytes, read_lines
+from skcoldstart.datasets._files import named_damage, open_bytes, read_lines
 
 LISTENS = 1 << 18  # a block of rows
 LARGEST_JSON = 1 << 24
@@ -194,7 +194,7 @@ def _listen(listen: Any) -> tuple[str, str | None, int]:
     return str(user), mbid if MBID.fullmatch(mbid) else None, int(time)
 
 
-def _files(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+def _files(path: Path) -> Iterator[tuple[Any, str]]:
     """Yield open files of listens and their names."""
     if path.is_dir():
         names = sorted(p for p in path.rglob("*.listens"))
@@ -209,16 +209,15 @@ def _files(path: Path) -> Iterator[tuple[IO[bytes], str]]:
             yield file, str(path)
         return
     n_files = 0
-    try:
-        with _decompressed(path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
-            for member in tar:
-                if member.isreg() and member.name.endswith(".listens"):
-                    content = tar.extractfile(member)
-                    if content is not None:
-                        n_files += 1
-                        yield content, f"{path}: {member.name}"
-    except (tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{path} is a damaged archive ({error}).") from error
+    with (
+        named_damage(path),
+        _decompressed(path) as file,
+        tarfile.open(fileobj=file, mode="r|") as archive,
+    ):
+        for member in archive:
+            if member.isreg() and member.name.endswith(".listens"):
+                n_files += 1
+                yield archive.extractfile(member), f"{path}: {member.name}"
     if not n_files:
         raise ValueError(f"{path} has no .listens files.")
 

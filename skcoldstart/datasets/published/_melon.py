@@ -16,7 +16,7 @@ from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import validated
-from skcoldstart.datasets._files import check_npy
+from skcoldstart.datasets._files import check_npy, named_damage
 from skcoldstart.datasets._pairs import indicator, positions
 
 N_BANDS = 48
@@ -210,19 +210,16 @@ def _spectrograms(folder: Path, item_ids: np.ndarray, wanted: bool) -> dict[str,
     row = {item: i for i, item in enumerate(item_ids.tolist())}
     places: list[tuple[str, int, int]] = [("", 0, 0)] * len(row)
     for path in archives:
-        try:
-            with tarfile.open(check_regular_file(path), "r:") as archive:
-                for member in archive:
-                    stem, suffix = os.path.splitext(os.path.basename(member.name))
-                    if member.isreg() and suffix == ".npy" and stem.isdigit():
-                        if (item := row.get(int(stem))) is not None:
-                            places[item] = (
-                                str(path.absolute()),
-                                member.offset_data,
-                                member.size,
-                            )
-        except tarfile.TarError as error:
-            raise ValueError(f"{path} is a damaged archive ({error}).") from error
+        with (
+            named_damage(path),
+            tarfile.open(check_regular_file(path), "r:") as archive,
+        ):
+            for member in archive:
+                stem, suffix = os.path.splitext(os.path.basename(member.name))
+                if member.isreg() and suffix == ".npy" and stem.isdigit():
+                    if (item := row.get(int(stem))) is not None:
+                        start, size = member.offset_data, member.size
+                        places[item] = str(path.absolute()), start, size
     return {
         "frames": LazySequence(_read_spectrogram, places),
         "is_known": np.array([bool(path) for path, _, _ in places]),

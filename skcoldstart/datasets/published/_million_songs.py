@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
+from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._files import MOST_EXPANSION, begins_with, texts_of
 from skcoldstart.datasets._names import some
 from skcoldstart.datasets._tables import read_records
@@ -264,11 +265,7 @@ def rows_of(
 def _from_table(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     records = read_records(path, "song_id")
     _, header = next(records)
-    if "song_id" not in header:
-        raise ValueError(
-            f"{path} has no column 'song_id'; its first line names "
-            f"{', '.join(map(repr, header))}."
-        )
+    require_columns(path, header, "song_id")
     return _parsed(header, ((f"{path}, line {n}", row) for n, row in records))
 
 

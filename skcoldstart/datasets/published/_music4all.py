@@ -52,10 +52,8 @@ def load_music4all(
             the song is ``title``.
         first_play : ndarray of shape (n_items,)
             Time of the first event of each track, NaT if there is none.
-        n_events : int
-            Number of events in the file.
-        n_dropped : dict
-            Number of dropped events, by reason.
+        n_events, n_dropped : int and dict
+            Number of events in the file, and of dropped events by reason.
 
     Raises
     ------

@@ -376,16 +376,11 @@ def load_taste_profile(
 
         plays : csr_array of shape (n_songs, n_users)
             Play counts, float32; exact up to 2 ** 24. Repeated pairs are added up.
-        item_ids : ndarray of shape (n_songs,)
-            Songs, sorted; each has plays.
-        user_ids : ndarray of shape (n_users,)
-            Users, sorted; each has plays.
-        n_lines : int
-            Number of triplets in the file.
-        n_dropped : int
-            Number of triplets of unwanted songs.
-        n_duplicates : int
-            Number of triplets added to another of the same pair.
+        item_ids, user_ids : ndarray of shape (n_songs,) and (n_users,)
+            Songs and users, sorted; each has plays.
+        n_lines, n_dropped, n_duplicates : int
+            Numbers of triplets: in the file, of unwanted songs, and added to another of
+            the same pair.
         <summary>
 
     Raises

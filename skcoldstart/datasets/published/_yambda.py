@@ -69,10 +69,8 @@ def load_yambda(
             For each track, the one of its artists with the most tracks, or a unique
             negative number if no artist is known. For a track of several artists,
             another artist may be in the training set.
-        n_events : int
-            Number of events in the file.
-        n_dropped : dict
-            Number of dropped events, by reason.
+        n_events, n_dropped : int and dict
+            Number of events in the file, and of dropped events by reason.
         <summary>
 
     Raises

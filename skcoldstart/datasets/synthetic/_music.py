@@ -141,18 +141,12 @@ def make_music_catalog(
             file.
         release_dates : ndarray of shape (n_songs,), datetime64[D]
             Day of release.
-        item_tags : ndarray of shape (n_songs, n_tags), bool
-            Tags of each song.
-        tag_names : ndarray of shape (n_tags,)
-            Names of the tags.
-        tag_is_audible : ndarray of shape (n_tags,), bool
-            Whether the tag depends on the audio.
-        tag_probabilities : ndarray of shape (n_songs, n_tags)
-            Probability of each tag for each song.
-        item_latent : ndarray of shape (n_songs, k)
-            True latent vector of each song: genres, then style, then scene.
-        user_latent : ndarray of shape (n_users, k)
-            True latent vector of each listener, in the same order.
+        item_tags, tag_probabilities : ndarray of shape (n_songs, n_tags)
+            Whether a song has a tag, and the probability of it.
+        tag_names, tag_is_audible : ndarray of shape (n_tags,)
+            Names of the tags, and whether they depend on the audio.
+        item_latent, user_latent : ndarray of shape (n_songs, k) and (n_users, k)
+            True latent vectors of songs and listeners: genres, then style, then scene.
         user_tastes : ndarray of shape (n_users, n_genres)
             Mixture of genres of each listener; rows sum to 1.
         popularity : ndarray of shape (n_songs,)

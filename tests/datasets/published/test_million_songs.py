@@ -112,7 +112,7 @@ def test_songs_come_in_the_order_asked_for_and_the_first_track_counts(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("title\nx\n", r"no column 'song_id'; its first line names 'title'"),
+        ("title\nx\n", r"no column song_id; it has title"),
         ("song_id\tyear\nSO1\t19x\n", r"line 2: year is '19x'; expected a whole"),
         ("song_id\ttempo\nSO1\t1\nSO2\tfast\n", r"line 3: tempo is 'fast'"),
         ("song_id\ttempo\n\t1\n", r"line 2: song_id is empty"),

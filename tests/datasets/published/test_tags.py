@@ -225,7 +225,7 @@ def test_weights_are_strengths(tmp_path):
     [
         (
             "artist_id\tword\nA\tB\n",
-            r"no column term; its first line names 'artist_id'",
+            r"no column term; it has artist_id, word",
         ),
         ("artist_id\tterm\nA\t\n", r"line 2: artist_id or term is empty"),
         ("artist_id,term,weight\nA,b,-1\n", r"line 2: weight is '-1'"),
