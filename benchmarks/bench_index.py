@@ -1,13 +1,20 @@
 """The best 10 of a million vectors: recall and throughput of indexes against all.
 
     python benchmarks/bench_index.py [--vectors 1000000] [--components 64]
-        [--backends usearch voyager faiss] [--connectivity 32] [--build-width 256]
+        [--backends exact usearch voyager faiss] [--connectivity 32] [--build-width 256]
 
 Vectors look like factors of items: clusters of a decaying spectrum, and lengths that
 differ (log-normal). Queries look like factors of users: a mixture of a few clusters.
-"exact" compares each query with all vectors, in blocks of BLAS and a selection, with
-the same number of threads. The recall of an index is the share of the exact best 10
-among its 10. Rates are medians of three searches, in turns with the exact one.
+"Comparing all" is the faster of two exact searches that compute all products, with the
+same number of threads: BLAS with a selection, and, where faiss is installed, its
+IndexFlatIP. The recall of an index is the share of the exact best 10 among its 10.
+Rates are medians of three searches, in turns with comparing all: of one batch of
+queries, and of the same queries one at a time.
+
+    python benchmarks/bench_index.py --factors FOLDER [--sets citeulike-a hetrec]
+
+Factors of `WMF` with 64 components for items and users of the sets of
+``real_sets.py``: items for users, and users for items.
 
     python benchmarks/bench_index.py --data FOLDER [--sets citeulike-a hetrec]
 
@@ -23,12 +30,21 @@ import platform
 import tempfile
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from real_sets import SETS
 
-from skcoldstart import build_index, export, load_export, make_recommender
+from skcoldstart import (
+    WMF,
+    __version__,
+    build_index,
+    export,
+    load_export,
+    make_recommender,
+)
+from skcoldstart._scores.top_n import top_n_per_user
 from skcoldstart.metrics import LowRankScores, recall
 
 WIDTHS = (32, 64, 96, 128, 192, 256, 384)
@@ -53,10 +69,73 @@ def vectors_and_queries(n_vectors, n_queries, k, seed=0):
     return V, Q.astype(np.float32)
 
 
-def rate(index, Q):
+def rate(query, Q, size=None):
+    """Return queries a second, `size` in each call, and the rows found."""
+    size = size or len(Q)
     started = time.perf_counter()
-    rows, _ = index.query(Q, n=10)
-    return len(Q) / (time.perf_counter() - started), rows
+    rows = [query(Q[start : start + size]) for start in range(0, len(Q), size)]
+    return len(Q) / (time.perf_counter() - started), np.concatenate(rows)
+
+
+def searches_of_all(V):
+    """Return functions that compute all products, by name."""
+
+    def blas(Q):
+        return top_n_per_user(LowRankScores(V, Q), 10)[0]
+
+    found = {"BLAS": blas}
+    if find_spec("faiss") is not None:
+        import faiss
+
+        flat = faiss.IndexFlatIP(V.shape[1])
+        flat.add(V)
+        found["faiss IndexFlatIP"] = lambda Q: flat.search(Q, 10)[1]
+    return found
+
+
+def compare(index, all_searches, Q, expected, label):
+    """Print the recall of an index and its rates, in turns with comparing all."""
+
+    def query(Q):
+        return index.query(Q, n=10)[0].filled()
+
+    query(Q[:50])
+    n_batch, n_single = min(len(Q), 500), 30
+    text = ""
+    for size, ours, theirs in ((None, len(Q), n_batch), (1, 300, n_single)):
+        rates, bases = [], {name: [] for name in all_searches}
+        for _ in range(3):
+            value, rows = rate(query, Q[:ours], size)
+            rates.append(value)
+            for name, search in all_searches.items():
+                bases[name].append(rate(search, Q[:theirs], size)[0])
+        if size is None:
+            pairs = zip(rows, expected, strict=True)
+            kept = np.mean([np.intersect1d(a, b).size for a, b in pairs]) / 10
+        base = {name: np.median(values) for name, values in bases.items()}
+        fastest = max(base, key=base.get)
+        text += (
+            f", {'batch' if size is None else 'single'} {np.median(rates):.0f}/s = "
+            f"{np.median(rates) / base[fastest]:.1f} x all ("
+            + ", ".join(f"{name} {value:.0f}/s" for name, value in base.items())
+            + ")"
+        )
+    print(f"  {label}: recall@10 {kept:.4f}{text}", flush=True)
+    return kept
+
+
+def report_factors(data):
+    """Print rates of the exact search for factors learned from a real set."""
+    model = WMF(64, random_state=0).fit(data.plays)
+    for name, V, Q in (
+        ("items for users", model.item_factors_, model.user_factors_),
+        ("users for items", model.user_factors_, model.item_factors_),
+    ):
+        Q = np.random.default_rng(0).permutation(Q)[:4000]
+        searches = searches_of_all(V)
+        expected = searches["BLAS"](Q)
+        print(f"{data.name}, {name}: {len(V)} x {V.shape[1]}", flush=True)
+        compare(build_index(V), searches, Q, expected, "exact")
 
 
 def report_exports(data):
@@ -89,12 +168,13 @@ def report_exports(data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of real sets")
+    parser.add_argument("--data", type=Path, help="folder of real sets, for exports")
+    parser.add_argument("--factors", type=Path, help="folder of real sets, for factors")
     parser.add_argument("--sets", nargs="+", default=["citeulike-a", "hetrec"])
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--components", type=int, default=64)
     parser.add_argument("--queries", type=int, default=2000)
-    parser.add_argument("--backends", nargs="+", default=["usearch"])
+    parser.add_argument("--backends", nargs="+", default=["exact"])
     parser.add_argument("--connectivity", type=int, default=32)
     parser.add_argument("--build-width", type=int, default=256)
     args = parser.parse_args()
@@ -103,6 +183,10 @@ def main():
         for name in args.sets:
             report_exports(SETS[name](args.data, 0))
         return
+    if args.factors is not None:
+        for name in args.sets:
+            report_factors(SETS[name](args.factors, 0))
+        return
     V, Q = vectors_and_queries(args.vectors, args.queries, args.components)
     print(
         f"{platform.machine()}, {os.cpu_count()} processors, numpy {np.__version__}; "
@@ -110,10 +194,8 @@ def main():
         f"connectivity={args.connectivity}, build_width={args.build_width}",
         flush=True,
     )
-    exact = build_index(V, "exact")
-    exact.query(Q[:50], n=10)
-    base, expected = rate(exact, Q)
-    print(f"exact: {base:.0f} queries/s", flush=True)
+    searches = searches_of_all(V)
+    expected = searches["BLAS"](Q)
     for backend in args.backends:
         started = time.perf_counter()
         index = build_index(
@@ -123,26 +205,16 @@ def main():
             build_width=args.build_width,
         )
         took = time.perf_counter() - started
-        package = {"faiss": "faiss-cpu"}.get(backend, backend)
-        print(f"{backend} {version(package)}: built in {took:.0f} s", flush=True)
+        package = {"faiss": "faiss-cpu", "exact": "skcoldstart"}.get(backend, backend)
+        number = __version__ if backend == "exact" else version(package)
+        print(f"{backend} ({package} {number}): built in {took:.1f} s", flush=True)
+        if backend == "exact":
+            compare(index, searches, Q, expected, "exact")
+            continue
         for width in WIDTHS:
             index.search_width = width
-            index.query(Q[:100], n=10)
-            rates, bases = [], []
-            for _ in range(3):
-                value, rows = rate(index, Q)
-                rates.append(value)
-                bases.append(rate(exact, Q[:500])[0])
-            pairs = zip(rows.filled(), expected, strict=True)
-            found = [np.intersect1d(a, b).size for a, b in pairs]
-            recall = np.mean(found) / 10
-            print(
-                f"  search_width={width:4d}: recall@10 {recall:.4f}, "
-                f"{np.median(rates):8.0f} queries/s, "
-                f"{np.median(rates) / np.median(bases):6.1f} x exact",
-                flush=True,
-            )
-            if recall > 0.995:
+            label = f"search_width={width:4d}"
+            if compare(index, searches, Q, expected, label) > 0.995:
                 break
 
 

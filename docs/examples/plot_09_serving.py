@@ -66,19 +66,19 @@ print(served.item_factors.shape, served.user_factors.shape)
 # %%
 # Build an index
 # --------------
-# :func:`~skcoldstart.build_index` finds the largest inner products. With 300 songs an
-# exact search is faster; from some 100,000 songs, an approximate index is. Both have
-# the same methods, so that the recall can be measured. usearch is installed by
-# ``pip install ".[serve]"``.
+# :func:`~skcoldstart.build_index` finds the largest inner products. The default is
+# exact, also among millions of songs. Other backends are approximate graphs with the
+# same methods, so that their recall can be measured. usearch is installed by ``pip
+# install ".[serve]"``.
 
 from skcoldstart import build_index
 
 index = build_index(served.item_factors)
-exact = build_index(served.item_factors, backend="exact")
-found, _ = index.query(served.user_factors, n=10)
-best, _ = exact.query(served.user_factors, n=10)
+graph = build_index(served.item_factors, backend="usearch")
+best, _ = index.query(served.user_factors, n=10)
+found, _ = graph.query(served.user_factors, n=10)
 recall = np.mean([np.isin(a, b).mean() for a, b in zip(found, best, strict=True)])
-print(f"recall@10 of the index: {recall:.3f}")
+print(f"recall@10 of the graph: {recall:.3f}")
 
 # %%
 # The list of a known listener, without the songs that were already played:

@@ -8,7 +8,7 @@ BLOCK = 32
 
 
 @njit(cache=True, nogil=True)
-def _sift_down(values, items, root, size):
+def sift_down(values, items, root, size):
     """Restore the heap whose root is its worst entry: lowest value, then last item."""
     while True:
         child = 2 * root + 1
@@ -30,6 +30,23 @@ def _sift_down(values, items, root, size):
 
 
 @njit(cache=True, nogil=True)
+def make_heap(values, items, size):
+    for root in range(size // 2 - 1, -1, -1):
+        sift_down(values, items, root, size)
+
+
+@njit(cache=True, nogil=True)
+def sort_heap(values, items, size):
+    """Sort the entries of a heap, best first; end the list with -inf and -1."""
+    for last in range(size - 1, 0, -1):
+        values[0], values[last] = values[last], values[0]
+        items[0], items[last] = items[last], items[0]
+        sift_down(values, items, 0, last)
+    values[size:] = -np.inf
+    items[size:] = -1
+
+
+@njit(cache=True, nogil=True)
 def _offer(row, begin, end, values, items, size):
     """Add entries begin..end of a row to the heap of its best; return its size."""
     capacity = len(values)
@@ -40,8 +57,7 @@ def _offer(row, begin, end, values, items, size):
         size += 1
         j += 1
         if size == capacity:
-            for root in range(capacity // 2 - 1, -1, -1):
-                _sift_down(values, items, root, capacity)
+            make_heap(values, items, size)
     while j < end:
         stop = min(j + BLOCK, end)
         worst_kept = values[0]
@@ -55,7 +71,7 @@ def _offer(row, begin, end, values, items, size):
                 ):  # a tie is not added, because its item comes later
                     values[0] = row[t]
                     items[0] = t
-                    _sift_down(values, items, 0, capacity)
+                    sift_down(values, items, 0, capacity)
         j = stop
     return size
 
@@ -83,14 +99,8 @@ def select_top_n(scores, indptr, indices, users, items, values):
             begin = indices[t] + 1
         size = _offer(row, begin, n_items, best, who, size)
         if size < n:
-            for root in range(size // 2 - 1, -1, -1):
-                _sift_down(best, who, root, size)
-        for last in range(size - 1, 0, -1):
-            best[0], best[last] = best[last], best[0]
-            who[0], who[last] = who[last], who[0]
-            _sift_down(best, who, 0, last)
-        best[size:] = -np.inf
-        who[size:] = -1
+            make_heap(best, who, size)
+        sort_heap(best, who, size)
     return -1
 
 

@@ -1,8 +1,12 @@
 """Indexes find what an exact search finds, each backend alike."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import build_index
@@ -109,4 +113,110 @@ def test_a_missing_library_is_named_with_its_extra(vectors, monkeypatch):
 
     monkeypatch.setattr(_index, "import_module", missing)
     with pytest.raises(ImportError, match=r"pip install skcoldstart\[serve\], or use"):
-        build_index(vectors[0])
+        build_index(vectors[0], "usearch")
+
+
+def factors(rng, n_vectors, k):
+    """Return vectors of a decaying spectrum, and of lengths with a wide spread."""
+    V = rng.normal(size=(n_vectors, k)) * (1.0 + np.arange(k)) ** -0.5
+    return (V * rng.lognormal(0, 0.5, size=(n_vectors, 1))).astype(np.float32)
+
+
+def assert_exact(V, Q, n, hidden=None, **options):
+    """Compare rows and scores with float64 products, rounded to float32."""
+    V, Q = np.asarray(V, np.float32), np.asarray(Q, np.float32)
+    products = (Q.astype(float) @ V.T.astype(float)).astype(np.float32)
+    if hidden is not None:
+        products = np.where(hidden, -np.inf, products)
+    order = np.argsort(-products, axis=1, kind="stable")[:, :n]
+    expected = np.take_along_axis(products, order, axis=1)
+    rows, scores = build_index(V, **options).query(Q, n, exclude=hidden)
+    if n > len(V):
+        padding = ((0, 0), (0, n - len(V)))
+        order = np.pad(order, padding)
+        expected = np.pad(expected, padding, constant_values=-np.inf)
+    assert scores.dtype == np.float32
+    assert_array_equal(scores.filled(), expected)
+    assert_array_equal(rows.filled(), np.where(expected == -np.inf, -1, order))
+
+
+@pytest.mark.parametrize("n_vectors", [1, 255, 256, 257, 3000])
+@pytest.mark.parametrize("k", [1, 7, 8, 9, 64])
+def test_the_exact_search_equals_comparing_all(n_vectors, k, rng):
+    V, Q = factors(rng, n_vectors, k), factors(rng, 70, k)
+    assert_exact(V, Q, 10)
+    assert_exact(V, Q[:1], 300)
+    assert_exact(V, Q, 10, hidden=rng.random((70, n_vectors)) < 0.4)
+
+
+def test_the_best_may_all_be_hidden(rng):
+    V, Q = factors(rng, 2000, 16), factors(rng, 30, 16)
+    hidden = np.zeros((30, 2000), bool)
+    np.put_along_axis(hidden, best(V, Q, 700)[0], True, axis=1)
+    assert_exact(V, Q, 10, hidden)
+    hidden[:] = True
+    hidden[:, :4] = False
+    assert_exact(V, Q, 10, hidden)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 9999),
+    n_vectors=st.integers(1, 700),
+    k=st.integers(1, 20),
+    n=st.integers(1, 40),
+    span=st.integers(0, 3),
+    share=st.sampled_from([0.0, 0.1, 0.9]),
+)
+def test_ties_zeros_and_negative_scores_are_exact(seed, n_vectors, k, n, span, share):
+    # Products of small integers are exact, so ties are ties.
+    rng = np.random.default_rng(seed)
+    V, Q = rng.integers(-span, 2, (n_vectors, k)), rng.integers(-span, 2, (9, k))
+    V[rng.random(n_vectors) < 0.2] = 0
+    Q[0] = 0
+    assert_exact(V, Q, n, hidden=rng.random((9, n_vectors)) < share)
+    assert_exact(-abs(V), abs(Q), n)
+
+
+def test_vectors_that_differ_by_rounding_are_told_apart(rng):
+    # Lengths and bounds of these are equal up to rounding, but products differ.
+    direction = rng.normal(size=40)
+    V = direction + 3e-7 * rng.normal(size=(5000, 40))
+    assert_exact(V, direction + 0.1 * rng.normal(size=(60, 40)), 10)
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-30, 1e-3, 1e15])
+def test_lengths_of_any_size_are_exact(scale, rng):
+    V, Q = factors(rng, 1500, 12), factors(rng, 20, 12)
+    V[::2] *= np.float32(scale)
+    assert_exact(V, Q, 400)
+    assert_exact(V, Q * np.float32(scale), 10)
+
+
+def test_products_that_round_to_equal_scores_are_ties(rng):
+    V, Q = factors(rng, 1500, 12), factors(rng, 20, 12)
+    assert_exact(V * np.float32(3e-23), Q * np.float32(3e-23), 10)
+
+
+def test_rows_do_not_depend_on_threads_batches_or_type(rng):
+    V, Q = factors(rng, 3000, 24), factors(rng, 300, 24)
+    index = build_index(V, n_jobs=1)
+    rows, scores = index.query(Q)
+    again = build_index(V.astype(float), n_jobs=2).query(Q.astype(float))
+    one = [index.query(Q[[i]]) for i in range(20)]
+    assert_array_equal(again[0], rows)
+    assert_array_equal(again[1], scores)
+    assert_array_equal(np.concatenate([r for r, _ in one]), rows[:20])
+    assert_array_equal(np.concatenate([s for _, s in one]), scores[:20])
+    assert_array_equal(pickle.loads(pickle.dumps(index)).query(Q)[0], rows)
+
+
+def test_a_table_to_exclude_is_not_changed(vectors):
+    V, Q = vectors
+    given = sp.csr_array(
+        (np.array([1.0, 0.0, 1.0]), np.array([7, 5, 2]), np.array([0, 3])), (1, len(V))
+    )
+    before = given.copy()
+    build_index(V).query(Q[:1], exclude=given)
+    for name in ("data", "indices", "indptr"):
+        assert_array_equal(getattr(given, name), getattr(before, name))

@@ -70,6 +70,10 @@ WORK = {
         vectors = rng.normal(size=(300, 8))
         work = lambda: build_index(vectors, n_jobs=2).query(vectors[:9], 3)
     """,
+    "graph": """
+        vectors = rng.normal(size=(300, 8))
+        work = lambda: build_index(vectors, "usearch", n_jobs=2).query(vectors[:9], 3)
+    """,
     "ContrastiveEncoder": """
         import torch
         torch.set_num_threads(2)
@@ -122,7 +126,7 @@ os._exit(0)
 @pytest.mark.parametrize("name", WORK)
 def test_forked_children_finish_and_leave_blas_as_it_was(name):
     needed = {"AudioEmbedding": "torch", "ContrastiveEncoder": "torch"}
-    pytest.importorskip({**needed, "index": "usearch"}.get(name, "numpy"))
+    pytest.importorskip({**needed, "graph": "usearch"}.get(name, "numpy"))
     script = SCRIPT.format(setup=textwrap.dedent(WORK[name]), n_forks=N_FORKS)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=1800
