@@ -214,14 +214,13 @@ def load_songs(options: argparse.Namespace) -> Songs:
                 say(f"Columns read: {read or 'none'}.")
         content = content_of(catalog, kinds)
     played = np.flatnonzero(~catalog.is_new)
-    songs = Songs(
+    # Rows are selected once, here, so that all tables have the same order.
+    return Songs(
         catalog.plays[played],
         catalog.item_ids[played],
         catalog.user_ids,
         None if catalog.groups is None else np.asarray(catalog.groups)[played],
         None if catalog.paths is None else [catalog.paths[i] for i in played],
         kinds,
-        content,
+        _safe_indexing(content, played),
     )
-    # Rows are selected once, here, so that all tables have the same order.
-    return Songs(**{**vars(songs), "content": songs.rows(played)})

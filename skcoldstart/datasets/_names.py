@@ -21,8 +21,7 @@ class NameIndex:
 
     def __init__(self, names: Iterable[tuple[str, ...]]) -> None:
         self._names = list(names)
-        n_levels = len(self._names[0]) if self._names else 0
-        self._levels = [_positions(self._names, level) for level in range(n_levels)]
+        self._levels = _positions(self._names)
         self._loose: list[dict[str, list[int]]] | None = None
 
     def exact(self, name: str) -> list[int]:
@@ -32,10 +31,9 @@ class NameIndex:
     def loose(self, name: str, taken: Collection[int] = ()) -> list[int]:
         """Return the positions of unmatched objects with slightly different names."""
         if self._loose is None:
-            keys = [tuple(map(loose_name, names)) for names in self._names]
-            self._loose = [
-                _positions(keys, level) for level in range(len(self._levels))
-            ]
+            self._loose = _positions([
+                tuple(map(loose_name, names)) for names in self._names
+            ])
         key = loose_name(name)
         for level in self._loose:
             if free := [i for i in level.get(key, []) if key and i not in taken]:
@@ -97,8 +95,11 @@ def some(names: Sequence[str], n: int = 3) -> str:
     return ", ".join(map(repr, names[:n])) + (", ..." if len(names) > n else "")
 
 
-def _positions(names: list[tuple[str, ...]], level: int) -> dict[str, list[int]]:
-    positions: dict[str, list[int]] = defaultdict(list)
-    for position, of_one in enumerate(names):
-        positions[of_one[level]].append(position)
-    return dict(positions)
+def _positions(names: list[tuple[str, ...]]) -> list[dict[str, list[int]]]:
+    """Return the positions of each name, level by level."""
+    levels: list[dict[str, list[int]]] = []
+    for of_level in zip(*names, strict=True):
+        levels.append(defaultdict(list))
+        for position, name in enumerate(of_level):
+            levels[-1][name].append(position)
+    return [dict(level) for level in levels]

@@ -130,7 +130,8 @@ def explain(
     if X_train is not None:
         X_train = open_recommender(model, X_train)[1]
     check_is_fitted(recommender)
-    users = users_by_name(users, getattr(recommender, "user_names_in_", None))
+    names = getattr(recommender, "user_names_in_", None)
+    users = users_by_name(users, names)
     is_wmf = isinstance(recommender, WMF)
     n_users = len(recommender.user_factors_) if is_wmf else recommender.n_users_
     positions = check_users(users, n_users)
@@ -142,7 +143,6 @@ def explain(
         else score_source(recommender, X)
     )
     scores = np.array(source.rows(positions)).T
-    names = getattr(recommender, "user_names_in_", None)
     labels = positions if names is None else names[positions]
     if by == "time":
         parts = parts_by_time(model, X_items, labels, scores)

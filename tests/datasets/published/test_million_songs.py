@@ -154,7 +154,8 @@ def test_summary_of_many_songs_is_read_in_blocks(tmp_path, monkeypatch):
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_segments_of_a_folder_are_frames_in_the_order_of_paths(tmp_path, n_jobs):
     (tmp_path / "B" / "A").mkdir(parents=True)
-    (tmp_path / "A.txt").write_text("no song")
+    for other in ("A.txt", ".hidden.h5"):
+        (tmp_path / other).write_text("no song")
     first = write_hdf5(tmp_path / "A.h5", [3], first=5)
     second = write_hdf5(tmp_path / "B" / "A" / "x.H5", [0], first=7)
     third = write_hdf5(tmp_path / "B" / "y.h5", [4], first=9)
