@@ -1,5 +1,6 @@
 """Labels of rows: X, y and other inputs must have the same items in the same order."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ def check_same_items(
         rows, others = names_of_rows(X), names_of_rows(other)
     if rows is None or others is None:
         return
-    if len(rows) != len(others) or _are_equal(rows, others):
+    both = hasattr(rows, "equals") and hasattr(others, "equals")  # NaN equals NaN
+    is_equal = rows.equals if both else partial(np.array_equal, rows)
+    if len(rows) != len(others) or is_equal(others):
         return
     shared = _isin(others, rows)
     reordered = shared.all() and _isin(rows, others).all()
@@ -79,11 +82,6 @@ def _ids_of_plays(table: Any) -> np.ndarray | None:
 def _index_of(table: Any) -> Any:
     index = getattr(table, "index", None)
     return index if hasattr(index, "isin") else None
-
-
-def _are_equal(labels: Any, others: Any) -> bool:
-    both = hasattr(labels, "equals") and hasattr(others, "equals")  # NaN equals NaN
-    return labels.equals(others) if both else np.array_equal(labels, others)
 
 
 def _isin(labels: Any, others: Any) -> np.ndarray:

@@ -78,14 +78,10 @@ class RaggedArray:
         and frame-major, codes are ``(n_frames_total,)``.
     offsets : array-like of shape (n_items + 1,)
         Start of each item, in rows of `values`: from 0 to ``len(values)``, not
-        decreasing. Stored as int64.
+        decreasing. Stored as int64; both are also attributes.
 
     Attributes
     ----------
-    values : ndarray of shape (n_values, ...)
-        The flat array.
-    offsets : ndarray of shape (n_items + 1,)
-        Item boundaries, int64.
     index : pandas Index or None
         Labels of the items if they come from a pandas column.
 

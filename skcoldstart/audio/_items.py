@@ -11,7 +11,7 @@ from skcoldstart._utils.missing import refuse_masked
 
 
 class AudioReadError(ValueError):
-    """An audio item cannot be converted to frames.
+    """An audio item cannot be converted to frames; arguments are also attributes.
 
     Parameters
     ----------
@@ -20,15 +20,6 @@ class AudioReadError(ValueError):
     reason : str
         Reason why it cannot be used.
     index : int, default=None
-        Position of the item in X.
-
-    Attributes
-    ----------
-    path : str, bytes, PathLike or None
-        Path of the file, or ``None`` for a waveform.
-    reason : str
-        Reason why it cannot be used.
-    index : int or None
         Position of the item in X, if known.
 
     See Also

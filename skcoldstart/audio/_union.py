@@ -142,33 +142,9 @@ class AudioUnion(AudioReader, _BaseComposition):
         self.verbose = verbose
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with those of extractors as "name__parameter".
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the extractors and their parameters.
-
-        Returns
-        -------
-        dict
-            Names and values.
-        """
         return self._get_params("extractors", deep=deep)
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, with those of extractors as "name__parameter".
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-            The union itself.
-        """
         self._set_params("extractors", **params)
         return self
 

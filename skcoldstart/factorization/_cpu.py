@@ -78,9 +78,13 @@ class CPUSolver:
         self._squares: tuple[Any, float] = (None, 0.0)
         self._of_thread = threading.local()
 
-    def put(self, factors: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def put(factors: np.ndarray) -> np.ndarray:
         """Copy factors into rows of whole vectors, aligned to cache lines."""
-        return pad(factors)
+        n_rows, n_components = factors.shape
+        padded = aligned(n_rows, padded_width(n_components), factors.dtype)
+        padded[:, :n_components] = factors
+        return padded
 
     def get(self, factors: np.ndarray) -> np.ndarray:
         """Return factors without padding, without a copy if there is none."""
@@ -296,11 +300,3 @@ def aligned(n_rows: int, n_dims: int, dtype: Any) -> np.ndarray:
 def padded_width(n_components: int) -> int:
     """Return the length of a row padded to whole vectors."""
     return LANES * -(-n_components // LANES)
-
-
-def pad(factors: np.ndarray) -> np.ndarray:
-    """Copy factors into rows of whole vectors, aligned to cache lines."""
-    n_rows, n_components = factors.shape
-    padded = aligned(n_rows, padded_width(n_components), factors.dtype)
-    padded[:, :n_components] = factors
-    return padded

@@ -5,8 +5,8 @@ CSR blocks of complete rows, so Dask's scheduler computes a block again if its w
 died.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -53,16 +53,16 @@ class DaskPlays:
     @property
     def nnz(self) -> int:
         self.table = self.client.persist(self.table)
-        blocks = self.client.compute(_blocks(self.table, _n_stored))
+        blocks = self.client.compute(_blocks(self.table, attrgetter("nnz")))
         return sum(self.client.gather(blocks))
 
     @property
     def T(self) -> "DaskPlays":
         """The transposed plays, one row per user."""
-        table = self.table.rechunk(
-            {0: -1, 1: _equal_parts(self.shape[1], self.table.numblocks[0])},
-            method="tasks",
-        )
+        n_parts = max(1, min(self.table.numblocks[0], self.shape[1]))  # none empty
+        edges = np.linspace(0, self.shape[1], n_parts + 1).astype(int)
+        sizes = tuple(np.diff(edges).tolist())
+        table = self.table.rechunk({0: -1, 1: sizes}, method="tasks")
         return DaskPlays(_mapped(_csr, table.T), self.client)
 
     def __getitem__(self, key: Any) -> "DaskPlays":
@@ -101,7 +101,7 @@ def _as_array(Y: Any) -> Any:
             return Y
         Y = [block for row in _whole_rows(Y).to_delayed() for block in row]
     blocks = [delayed(_csr)(block) for block in Y]
-    shapes = compute(*[delayed(_shape)(block) for block in blocks])
+    shapes = compute(*[delayed(attrgetter("shape"))(block) for block in blocks])
     if len({n_columns for _, n_columns in shapes}) > 1:
         raise ValueError(
             f"The blocks of Y have {[n_columns for _, n_columns in shapes]} columns; "
@@ -165,8 +165,9 @@ class DaskRows(SideCounts):
         table = _mapped(_csr, table.rechunk({0: sizes}, method="tasks"))
         table = client.persist(table)
         reg = {"reg": side.reg, "reg_exponent": side.reg_exponent}
-        parts = client.compute(_blocks(table, _as_rows, **reg))
-        sums = client.gather([client.submit(_confidence_sums, part) for part in parts])
+        parts = client.compute(_blocks(table, Rows.from_csr, **reg))
+        of_part = attrgetter("confidence_sums")
+        sums = client.gather([client.submit(of_part, part) for part in parts])
         total = float(np.concatenate(sums).sum())
         return cls(
             side.indptr, **reg, client=client, table=table, parts=parts, edges=edges,
@@ -178,7 +179,7 @@ class DaskRows(SideCounts):
         counts = self.client.compute(_blocks(self.table, _column_counts))
         while len(counts) > 1:
             counts = [
-                self.client.submit(_added, counts[i : i + FAN_IN])
+                self.client.submit(np.sum, counts[i : i + FAN_IN], axis=0)
                 for i in range(0, len(counts), FAN_IN)
             ]
         indptr = _pointers([self.client.gather(counts[0])])
@@ -205,12 +206,6 @@ class DaskRows(SideCounts):
 
 def _pointers(counts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(np.concatenate(counts), dtype=np.int64)])
-
-
-def _equal_parts(n_rows: int, n_parts: int) -> tuple[int, ...]:
-    """Return sizes of parts, none of them empty."""
-    edges = np.linspace(0, n_rows, max(1, min(n_parts, n_rows)) + 1).astype(int)
-    return tuple(np.diff(edges).tolist())
 
 
 def _meta() -> sp.csr_array:
@@ -241,14 +236,6 @@ def _checked(block: Any) -> Block:
     return Block(check_play_counts(block, input_name="Y"))
 
 
-def _shape(block: sp.csr_array) -> tuple[int, int]:
-    return block.shape
-
-
-def _n_stored(block: sp.csr_array) -> int:
-    return block.nnz
-
-
 def _weighed(block: sp.csr_array, *, how: dict[str, Any]) -> Block:
     weights = confidence_weights(block.data, warns=False, **how)
     return Block((weights, block.indices, block.indptr), shape=block.shape)
@@ -261,18 +248,6 @@ def _summary(block: sp.csr_array) -> tuple[np.ndarray, float]:
 
 def _column_counts(block: sp.csr_array) -> np.ndarray:
     return np.bincount(block.indices, minlength=block.shape[1])
-
-
-def _added(counts: Iterable[np.ndarray]) -> np.ndarray:
-    return np.sum(list(counts), axis=0)
-
-
-def _as_rows(block: sp.csr_array, **reg: float) -> Rows:
-    return Rows.from_csr(block, **reg)
-
-
-def _confidence_sums(part: Rows) -> np.ndarray:
-    return part.confidence_sums
 
 
 def local_rows(part: Rows) -> Rows:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart.factorization._als import Rows
+from skcoldstart.factorization._als import Rows, owned
 from skcoldstart.factorization._cpu import Basis, CPUSolver
 from skcoldstart.factorization._dask_plays import DaskRows, local_rows
 
@@ -156,7 +156,9 @@ def _solve(
     solved = np.zeros((part.n_rows, Z.shape[1]), Z.dtype) if A is None else A.copy()
     with worker_threads(1) as run:
         solver = CPUSolver(run, method, n_components)
-        values = solver.solve(local_rows(part), solved, _ours(Z), basis, chunks, **how)
+        values = solver.solve(
+            local_rows(part), solved, owned(Z, Z.dtype), basis, chunks, **how
+        )
     return solved, values
 
 
@@ -166,9 +168,6 @@ def _observe(
     """Return the part of the objective from the entries of each chunk."""
     with worker_threads(1) as run:
         solver = CPUSolver(run, "cg", A.shape[1])
-        return solver.observed(local_rows(part), _ours(A), _ours(B), chunks)
-
-
-def _ours(factors: np.ndarray) -> np.ndarray:
-    """Return writeable factors, which kernels expect."""
-    return factors if factors.flags.writeable else factors.copy()
+        return solver.observed(
+            local_rows(part), owned(A, A.dtype), owned(B, B.dtype), chunks
+        )

@@ -241,7 +241,8 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         for column, gaps in zip(table.T, missing.T, strict=True):
             known: dict[Any, int] = {}
             codes.append(_code(column, gaps, known, learn=True))
-            categories.append(_object_array(list(known)))
+            categories.append(np.empty(len(known), dtype=object))
+            categories[-1][:] = list(known)
         learnt = [
             _means(of[is_known], factors[is_known], len(found), self.shrinkage)
             for of, found in zip(codes, categories, strict=True)
@@ -360,9 +361,3 @@ def _means(
 def _look_up(codes: np.ndarray, encodings: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return the encoding of each code; unknown ones get the mean, the last row."""
     return np.vstack([encodings, mean])[codes]
-
-
-def _object_array(values: list[Any]) -> np.ndarray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array

@@ -57,7 +57,7 @@ def _make_sparse(form: str, shape: list[int], parts: list[np.ndarray]) -> Any:
     matrix.check_format(full_check=True)
     # SciPy checks differences, which can overflow.
     starts = matrix.indptr
-    _need(bool((starts[1:] >= starts[:-1]).all()), "rows of a sparse matrix overlap")
+    need(bool((starts[1:] >= starts[:-1]).all()), "rows of a sparse matrix overlap")
     return matrix
 
 
@@ -70,15 +70,15 @@ def _random_state(generator: np.random.RandomState) -> dict[str, Any]:
 
 def _make_random(state: dict[str, Any]) -> np.random.RandomState:
     key, position = state["state"]["key"], state["state"]["pos"]
-    _need(
+    need(
         isinstance(key, np.ndarray) and key.dtype == np.uint32 and key.shape == (624,),
         "the key of a RandomState must be 624 numbers of 32 bits",
     )
-    _need(
+    need(
         type(position) is int and 0 <= position <= 624,
         f"pos={position!r} in a RandomState",
     )
-    _need(bool(key[1:].any()), "a RandomState that yields only zeros")
+    need(bool(key[1:].any()), "a RandomState that yields only zeros")
     generator = np.random.RandomState(0)
     generator.set_state(state)
     return generator
@@ -102,9 +102,9 @@ def _make_tree(
     table = _records(nodes, empty.dtype)
     left, right = table["left_child"], table["right_child"]
     leaf = left == _TREE_LEAF
-    _need(bool((right[leaf] == _TREE_LEAF).all()), "a leaf of a tree has a child")
+    need(bool((right[leaf] == _TREE_LEAF).all()), "a leaf of a tree has a child")
     n_classes = np.asarray(n_classes, np.intp)
-    _need(
+    need(
         n_classes.ndim == 1
         and values.shape == (len(table), len(n_classes), n_classes.max(initial=0))
         and n_classes.min(initial=1) >= 1,
@@ -145,7 +145,7 @@ def _make_predictor(nodes: dict[str, Any], binned: np.ndarray, raw: np.ndarray) 
         np.int64
     )
     for bitsets in (binned, raw):
-        _need(
+        need(
             bitsets.dtype == np.uint32
             and bitsets.shape[1:] == (8,)
             and len(bitsets) > places.max(initial=-1),
@@ -164,11 +164,11 @@ def _check_tree(
     """Reject nodes with links outside a tree or cycles; return its depth."""
     inner = np.flatnonzero(~leaf)
     for child in (left[inner], right[inner]):
-        _need(
+        need(
             bool((child > inner).all() and (child < len(leaf)).all()),
             "a node of a tree has a child that does not come after it",
         )
-    _need(
+    need(
         bool((feature[inner] >= 0).all() and (feature[inner] < n_features).all()),
         f"a node of a tree uses a feature outside [0, {n_features})",
     )
@@ -186,12 +186,12 @@ def _columns(records: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _records(columns: dict[str, np.ndarray], dtype: np.dtype) -> np.ndarray:
-    _need(set(columns) == set(dtype.names or ()), f"nodes with {', '.join(columns)}")
+    need(set(columns) == set(dtype.names or ()), f"nodes with {', '.join(columns)}")
     n_nodes = len(next(iter(columns.values())))
-    _need(n_nodes >= 1, "a tree without nodes")
+    need(n_nodes >= 1, "a tree without nodes")
     table = np.zeros(n_nodes, dtype)
     for name, column in columns.items():
-        _need(
+        need(
             column.shape == (n_nodes,) and column.dtype == dtype[name],
             f"{name} of nodes is {column.dtype} of shape {column.shape}",
         )
@@ -229,7 +229,7 @@ def _masked_parts(array: Any) -> dict[str, Any]:
     return {"data": array.data, "mask": np.ma.getmaskarray(array)}
 
 
-def _need(holds: bool, message: str) -> None:
+def need(holds: bool, message: str) -> None:
     if not holds:
         raise ValueError(message)
 

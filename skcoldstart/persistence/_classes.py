@@ -108,8 +108,3 @@ def name_of(value: Any) -> str | None:
         if name in known and find(name) is value:
             return name
     return name if name == "_BinMapper" and class_named(name) is value else None
-
-
-def known_classes() -> dict[str, type]:
-    """Return all classes by name."""
-    return {name: class_named(name) for name in _MODULE_OF_CLASS}

@@ -132,7 +132,8 @@ class Encoder:
             if not all(type(item) is str for item in items):
                 items = [self.encode(v, f"{where}[{i}]") for i, v in enumerate(items)]
             return _tagged("objects", shape=list(array.shape), items=items)
-        if array.dtype.kind not in _NUMBERS + _AS_BYTES or _is_long(array.dtype):
+        is_long = array.dtype.kind in _NUMBERS and array.dtype.itemsize > 8
+        if array.dtype.kind not in _NUMBERS + _AS_BYTES or is_long:
             raise TypeError(
                 f"{where} is an array of {array.dtype}; save_model writes arrays of "
                 "numbers, booleans, texts and dates."
@@ -281,10 +282,6 @@ def _spread(keys: list) -> list:
     if most > _MOST_OF_ONE_HASH:
         raise ValueError(f"{most} keys of one hash")
     return keys
-
-
-def _is_long(dtype: np.dtype) -> bool:
-    return dtype.kind in _NUMBERS and dtype.itemsize > 8
 
 
 def _dtype(text: str, kinds: str) -> np.dtype:

@@ -197,7 +197,9 @@ def _write(path: Path, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> 
     ordered = sorted(arrays.items(), key=lambda item: -item[1].itemsize)  # aligned
     for name, array in ordered:
         header[name] = {
-            "dtype": _type_name(array.dtype),
+            "dtype": {"b": "BOOL"}.get(
+                array.dtype.kind, f"{array.dtype.kind.upper()}{8 * array.itemsize}"
+            ),
             "shape": list(array.shape),
             "data_offsets": [place, place + array.nbytes],
         }
@@ -208,11 +210,6 @@ def _write(path: Path, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> 
         file.write(len(text).to_bytes(8, "little") + text)
         for _, array in ordered:
             file.write(array.data)
-
-
-def _type_name(dtype: np.dtype) -> str:
-    letters = {"b": "BOOL", "i": "I", "u": "U", "f": "F"}
-    return letters[dtype.kind] + ("" if dtype.kind == "b" else str(8 * dtype.itemsize))
 
 
 def _read(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart.persistence._adapters import need
+
 # Dimensions of arrays: an attribute that is a number, or a name for equal numbers.
 _SHAPES: dict[str, dict[str, tuple[str, str]]] = {
     "KNeighborsRegressor": {"_fit_X": ("n_samples_fit_", "n_features_in_")},
@@ -32,7 +34,7 @@ def check_loaded(estimator: Any) -> None:
     name = type(estimator).__name__
     for size, most in _SIZES.get(name, {}).items():
         value = getattr(estimator, size, 0)
-        _need(0 <= value <= most, f"{name}.{size} is {value}; at most {most}")
+        need(0 <= value <= most, f"{name}.{size} is {value}; at most {most}")
     if name in _SHAPES:
         _check_shapes(estimator, _SHAPES[name])
     if name in _CHECKS:
@@ -51,7 +53,7 @@ def _check_shapes(estimator: Any, shapes: dict[str, tuple[str, str]]) -> None:
             known = sides if side.isalpha() else state
             known.setdefault(side, n)
         wanted = [(sides | state)[side] for side in expected]
-        _need(
+        need(
             list(shape) == wanted and min(shape) > 0 and kind in "fiu",
             f"{type(estimator).__name__}.{name} has shape {shape} and type {kind}; "
             f"expected numbers of shape ({', '.join(expected)}): {wanted}",
@@ -73,7 +75,7 @@ def _check_one_hot(encoder: Any) -> None:
         if drop is not None:
             codes = codes[codes != drop]
             codes = codes - (codes > drop)
-        _need(
+        need(
             bool(((codes >= 0) & (codes < n_columns[feature])).all()),
             f"OneHotEncoder has a category of feature {feature} outside of its "
             f"{n_columns[feature]} columns",
@@ -83,7 +85,7 @@ def _check_one_hot(encoder: Any) -> None:
 def _check_vocabulary(vectorizer: Any) -> None:
     vocabulary = getattr(vectorizer, "vocabulary_", None)
     if vocabulary is not None:
-        _need(
+        need(
             set(vocabulary.values()) == set(range(len(vocabulary))),
             f"{type(vectorizer).__name__}.vocabulary_ must number its "
             f"{len(vocabulary)} terms from 0",
@@ -101,7 +103,7 @@ def _check_forest(forest: Any) -> None:
 
 
 def _need_features(estimator: Any, n_features: int) -> None:
-    _need(
+    need(
         estimator.n_features_in_ == n_features,
         f"{type(estimator).__name__} of {estimator.n_features_in_} features has a tree "
         f"of {n_features}",
@@ -113,7 +115,7 @@ def _check_boosting(estimator: Any) -> None:
         return
     n_features, mapper = estimator.n_features_in_, estimator._bin_mapper
     is_category = np.asarray(mapper.is_categorical_)
-    _need(
+    need(
         is_category.dtype == np.uint8
         and is_category.shape == (n_features,)
         and len(mapper.bin_thresholds_) == n_features,
@@ -122,7 +124,7 @@ def _check_boosting(estimator: Any) -> None:
     )
     for feature in np.flatnonzero(is_category):
         values = np.asarray(mapper.bin_thresholds_[feature])
-        _need(
+        need(
             bool(((values >= 0) & (values < 256)).all()),
             f"feature {feature} of HistGradientBoostingRegressor has categories "
             "outside [0, 256)",
@@ -130,7 +132,7 @@ def _check_boosting(estimator: Any) -> None:
     for predictor in (p for trees in estimator._predictors for p in trees):
         inner = predictor.nodes[predictor.nodes["is_leaf"] == 0]
         places = inner["feature_idx"]
-        _need(
+        need(
             bool((places < n_features).all())
             and bool(is_category[places[inner["is_categorical"] != 0]].all()),
             "a node of HistGradientBoostingRegressor uses a feature that does not "
@@ -149,7 +151,7 @@ def _check_preprocessor(preprocessor: Any, n_features: int) -> None:
     names = [name for name, columns in steps if np.any(columns)]
     n_columns = sum(int(np.sum(columns)) for _, columns in steps)
     masks = all(np.asarray(c).dtype == bool and len(c) == n_features for _, c in steps)
-    _need(
+    need(
         set(names) <= {"OrdinalEncoder", "FunctionTransformer"}
         and masks
         and n_columns == n_features,
@@ -159,15 +161,10 @@ def _check_preprocessor(preprocessor: Any, n_features: int) -> None:
 
 def _check_stacking(stack: Any) -> None:
     methods = getattr(stack, "stack_method_", [])
-    _need(
+    need(
         set(methods) <= {"predict", "predict_proba", "decision_function"},
         f"StackingRegressor calls {', '.join(map(str, methods))}",
     )
-
-
-def _need(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {

@@ -8,11 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart.factorization._als import Rows, fold_in, relaxation, sweeps
 from skcoldstart.factorization._confidence import confidence_weights
-from skcoldstart.factorization._cpu import CPUSolver, pad
+from skcoldstart.factorization._cpu import CPUSolver
 from tests.references import wmf as reference
 
 SOLVERS = ["cg", "cholesky"]
 RANKS = [1, 7, 20, 33, 70]
+pad = CPUSolver.put
 
 
 def random_plays(rng, shape=(60, 45), density=0.15):

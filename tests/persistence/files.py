@@ -5,6 +5,10 @@ import json
 
 import numpy as np
 
+from skcoldstart.persistence import _classes
+
+KNOWN_CLASSES = {name: _classes.class_named(name) for name in _classes._MODULE_OF_CLASS}
+
 DTYPES = {"BOOL": "?", "F16": "f2", "F32": "f4", "F64": "f8", "U8": "u1"} | {
     f"{kind}{bits}": f"{kind.lower()}{bits // 8}"
     for kind in "IU"

@@ -32,8 +32,9 @@ from skcoldstart import (
     save_model,
 )
 from skcoldstart.audio import MusicNNArchitecture
-from skcoldstart.persistence._classes import class_named, known_classes
+from skcoldstart.persistence._classes import class_named
 from tests.adapters import public_estimators
+from tests.persistence.files import KNOWN_CLASSES
 
 RNG = np.random.default_rng(0)
 X = RNG.random((40, 4))
@@ -148,7 +149,7 @@ INPUTS = {
     (X, Y1),
 )
 ESTIMATORS = {
-    name: cls for name, cls in known_classes().items() if issubclass(cls, BaseEstimator)
+    name: cls for name, cls in KNOWN_CLASSES.items() if issubclass(cls, BaseEstimator)
 }
 TESTED_ALONE = {"AudioEmbedding", "CNNFactorRegressor"}  # needs weights; takes long
 
@@ -186,7 +187,7 @@ def test_splitters_survive(splitter, tmp_path):
 
 
 def test_every_public_estimator_is_known():
-    assert set(public_estimators()) <= set(known_classes().values())
+    assert set(public_estimators()) <= set(KNOWN_CLASSES.values())
 
 
 @pytest.mark.slow

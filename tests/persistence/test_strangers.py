@@ -37,9 +37,15 @@ from skcoldstart import (
     load_model,
     save_model,
 )
-from skcoldstart.persistence._classes import known_classes
 from skcoldstart.persistence._states import SET_ASIDE
-from tests.persistence.files import nodes, read, set_attribute, state_of, write
+from tests.persistence.files import (
+    KNOWN_CLASSES,
+    nodes,
+    read,
+    set_attribute,
+    state_of,
+    write,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.random((40, 3))
@@ -360,7 +366,7 @@ def test_parameters_that_may_be_places_are_reviewed():
     }
     found = {
         f"{name}.{parameter}"
-        for name, cls in known_classes().items()
+        for name, cls in KNOWN_CLASSES.items()
         if cls.__module__.startswith("skcoldstart")
         for parameter, accepted in getattr(cls, "_parameter_constraints", {}).items()
         if accepted != "no_validation"

@@ -132,26 +132,6 @@ def _type_write_row(array, j, row):
     return types.void if fits else None
 
 
-def _type_prefetch_row(Z, i, j, width):
-    return types.void if holds_numbers(Z, 2) else None
-
-
-def _type_dot(Z, i, j, x):
-    return x.dtype if _fit(Z, x) else None
-
-
-def _type_dots(Z, indices, n, j, x, ahead):
-    return x.dtype if _fit(Z, x) else None
-
-
-def _type_add_row(q, c, Z, i, j):
-    return q if _fit(Z, q) and c == Z.dtype else None
-
-
-def _type_add_rows(q, c, Z, indices, n, j):
-    return q if _fit(Z, q) and c == q.dtype else None
-
-
 def _fit(Z, row):
     return holds_numbers(Z, 2) and row.dtype == vector_of(Z.dtype)
 
@@ -180,7 +160,7 @@ def _lower_write_row(context, builder, signature, args):
 
 @compile_function(
     prefetch_row,
-    _type_prefetch_row,
+    lambda Z, i, j, width: types.void if holds_numbers(Z, 2) else None,
     *(types.Array, types.Integer, types.Integer, types.BaseTuple),
 )
 def _lower_prefetch_row(context, builder, signature, args):
@@ -191,7 +171,9 @@ def _lower_prefetch_row(context, builder, signature, args):
 
 
 @compile_function(
-    dot, _type_dot, types.Array, types.Integer, types.Integer, types.BaseTuple
+    dot,
+    lambda Z, i, j, x: x.dtype if _fit(Z, x) else None,
+    *(types.Array, types.Integer, types.Integer, types.BaseTuple),
 )
 def _lower_dot(context, builder, signature, args):
     i, j = integers(context, builder, signature, args, 1, 2)
@@ -201,7 +183,7 @@ def _lower_dot(context, builder, signature, args):
 
 @compile_function(
     dots,
-    _type_dots,
+    lambda Z, indices, n, j, x, ahead: x.dtype if _fit(Z, x) else None,
     *(types.Array, types.Array, types.Integer, types.Integer, types.BaseTuple),
     types.Integer,
 )
@@ -240,7 +222,7 @@ def _lower_dots(context, builder, signature, args):
 
 @compile_function(
     add_row,
-    _type_add_row,
+    lambda q, c, Z, i, j: q if _fit(Z, q) and c == Z.dtype else None,
     *(types.BaseTuple, types.Float, types.Array, types.Integer, types.Integer),
 )
 def _lower_add_row(context, builder, signature, args):
@@ -253,7 +235,7 @@ def _lower_add_row(context, builder, signature, args):
 
 @compile_function(
     add_rows,
-    _type_add_rows,
+    lambda q, c, Z, indices, n, j: q if _fit(Z, q) and c == q.dtype else None,
     *(types.BaseTuple, Vector, types.Array, types.Array, types.Integer, types.Integer),
 )
 def _lower_add_rows(context, builder, signature, args):

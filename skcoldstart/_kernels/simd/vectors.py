@@ -142,14 +142,6 @@ def _type_store(array, j, vector):
     return types.void if fits and array.dtype == vector.dtype else None
 
 
-def _type_splat(lanes=None):
-    return lambda x: vector_of(x, lanes)
-
-
-def _type_total(a):
-    return a.dtype
-
-
 def _type_transpose(a, b, c, d, e, f, g, h):
     alike = {a, b, c, d, e, f, g, h} == {vector_of(a.dtype, 8)}
     return types.UniTuple(a, 8) if alike else None
@@ -190,13 +182,13 @@ def _lower_store(context, builder, signature, args):
     return context.get_dummy_value()
 
 
-@compile_function(splat, _type_splat(), types.Float)
-@compile_function(splat_eight, _type_splat(8), types.Float)
+@compile_function(splat, lambda x: vector_of(x), types.Float)
+@compile_function(splat_eight, lambda x: vector_of(x, 8), types.Float)
 def _lower_splat(context, builder, signature, args):
     return broadcast(builder, args[0], context.get_value_type(signature.return_type))
 
 
-@compile_function(total, _type_total, Vector)
+@compile_function(total, lambda a: a.dtype, Vector)
 def _lower_total(context, builder, signature, args):
     kind = args[0].type
     name = f"llvm.vector.reduce.fadd.v{kind.count}f{signature.return_type.bitwidth}"

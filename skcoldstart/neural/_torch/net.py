@@ -125,8 +125,12 @@ class FactorNet(NeuralNet):
     def train_step_single(self, batch: Any, **params: Any) -> dict[str, Any]:
         """Compute the loss and its gradients, of all processes that share the batch."""
         step = super().train_step_single(batch, **params)
-        self._processes.add_gradients(self.module_.parameters())
+        self._processes.add(self._gradients())
         return step
+
+    def _gradients(self) -> Iterator[torch.Tensor]:
+        parameters = self.module_.parameters()
+        return (p.grad for p in parameters if p.grad is not None)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -154,7 +158,7 @@ class FactorNet(NeuralNet):
                     if training:
                         self.optimizer_.zero_grad(set_to_none=True)
                         loss.backward()
-                        self._processes.add_gradients(self.module_.parameters())
+                        self._processes.add(self._gradients())
                         self.optimizer_.step()
                     total += loss.detach().double() * len(windows)
                     n_batches += 1
@@ -164,7 +168,10 @@ class FactorNet(NeuralNet):
             self.history.record_batch(f"{prefix}_batch_size", len(iterator))
             self.history.record(f"{prefix}_batch_count", n_batches)
         if training:
-            self._processes.average_statistics(self.module_)
+            kinds = "running_mean", "running_var"  # of layers
+            buffers = self.module_.named_buffers()
+            statistics = (buffer for name, buffer in buffers if name.endswith(kinds))
+            self._processes.add(statistics, mean=True)
         losses = self.history[-1, "batches", :, f"{prefix}_loss"]
         if not np.isfinite(losses).all():
             raise ValueError(

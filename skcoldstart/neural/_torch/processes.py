@@ -72,31 +72,20 @@ class Processes:
         distributed.all_reduce(everyone)
         return torch.cat([everyone[: own.start], outputs, everyone[own.stop :]])
 
-    def add_gradients(self, parameters: Iterable[torch.Tensor]) -> None:
-        """Add up the gradients of all processes."""
-        self._add([p.grad for p in parameters if p.grad is not None])
-
-    def average_statistics(self, module: torch.nn.Module) -> None:
-        """Average the running statistics of layers over processes."""
-        statistics = [
-            buffer
-            for name, buffer in module.named_buffers()
-            if name.endswith(("running_mean", "running_var"))
-        ]
-        self._add(statistics)
-        for buffer in statistics:
-            buffer /= self.size
-
     def follow_first(self, *tensors: torch.Tensor) -> None:
         """Copy the values of the first process to all."""
         for tensor in tensors if self.size > 1 else ():
             distributed.broadcast(tensor, 0)
 
-    def _add(self, tensors: list[torch.Tensor]) -> None:
-        if self.size == 1 or not tensors:
+    def add(self, tensors: Iterable[torch.Tensor], *, mean: bool = False) -> None:
+        """Replace tensors by their sums, or means, over all processes."""
+        tensors = list(tensors) if self.size > 1 else []
+        if not tensors:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         distributed.all_reduce(flat)
+        if mean:
+            flat /= self.size
         parts = flat.split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
