@@ -11,12 +11,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
@@ -111,37 +109,6 @@ def test_same_bits_for_any_number_of_workers(extractor, backend, paths, clips):
     with joblib.parallel_config(backend=backend):
         actual = clone(extractor).set_params(n_jobs=2).transform(items)
     assert_same_frames(actual, expected)
-
-
-@both
-def test_items_do_not_depend_on_their_neighbours(extractor, clips):
-    expected = extractor.transform(clips)
-    assert_same_frames(extractor.transform(clips[::-1]), expected[::-1])
-    assert_same_frames(extractor.transform(clips[1:2]), expected[1:2])
-
-
-@both
-def test_inputs_and_parameters_are_left_alone(extractor, clips):
-    before = [clip.copy() for clip in clips]
-    parameters = dict(extractor.get_params())
-    for clip in clips:
-        clip.flags.writeable = False
-    extractor.fit_transform(clips)
-    assert extractor.get_params() == parameters
-    for clip, copy in zip(clips, before, strict=True):
-        assert_array_equal(clip, copy)
-
-
-@both
-def test_fit_learns_nothing_and_transform_needs_no_fit(extractor, clips):
-    assert not get_tags(extractor).requires_fit
-    fresh = clone(extractor)
-    try:
-        expected = fresh.transform(clips)
-    except NotFittedError:
-        pytest.fail("transform asked for a fit")
-    assert fresh.fit(clips) is fresh
-    assert_same_frames(fresh.fit_transform(clips), expected)
 
 
 @both
@@ -351,15 +318,6 @@ def test_lazy_items_are_computed_little_ahead(music, monkeypatch):
 def test_lazy_checks_types_at_once(extractor):
     with pytest.raises(ValueError, match="Item 0 of X has dtype int16"):
         clone(extractor).set_params(lazy=True).transform([np.zeros(9, np.int16)])
-
-
-@both
-def test_clones_and_stored_extractors_give_the_same_frames(extractor, clips, tmp_path):
-    expected = extractor.transform(clips)
-    joblib.dump(extractor, tmp_path / "extractor.joblib")
-    stored = joblib.load(tmp_path / "extractor.joblib")
-    assert_same_frames(stored.transform(clips), expected)
-    assert_same_frames(clone(extractor).transform(clips), expected)
 
 
 @both

@@ -7,7 +7,6 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from skcoldstart import BagOfWords, RaggedArray
@@ -184,14 +183,6 @@ def test_items_without_any_code_need_the_number_of_codewords():
     assert_array_equal(BagOfWords(2).fit_transform(empty), np.zeros((3, 2)))
 
 
-def test_names_and_pandas_output(codes):
-    bow = BagOfWords(9).set_output(transform="pandas")
-    bags = bow.fit_transform(codes)
-    names = [f"bagofwords{k}" for k in range(9)]
-    assert list(bags.columns) == names == list(bow.get_feature_names_out())
-    assert_array_equal(bags.to_numpy(), count_table(codes, 9))
-
-
 def test_no_number_of_input_features_is_claimed(codes):
     assert not hasattr(BagOfWords(9).fit(codes), "n_features_in_")
 
@@ -201,8 +192,3 @@ def test_another_fit_forgets_the_one_before(codes):
     bow.set_params(weighting="count").fit([np.array([0, 1])])
     assert bow.n_codewords_ == 2
     assert not hasattr(bow, "idf_")
-
-
-def test_an_unfitted_transformer_says_so(codes):
-    with pytest.raises(NotFittedError):
-        BagOfWords(9).transform(codes)

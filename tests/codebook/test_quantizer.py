@@ -1,8 +1,5 @@
 """VectorQuantizer: frames in any container, codes exact, fit seeded."""
 
-import pickle
-
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +9,6 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import (
-    estimator_checks_generator,
-    parametrize_with_checks,
-)
 
 from skcoldstart import BagOfWords, RaggedArray, VectorQuantizer
 from skcoldstart._sequences.ragged import LazySequence
@@ -23,15 +16,6 @@ from tests.codebook.conftest import as_object_array
 from tests.references.codewords import nearest_codewords
 
 QUANTIZER = VectorQuantizer(n_codewords=3, random_state=0)
-
-
-@parametrize_with_checks([QUANTIZER], xfail_strict=True)
-def test_common_checks_of_scikit_learn(estimator, check):
-    check(estimator)
-
-
-def test_common_checks_are_many():
-    assert len(list(estimator_checks_generator(QUANTIZER))) >= 46
 
 
 @pytest.fixture
@@ -152,31 +136,6 @@ def test_same_seed_same_bits_for_any_n_jobs(make_frames, batch_size):
         assert other.inertia_ == fits[0].inertia_
 
 
-def test_another_fit_forgets_the_one_before(frames, make_frames):
-    quantizer = VectorQuantizer(12, random_state=0).fit(make_frames(90, 8))
-    quantizer.fit(frames)
-    expected = clone(quantizer).fit(frames)
-    assert quantizer.n_features_in_ == 5
-    assert_array_equal(quantizer.codebook_, expected.codebook_)
-    assert_array_equal(
-        quantizer.transform(frames).values, expected.transform(frames).values
-    )
-
-
-def test_fit_writes_to_no_input(frames):
-    before = frames.values.copy()
-    VectorQuantizer(12, random_state=0).fit(frames).transform(frames)
-    assert_array_equal(frames.values, before)
-
-
-def test_codes_of_an_item_do_not_depend_on_the_other_items(frames, quantizer):
-    codes = quantizer.transform(frames)
-    chosen = [6, 1, 2]
-    some = quantizer.transform(frames[chosen])
-    for got, i in zip(some, chosen, strict=True):
-        assert_array_equal(got, codes[i])
-
-
 def test_max_frames_bounds_the_sample(make_frames):
     frames = make_frames(500, 3)
     quantizer = VectorQuantizer(5, max_frames=100, random_state=0).fit(frames)
@@ -265,17 +224,6 @@ def test_names_of_an_earlier_table_are_forgotten(frames, make_frames):
     quantizer = VectorQuantizer(n_codewords=5, random_state=0).fit(table)
     quantizer.fit(LazySequence(lambda i: frames[i], range(len(frames))))
     assert not hasattr(quantizer, "feature_names_in_")
-
-
-def test_a_pickle_gives_the_same_codes_and_holds_no_index(frames, quantizer, tmp_path):
-    joblib.dump(quantizer, tmp_path / "quantizer.joblib")
-    expected = quantizer.transform(frames).values
-    for restored in (
-        joblib.load(tmp_path / "quantizer.joblib"),
-        pickle.loads(pickle.dumps(quantizer)),
-    ):
-        assert "_index" not in vars(restored)
-        assert_array_equal(restored.transform(frames).values, expected)
 
 
 def test_a_codebook_that_is_replaced_is_used(frames, quantizer):

@@ -1,5 +1,4 @@
 import itertools
-import pickle
 import subprocess
 import sys
 import warnings
@@ -8,11 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import check_estimator
 
 from skcoldstart import WMF
 from skcoldstart.factorization._cpu import CPUSolver
@@ -39,12 +36,6 @@ def plays(rng):
     counts = np.ceil(rng.lognormal(0.2, 1.1, (40, 30))) * (rng.random((40, 30)) < 0.2)
     counts[3] = counts[:, 5] = 0
     return counts
-
-
-def test_common_checks_run_and_pass():
-    results = check_estimator(WMF(n_components=2, random_state=0), on_skip=None)
-    n_checks = 48 if sklearn.__version__.startswith("1.8.") else 47
-    assert sum(result["status"] == "passed" for result in results) == n_checks
 
 
 @pytest.mark.parametrize("solver", ["auto", "cg", "cholesky"])
@@ -269,13 +260,6 @@ def test_warm_start_goes_on_where_the_last_fit_ended(plays):
     assert clone(wmf).fit(plays).loss_ == before
 
 
-def test_fit_without_warm_start_forgets_the_last_fit(plays):
-    wmf = WMF(3, random_state=0)
-    first = wmf.fit(plays).item_factors_
-    wmf.fit(plays[:20])
-    assert_array_equal(wmf.fit(plays).item_factors_, first)
-
-
 def test_warm_start_refuses_another_shape(plays):
     wmf = WMF(3, warm_start=True, random_state=0).fit(plays)
     with pytest.raises(ValueError, match=r"from 40 items, 30 users.*partial_fit"):
@@ -418,12 +402,6 @@ def test_plays_of_other_items_have_no_loss(plays):
 def test_users_cannot_be_folded_in_from_other_items(plays):
     with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted on 40"):
         WMF(2).fit(plays).transform_users(plays[:20])
-
-
-def test_pickled_estimator_answers_alike(plays):
-    wmf = WMF(3, random_state=0).fit(plays)
-    again = pickle.loads(pickle.dumps(wmf))
-    assert_array_equal(again.transform(plays), wmf.transform(plays))
 
 
 def test_feature_names_out_and_columns(plays):

@@ -1,7 +1,5 @@
 """MLRSimilarity: what it learns, how it scores, and what it refuses."""
 
-import warnings
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -364,12 +362,6 @@ def test_malformed_arguments_are_named(change, message, world):
 def test_parameters_that_do_not_fit_are_named(options, message, world):
     with pytest.raises(ValueError, match=message):
         MLRSimilarity(**options).fit(world.X, world.y)
-
-
-def test_nothing_is_warned_about_in_an_ordinary_fit(world):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        MLRSimilarity(C=100.0).fit(world.X, world.y).recommend(world.X)
 
 
 def test_an_unfitted_estimator_says_so(world):
