@@ -106,8 +106,16 @@ class FactorExtremesDisplay:
         X : sequence of n_items items, default=None
             Content to predict the factors from; ``None`` uses the factors of training
             items from their plays.
-        names, factors, n, min_items, basis : object
-            As in `from_factors`; `basis` is "usage" by default.
+        names : array-like of shape (n_items,), default=None
+            As in `from_factors`.
+        factors : int or array-like of int, default=3
+            As in `from_factors`.
+        n : int, default=5
+            As in `from_factors`.
+        min_items : int, default=1
+            As in `from_factors`.
+        basis : {"usage", "factors"}, default="usage"
+            As in `from_factors`.
 
         <undrawn>
 
