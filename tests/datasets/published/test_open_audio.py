@@ -1,7 +1,7 @@
 """Open sets that pair sound with listeners, on files of their exact schema."""
 
-import json
 import pickle
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -210,13 +210,8 @@ def test_melon_playlists_are_users_and_spectrograms_are_frames(melon):
 
 def test_melon_days_that_are_not_known_are_the_first_or_missing(melon):
     found = load_melon(melon[0], splits=("train", "val"), items=[20_000, 2, 1, 0, 5])
-    assert found.release_dates.astype(str).tolist() == [
-        "2011-02-01",
-        "NaT",
-        "2010-01-01",
-        "2014-05-12",
-        "NaT",
-    ]
+    days = found.release_dates.astype(str).tolist()
+    assert days == ["2011-02-01", "NaT", "2010-01-01", "2014-05-12", "NaT"]
     assert found.plays.sum(axis=1).tolist() == [1, 1, 1, 1, 0]
     assert found.groups[1] < 0 and found.groups[1] != found.groups[4]
     subset = make_subset(found, 2, 1, random_state=0)
@@ -236,24 +231,16 @@ def test_a_network_reads_melon_frames_as_they_are(melon):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("train.json", b"[1", r"train\.json: JSONDecodeError"),
-        (
-            "train.json",
-            b'[{"id": 1}]',
-            r"train\.json: KeyError: 'songs'; expected a li",
-        ),
-        ("train.json", b"[]", r"train\.json is an empty list"),
-        ("song_meta.json", b"{}", r"song_meta\.json is an empty list"),
-        (
-            "arena_mel_0.tar",
-            b"no archive" * 99,
-            r"arena_mel_0\.tar is a damaged or",
-        ),
+        ("train.json", b"[1", r": JSONDecodeError"),
+        ("train.json", b'[{"id": 1}]', r": KeyError: 'songs'; expected a li"),
+        ("train.json", b"[]", r" is an empty list"),
+        ("song_meta.json", b"{}", r" is an empty list"),
+        ("arena_mel_0.tar", b"no archive" * 99, r" is a damaged or incomplete archive"),
     ],
 )
 def test_faulty_files_of_melon_are_named(melon, name, content, message):
     (melon[0] / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(name) + message):
         load_melon(melon[0])
 
 
@@ -296,11 +283,8 @@ def test_music4all_songs_go_by_id_and_not_by_their_name(tmp_path):
     assert taste.is_new.tolist() == [False, True, False]
     assert np.isnat(taste.first_play).tolist() == [False, True, False]
     assert taste.metadata["title"].tolist() == ["0aB", 'Blue "12', '"Heroes']
-    assert [path.rsplit("/", 1)[1] for path in taste.paths] == [
-        "0aB.mp3",
-        "New.mp3",
-        "Xy.mp3",
-    ]
+    names = [path.rsplit("/", 1)[1] for path in taste.paths]
+    assert names == ["0aB.mp3", "New.mp3", "Xy.mp3"]
 
 
 def test_music4all_files_that_lack_a_column_are_named(tmp_path):
@@ -337,18 +321,13 @@ def test_listens_are_read_from_every_form_of_the_export(tmp_path, codec):
         path = tmp_path / "all.listens"
         path.write_text("\n".join(lines))
     elif codec != "folder":
-        name = {None: "dump.tar", "zstd": "dump.tar.zst"}.get(
-            codec, f"dump.tar.{codec}"
-        )
-        path = pack_listens(path, tmp_path / name, codec)
+        suffix = {None: "tar", "zstd": "tar.zst"}.get(codec, f"tar.{codec}")
+        path = pack_listens(path, tmp_path / f"dump.{suffix}", codec)
     taste = load_listenbrainz(path)
     assert counts_of(taste) == {(A, "ann"): 2, (B, "bob"): 1, (C, "77"): 1}
     assert taste.n_events == 6 and taste.n_dropped["missing_item"] == 2
-    assert taste.first_play.astype(int).tolist() == [
-        1_700_000_000,
-        1_700_000_050,
-        1_705_000_001,
-    ]
+    times = taste.first_play.astype(int).tolist()
+    assert times == [1_700_000_000, 1_700_000_050, 1_705_000_001]
     assert taste.X is None
     window = load_listenbrainz(path, since="2024-01-01", items=[C, B, A])
     assert window.plays.sum(axis=1).tolist() == [1, 0, 1]
@@ -397,10 +376,7 @@ def test_features_of_recordings_are_those_that_all_share(tmp_path):
     [
         ("{", r"JSONDecodeError"),
         ("[]", r"AttributeError|TypeError"),
-        (
-            json.dumps({"user_name": "a", "listened_at": 1}),
-            r"KeyError: 'track_metadata'",
-        ),
+        ('{"user_name": "a", "listened_at": 1}', r"KeyError: 'track_metadata'"),
         (listen("a", "noon"), r"ValueError: invalid literal"),
     ],
 )
