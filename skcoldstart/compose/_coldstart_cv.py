@@ -5,10 +5,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse as sp
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_random_state
@@ -28,6 +30,7 @@ from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.factorization import WMF
 from skcoldstart.metrics import make_recommendation_scorer
 
+LEAST_RECIPROCAL_CONDITION = 1e-7
 NAMES = ("kernel", "gamma", "n_components", "reg", "alpha", "play_weight")
 
 
@@ -317,8 +320,8 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         found: dict[tuple, float] = {}
         nothing = np.empty((asked.shape[0], 0))
         for view in self._views():
-            F, G = self._features(view, table, played, test, seed)
-            path = RidgePath(F, plays[played])
+            F, G, metric = self._features(view, table, played, test, seed)
+            path = RidgePath(F, plays[played], metric)
             new = path.left_out() if G is None else path.new(G)
             for key, (Y, users) in factors.items():
                 made = path.scores(new, Y, users, self.alphas, self.play_weights)
@@ -329,13 +332,24 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
     def _features(
         self, view: tuple, table: Any, played: Any, test: Any, seed: int
-    ) -> tuple[Any, Any]:
-        """Return the features of training and held-out items for the ridge."""
+    ) -> tuple[Any, Any, Any]:
+        """Return features of training and held-out items for the ridge, and its metric.
+
+        A ridge on features ``k K^(-1/2)`` is one on the kernel k with the metric K.
+        """
         F, G = table[played], None if test is None else table[test]
         if view[0] == "linear":
-            return F, G
+            return F, G, None
+        landmarks = F
+        if F.shape[0] > self.n_landmarks:  # the choice of KernelFeatures
+            order = np.random.RandomState(seed).permutation(F.shape[0])
+            landmarks = F[np.sort(order[: self.n_landmarks])]
+        K = rbf_kernel(landmarks, gamma=view[1])
+        if _has_inverse(K):
+            new = None if G is None else rbf_kernel(G, landmarks, view[1])
+            return rbf_kernel(F, landmarks, view[1]), new, K
         kernel = self._kernel_features(view[1], seed).fit(F)
-        return kernel.transform(F), None if G is None else kernel.transform(G)
+        return kernel.transform(F), None if G is None else kernel.transform(G), None
 
     def _kernel_features(self, gamma: Any, seed: int) -> KernelFeatures:
         return KernelFeatures(self.n_landmarks, gamma=gamma, random_state=seed)
@@ -368,6 +382,15 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _has_inverse(K: np.ndarray) -> bool:
+    """Return whether a kernel of landmarks can replace its root without loss."""
+    factor, failed = scipy.linalg.lapack.dpotrf(K)
+    if failed:
+        return False
+    reciprocal, _ = scipy.linalg.lapack.dpocon(factor, np.abs(K).sum(axis=0).max())
+    return reciprocal > LEAST_RECIPROCAL_CONDITION
 
 
 def _results(candidates: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:

@@ -33,17 +33,19 @@ class RidgePath:
     """Predictions of ridges with an intercept, for any strength.
 
     Shapes: `F` (n_items, d), content of the training items with plays; `plays`
-    (n_items, n_users) of these.
+    (n_items, n_users) of these; `metric` (d, d), positive definite: the ridge shrinks
+    ``w' metric w`` instead of ``w'w``.
     """
 
-    def __init__(self, F: Any, plays: sp.csr_array) -> None:
+    def __init__(
+        self, F: Any, plays: sp.csr_array, metric: np.ndarray | None = None
+    ) -> None:
         F = _dense(F)
         self._mean = F.mean(axis=0)
         centred = F - self._mean
-        self._basis, self._values = _principal_axes(centred)
+        self._basis, self._values = _principal_axes(centred, metric)
         self._known = centred @ self._basis
         self._plays = sp.csr_array(plays > 0, dtype=np.float64)
-        self._shares = np.asarray(self._plays.mean(axis=0)).ravel()
         self._play_slopes: np.ndarray | None = None
 
     def new(self, F: Any) -> _New:
@@ -69,6 +71,12 @@ class RidgePath:
         Y = np.asarray(Y, dtype=np.float64)
         mean = Y.mean(axis=0)
         slopes = self._known.T @ (Y - mean)
+        # To rank items, float32 is precise enough, and twice as fast.
+        dtype = np.dtype(np.float32 if new.squares is None else np.float64)
+        users = users.astype(dtype, copy=False)
+        both = users
+        if np.any(np.asarray(play_weights) > 0):
+            both = np.hstack([users, self._play_parts(dtype)])
         for alpha in alphas:
             shrunk = 1 / (self._values + alpha)
             factors = new.C @ (slopes * shrunk[:, np.newaxis]) + mean
@@ -77,34 +85,44 @@ class RidgePath:
                 own = 1 / len(Y) + new.squares @ (self._values * shrunk)
                 factors = _without(factors, Y, own)
             for weight in play_weights:
-                found = LowRankScores(factors, users)
-                scores: ScoreSource = (
-                    self._smoothed(found, new, shrunk, own, weight) if weight else found
-                )
+                scores: ScoreSource = LowRankScores(factors.astype(dtype), users)
+                if weight:
+                    items = np.empty((len(factors), both.shape[1]), dtype)
+                    k = factors.shape[1]
+                    items[:, :k] = factors
+                    np.multiply(new.C, weight * shrunk, out=items[:, k:-1])
+                    items[:, -1] = weight
+                    scores = self._smoothed(items, k, both, own, weight)
                 yield (alpha, weight), scores
+
+    def _play_parts(self, dtype: np.dtype) -> np.ndarray:
+        """Return slopes of plays along the axes, and mean plays, (n_users, r + 1)."""
+        if self._play_slopes is None or self._play_slopes.dtype != dtype:
+            by_user = sp.csr_array(self._plays.T, dtype=dtype)
+            slopes = by_user @ self._known.astype(dtype, copy=False)
+            shares = by_user.sum(axis=1) / len(self._known)
+            self._play_slopes = np.column_stack([slopes, shares.astype(dtype)])
+        return self._play_slopes
 
     def _smoothed(
         self,
-        factors: LowRankScores,
-        new: _New,
-        shrunk: np.ndarray,
+        items: np.ndarray,
+        k: int,
+        users: np.ndarray,
         own: np.ndarray | None,
         weight: float,
     ) -> ScoreSource:
-        """Add predicted plays; a training item is predicted without itself."""
-        if self._play_slopes is None:
-            self._play_slopes = self._plays.T @ self._known
-        items = weight * np.column_stack([new.C, np.ones(len(new.C))])
-        users = np.column_stack([self._play_slopes * shrunk, self._shares])
-        users = np.hstack([factors.user_factors, users])
+        """Return scores with predicted plays; training items are left out of their own.
+
+        Shapes: `items` (n_items, k + r + 1), `users` (n_users, k + r + 1).
+        """
         if own is None:
-            items = np.hstack([factors.item_factors, items])
-            # Twice as fast in float32, and precise enough to rank.
-            return LowRankScores(items.astype(np.float32), users.astype(np.float32))
-        rest = np.maximum(1 - own, 1e-10)[:, np.newaxis]
-        total = LowRankScores(np.hstack([factors.item_factors, items / rest]), users)
-        learnt = sp.diags_array(-weight * own / rest[:, 0], format="csr")
-        return SumScores([total, SparseScores(learnt, self._plays.T.tocsr())])
+            return LowRankScores(items, users)
+        rest = np.maximum(1 - own, 1e-10)
+        items[:, k:] /= rest[:, np.newaxis]
+        learnt = sp.diags_array(-weight * own / rest, format="csr")
+        own_plays = SparseScores(learnt, self._plays.T.tocsr())
+        return SumScores([LowRankScores(items, users), own_plays])
 
 
 def _without(fitted: np.ndarray, Y: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -113,12 +131,15 @@ def _without(fitted: np.ndarray, Y: np.ndarray, own: np.ndarray) -> np.ndarray:
     return (fitted - own[:, np.newaxis] * Y) / rest
 
 
-def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _principal_axes(
+    centred: np.ndarray, metric: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return axes (d, r) and squared lengths (r,) of the table along them."""
     n_items, width = centred.shape
-    wide = width > n_items
+    wide = width > n_items and metric is None
     gram = centred @ centred.T if wide else centred.T @ centred
-    values, vectors = scipy.linalg.eigh(gram, overwrite_a=True)
+    driver = "evd" if metric is None else "gvd"
+    values, vectors = scipy.linalg.eigh(gram, metric, overwrite_a=True, driver=driver)
     kept = values > 1e-12 * max(values[-1], 0.0)
     values, vectors = values[kept], vectors[:, kept]
     return (centred.T @ vectors / np.sqrt(values) if wide else vectors), values

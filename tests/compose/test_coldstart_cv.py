@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, KFold
 
 from skcoldstart import (
     WMF,
@@ -49,6 +49,46 @@ def test_fold_scores_are_those_of_the_plain_recommender(songs):
     assert model.best_params_ == params[model.cv_results_["mean_test_score"].argmax()]
     best = clone(model.best_estimator_).fit(X, y)
     assert_array_equal(model.predict(X[:4]), best.predict(X[:4]))
+
+
+@pytest.mark.parametrize("content", ["distinct", "repeated"])
+def test_landmarks_are_those_of_the_plain_recommender(content, songs):
+    # The kernel of repeated landmarks has no inverse.
+    X, y = songs
+    X = X / 3 if content == "distinct" else X[np.arange(90) // 6] / 3
+    settings = {"kernels": ("rbf",), "n_landmarks": 20, "play_weights": (0.0, 1.0)}
+    cv = list(KFold(2, shuffle=True, random_state=0).split(X))
+    model = search(cv=cv, alphas=(0.1, 10.0), **settings).fit(X, y)
+    scorer = make_recommendation_scorer("auc")
+    for params, found in zip(
+        model.cv_results_["params"], model.cv_results_["mean_test_score"], strict=True
+    ):
+        seed = model.best_estimator_.factorizer.random_state
+        plain = model._made(params, seed=seed)
+        assert plain.regressor.named_steps["kernel"].n_components == 20
+        expected = cross_val_score(plain, X, y, cv=cv, scoring=scorer).mean()
+        assert_allclose(found, expected, atol=2e-3)  # float32 factors, ties
+
+
+@pytest.mark.parametrize("width", [5, 30])
+def test_a_metric_shrinks_as_features_of_its_root(rng, width):
+    F, G = rng.normal(size=(40, width)), rng.normal(size=(7, width))
+    plays = sp.csr_array(rng.poisson(0.5, size=(40, 9)))
+    Y, users = rng.normal(size=(40, 3)), rng.normal(size=(9, 3))
+    root = rng.normal(size=(width, width)) + 3 * np.eye(width)
+    paths = (
+        RidgePath(F, plays, root.T @ root),
+        RidgePath(F @ np.linalg.inv(root), plays),
+    )
+    news = paths[0].new(G), paths[1].new(G @ np.linalg.inv(root))
+    found, expected = (
+        [
+            source.rows(slice(None))
+            for _, source in path.scores(new, Y, users, (0.3, 30.0), (0.0, 2.0))
+        ]
+        for path, new in zip(paths, news, strict=True)
+    )
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("width", [5, 120])
