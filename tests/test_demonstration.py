@@ -53,19 +53,9 @@ def own(tmp_path_factory):
 
 
 def arguments(own, out, *more):
-    return [
-        "--plays",
-        str(own / "plays.tsv"),
-        "--audio",
-        str(own / "audio"),
-        "--groups",
-        str(own / "artists.tsv"),
-        "--out",
-        str(out),
-        "--n-codewords",
-        "20",
-        *more,
-    ]
+    files = ("--plays", own / "plays.tsv", "--audio", own / "audio")
+    files += ("--groups", own / "artists.tsv", "--out", out)
+    return [*map(str, files), "--n-codewords", "20", *more]
 
 
 def read_table(path):

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from skcoldstart import datasets
 from skcoldstart.datasets import (
     load_artist_terms,
     load_catalog,
@@ -16,9 +17,6 @@ from skcoldstart.datasets import (
     load_lastfm_tags,
     load_msd_segments,
     load_msd_songs,
-    load_sid_mismatches,
-    load_taste_profile,
-    load_unique_tracks,
 )
 
 # How each loader of tables reads two columns: the names of the second one.
@@ -167,16 +165,9 @@ def test_two_columns_of_one_name_are_refused(write):
 
 
 LOADERS = [
-    load_artist_terms,
-    load_catalog,
-    load_citeulike,
-    load_hetrec,
-    load_lastfm_tags,
-    load_msd_segments,
-    load_msd_songs,
-    load_sid_mismatches,
-    load_taste_profile,
-    load_unique_tracks,
+    *(load_artist_terms, load_catalog, load_citeulike, load_hetrec, load_lastfm_tags),
+    *(load_msd_segments, load_msd_songs, datasets.load_sid_mismatches),
+    *(datasets.load_taste_profile, datasets.load_unique_tracks),
 ]
 
 

@@ -2,29 +2,23 @@
 
 import numpy as np
 
+TABLES = {  # fields by table and type
+    "metadata/songs": {
+        "S1024": "artist_name title release",
+        "S32": "artist_id song_id",
+        "<f8": "artist_hotttnesss song_hotttnesss",
+    },
+    "analysis/songs": {
+        "S32": "track_id",
+        "<f8": "duration tempo loudness",
+        "<i4": "key mode time_signature "
+        "idx_segments_timbre idx_segments_start idx_segments_pitches",
+    },
+    "musicbrainz/songs": {"<i4": "idx_artist_mbtags year"},
+}
 SONGS = {
-    "metadata/songs": [
-        ("artist_name", "S1024"),
-        ("title", "S1024"),
-        ("release", "S1024"),
-        ("artist_id", "S32"),
-        ("song_id", "S32"),
-        ("artist_hotttnesss", "<f8"),
-        ("song_hotttnesss", "<f8"),
-    ],
-    "analysis/songs": [
-        ("track_id", "S32"),
-        ("duration", "<f8"),
-        ("tempo", "<f8"),
-        ("loudness", "<f8"),
-        ("key", "<i4"),
-        ("mode", "<i4"),
-        ("time_signature", "<i4"),
-        ("idx_segments_timbre", "<i4"),
-        ("idx_segments_start", "<i4"),
-        ("idx_segments_pitches", "<i4"),
-    ],
-    "musicbrainz/songs": [("idx_artist_mbtags", "<i4"), ("year", "<i4")],
+    table: [(name, kind) for kind, names in fields.items() for name in names.split()]
+    for table, fields in TABLES.items()
 }
 
 
