@@ -299,6 +299,8 @@ def test_plays_and_times_that_do_not_fit_are_refused(catalog):
     for splitter in PLAY_SPLITTERS:
         with pytest.raises(ValueError, match="y has 25 rows but X has 40 items"):
             next(splitter.split(X, y.T))
+        with pytest.raises(ValueError, match="one group per item"):
+            next(splitter.split(X, y, groups=np.ones(7)))
     with pytest.raises(ValueError, match=r"times has shape \(25, 40\)"):
         next(WarmupSplit().split(X, y, times=np.ones((25, 40))))
     with pytest.raises(ValueError, match="times holds NaN"):
