@@ -101,6 +101,9 @@ class LongestFirst:
 
         share = -(-n_queries // (4 * n_kernel_threads(n_jobs)))
         size = max(1, min(share, _MOST_QUERIES))
+        if size >= n_queries:  # a thread would take longer to start than to search
+            search(0)
+            return rows, products
         with worker_threads(n_jobs) as run:
             run(search, range(0, n_queries, size))
         return rows, products
