@@ -31,7 +31,7 @@ from skcoldstart import (
     PopularityRecommender,
     RandomRecommender,
 )
-from skcoldstart.compose import ContentScaler, KernelFeatures
+from skcoldstart.compose import ContentScaler, KernelFeatures, KernelRegressor
 from tests import adapters
 
 
@@ -85,6 +85,7 @@ N_CHECKS = [
     (PopularityRecommender(), 41),
     (ContentScaler(), 46),
     (KernelFeatures(5, random_state=0), 45),
+    (KernelRegressor(), 47),
     (adapters.SpectralEncoderOfOneUser(3), 47),
     (adapters.OracleOfRows(_WMF), 41),
     (MLRSimilarity(random_state=0), 47),

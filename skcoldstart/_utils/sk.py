@@ -20,6 +20,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_method_params,
+    _check_sample_weight,
     _get_feature_names,
     _num_samples,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "_BaseComposition",
     "_check_feature_names_in",
     "_check_method_params",
+    "_check_sample_weight",
     "_fit_context",
     "_get_feature_names",
     "_get_output_config",

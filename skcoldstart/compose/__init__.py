@@ -10,6 +10,7 @@ from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._coldstart_cv import ColdStartRecommenderCV
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
+from skcoldstart.compose._kernel_regressor import KernelRegressor
 
 # Used by explanations and model files; not public.
 from skcoldstart.compose._linear import LINEAR_REGRESSORS as LINEAR_REGRESSORS
@@ -33,6 +34,7 @@ __all__ = [
     "ContentScaler",
     "FactorCovariance",
     "KernelFeatures",
+    "KernelRegressor",
     "OracleRecommender",
     "PopularityRecommender",
     "RandomRecommender",

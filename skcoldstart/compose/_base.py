@@ -100,13 +100,15 @@ class JoinedHeadsMixin(FactorScoresMixin):
                 f"factorizer=WMF(), or set both to 0."
             )
         head, users = last_step(self.regressor_), self.user_factors_
-        items = np.reshape(head.predict(F), (-1, self._n_components))
         if self.play_weight:
-            projection = self.play_weight * play_projection(head, F, weight)
-            self._play_projection = projection.astype(users.dtype)
-            items = np.hstack([items, play_features(head, F)])
+            projection = play_projection(head, F, weight)
+            self._play_projection = projection.astype(users.dtype, copy=False)
+            self._play_scale = users.dtype.type(self.play_weight)
         users = self._with_smoothed_plays(users, plays)
         if self.popularity_weight:
+            items = np.reshape(head.predict(F), (-1, self._n_components))
+            if self.play_weight:
+                items = np.hstack([items, play_features(head, F)])
             self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
             predicted = predict_popularity(self.popularity_regressor_, F)
             self._popularity_scale = float(predicted.mean()), float(predicted.std())
@@ -120,7 +122,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
         if not hasattr(self, "_play_projection"):
             return users
         played = sp.csr_array(plays, dtype=users.dtype, copy=True)
-        played.data[:] = 1.0
+        played.data[:] = self._play_scale
         return np.hstack([users, played.T @ self._play_projection])
 
     def _with_popularity(self, users: np.ndarray) -> np.ndarray:

@@ -28,15 +28,17 @@ from skcoldstart.compose._targets import score_covariance, user_spreads
 from skcoldstart.metrics import make_recommendation_scorer
 
 MOST_ITEMS = 2000
+WIDE = 4000  # factors of an item from which a sample of items is cheaper than moments
 BLOCK_USERS = 256
 
 
 def training_scores(part: Any, X: Any, groups: Any) -> ScoreSource:
-    """Return scores of training items: all if they are low-rank, otherwise a sample."""
+    """Return scores of training items: all if their rank is low, otherwise a sample."""
     recommender, _ = open_recommender(part)
     factors = getattr(recommender, "user_factors_", None)
     n_items = count_items(X)
-    if hasattr(recommender, "predict_factors") and isinstance(factors, np.ndarray):
+    has_factors = hasattr(recommender, "predict_factors")
+    if has_factors and isinstance(factors, np.ndarray) and factors.shape[1] < WIDE:
         return score_source(part, X, groups)
     chosen = np.arange(n_items)
     if n_items > MOST_ITEMS:
@@ -55,7 +57,7 @@ def training_scores(part: Any, X: Any, groups: Any) -> ScoreSource:
 
 def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each user's scores, (n_users,)."""
-    if isinstance(source, LowRankScores):
+    if isinstance(source, LowRankScores) and source.item_factors.shape[1] < WIDE:
         items, users = source.item_factors, source.user_factors
         return users @ items.mean(axis=0), user_spreads(score_covariance(items), users)
     means, deviations = np.empty((2, source.n_users))
@@ -71,6 +73,8 @@ def factors_in_short(source: ScoreSource) -> Any:
     """Return the statistics that determine the spread of new users' scores."""
     if isinstance(source, LowRankScores):
         items = source.item_factors
+        if items.shape[1] >= WIDE:
+            return items
         return [items.mean(axis=0), score_covariance(items)]
     return _sparse_factors(source)
 
@@ -96,6 +100,8 @@ def spread_in_short(short: Any, users: Any) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(short, list):
         mean, covariance = short
         return users @ mean, user_spreads(covariance, users)
+    if isinstance(short, np.ndarray):
+        return spread_of(LowRankScores(short, users))
     return spread_of(SparseScores(short, users))
 
 

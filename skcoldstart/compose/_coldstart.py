@@ -1,7 +1,7 @@
 """ColdStartRecommender: a factorizer and a regressor, joined."""
 
 from collections.abc import Callable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,13 @@ class ColdStartRecommender(
     popularity_weight : float, default=0.0
         Weight of the popularity predicted from content by a regressor of the same
         kind, in standard deviations of the user's scores.
+    max_items : int or None, default=None
+        Maximum number of items on which the regressor is fitted: those with the most
+        users. Bounds the time and the memory of regressors such as `KernelRegressor`,
+        whose memory grows with the square of the number of items. All items are
+        factorized.
+
+        .. versionadded:: 0.2
     prior_strength : float, default=4.0
         Weight of the content relative to an item's own plays in `refine_factors`, above
         0.
@@ -228,6 +235,7 @@ class ColdStartRecommender(
         ],
         "group_level": ["boolean"],
         "popularity_weight": [Interval(Real, 0, None, closed="left")],
+        "max_items": [Interval(Integral, 1, None, closed="left"), None],
         "prior_strength": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -241,6 +249,7 @@ class ColdStartRecommender(
         item_weight: float | str = "uniform",
         group_level: bool = False,
         popularity_weight: float = 0.0,
+        max_items: int | None = None,
         prior_strength: float = 4.0,
     ) -> None:
         self.regressor = regressor
@@ -250,6 +259,7 @@ class ColdStartRecommender(
         self.item_weight = item_weight
         self.group_level = group_level
         self.popularity_weight = popularity_weight
+        self.max_items = max_items
         self.prior_strength = prior_strength
 
     # The regressor and the factorizer validate their own parameters when fitted.
@@ -435,7 +445,11 @@ class ColdStartRecommender(
         self._record_decoder(factors.shape[1], plays.shape[1])
 
         # The regressor is fitted on items with plays.
-        played = np.flatnonzero(np.diff(plays.indptr))
+        n_listeners = np.diff(plays.indptr)
+        played = np.flatnonzero(n_listeners)
+        if self.max_items is not None and len(played) > self.max_items:
+            by_listeners = np.argsort(-n_listeners, kind="stable")
+            played = np.sort(by_listeners[: self.max_items])
         if len(played) < len(factors):
             fit_params = _check_method_params(X, fit_params, indices=played)
             rows = X.tocsr() if sp.issparse(X) else X  # not every format has rows

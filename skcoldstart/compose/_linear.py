@@ -1,6 +1,6 @@
 """Regressors linear in their targets: systems, dual weights, smoothed plays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,11 @@ import scipy.linalg
 import scipy.sparse as sp
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
-from sklearn.metrics.pairwise import pairwise_kernels
 
 # Linear in their targets and in the features of an item.
 LINEAR_REGRESSORS = (Ridge, RidgeCV, LinearRegression)
+
+BLOCK_ROWS = 1024
 
 
 def dual_weights(head: Any, known: Any, new: Any) -> np.ndarray:
@@ -20,6 +21,8 @@ def dual_weights(head: Any, known: Any, new: Any) -> np.ndarray:
     Predictions are these weights times the targets; weights sum to 1 if there is an
     intercept.
     """
+    if hasattr(head, "inverse_"):
+        return kernel_of(head, new, known) @ head.inverse_
     alpha = one_strength(head, "Weights of training items")
     if isinstance(head, KernelRidge):
         solve = solver(kernel_of(head, known, known).astype(np.float64), alpha)
@@ -63,15 +66,24 @@ def one_strength(head: Any, purpose: str) -> float:
 
 def kernel_of(head: KernelRidge, F: Any, known: Any) -> np.ndarray:
     """Return the kernel of a kernel ridge, (n_items, n_known)."""
-    params = head.kernel_params or {}
-    if not callable(head.kernel):
-        params = {"gamma": head.gamma, "degree": head.degree, "coef0": head.coef0}
-    return pairwise_kernels(F, known, metric=head.kernel, filter_params=True, **params)
+    return head._get_kernel(F, known)
 
 
 def dense(F: Any) -> np.ndarray:
     """Return a table of content, sparse or a frame, as an array."""
     return F.toarray() if sp.issparse(F) else np.asarray(F)
+
+
+def by_row(F: Any) -> Any:
+    """Return a table of content whose rows can be selected."""
+    return F.tocsr() if sp.issparse(F) else np.asarray(F)
+
+
+def dense_blocks(F: Any) -> Iterator[np.ndarray]:
+    """Return rows of a table, a block at a time."""
+    F = by_row(F)
+    for start in range(0, F.shape[0], BLOCK_ROWS):
+        yield dense(F[start : start + BLOCK_ROWS]).astype(np.float64)
 
 
 def check_linear_in_targets(head: Any) -> None:
@@ -106,6 +118,8 @@ def play_projection(head: Any, F: Any, weight: np.ndarray | None) -> np.ndarray:
 
     Shapes: `F` (n_items, d), `weight` (n_items,) -> (n_items, q).
     """
+    if hasattr(head, "inverse_"):
+        return head.inverse_
     n_items = F.shape[0]
     w = np.ones(n_items) if weight is None else np.asarray(weight, float)
     root = np.sqrt(w)[:, np.newaxis]

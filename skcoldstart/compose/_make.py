@@ -13,6 +13,7 @@ from skcoldstart.compose._baselines import ContentProfileRecommender
 from skcoldstart.compose._blend import BlendRecommender
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import ContentScaler, KernelFeatures
+from skcoldstart.compose._kernel_regressor import KernelRegressor
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._popularity import PopularityRecommender
 from skcoldstart.compose._spectral import SpectralEncoder
@@ -26,7 +27,8 @@ __all__ = ["make_recommender"]
 # benchmarks/README.md.
 N_DENSE = 300  # columns of sparse content for parts that need dense content
 N_LANDMARKS = 1000
-N_LANDMARKS_OF_FACTORS = {"quick": 1500, "thorough": 2500}
+N_LANDMARKS_OF_FACTORS = 1500
+MOST_KERNEL_ITEMS = 20_000  # of which a square matrix is kept, 1.6 GB
 GAMMA = 1.0
 ALPHA = 1.0
 TEMPERATURE = 0.12  # of neighbours by content, and in the space of a network
@@ -103,10 +105,11 @@ def make_recommender(
     - "shared": neighbours in the space of a `SpectralEncoder`, in which the items of a
       user are close.
 
-    "thorough" compares items with 2,500 instead of 1,500 items in the kernel of
-    "factors", and adds "taste": neighbours, and with a weight of 0.3 factors, in the
-    space of a `ContrastiveEncoder`; for frames "codewords" and "network"
-    (`CNNFactorRegressor`).
+    "factors" compares items with 1,500 items and 300 columns. "thorough" adds "kernel":
+    the same with all columns and up to 20,000 items, in a `KernelRegressor`, which
+    takes 4 bytes for each pair of items; and "taste": neighbours, and with a weight of
+    0.3 factors, in the space of a `ContrastiveEncoder`; for frames also "codewords" and
+    "network" (`CNNFactorRegressor`).
     Weights 0, 0.3 or 1 are chosen by mAP@500 on three folds of the items, or on a fifth
     of more than 5,000 items, which costs further fits of all parts.
     ``set_params(weights=None)`` uses equal weights instead.
@@ -142,7 +145,7 @@ def make_recommender(
             _factors(
                 _dense(reading, random_state),
                 random_state,
-                N_LANDMARKS_OF_FACTORS[effort],
+                N_LANDMARKS_OF_FACTORS,
             ),
         ),
         ("neighbors", _chain(_cosine(reading, random_state), _neighbors())),
@@ -157,7 +160,8 @@ def make_recommender(
         ("shared", _shared(_dense(reading, random_state), random_state)),
     ]
     if effort == "thorough":
-        parts += _learnt(content, reading, random_state)
+        kernel = _exact_kernel(_cosine(reading, random_state), random_state)
+        parts += [("kernel", kernel), *_learnt(content, reading, random_state)]
     return BlendRecommender(parts, weights="cv")
 
 
@@ -214,6 +218,17 @@ def _factors(steps: Steps, seed: Any, n_landmarks: int = N_LANDMARKS) -> Pipelin
     """Return factors and smoothed plays, predicted by a kernel ridge."""
     regressor, factorizer = _kernel_ridge(seed, n_landmarks), WMF(random_state=seed)
     return _chain(steps, ColdStartRecommender(regressor, factorizer, play_weight=1.0))
+
+
+def _exact_kernel(steps: Steps, seed: Any) -> Pipeline:
+    """Return factors and smoothed plays by an exact kernel of all columns."""
+    recommender = ColdStartRecommender(
+        KernelRegressor(ALPHA, gamma=GAMMA, keep_inverse=True),
+        WMF(random_state=seed),
+        play_weight=1.0,
+        max_items=MOST_KERNEL_ITEMS,
+    )
+    return _chain(steps, recommender)
 
 
 def _popularity(seed: Any) -> PopularityRecommender:

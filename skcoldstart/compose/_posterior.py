@@ -27,8 +27,10 @@ from skcoldstart.compose._disagreement import (
     spreads_of,
 )
 from skcoldstart.compose._linear import (
+    BLOCK_ROWS,
     LINEAR_REGRESSORS,
-    dense,
+    by_row,
+    dense_blocks,
     kernel_of,
     one_strength,
 )
@@ -36,9 +38,9 @@ from skcoldstart.compose._regressors import features_and_head, last_step
 from skcoldstart.compose._targets import compress_norms
 
 MOST_FEATURES = 2048  # a square matrix of them is kept
+MOST_KERNEL_ITEMS = 10_000  # likewise
 MOST_ITEMS = 4096  # whose leave-one-out residuals are taken
 MOST_HELD, ENOUGH_HELD, MOST_USERS = 1024, 600, 1024  # held out to see the errors
-BLOCK_ROWS = 1024
 
 
 class PosteriorMixin(FactorScoresMixin):
@@ -199,8 +201,11 @@ def _why_none(recommender: Any) -> str | None:
     if getattr(head, "positive", False):
         return "the coefficients are held positive"
     if isinstance(head, KernelRidge):
+        n_items = head.X_fit_.shape[0]
         if alpha == 0 or head.kernel == "precomputed":
             return f"of {head}, whose alpha is 0 or kernel precomputed"
+        if n_items > MOST_KERNEL_ITEMS:
+            return f"{n_items} items are in the kernel; set max_items"
     elif head.n_features_in_ > MOST_FEATURES:
         return (
             f"the regressor sees {head.n_features_in_} features, of which a square "
@@ -267,7 +272,7 @@ def _ridge_state(
         level = share * (w @ log_plays)
     gram, moment = np.zeros((n_features, n_features)), np.zeros(n_features)
     start = 0
-    for rows in _blocks(F):
+    for rows in dense_blocks(F):
         own = w[start : start + len(rows), np.newaxis]
         rows = rows - mean
         gram += rows.T @ (own * rows)
@@ -287,14 +292,14 @@ def _ridge_state(
 
 def _weighted_sum(w: np.ndarray, F: Any) -> np.ndarray:
     starts = range(0, len(w), BLOCK_ROWS)
-    parts = zip(starts, _blocks(F), strict=True)
+    parts = zip(starts, dense_blocks(F), strict=True)
     return np.sum([w[s : s + len(rows)] @ rows for s, rows in parts], axis=0)
 
 
 def _leverages(state: dict[str, Any], F: Any) -> np.ndarray:
     """Return ``1 / n + (f - mean)' inv(F'F + alpha I) (f - mean)`` of each row."""
     found = [np.empty(0)]
-    for rows in _blocks(F):
+    for rows in dense_blocks(F):
         white = (rows - state["mean"]) @ state["whitening"]
         found.append(state["share"] + np.einsum("ij,ij->i", white, white))
     return np.concatenate(found)
@@ -302,7 +307,7 @@ def _leverages(state: dict[str, Any], F: Any) -> np.ndarray:
 
 def _log_plays(state: dict[str, Any], F: Any) -> np.ndarray:
     """Return the log(1 + users) that a ridge predicts, (n_items,)."""
-    found = [(rows - state["mean"]) @ state["coef"] for rows in _blocks(F)]
+    found = [(rows - state["mean"]) @ state["coef"] for rows in dense_blocks(F)]
     return state["level"] + np.concatenate([np.empty(0), *found])
 
 
@@ -317,16 +322,6 @@ def _variance_by_plays(state: dict[str, Any], log_plays: np.ndarray) -> np.ndarr
     low, high = state["range"]
     expected = np.exp(np.clip(log_plays, low, high))
     return relative_variance(state, expected[:, np.newaxis])
-
-
-def _by_row(F: Any) -> Any:
-    return F.tocsr() if sp.issparse(F) else np.asarray(F)
-
-
-def _blocks(F: Any) -> Iterator[np.ndarray]:
-    F = _by_row(F)
-    for start in range(0, F.shape[0], BLOCK_ROWS):
-        yield dense(F[start : start + BLOCK_ROWS]).astype(np.float64)
 
 
 def _kernel_covariance(
@@ -349,7 +344,7 @@ def _kernel_covariance(
     found = _root_and_scale(residuals, spare, w, everything, state["folds"])
     dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"])
     scales, by_plays = [np.empty(0)], [np.empty(0)]
-    F = _by_row(F)
+    F = by_row(F)
     for start in range(0, F.shape[0], BLOCK_ROWS // 4):
         rows = F[start : start + BLOCK_ROWS // 4]
         own = np.diag(kernel_of(head, rows, rows))

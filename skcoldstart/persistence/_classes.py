@@ -18,8 +18,9 @@ _CLASSES = {
     "skcoldstart.codebook": "BagOfWords VectorQuantizer",
     "skcoldstart.compose": "BlendRecommender ColdStartRecommender"
     " ColdStartRecommenderCV ContentKNNRecommender ContentProfileRecommender"
-    " ContentScaler KernelFeatures OracleRecommender PopularityRecommender"
-    " RandomRecommender RegressorPerFactor SpectralEncoder WordCounter",
+    " ContentScaler KernelFeatures KernelRegressor OracleRecommender"
+    " PopularityRecommender RandomRecommender RegressorPerFactor SpectralEncoder"
+    " WordCounter",
     "skcoldstart.factorization": "FactorTargetEncoder WMF",
     "skcoldstart.model_selection": "ArtistHistorySplit DoubleColdSplit"
     " ReleaseDateSplit UserColdKFold WarmupSplit",

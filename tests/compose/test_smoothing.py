@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import WMF, ColdStartRecommender, recommendation_scorer
 from skcoldstart._scores.sources import LowRankScores, score_source
+from skcoldstart.compose import KernelRegressor
 
 RHO = 2.5
 LINEAR = [
@@ -24,6 +25,7 @@ LINEAR = [
     RidgeCV([0.1, 100.0]),
     LinearRegression(),
     KernelRidge(0.5, kernel="rbf", gamma=0.1),
+    KernelRegressor(0.5, gamma=0.1, keep_inverse=True),
     KernelRidge(0.5, kernel="poly", degree=2, coef0=0.3),
     make_pipeline(StandardScaler(), Nystroem(n_components=20, random_state=0), Ridge()),
 ]

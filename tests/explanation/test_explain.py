@@ -19,6 +19,7 @@ from skcoldstart import (
     RandomRecommender,
     explain,
 )
+from skcoldstart.compose import KernelRegressor
 
 N_TRAIN, N_USERS = 60, 25
 _WMF = WMF(5, reg=1.0, random_state=0)
@@ -35,6 +36,7 @@ RIDGES = [
     RidgeCV([0.1, 10.0]),
 ]
 KERNEL = KernelRidge(0.5, kernel="rbf")
+EXACT = KernelRegressor(0.5, keep_inverse=True)
 SCALED = make_pipeline(StandardScaler(), cold(Ridge()))
 PARTS = [("kernel", ContentKNNRecommender()), ("profile", ContentProfileRecommender())]
 ALONE = {
@@ -50,6 +52,7 @@ BY_CONTENT = {
 BY_SONGS = BY_CONTENT | {
     "kernel ridge": cold(KERNEL),
     "scaled kernel ridge": cold(make_pipeline(StandardScaler(), KERNEL)),
+    "exact kernel, plays": cold(EXACT, play_weight=1.0),
     "compressed norms": cold(Ridge(), norm_compression=2.0),
     "kernel ridge, all heads": cold(KERNEL, play_weight=1.0, popularity_weight=1.0),
     "pipeline of the recommender": SCALED,

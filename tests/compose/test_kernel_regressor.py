@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.kernel_ridge import KernelRidge
+
+from skcoldstart import WMF, BlendRecommender, ColdStartRecommender
+from skcoldstart.compose import KernelRegressor, _blend_weights
+
+PARAMS = (
+    {"gamma": 0.3},
+    {"kernel": "poly", "degree": 2, "coef0": 0.5},
+    {"kernel": lambda a, b: 1.0 + a @ b, "gamma": None},
+)
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 6))
+    return X, np.column_stack([np.sin(X[:, 0]), X[:, 1] * X[:, 2], rng.normal(size=70)])
+
+
+@pytest.mark.parametrize("params", PARAMS, ids=["rbf", "poly", "callable"])
+@pytest.mark.parametrize("form", [np.asarray, np.float32, sp.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_predictions_are_those_of_a_kernel_ridge(table, params, form, weighted):
+    if callable(params.get("kernel")) and form is sp.csr_array:
+        pytest.skip("a kernel of scikit-learn that is a callable takes no sparse rows")
+    X, y = table
+    weight = np.random.default_rng(1).uniform(0.2, 3.0, 60) if weighted else None
+    known, new = form(X[:60]), form(X[60:])
+    peer = KernelRidge(0.4, **{"kernel": "rbf"} | params)
+    expected = peer.fit(X[:60], y[:60], sample_weight=weight).predict(X[60:])
+    for keep_inverse in (False, True):
+        ours = KernelRegressor(0.4, keep_inverse=keep_inverse, **params)
+        found = ours.fit(known, y[:60], sample_weight=weight).predict(new)
+        single = form is np.float32
+        assert found.dtype == (np.float32 if single else np.float64)
+        assert_allclose(found, expected, rtol=1e-3 if single else 1e-10, atol=1e-5)
+        assert hasattr(ours, "inverse_") == keep_inverse
+    assert_allclose(ours.inverse_ @ y[:60], ours.dual_coef_, rtol=1e-3, atol=1e-5)
+    assert_allclose(ours.inverse_, ours.inverse_.T, rtol=1e-5, atol=1e-7)
+    assert (
+        ours.set_params(keep_inverse=False).fit(known, y[:60, 0]).predict(new).ndim == 1
+    )
+    assert not hasattr(ours, "inverse_")
+
+
+def test_blocks_of_the_inverse_and_single_precision_of_many_items(table, monkeypatch):
+    from skcoldstart.compose import _kernel_regressor
+
+    X, y = table
+    monkeypatch.setattr(_kernel_regressor, "BLOCK_ROWS", 16)
+    ours = KernelRegressor(0.4, gamma=0.3, keep_inverse=True).fit(X, y)
+    assert_allclose(ours.inverse_ @ y, ours.dual_coef_, atol=1e-12)
+    monkeypatch.setattr(_kernel_regressor, "DOUBLE_ITEMS", 69)
+    single = KernelRegressor(0.4, gamma=0.3).fit(X, y)
+    assert single.dual_coef_.dtype == np.float32
+    assert_allclose(single.predict(X), ours.predict(X), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "params", [{"alpha": 0.0}, {"alpha": [1.0, 2.0]}, {"kernel": "precomputed"}]
+)
+def test_other_strengths_are_refused(table, params):
+    with pytest.raises(ValueError, match="expected one alpha above 0"):
+        KernelRegressor(**params).fit(*table)
+
+
+def test_a_matrix_that_is_not_definite_is_named(table):
+    X, y = table
+    with pytest.raises(ValueError, match="alpha=1e-09 is too small for float32"):
+        KernelRegressor(1e-9, gamma=1e-6).fit(np.float32(np.ones_like(X)), y)
+
+
+@pytest.fixture(scope="module")
+def plays():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(90, 5))
+    rates = np.exp(X @ rng.normal(size=(5, 25)) - rng.uniform(0, 3, (90, 1)))
+    return X, sp.csr_array(rng.poisson(rates))
+
+
+WMF_4 = WMF(4, dtype="float64", random_state=0)
+
+
+def test_only_the_most_played_items_are_learned_from(plays):
+    X, y = plays
+    y = y[:80]
+    regressor = KernelRegressor(1.0, gamma=0.2, keep_inverse=True)
+    model = ColdStartRecommender(regressor, WMF_4, play_weight=1.0, max_items=30)
+    model.fit(X[:80], y)
+    kept, targets = model.training_factors()
+    users = np.diff(y.indptr)
+    assert len(kept) == 30
+    assert users[kept].min() >= np.delete(users, kept).max()
+    assert_array_equal(targets, model.factorizer_.item_factors_[kept])
+    scores = targets @ model.factorizer_.user_factors_.T + (y[kept].toarray() > 0)
+    expected = KernelRidge(1.0, kernel="rbf", gamma=0.2).fit(X[kept], scores)
+    assert_allclose(model.predict(X[80:]), expected.predict(X[80:]), atol=1e-8)
+    smoothed = model.fold_in_users(y)[:, 4:]
+    assert_allclose(smoothed, model.user_factors_[:, 4:], rtol=1e-10)
+    unbounded = model.set_params(max_items=None).fit(X[:80], y).training_factors()[0]
+    assert len(unbounded) == (users > 0).sum()
+
+
+def test_spreads_of_wide_factors_come_from_items_themselves(plays, monkeypatch):
+    X, y = plays
+    parts = [
+        ("kernel", ColdStartRecommender(
+            KernelRegressor(gamma=0.2, keep_inverse=True), WMF_4, play_weight=1.0
+        )),
+        ("ridge", ColdStartRecommender(factorizer=WMF_4)),
+    ]  # fmt: skip
+    by_moments = BlendRecommender(parts).fit(X[:80], y[:80])
+    monkeypatch.setattr(_blend_weights, "WIDE", 50)
+    by_items = BlendRecommender(parts).fit(X[:80], y[:80])
+    assert_allclose(by_items.predict(X[80:]), by_moments.predict(X[80:]), atol=1e-5)
+    assert_allclose(
+        by_items.fold_in_users(y[:80]), by_moments.fold_in_users(y[:80]), atol=1e-4
+    )
