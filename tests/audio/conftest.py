@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from numpy.testing import assert_array_equal
 
-from skcoldstart.audio import _extraction
+from skcoldstart.audio import AudioReadError, _extraction
 from skcoldstart.audio._reading import Reading
 
 
@@ -126,6 +126,13 @@ class ReadClip:
         clip = Reading(reader, max_duration, salvage).clip(0, path, [sr])
         self.waveform, self.notice = clip.waveforms[sr], clip.notice
         self.decoder = clip.decoder
+
+
+def reason_of(path, sr=22050, **options):
+    """Return the reason why a file cannot be read."""
+    with pytest.raises(AudioReadError) as caught:
+        ReadClip(path, sr, **options)
+    return caught.value.reason
 
 
 def assert_same_frames(actual, expected):

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skcoldstart import MelSpectrogram, MFCCExtractor
 from skcoldstart.audio import AudioReadError, _decoded
 from tests.audio.conftest import ReadClip as read_clip
+from tests.audio.conftest import reason_of
 
 FOREIGN = {  # format: codec, and the error of a sample where it is lossless
     "m4a": ("aac", None),
@@ -37,11 +38,6 @@ NATIVE = {
 
 
 @pytest.fixture
-def without_pyav(monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-
-
-@pytest.fixture
 def sound(rng):
     """Make stereo sound, (n_samples, 2), that codecs keep."""
 
@@ -53,12 +49,6 @@ def sound(rng):
         return np.stack([left, 0.5 * left], axis=1).astype(np.float32)
 
     return make
-
-
-def reason_of(path, sr=22050, **options):
-    with pytest.raises(AudioReadError) as caught:
-        read_clip(path, sr, **options)
-    return caught.value.reason
 
 
 @pytest.mark.parametrize("suffix", FOREIGN)

@@ -13,13 +13,6 @@ def coloured_frames(rng, n_frames, n_features, *, decay=0.7, smooth=0.9):
     return 30 * (noise * decay ** np.arange(n_features)) @ rotation
 
 
-def as_object_array(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
-
-
 @pytest.fixture
 def make_frames(rng):
     def make(n_frames, n_features, **options):

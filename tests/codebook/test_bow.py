@@ -12,7 +12,6 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from skcoldstart import BagOfWords, RaggedArray
 from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.codebook import _bow
-from tests.codebook.conftest import as_object_array
 from tests.references.codewords import count_table
 
 WEIGHTINGS = ["count", "frequency", "sqrt", "tfidf"]
@@ -26,7 +25,7 @@ def codes(rng):
 CONTAINERS = {
     "list": list,
     "list of lists": lambda items: [item.tolist() for item in items],
-    "object array": as_object_array,
+    "object array": lambda items: np.array([*items, None], dtype=object)[:-1],
     "Series": pd.Series,
     "RaggedArray": RaggedArray.from_sequence,
     "uint16": lambda items: RaggedArray.from_sequence(items, dtype=np.uint16),

@@ -12,10 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from skcoldstart import BagOfWords, RaggedArray, VectorQuantizer
 from skcoldstart._sequences.ragged import LazySequence
-from tests.codebook.conftest import as_object_array
 from tests.references.codewords import nearest_codewords
-
-QUANTIZER = VectorQuantizer(n_codewords=3, random_state=0)
 
 
 @pytest.fixture
@@ -31,9 +28,6 @@ def quantizer(frames):
 
 
 CONTAINERS = {
-    "list": list,
-    "tuple": tuple,
-    "object array": as_object_array,
     "Series": lambda X: pd.Series(list(X)),
     "lazy": lambda X: LazySequence(lambda i: X[i], range(len(X))),
     "float64": lambda X: X.astype(np.float64),
@@ -68,12 +62,6 @@ def test_a_table_is_items_of_one_frame(make_frames):
     codes = quantizer.transform(table)
     assert_array_equal(codes.lengths, np.ones(60))
     assert_array_equal(codes.values, nearest_codewords(table, quantizer.codebook_)[0])
-
-
-def test_names_of_a_data_frame_are_kept(make_frames):
-    table = pd.DataFrame(make_frames(60, 2), columns=["c0", "c1"])
-    quantizer = VectorQuantizer(n_codewords=5, random_state=0).fit(table)
-    assert list(quantizer.feature_names_in_) == ["c0", "c1"]
 
 
 def test_codes_are_the_float64_argmin_with_the_offsets_of_the_frames(frames, quantizer):
@@ -270,23 +258,6 @@ def test_frames_that_are_not_finite_are_named(frames, quantizer):
     for method in (clone(quantizer).fit, quantizer.transform):
         with pytest.raises(ValueError, match="item 2, frame 3"):
             method(lazy)
-
-
-def test_another_number_of_features_is_refused_with_both(frames, quantizer):
-    X = np.zeros((3, 4))
-    with pytest.raises(ValueError, match=r"X has 4 features, .* expecting 5 features"):
-        quantizer.transform(X)
-    lazy = LazySequence(lambda i: np.zeros((2, 4)), range(3))
-    with pytest.raises(ValueError, match=r"4 features per frame, but 5"):
-        quantizer.transform(lazy)
-    with pytest.raises(ValueError, match=r"X has 4 features, .* expecting 5 features"):
-        quantizer.partial_fit(X)
-
-
-@pytest.mark.parametrize("X", ["song.wav", {"a": 1}, 3.0])
-def test_what_is_no_sequence_of_frames_is_refused(X):
-    with pytest.raises(TypeError, match=r"expected (a sequence|one entry per item)"):
-        VectorQuantizer(2).fit(X)
 
 
 def test_codewords_beyond_float32_are_refused():

@@ -220,12 +220,6 @@ def test_parameters_that_cannot_work_are_explained(params, message, clips):
         small(**params).fit(*clips)
 
 
-@pytest.mark.parametrize("callback", ["checkpoint", ("name", 3), (3, Callback())])
-def test_what_is_no_callback_is_refused(callback, clips):
-    with pytest.raises(TypeError, match="expected skorch callbacks"):
-        small(callbacks=[callback]).fit(*clips)
-
-
 def test_predict_wants_the_bands_of_fit(clips):
     frames, factors = clips
     model = small().fit(frames, factors)
@@ -442,28 +436,6 @@ def test_an_interrupt_goes_through_and_a_warm_start_keeps_what_is_learnt(clips):
         model.fit(*clips)
     assert model.n_iter_ == 2
     assert model.fit(*clips).n_iter_ == 6
-
-
-def test_callbacks_of_skorch_work_in_either_loop(clips):
-    from skorch.callbacks import EarlyStopping
-
-    class Count(Callback):
-        n = 0
-
-        def on_batch_end(self, net, training=False, **kwargs):
-            Count.n += training
-
-    frames, factors = clips
-    lean = small(batch_size=9).fit(frames, factors)
-    stock = small(batch_size=9, callbacks=[("count", Count())]).fit(frames, factors)
-    assert Count.n == 4 * 4
-    assert_array_equal(stock.predict(frames), lean.predict(frames))
-    assert_allclose(
-        stock.history_[:, "train_loss"], lean.history_[:, "train_loss"], rtol=1e-6
-    )
-    stopping = EarlyStopping("train_loss", patience=2, threshold=10.0, sink=print)
-    stopped = small(callbacks=[stopping], max_epochs=50).fit(frames, factors)
-    assert stopped.n_iter_ < 50
 
 
 @pytest.mark.slow

@@ -136,10 +136,6 @@ class Stranger(BaseEstimator):
     pass
 
 
-class Itself(Ridge):
-    pass
-
-
 @pytest.mark.parametrize(
     "estimator, message",
     [
