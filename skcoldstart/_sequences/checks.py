@@ -1,7 +1,7 @@
 """Checks of input: item sequences and frames; and labels of items."""
 
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -136,6 +136,27 @@ def check_frames(
                 f"{row - frames.offsets[item]}. Drop the item, or give it zero frames."
             )
     return frames
+
+
+def read_frames(
+    X: RaggedArray | LazySequence,
+    n_features: int | None = None,
+    positions: np.ndarray | None = None,
+    *,
+    items_at_once: int = 32,
+) -> Iterator[RaggedArray]:
+    """Read and check frames block by block; frames in memory are one block."""
+    if isinstance(X, RaggedArray):
+        yield X
+        return
+    order: Any = range(len(X)) if positions is None else positions
+    for start in range(0, len(order), items_at_once):
+        part = order[start : start + items_at_once]
+        block: Any = RaggedArray.from_sequence(X[part])
+        if len(block.values):
+            block = check_frames(block, n_features=n_features, positions=part)
+            n_features = block.values.shape[1]
+        yield block
 
 
 def _as_frames(X: Any, input_name: str) -> RaggedArray:

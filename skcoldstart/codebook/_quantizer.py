@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skcoldstart._sequences.checks import check_frames, labels_of
+from skcoldstart._sequences.checks import check_frames, labels_of, read_frames
 from skcoldstart._sequences.ragged import ItemCollector, RaggedArray
 from skcoldstart._utils.sk import Interval, _fit_context
 from skcoldstart._utils.warning import warn
@@ -19,7 +19,6 @@ from skcoldstart.codebook import _lloyd
 from skcoldstart.codebook._sampling import (
     check_codes,
     read_codes,
-    read_frames,
     sample_frames,
 )
 from skcoldstart.codebook._search import CodewordIndex

@@ -2,36 +2,15 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from skcoldstart._sequences.checks import check_frames, check_item_sequence
-from skcoldstart._sequences.ragged import LazySequence, RaggedArray
+from skcoldstart._sequences.checks import check_item_sequence, read_frames
+from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.missing import unmasked
 
-_ITEMS_AT_ONCE = 32
 _CODE_ITEMS_AT_ONCE = 512
-
-
-def read_frames(
-    X: RaggedArray | LazySequence,
-    n_features: int | None = None,
-    positions: np.ndarray | None = None,
-) -> Iterator[RaggedArray]:
-    """Read frames block by block; frames in memory are one block."""
-    if isinstance(X, RaggedArray):
-        yield X
-        return
-    order: Any = range(len(X)) if positions is None else positions
-    for start in range(0, len(order), _ITEMS_AT_ONCE):
-        part = order[start : start + _ITEMS_AT_ONCE]
-        block = RaggedArray.from_sequence(X[part])
-        if len(block.values):
-            checked = check_frames(block, n_features=n_features, positions=part)
-            block = cast(RaggedArray, checked)
-            n_features = block.values.shape[1]
-        yield block
 
 
 def read_codes(

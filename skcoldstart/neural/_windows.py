@@ -1,12 +1,13 @@
 """Choose and read windows of items."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skcoldstart._sequences.checks import check_frames
+from skcoldstart._sequences.checks import read_frames
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 
 # Enough items for means and deviations of bands, so that a store of 122 GB is not read
@@ -51,17 +52,8 @@ def iter_frames(
 
     Shapes: -> `frames` (n_frames, n_features).
     """
-    if isinstance(X, RaggedArray):
-        yield from enumerate(X)
-        return
-    for start in range(0, len(X), LAZY_ITEMS_AT_ONCE):
-        part = range(start, min(start + LAZY_ITEMS_AT_ONCE, len(X)))
-        block = RaggedArray.from_sequence(X[part.start : part.stop])
-        if len(block.values):
-            checked = check_frames(block, n_features=n_features, positions=part)
-            n_features = checked.values.shape[1]  # type: ignore[union-attr]
-            block = checked  # type: ignore[assignment]
-        yield from enumerate(block, start)
+    blocks = read_frames(X, n_features, items_at_once=LAZY_ITEMS_AT_ONCE)
+    yield from enumerate(itertools.chain.from_iterable(blocks))
 
 
 def frame_moments(
