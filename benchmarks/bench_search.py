@@ -102,14 +102,19 @@ def main():
     X = normalize(X)
     ratios = []
     for _ in range(args.rounds):
-        times = []
+        times, cpu_times = [], []
         own, plain = searches(args)
         for search in (own, plain):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             search.fit(X, plays)
             times.append(time.perf_counter() - start)
+            cpu_times.append(time.process_time() - cpu_start)
         ratios.append(times[1] / times[0])
-        print(f"own {times[0]:.1f} s, plain {times[1]:.1f} s, {ratios[-1]:.1f} x")
+        print(
+            f"own {times[0]:.1f} s, plain {times[1]:.1f} s, {ratios[-1]:.1f} x; of "
+            f"processors {cpu_times[0]:.1f} s, {cpu_times[1]:.1f} s, "
+            f"{cpu_times[1] / cpu_times[0]:.1f} x"
+        )
     reference = plain_scores(plain)
     results = own.cv_results_
     differences = [

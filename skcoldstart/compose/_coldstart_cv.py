@@ -340,6 +340,9 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         F, G = table[played], None if test is None else table[test]
         if view[0] == "linear":
             return F, G, None
+        # In float32, errors of a kernel would be multiplied by its condition.
+        F = F.astype(np.float64, copy=False)
+        G = None if G is None else G.astype(np.float64, copy=False)
         landmarks = F
         if F.shape[0] > self.n_landmarks:  # the choice of KernelFeatures
             order = np.random.RandomState(seed).permutation(F.shape[0])

@@ -70,6 +70,19 @@ def test_landmarks_are_those_of_the_plain_recommender(content, songs):
         assert_allclose(found, expected, atol=2e-3)  # float32 factors, ties
 
 
+def test_content_in_single_precision_gives_the_same_scores(rng):
+    X = rng.normal(size=(200, 3)).astype(np.float32)
+    y = sp.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(3, 40)) - 1.5)))
+    found = [
+        search(alphas=(1e-4, 1e-2), n_landmarks=n, cv=2).fit(table, y).cv_results_
+        for n in (20, 190)
+        for table in (X, X.astype(np.float64), sp.csr_array(X))
+    ]
+    for i in (1, 2, 4, 5):
+        of_single = found[i // 3 * 3]["mean_test_score"]
+        assert_array_equal(found[i]["mean_test_score"], of_single)
+
+
 @pytest.mark.parametrize("width", [5, 30])
 def test_a_metric_shrinks_as_features_of_its_root(rng, width):
     F, G = rng.normal(size=(40, width)), rng.normal(size=(7, width))
