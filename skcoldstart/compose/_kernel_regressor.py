@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse as sp
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import validate_data
@@ -104,9 +105,9 @@ class KernelRegressor(KernelRidge):
         X : {array-like, sparse} of shape (n_items, n_features)
             Content.
         y : array-like of shape (n_items,) or (n_items, n_targets)
-            Targets.
+            Targets, dense.
         sample_weight : float or array-like of shape (n_items,), default=None
-            Weight of each item, above 0.
+            Weight of each item, at least 0.
 
         Returns
         -------
@@ -116,7 +117,8 @@ class KernelRegressor(KernelRidge):
         Raises
         ------
         ValueError
-            If `alpha` is not a number above 0, or too small for the precision.
+            If `alpha` is not a number above 0 or too small for the precision, a weight
+            is negative, or the kernel or the targets are beyond the precision.
         """
         if (
             np.size(self.alpha) != 1
@@ -138,6 +140,8 @@ class KernelRegressor(KernelRidge):
                 multi_output=True,
                 y_numeric=True,
             )
+        if sp.issparse(y):
+            raise TypeError("y is sparse; expected dense targets. Pass y.toarray().")
         n_items = X.shape[0]
         single = X.dtype == np.float32 or n_items > DOUBLE_ITEMS
         dtype = np.float32 if single else np.float64
@@ -145,13 +149,23 @@ class KernelRegressor(KernelRidge):
         matrix: Any = np.asarray(self._get_kernel(self.X_fit_), dtype=dtype, order="C")
         roots = None
         if sample_weight is not None:
-            roots = np.sqrt(_check_sample_weight(sample_weight, X, dtype=dtype))
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=dtype, ensure_non_negative=True
+            )
+            roots = np.sqrt(weight)
             matrix *= roots[:, np.newaxis]
             matrix *= roots
         matrix[np.diag_indices(n_items)] += self.alpha
         targets: Any = np.reshape(y, (n_items, -1)).astype(dtype)
         if roots is not None:
             targets *= roots[:, np.newaxis]
+        # LAPACK turns infinity into NaN without an error.
+        for name, values in (("The kernel of X", matrix), ("y", targets)):
+            if not np.isfinite(values.sum(dtype=np.float64)):
+                raise ValueError(
+                    f"{name} has values beyond {dtype.__name__}; divide "
+                    f"{name[-1]} by a constant."
+                )
         self.__dict__.pop("inverse_", None)
         try:
             # LAPACK overwrites the transpose, which is the same matrix in its order.

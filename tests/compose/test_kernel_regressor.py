@@ -74,6 +74,23 @@ def test_a_matrix_that_is_not_definite_is_named(table):
         KernelRegressor(1e-9, gamma=1e-6).fit(np.float32(np.ones_like(X)), y)
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_values_beyond_the_precision_are_refused_and_give_no_nan(table):
+    X, y = table
+    with pytest.raises(ValueError, match="kernel of X has values beyond float64; div"):
+        KernelRegressor(kernel="poly").fit(X * 1e120, y)
+    with pytest.raises(ValueError, match="y has values beyond float32; divide y by a"):
+        KernelRegressor().fit(np.float32(X), y * 1e100)
+
+
+def test_negative_weights_and_sparse_targets_are_refused(table):
+    X, y = table
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_w"):
+        KernelRegressor().fit(X, y, np.r_[-1.0, np.ones(69)])
+    with pytest.raises(TypeError, match=r"y is sparse; .* Pass y.toarray\(\)"):
+        KernelRegressor().fit(X, sp.csr_array(y))
+
+
 @pytest.fixture(scope="module")
 def plays():
     rng = np.random.default_rng(2)
