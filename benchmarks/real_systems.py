@@ -7,7 +7,9 @@ of candidates and by the same number: the root of mAP@500 times recall@100.
 """
 
 from math import prod
+from tempfile import TemporaryDirectory
 
+from joblib import Memory
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import RandomizedSearchCV
@@ -25,6 +27,7 @@ from skcoldstart.compose import ContentKNNRecommender
 
 N_CANDIDATES = 12
 N_INNER_SPLITS = 2
+CACHE = TemporaryDirectory()
 TUNED_ON = make_recommendation_scorer(("map@500", "recall@100"))
 
 
@@ -42,6 +45,8 @@ def pipeline(steps, model):
 
 def tuned(estimator, grid, real_set, seed):
     """Return a search of the budget that all systems have."""
+    # Candidates that differ only in the model share the content of a split.
+    estimator = estimator.set_params(memory=Memory(CACHE.name, verbose=0))
     return RandomizedSearchCV(
         estimator,
         grid,
