@@ -29,15 +29,25 @@ class Candidates:
     n_unreadable: int = 0
 
 
+@dataclass(frozen=True)
+class Users:
+    """Users to make lists for: some of the model, or new ones with their plays."""
+
+    user_ids: np.ndarray | None = None  # all of the model if None
+    factors: np.ndarray | None = None
+    catalog: Any = None
+
+
 def recommend(options: argparse.Namespace) -> None:
     """Write lists of new songs, or of the songs of the model."""
     model = read_model(options.model)
+    users = _users_of(model, options)
     if options.audio is None and options.metadata is None:
         known = model.recommender.factorizer_.item_factors_
         candidates = Candidates(model.item_ids, known, model.plays)
     else:
         candidates = _new_songs(model, options, None)
-    _write(model, candidates, options)
+    _write(model, users, candidates, options)
 
 
 def refine(options: argparse.Namespace) -> None:
@@ -45,7 +55,8 @@ def refine(options: argparse.Namespace) -> None:
     model = read_model(options.model)
     if options.audio is None and options.metadata is None:
         raise UserError("refine requires --audio or --metadata of the songs to list")
-    _write(model, _new_songs(model, options, options.plays), options)
+    users = _users_of(model, options)
+    _write(model, users, _new_songs(model, options, options.plays), options)
 
 
 def _new_songs(
@@ -62,6 +73,8 @@ def _new_songs(
     with explained():
         audio = options.audio if model.has_sound else None
         metadata = options.metadata if model.kinds else None
+        # Tables are read before the sound, so that a wrong one is reported at once.
+        of_week = None if week is None else load_catalog(week, audio)
         catalog = load_catalog(audio=audio, metadata=metadata)
         content = with_options(model.content, content_options(options))
         features = content.transform(content_of(catalog, model.kinds))
@@ -70,9 +83,7 @@ def _new_songs(
         raise UserError("None of the audio files can be used.")
     ids = catalog.item_ids[usable]
     plays = _plays_of_fit(ids, model)
-    if week is not None:
-        with explained():
-            of_week = load_catalog(week, audio)
+    if of_week is not None:
         if audio is not None:  # a song can have several names
             name = dict(zip(catalog.paths, catalog.item_ids.tolist(), strict=True))
             of_week.item_ids = np.array([name[path] for path in of_week.paths])
@@ -132,10 +143,14 @@ def _places(names: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.array([place.get(str(name), -1) for name in names.tolist()], np.int64)
 
 
-def _listeners_who_are_new(
-    model: ModelFolder, source: Path
-) -> tuple[np.ndarray, np.ndarray, sp.csr_array]:
-    """Return factors, names and plays of users that the model does not know."""
+def _users_of(model: ModelFolder, options: argparse.Namespace) -> Users:
+    if options.listeners is not None:
+        return _listeners_who_are_new(model, options.listeners)
+    return Users(_known_users(model, options.user) if options.user else None)
+
+
+def _listeners_who_are_new(model: ModelFolder, source: Path) -> Users:
+    """Fold in users that the model does not know."""
     from skcoldstart.datasets import load_catalog
 
     with explained():
@@ -159,7 +174,7 @@ def _listeners_who_are_new(
             f"{len(silent)} of {plays.shape[1]} users of --listeners have no play of a "
             "known song; they get the lists of a mean user."
         )
-    return model.recommender.fold_in_users(plays), found.user_ids, plays
+    return Users(found.user_ids, model.recommender.fold_in_users(plays), found)
 
 
 def _known_users(model: ModelFolder, users: list[str]) -> np.ndarray:
@@ -175,26 +190,24 @@ def _known_users(model: ModelFolder, users: list[str]) -> np.ndarray:
 
 
 def _write(
-    model: ModelFolder, candidates: Candidates, options: argparse.Namespace
+    model: ModelFolder, users: Users, candidates: Candidates, options: Any
 ) -> None:
     from skcoldstart import serving
 
-    users = _known_users(model, options.user) if options.user else None
-    exclude, factors = candidates.plays, None
-    if options.listeners is not None:
-        factors, users, plays = _listeners_who_are_new(model, options.listeners)
-        warm = exclude is not None and exclude.shape[0] == plays.shape[0]
-        exclude = plays if warm else None
+    exclude = candidates.plays
+    if users.catalog is not None:
+        places = _places(candidates.item_ids, users.catalog.item_ids)
+        exclude = _take(users.catalog.plays, places)
     make = serving.recommend if options.by == "user" else serving.listeners
     with explained():
         lists = make(
             model.recommender,
             None,
             options.top,
-            users=users,
+            users=users.user_ids,
             item_ids=candidates.item_ids,
             item_factors=candidates.factors,
-            user_factors=factors,
+            user_factors=users.factors,
             exclude=exclude,
         )
     out = options.out

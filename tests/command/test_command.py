@@ -303,6 +303,24 @@ def test_what_cannot_be_done_is_explained_in_one_line(
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["recommend", "--user", "nobody"], "--user 'nobody' is none of the 30 users"),
+        (["recommend", "--listeners", "<week.csv>"], "none of the 8 songs of --listen"),
+        (["refine", "--plays", "<songs.csv>"], "songs.csv has no column for user"),
+    ],
+)
+def test_wrong_users_and_tables_are_reported_before_sound_is_read(
+    files, model, capsys, options, message
+):
+    given = ("--model", model, "--audio", "<broken>", *TABLE)
+    (files / "broken").mkdir(exist_ok=True)
+    (files / "broken" / "a.wav").write_bytes(b"no sound")
+    assert run(files, *options, *given) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_table_without_a_column_that_the_model_reads_is_explained(
     files, model, tmp_path, capsys
 ):
@@ -322,18 +340,22 @@ def test_songs_of_fit_among_the_candidates_are_not_listed_for_their_listeners(
     played = pd.read_csv(files / "plays.csv", dtype=str)
     week = pd.read_csv(files / "week.csv", dtype=str)
     week.assign(song_id=week.song_id.str[:-4]).to_csv(tmp_path / "week.csv")
-    for command, more in (("recommend", ()), ("refine", (tmp_path / "week.csv",))):
-        assert (
-            run(files, command, *options, *[a for m in more for a in ("--plays", m)])
-            == 0
-        )
-        assert f"{N_SONGS - N_NEW} of {N_SONGS} songs to list are songs of fit" in (
-            capsys.readouterr().err
-        )
+    # As many songs as in fit, in another order and not all of fit.
+    songs = pd.read_csv(files / "songs.csv", dtype=str)[: N_NEW - 1 : -1]
+    songs.to_csv(subset := tmp_path / "songs.csv", index=False)
+    for command, *more in (
+        ["recommend"],
+        ["refine", "--plays", tmp_path / "week.csv"],
+        ["recommend", "--listeners", "<plays.csv>"],
+        ["recommend", "--listeners", "<plays.csv>", "--metadata", subset],
+    ):
+        assert run(files, command, *options, *more) == 0
+        n_songs = len(songs) if subset in more else N_SONGS
+        assert f"of {n_songs} songs to list are songs of fit" in capsys.readouterr().err
         listed = pd.read_csv(lists, dtype=str)
         pairs = set(zip(listed.user_id, listed.item_id, strict=True))
         assert pairs.isdisjoint(zip(played.user_id, played.song_id, strict=True))
-        assert listed.item_id.nunique() == N_SONGS
+        assert listed.item_id.nunique() == n_songs
 
 
 def test_fit_writes_through_a_link_and_replaces_nothing_else(files, tmp_path, capsys):

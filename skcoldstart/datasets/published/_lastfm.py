@@ -157,8 +157,9 @@ def _from_json(
     for name, read in progress_bar(
         contents, description="Read tags", verbose=verbose, total=n_files, unit="file"
     ):
+        content = read()
         try:
-            track = json.loads(read())
+            track = json.loads(content)
             track_id, tags = track["track_id"], track["tags"]
             pairs = [(str(tag), _strength(value)) for tag, value in tags]
         except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
@@ -183,7 +184,7 @@ def _from_json(
 def _read_file(name: str) -> bytes:
     size = check_regular_file(name).stat().st_size
     if size > LARGEST_JSON:
-        raise ValueError(f"the file has {size} bytes; one track has less")
+        raise ValueError(f"{name} has {size} bytes; expected one track per file.")
     return Path(name).read_bytes()
 
 
