@@ -142,7 +142,7 @@ def count_of(text: str, path: Any, line: int, name: str = "plays") -> float:
     if text.replace(",", "").replace(".", "").isdigit():
         hint += ", with a point and no commas"
     elif not text or text.upper() in ("\\N", "NULL", "NA", "NAN", "NONE"):
-        hint += "; leave out rows without a count, or the whole column"
+        hint += "; leave out rows without a number, or the whole column"
     raise ValueError(
         f"{path}, line {line}: {name} is {text!r}; expected a number >= 0 {hint}."
     )

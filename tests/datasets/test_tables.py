@@ -146,9 +146,9 @@ def test_what_is_no_table_is_named(write, kind, content, message):
         (" \tA\t1", r"line 3: user is empty; every row needs user and song"),
         ("u\tA\t2,5", r"plays is '2,5'; .* 3 or 2\.5, with a point and no commas"),
         ("u\tA\t1.234,5", r"plays is '1\.234,5'; .* with a point and no commas"),
-        ("u\tA\t\\N", r"plays is '\\\\N'; .* leave out rows without a count"),
-        ("u\tA\tNULL", r"plays is 'NULL'; .* leave out rows without a count"),
-        ("u\tA\t", r"plays is ''; .* leave out rows without a count"),
+        ("u\tA\t\\N", r"plays is '\\\\N'; .* leave out rows without a number"),
+        ("u\tA\tNULL", r"plays is 'NULL'; .* leave out rows without a number"),
+        ("u\tA\t", r"plays is ''; .* leave out rows without a number"),
     ],
 )
 def test_values_of_other_programs_are_named_with_what_to_do(write, row, message):

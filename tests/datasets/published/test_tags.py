@@ -230,6 +230,7 @@ def test_weights_are_strengths(tmp_path):
         ("artist_id\tterm\nA\t\n", r"line 2: artist_id or term is empty"),
         ("artist_id,term,weight\nA,b,-1\n", r"line 2: weight is '-1'"),
         ("artist_id,term,weight\nA,b,nan\n", r"line 2: weight is 'nan'"),
+        ("artist_id,term,weight\nA,b,\n", r"weight is ''; .* rows without a number"),
     ],
 )
 def test_faulty_tables_of_terms_are_named(tmp_path, text, message):
