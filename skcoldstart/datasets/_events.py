@@ -390,11 +390,11 @@ class _Counter:
                     )
                 if hint:
                     hints.append(f"Ids of {axis}s= are not those of the events: {hint}")
+        if not self._n_events:
+            raise ValueError("events has no rows; expected a row for each event.")
         if not plays.nnz:
             dropped = {k: n for k, n in self._n_dropped.items() if n}
-            raise ValueError(
-                f"No event is left of {self._n_events}; dropped were {dropped}. "
-                + " ".join(hints)
-            )
+            left = f"No event is left of {self._n_events}; dropped were {dropped}."
+            raise ValueError(" ".join([left, *hints]))
         if hints:
             warn(" ".join(hints))

@@ -103,9 +103,22 @@ class ArrowIds:
         return as_ids(known.to_pylist()), order
 
     def _storage(self, column: Any) -> Any:
-        """Return the storage type of a column of an extension type (UUID)."""
+        """Return a column in a type that all functions of Arrow support.
+
+        These are the storage of an extension type (UUID), and text without views.
+        """
         import pyarrow as pa
 
+        views = pa.string_view(), pa.binary_view()
+        if column.type in views:
+            return column.cast(_long(_kind(column.type)))
+        if pa.types.is_dictionary(column.type) and column.type.value_type in views:
+            kind = _long(_kind(column.type.value_type))
+            chunks = [
+                pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(kind))
+                for c in _chunks(column)
+            ]
+            return pa.chunked_array(chunks, pa.dictionary(column.type.index_type, kind))
         if not isinstance(column.type, pa.BaseExtensionType):
             return column
         self._extension = column.type
@@ -156,8 +169,7 @@ class ArrowIds:
                 pass
             raise TypeError(f"they are {here} here but {before} before")
         if here in _LONG:
-            is_view = values.type in (pa.string_view(), pa.binary_view())
-            return values.cast(_long(here)) if is_view else values
+            return values
         return values if values.type == self._type else values.cast(self._type)
 
     def _known(self) -> Any:

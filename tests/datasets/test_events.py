@@ -242,6 +242,19 @@ def test_ids_may_be_of_any_type(kind, make, fixed):
     assert_array_equal(taste.plays.toarray()[place], [2, 0])
 
 
+@pytest.mark.parametrize("fixed", [None, ["y", "q"]])
+@pytest.mark.parametrize("is_dictionary", [False, True])
+def test_ids_may_be_views_of_text(fixed, is_dictionary):
+    ids = pa.array(["y", "x", "z"], pa.string_view())
+    if is_dictionary:
+        ids = pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), ids)
+    log = pa.table({"item_id": ids, "user_id": ["a", "b", None]})
+    taste = plays_from_events(log, items=fixed)
+    assert taste.item_ids.tolist() == (fixed or ["x", "y"])
+    expected = [[1], [0]] if fixed else [[0, 1], [1, 0]]
+    assert_array_equal(taste.plays.toarray(), expected)
+
+
 def test_ids_of_several_types_stay_in_the_order_of_the_log():
     log = pd.DataFrame({"item_id": ["a", 3, UUIDS[0], "a"], "user_id": [1, 1, 1, 1]})
     taste = plays_from_events(log)
@@ -389,7 +402,7 @@ WRONG_VALUES = [
     (one(), {"items": []}, r"items has no ids"),
     (one(), {"min_item_plays": -1}, r"min_item_plays"),
     ([], {}, r"events is empty; expected at least one frame or path"),
-    (one()[:0], {}, r"No event is left of 0"),
+    (one()[:0], {}, r"events has no rows; expected a row for each event\.$"),
 ]
 WRONG_TYPES = [
     (one(n=["1", "2"]), COUNTED, r"'n' has the type str; expected"),
