@@ -76,7 +76,8 @@ class FileTable(NamedFiles):
         if not there:
             raise ValueError(
                 f"None of the {len(paths)} files of {name} exists: {some(absent)}. "
-                "Pass audio=, the folder that their paths are relative to."
+                f"Relative paths begin in {str(folder)!r}; pass another folder as "
+                "audio=."
             )
         if absent:
             warn(

@@ -160,7 +160,11 @@ WRONG_VALUES = [
     ),
     ("metadata", pd.DataFrame({"song": ["q"]}), r"None of the 2 songs .* in metadata"),
     ("metadata", pd.DataFrame({"title": ["q"]}), r"no column for song"),
-    ("files", {"a": "nowhere.wav"}, r"None of the 1 .*nowhere\.wav'\. Pass audio="),
+    (
+        "files",
+        {"a": "nowhere.wav"},
+        r"None of the 1 .*nowhere\.wav'\. Relative paths begin in .*; pass another",
+    ),
     ("files", {"q": "b.wav"}, r"None of the 2 songs in plays matches"),
     ("files", TWICE, r"files, row 2: song 'a' has the file '.*a\.wav' but '.*b\.wav'"),
 ]
