@@ -128,6 +128,9 @@ class SimilarItemsTable:
                 f"X has {len(predicted)} items but there are plays of "
                 f"{len(item_factors)}{remedy}"
             )
+        # Smoothed plays and popularity follow the latent factors.
+        k = item_factors.shape[1]
+        predicted, user_factors = predicted[:, :k], user_factors[:, :k]
         return cls.from_factors(
             item_factors, predicted, user_factors, queries=queries, names=names, n=n
         )

@@ -219,7 +219,8 @@ def _from_plays(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource | None:
         return None
     recommender, _ = open_recommender(fitted)
     factors = np.asarray(recommender.factorizer_.transform(plays))
-    return LowRankScores(factors, recommender.user_factors_)
+    # Smoothed plays and popularity follow the latent factors of users.
+    return LowRankScores(factors, recommender.user_factors_[:, : factors.shape[1]])
 
 
 def _from_both(fitted: Any, X: Any, plays: sp.csr_array) -> ScoreSource:

@@ -31,6 +31,27 @@ def test_neighbours_are_those_of_the_usage_patterns_of_all_users(rng):
             assert_allclose(table.similarities[source][place], cosines, rtol=1e-9)
 
 
+def test_smoothed_plays_and_popularity_do_not_change_the_comparison(rng):
+    X = rng.normal(size=(45, 5))
+    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 50)) - 1))
+    weights = {"play_weight": 1.0, "popularity_weight": 0.5}
+    plain, joined = (
+        SimilarItemsTable.from_estimator(
+            ColdStartRecommender(Ridge(), WMF(4, random_state=0), **more).fit(X, y),
+            *(X, y),
+            queries=[3],
+        )
+        for more in ({}, weights)
+    )
+    assert_allclose(
+        joined.similarities["from content"], plain.similarities["from content"]
+    )
+    assert_array_equal(
+        joined.neighbors["from content"], plain.neighbors["from content"]
+    )
+    assert_array_equal(joined.neighbors["from plays"], plain.neighbors["from plays"])
+
+
 def test_estimator_gives_fitted_beside_predicted_factors(rng):
     X = rng.normal(size=(60, 5))
     y = rng.poisson(np.exp(X @ rng.normal(size=(5, 50)) - 1))

@@ -96,6 +96,18 @@ def test_content_alone_is_a_level_line_and_plays_help(catalog, rng):
     assert curves["content and plays"][8] > curves["content and plays"][0]
 
 
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 0.5), (1.0, 0.5)])
+def test_plays_alone_use_only_the_latent_factors_of_users(catalog, weights):
+    names = "play_weight", "popularity_weight"
+    joined = by_factors().set_params(**dict(zip(names, weights, strict=True)))
+    of_plays = []
+    for model in (by_factors(), joined):
+        table = warmup_curve(model, *catalog, n_plays=[0, 3], cv=3)
+        of_plays.append(table[table["system"] == "plays only"])
+        assert np.isfinite(table["mean"]).sum() == 5
+    assert_allclose(of_plays[1]["mean"], of_plays[0]["mean"], rtol=1e-12)
+
+
 def test_more_of_the_same_plays_in_order_of_time(catalog):
     X, y = catalog
     times = y.copy()
