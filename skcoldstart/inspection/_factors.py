@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,7 +36,13 @@ def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
             "predict_factors and user_factors_, such as ColdStartRecommender. Leave X "
             "out for a factorizer."
         )
-    return np.asarray(model.predict_factors(content)), np.asarray(model.user_factors_)
+    predicted, users = model.predict_factors(content), model.user_factors_
+    if sp.issparse(predicted) or sp.issparse(users):
+        raise TypeError(
+            f"The factors of {name} are sparse, with a column for each training item; "
+            "expected dense ones, such as those of ColdStartRecommender."
+        )
+    return np.asarray(predicted), np.asarray(users)
 
 
 def check_factors(factors: Any, *, input_name: str, like: Any = None) -> np.ndarray:

@@ -150,7 +150,7 @@ def test_one_name_for_all_items_is_a_type_error():
 
 
 def test_an_estimator_without_factors_is_a_type_error(rng):
-    from skcoldstart import PopularityRecommender
+    from skcoldstart import ContentKNNRecommender, PopularityRecommender
     from skcoldstart.inspection import TasteMapDisplay
 
     y = rng.poisson(1.0, size=(6, 8))
@@ -159,5 +159,8 @@ def test_an_estimator_without_factors_is_a_type_error(rng):
         with pytest.raises(TypeError, match="PopularityRecommender keeps no factors"):
             display.from_estimator(popular)
     wmf = WMF(2, random_state=0).fit(y)
+    neighbors = ContentKNNRecommender().fit(np.eye(4), np.eye(4))
+    with pytest.raises(TypeError, match="factors of ContentKNNRecommender are sparse"):
+        FactorExtremesDisplay.from_estimator(neighbors, np.eye(4))
     with pytest.raises(TypeError, match="WMF does not predict factors from X"):
         FactorExtremesDisplay.from_estimator(wmf, np.zeros((6, 1)))
