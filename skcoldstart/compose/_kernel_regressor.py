@@ -120,11 +120,8 @@ class KernelRegressor(KernelRidge):
             If `alpha` is not a number above 0 or too small for the precision, a weight
             is negative, or the kernel or the targets are beyond the precision.
         """
-        if (
-            np.size(self.alpha) != 1
-            or not self.alpha > 0
-            or self.kernel == "precomputed"
-        ):
+        strengths = np.ravel(self.alpha)
+        if len(strengths) != 1 or not strengths[0] > 0 or self.kernel == "precomputed":
             raise ValueError(
                 f"alpha={self.alpha!r}, kernel={self.kernel!r}; expected one alpha "
                 "above 0 and a kernel of content. For others use "
@@ -155,7 +152,7 @@ class KernelRegressor(KernelRidge):
             roots = np.sqrt(weight)
             matrix *= roots[:, np.newaxis]
             matrix *= roots
-        matrix[np.diag_indices(n_items)] += self.alpha
+        matrix[np.diag_indices(n_items)] += strengths[0]
         targets: Any = np.reshape(y, (n_items, -1)).astype(dtype)
         if roots is not None:
             targets *= roots[:, np.newaxis]
@@ -174,7 +171,7 @@ class KernelRegressor(KernelRidge):
             )
         except np.linalg.LinAlgError as error:
             raise ValueError(
-                f"alpha={self.alpha:g} is too small for {dtype.__name__} and this "
+                f"alpha={strengths[0]:g} is too small for {dtype.__name__} and this "
                 "kernel; increase it."
             ) from error
         dual = scipy.linalg.cho_solve((factor, True), targets, check_finite=False)

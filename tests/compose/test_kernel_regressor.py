@@ -61,7 +61,11 @@ def test_blocks_of_the_inverse_and_single_precision_of_many_items(table, monkeyp
 
 
 @pytest.mark.parametrize(
-    "params", [{"alpha": 0.0}, {"alpha": [1.0, 2.0]}, {"kernel": "precomputed"}]
+    "params",
+    [
+        *({"alpha": 0.0}, {"alpha": [0.0]}, {"alpha": [1.0, 2.0]}),
+        {"kernel": "precomputed"},
+    ],
 )
 def test_other_strengths_are_refused(table, params):
     with pytest.raises(ValueError, match="expected one alpha above 0"):
@@ -71,7 +75,7 @@ def test_other_strengths_are_refused(table, params):
 def test_a_matrix_that_is_not_definite_is_named(table):
     X, y = table
     with pytest.raises(ValueError, match="alpha=1e-09 is too small for float32"):
-        KernelRegressor(1e-9, gamma=1e-6).fit(np.float32(np.ones_like(X)), y)
+        KernelRegressor([1e-9], gamma=1e-6).fit(np.float32(np.ones_like(X)), y)
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
