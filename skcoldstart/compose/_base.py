@@ -101,8 +101,10 @@ class JoinedHeadsMixin(FactorScoresMixin):
             )
         head, users = last_step(self.regressor_), self.user_factors_
         if self.play_weight:
-            projection = play_projection(head, F, weight)
-            self._play_projection = projection.astype(users.dtype, copy=False)
+            self._play_projection = None  # the regressor has it
+            if not hasattr(head, "inverse_"):
+                projection = play_projection(head, F, weight)
+                self._play_projection = projection.astype(users.dtype, copy=False)
             self._play_scale = users.dtype.type(self.play_weight)
         users = self._with_smoothed_plays(users, plays)
         if self.popularity_weight:
@@ -123,7 +125,11 @@ class JoinedHeadsMixin(FactorScoresMixin):
             return users
         played = sp.csr_array(plays, dtype=users.dtype, copy=True)
         played.data[:] = self._play_scale
-        return np.hstack([users, played.T @ self._play_projection])
+        projection = self._play_projection
+        if projection is None:
+            projection = last_step(self.regressor_).inverse_
+        smoothed = (played.T @ projection).astype(users.dtype, copy=False)
+        return np.hstack([users, smoothed])
 
     def _with_popularity(self, users: np.ndarray) -> np.ndarray:
         """Append the weight of popularity for each user."""

@@ -118,8 +118,6 @@ def play_projection(head: Any, F: Any, weight: np.ndarray | None) -> np.ndarray:
 
     Shapes: `F` (n_items, d), `weight` (n_items,) -> (n_items, q).
     """
-    if hasattr(head, "inverse_"):
-        return head.inverse_
     n_items = F.shape[0]
     w = np.ones(n_items) if weight is None else np.asarray(weight, float)
     root = np.sqrt(w)[:, np.newaxis]

@@ -1,3 +1,4 @@
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -141,3 +142,12 @@ def test_spreads_of_wide_factors_come_from_items_themselves(plays, monkeypatch):
     assert_allclose(
         by_items.fold_in_users(y[:80]), by_moments.fold_in_users(y[:80]), atol=1e-4
     )
+
+
+def test_copies_contain_the_inverse_once(plays, tmp_path):
+    X, y = np.tile(plays[0], (5, 1)), sp.vstack([plays[1]] * 5)
+    regressor = KernelRegressor(gamma=0.2, keep_inverse=True)
+    model = ColdStartRecommender(regressor, WMF_4, play_weight=1.0).fit(X, y)
+    joblib.dump(model, tmp_path / "model.joblib")
+    size = model.regressor_.inverse_.nbytes
+    assert size < (tmp_path / "model.joblib").stat().st_size < 1.5 * size
