@@ -64,6 +64,11 @@ def test_threads_that_overlap_leave_blas_as_it_was():
     assert blas_threads() == before
 
 
+needs_two_threads = pytest.mark.skipif(
+    threads.n_kernel_threads(2) < 2, reason="kernels have one thread here"
+)
+
+
 def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
     looked = []
     monkeypatch.setattr(
@@ -93,6 +98,7 @@ def test_workers_return_results_in_the_order_of_items(n_jobs):
             assert squares == [item * item for item in range(n_items)]
 
 
+@needs_two_threads
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_workers_come_to_rest_before_an_error_is_raised(error):
     started, failing = threading.Event(), threading.Event()
@@ -116,6 +122,7 @@ def test_workers_come_to_rest_before_an_error_is_raised(error):
     assert len(seen) == at_rest < n_items - 1
 
 
+@needs_two_threads
 def test_the_calling_thread_is_one_of_the_workers():
     both_at_work = threading.Barrier(2, timeout=600)
     workers = set()
@@ -130,6 +137,7 @@ def test_the_calling_thread_is_one_of_the_workers():
     assert threading.current_thread() in workers
 
 
+@needs_two_threads
 @pytest.mark.parametrize("failing_thread", ["calling", "other"])
 def test_an_error_of_any_thread_is_raised(failing_thread):
     both_at_work = threading.Barrier(2, timeout=600)
