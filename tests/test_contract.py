@@ -51,7 +51,12 @@ from skcoldstart import (
     recommendation_scorer,
 )
 from skcoldstart._sequences.ragged import LazySequence
-from skcoldstart.compose import ContentScaler, KernelFeatures, SpectralEncoder
+from skcoldstart.compose import (
+    ContentScaler,
+    KernelFeatures,
+    KernelRegressor,
+    SpectralEncoder,
+)
 from tests.adapters import public_estimators
 
 N_ITEMS, N_USERS = 14, 9
@@ -166,6 +171,7 @@ CASES = [
     Case(ContentProfileRecommender(), "table", learns_from_plays=True),
     Case(ContentScaler(random_state=0), "table"),
     Case(KernelFeatures(5, random_state=0), "table"),
+    Case(KernelRegressor(gamma=0.1), "table", learns_factors=True),
     Case(SpectralEncoder(3), "table", learns_from_plays=True),
     Case(MLRSimilarity(n_relevant=3, random_state=0), "table", learns_from_plays=True),
     Case(OracleRecommender(_WMF), "plays"),

@@ -67,8 +67,8 @@ class KernelRegressor(KernelRidge):
     >>> import numpy as np
     >>> from skcoldstart.compose import KernelRegressor
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 1.0, 0.0])
-    >>> KernelRegressor(0.01, gamma=1.0).fit(X, y).predict(X).round(2)
-    array([0.  , 0.98, 0.  ])
+    >>> KernelRegressor(1.0, gamma=1.0).fit(X, y).predict(X).round(2)
+    array([0.1 , 0.46, 0.1 ])
     """
 
     _parameter_constraints: dict = KernelRidge._parameter_constraints | {
@@ -142,7 +142,8 @@ class KernelRegressor(KernelRidge):
         n_items = X.shape[0]
         single = X.dtype == np.float32 or n_items > DOUBLE_ITEMS
         dtype = np.float32 if single else np.float64
-        self.X_fit_ = X.astype(dtype, copy=False)
+        # The order of a table in memory decides about the last bit of predictions.
+        self.X_fit_ = X.astype(dtype) if sp.issparse(X) else X.astype(dtype, order="C")
         matrix: Any = np.asarray(self._get_kernel(self.X_fit_), dtype=dtype, order="C")
         roots = None
         if sample_weight is not None:
