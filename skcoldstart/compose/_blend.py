@@ -65,8 +65,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         chooses 0, 0.3 or 1 for each on items held out in `fit`.
     cv : int, splitter or iterable, default=None
         How items are held out if `weights` is "cv". An int is a number of shuffled
-        folds, of whole groups if `groups` are passed to `fit`; ``None`` means 3, or
-        with more than 5,000 items one fold of 5.
+        folds, of whole groups if `groups` are passed to `fit`; ``None`` means 5, or
+        with more than 5,000 items one of these.
     scoring : str or callable, default="map@500"
         Metric that selects the weights: a name of
         `skcoldstart.make_recommendation_scorer`, or ``scorer(estimator, X, y)``.

@@ -145,8 +145,8 @@ def score_of(scorer: Any, scores: ReadyScores, X: Any, y: Any) -> float:
 
 
 GRID = (0.0, 0.3, 1.0)
-N_FOLDS = 3
-MANY_ITEMS = 5000  # above this, one fold of five is enough
+N_FOLDS = 5
+MANY_ITEMS = 5000  # above this, one of the folds is enough
 MOST_CANDIDATES = 80  # of a full grid; beyond, one weight after the other
 MOST_SCORES = 4_000_000  # of a recommender held at a time, over users and items
 
@@ -210,8 +210,8 @@ def folds_of(n_folds: int, groups: Any) -> Any:
 def _splits(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
     n_held_out = None
     if cv is None:
-        many = n_items > MANY_ITEMS
-        cv, n_held_out = (5, 1) if many else (N_FOLDS, None)
+        n_units = n_items if groups is None else len(set(np.asarray(groups).tolist()))
+        cv, n_held_out = min(N_FOLDS, n_units), 1 if n_items > MANY_ITEMS else None
     if isinstance(cv, int):
         cv = folds_of(cv, groups)
     splits = check_cv(cv).split(np.empty((n_items, 0)), None, groups)

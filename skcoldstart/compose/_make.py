@@ -110,13 +110,13 @@ def make_recommender(
     takes 4 bytes for each pair of items; and "taste": neighbours, and with a weight of
     0.3 factors, in the space of a `ContrastiveEncoder`; for frames also "codewords" and
     "network" (`CNNFactorRegressor`).
-    Weights 0, 0.3 or 1 are chosen by mAP@500 on three folds of the items, or on a fifth
+    Weights 0, 0.3 or 1 are chosen by mAP@500 on five folds of the items, or on a fifth
     of more than 5,000 items, which costs further fits of all parts.
     ``set_params(weights=None)`` uses equal weights instead.
 
     With `groups`, the part "groups" is a `ColdStartRecommender` that learns from
     groups, with weights ``n ** -0.5`` and a predicted popularity. "quick" has fixed
-    weights, and "thorough" chooses them on three folds of whole groups.
+    weights, and "thorough" chooses them on five folds of whole groups.
 
     ``benchmarks/real_quality.py`` compares it with its parts; the results are in
     ``benchmarks/README.md``. Settings were chosen on inner splits of tables, sparse and

@@ -164,7 +164,7 @@ def test_weights_are_chosen_by_the_ranking_of_held_out_items(world):
     best = results["mean_test_score"].argmax()
     assert_array_equal(results["weights"][best], model.weights_)
     assert results["rank_test_score"][best] == 1
-    splits = [results[f"split{k}_test_score"] for k in range(3)]
+    splits = [results[f"split{k}_test_score"] for k in range(5)]
     assert_allclose(results["mean_test_score"], np.mean(splits, axis=0))
     assert_allclose(results["std_test_score"], np.std(splits, axis=0))
 
@@ -265,6 +265,16 @@ def test_groups_reach_who_takes_them_and_the_inner_folds(world):
     assert set.union(*held_out) == set(ARTISTS)
     assert sum(map(len, held_out)) == 18
     assert model.predict(X, groups=ARTISTS).shape == y.shape
+
+
+@pytest.mark.parametrize(("n_groups", "n_folds"), [(3, 3), (18, 5)])
+def test_there_are_no_more_folds_than_groups(world, n_groups, n_folds):
+    X, y = world
+    parts = [("n", NEIGHBORS), ("profile", PROFILE)]
+    model = BlendRecommender(parts, weights="cv")
+    model.fit(X, y, groups=np.arange(len(X)) % n_groups)
+    folds = [name for name in model.cv_results_ if name.startswith("split")]
+    assert len(folds) == n_folds
 
 
 def test_a_bonus_for_groups_works_inside_a_blend(world):
