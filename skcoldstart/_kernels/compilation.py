@@ -115,8 +115,7 @@ def _warn_of_cache(error):
             f"Compiled code could not be written to or read from the cache "
             f"({type(error).__name__}: {error}); it is compiled again, which takes "
             f"some seconds in each process. Set NUMBA_CACHE_DIR to a folder that can "
-            f"be "
-            "written, or delete the damaged files in the one in use.",
+            "be written, or delete the damaged files in the one in use.",
             UserWarning,
             stacklevel=3,
         )
