@@ -112,7 +112,8 @@ def make_recommender(
     "network" (`CNNFactorRegressor`).
     Weights 0, 0.3 or 1 are chosen by mAP@500 on five folds of the items, or on a fifth
     of more than 5,000 items, which costs further fits of all parts.
-    ``set_params(weights=None)`` uses equal weights instead.
+    ``set_params(weights=None)`` uses equal weights instead. "thorough" has more weights
+    to choose: on 1,500 songs its first places were worse than those of "quick".
 
     With `groups`, the part "groups" is a `ColdStartRecommender` that learns from
     groups, with weights ``n ** -0.5`` and a predicted popularity. "quick" has fixed
