@@ -61,7 +61,7 @@ def _refuse_other_than_codes(codes: np.ndarray, item: int) -> None:
         )
 
 
-_POSITIONS_AT_ONCE = 1 << 20
+_POSITIONS_AT_ONCE = 1 << 16
 
 # Items read if the number of frames is not known in advance. With this many, every
 # codeword has frames of many items; more items improve little.
