@@ -147,7 +147,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.n_codewords_ = n_codewords
         return self
 
-    def transform(self, X: Any) -> np.ndarray | sp.csr_matrix:
+    def transform(self, X: Any) -> np.ndarray | sp.csr_array:
         """Count the codewords of each item and weight the counts.
 
         Parameters
@@ -157,7 +157,7 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
         Returns
         -------
-        {ndarray, csr_matrix} of shape (n_items, `n_codewords_`), float32
+        {ndarray, csr_array} of shape (n_items, `n_codewords_`), float32
             Weighted counts; an item without frames is a row of zeros.
         """
         check_is_fitted(self)
@@ -212,7 +212,7 @@ def _count_blocks(X: Any, n_codewords: int) -> Iterator[tuple[int, np.ndarray]]:
         yield start, counts.reshape(n_items, n_codewords)
 
 
-def _to_csr(blocks: Iterable[np.ndarray], n_codewords: int) -> sp.csr_matrix:
+def _to_csr(blocks: Iterable[np.ndarray], n_codewords: int) -> sp.csr_array:
     """Join blocks of rows as CSR."""
     indices, weights = [], []
     n_stored = [np.zeros(1, np.int64)]
@@ -222,7 +222,7 @@ def _to_csr(blocks: Iterable[np.ndarray], n_codewords: int) -> sp.csr_matrix:
         weights.append(block.ravel()[positions])
         n_stored.append(np.bincount(positions // n_codewords, minlength=len(block)))
     indptr = np.cumsum(np.concatenate(n_stored))
-    return sp.csr_matrix(
+    return sp.csr_array(
         (np.concatenate(weights), np.concatenate(indices), indptr),
         shape=(len(indptr) - 1, n_codewords),
     )
