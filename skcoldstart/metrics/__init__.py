@@ -1,16 +1,17 @@
 """Ranking metrics and scorers."""
 
 from skcoldstart._scores.sources import CallableScores, LowRankScores
-from skcoldstart.metrics._at_k import (
+from skcoldstart.metrics._lists import coverage, novelty, popularity_bias
+from skcoldstart.metrics._ranking import (
     hit_rate,
+    mean_auc,
     mean_average_precision_at_k,
     mrr,
     ndcg,
     precision,
+    ranking_report,
     recall,
 )
-from skcoldstart.metrics._lists import coverage, novelty, popularity_bias
-from skcoldstart.metrics._ranking import mean_auc, ranking_report
 from skcoldstart.metrics._scorer import (
     make_recommendation_scorer,
     recommendation_scorer,

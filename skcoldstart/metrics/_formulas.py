@@ -49,10 +49,9 @@ def pooled_auc(
 
     def count(block: slice, rows: np.ndarray) -> None:
         if not hasattr(local, "counts"):
-            local.counts = _Counts(len(thresholds))
+            local.counts = no_counts.copy()
             counts_of_threads.append(local.counts)
-        counts = local.counts
-        count_between(rows.reshape(-1), thresholds, counts.between, counts.equal)
+        count_between(rows.reshape(-1), thresholds, *local.counts)
 
     def blocks(work: Any) -> Any:
         return over_blocks(work, task.users, source, block_users, n_jobs)
@@ -65,35 +64,28 @@ def pooled_auc(
     thresholds, n_at = np.unique(
         np.concatenate([played for played, _ in selected]), return_counts=True
     )
-    local, counts_of_threads = threading.local(), [_Counts(len(thresholds))]
+    # Scores strictly between thresholds, and equal to one.
+    no_counts = np.zeros((2, len(thresholds) + 1), np.int64)
+    local, counts_of_threads = threading.local(), [no_counts]
     for _ in blocks(count):
         pass
-    hidden = _Counts(len(thresholds))
+    hidden = no_counts.copy()
     for _, scores in selected:
-        count_between(scores, thresholds, hidden.between, hidden.equal)
+        count_between(scores, thresholds, *hidden)
 
-    between = sum(counts.between for counts in counts_of_threads) - hidden.between
-    equal = sum(counts.equal for counts in counts_of_threads) - hidden.equal - n_at
-    below = np.cumsum(between)[:-1] + np.cumsum(equal) - equal
+    between, equal = (sum(counts_of_threads) - hidden)[:, :-1]
+    equal -= n_at
+    below = np.cumsum(between) + np.cumsum(equal) - equal
     wins = float(n_at @ (below + 0.5 * equal))
     return wins / (float(n_positives) * float(n_negatives))
-
-
-class _Counts:
-    """Scores strictly between, and equal to, sorted thresholds."""
-
-    def __init__(self, n_thresholds: int) -> None:
-        self.between = np.zeros(n_thresholds + 1, np.int64)
-        self.equal = np.zeros(n_thresholds, np.int64)
 
 
 def _scores_of(
     pairs: sp.csr_array, block: slice, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read the scores of stored pairs in a block, and the row each belongs to."""
-    indptr = pairs.indptr[block.start : block.stop + 1]
-    row = np.repeat(np.arange(len(rows)), np.diff(indptr))
-    return rows[row, pairs.indices[indptr[0] : indptr[-1]]], block.start + row
+    row, item = pairs[block].nonzero()
+    return rows[row, item], block.start + row
 
 
 def _ndcg(ranks: PositiveRanks, k: float) -> np.ndarray:
@@ -219,35 +211,20 @@ def check_per_user(metrics: dict[str, Metric], average: str = "user") -> None:
 
 
 def evaluate(
-    metrics: dict[str, Metric], task: RankingTask, source: ScoreSource, **options: Any
-) -> dict[str, float]:
-    """Compute means over users of several metrics from one ranking."""
-    found = evaluate_each(metrics, task, source, **options)
-    for key, values in found.items():
-        found[key] = float(nan_mean(values))
-    if np.isnan(list(found.values())).any():
-        undefined = [key for key, mean in found.items() if np.isnan(mean)]
-        with_auc = any(metrics[key].name == "auc" for key in undefined)
-        warn(
-            f"{', '.join(undefined)}: no user has what the metric needs (a played item"
-            f"{', and for auc an unplayed one' if with_auc else ''}); the mean is NaN.",
-            UndefinedMetricWarning,
-        )
-    return found
-
-
-def evaluate_each(
     metrics: dict[str, Metric],
     task: RankingTask,
     source: ScoreSource,
     *,
     average: str = "user",
+    per_user: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Compute several metrics from one ranking, for each user or over all users.
+    """Compute several metrics from one ranking, as means or for each user.
 
-    Shapes: -> (n_selected_users,).
+    Shapes: -> (n_selected_users,) with `per_user`.
     """
+    if per_user:
+        check_per_user(metrics, average)
     found: dict[str, Any] = {}
     lengths = [m.k or 0 for m in metrics.values() if m.name in _LIST_FORMULAS]
     ranks = None
@@ -265,4 +242,15 @@ def evaluate_each(
         else:
             k = np.inf if metric.k is None else metric.k
             found[key] = _FORMULAS[metric.name](ranks, k)
-    return found
+    if per_user:
+        return found
+    means = {key: float(nan_mean(values)) for key, values in found.items()}
+    undefined = [key for key, mean in means.items() if np.isnan(mean)]
+    if undefined:
+        with_auc = any(metrics[key].name == "auc" for key in undefined)
+        warn(
+            f"{', '.join(undefined)}: no user has what the metric needs (a played item"
+            f"{', and for auc an unplayed one' if with_auc else ''}); the mean is NaN.",
+            UndefinedMetricWarning,
+        )
+    return means

@@ -11,9 +11,11 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import COUNT, HasMethods, validated
 
+_LISTS = {"recommendations": ["array-like", HasMethods(["to_frame"])]}
+
 
 @documented()
-@validated(recommendations=["array-like", HasMethods(["to_frame"])], n_items=COUNT)
+@validated(**_LISTS, n_items=COUNT)
 def coverage(recommendations: Any, *, n_items: int) -> float:
     r"""Compute the fraction of items that are recommended to at least one user.
 
@@ -57,10 +59,7 @@ def coverage(recommendations: Any, *, n_items: int) -> float:
 
 
 @documented()
-@validated(
-    recommendations=["array-like", HasMethods(["to_frame"])],
-    y=["array-like", "sparse matrix"],
-)
+@validated(**_LISTS, y=["array-like", "sparse matrix"])
 def novelty(recommendations: Any, y: Any) -> float:
     r"""Compute the mean self-information of recommended items, in bits.
 
@@ -111,11 +110,8 @@ def novelty(recommendations: Any, y: Any) -> float:
     return mean_information(items, _popularity(plays), plays.shape[1])
 
 
-@validated(
-    recommendations=["array-like", HasMethods(["to_frame"])],
-    y=["array-like", "sparse matrix"],
-    users=["array-like", None],
-)
+@documented()
+@validated(**_LISTS, y=["array-like", "sparse matrix"], users=["array-like", None])
 def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float:
     r"""Compute how much more popular recommended items are than played items.
 
@@ -123,14 +119,12 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
 
     Parameters
     ----------
-    recommendations : Recommendations or array-like of shape (n_selected_users, n)
-        Item indices as returned by ``recommend``, or its result. Masked entries and -1
-        are not recommendations.
+    <lists>
     y : {array-like, sparse} of shape (n_items, n_users)
         Play counts of the same items. They define the popularity of items and the
         played items of each user.
     users : array-like of int or bool, default=None
-        Users of the rows of `recommendations`; ``None`` means all, in order.
+        Users of the lists; ``None`` means all, in order.
 
     Returns
     -------
@@ -142,8 +136,7 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
     Raises
     ------
     ValueError
-        If `recommendations` are not integers from -1 to ``n_items - 1``, their number
-        of rows is not the number of users, or play counts are negative or not finite.
+        As in `novelty`, or if there is not one list per user.
 
     See Also
     --------
@@ -158,8 +151,7 @@ def popularity_bias(recommendations: Any, y: Any, *, users: Any = None) -> float
         {\sum_u \frac{1}{|P_u|} \sum_{i \in P_u} \varphi_i} - 1 .
 
     The reference uses training plays for :math:`P_u`. New items have none, so here both
-    terms refer to the ranked items. Others report the mean popularity of recommended
-    items without the denominator, which cannot be compared between catalogues.
+    terms refer to the ranked items.
 
     References
     ----------

@@ -16,7 +16,7 @@ from skcoldstart._scores.sources import DenseScores, ScoreSource
 from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.docstrings import COMMON
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import HasMethods, StrOptions
+from skcoldstart._utils.sk import HasMethods
 from skcoldstart._utils.threads import n_kernel_threads, worker_threads
 
 # Scores of a block are read many times, so blocks of few users stay in a near cache. If
@@ -44,17 +44,11 @@ class RankingTask:
 
     @classmethod
     def from_plays(
-        cls,
-        y_true: Any,
-        source: ScoreSource,
-        *,
-        exclude: Any = None,
-        users: np.ndarray | None = None,
+        cls, y_true: Any, source: ScoreSource, exclude: Any = None
     ) -> "RankingTask":
         """Check plays and exclusions against the scores, and transpose them to users.
 
-        Shapes: `y_true` (n_items, n_users), `exclude` (n_items, n_users), `users`
-        (n_selected_users,).
+        Shapes: `y_true` (n_items, n_users), `exclude` (n_items, n_users).
         """
         shape = (source.n_items, source.n_users)
         by_user = []
@@ -79,10 +73,9 @@ class RankingTask:
                 f"{both.row[0]} and item {both.col[0]}; remove them from one of the "
                 f"two."
             )
-        n_items, n_users = source.n_items, source.n_users
+        n_items, n_users = shape
         popularity = np.bincount(positives.indices, minlength=n_items) / n_users
-        task = cls(n_items, np.arange(n_users), positives, hidden, popularity, n_users)
-        return task if users is None else task.of_users(users)
+        return cls(n_items, np.arange(n_users), positives, hidden, popularity, n_users)
 
     @property
     def n_positives(self) -> np.ndarray:
@@ -150,9 +143,8 @@ def rank_positives(
     Users without positives are not scored.
     """
     from skcoldstart._kernels import ranking
-    from skcoldstart._kernels.ranking import select_top_n
 
-    n_positives = np.diff(task.positives.indptr).astype(np.int64)
+    n_positives = task.n_positives
     n_negatives = task.n_items - np.diff(task.hidden.indptr) - n_positives
     scored = np.flatnonzero(n_positives)
     if len(scored) < len(n_positives):
@@ -181,7 +173,7 @@ def rank_positives(
         if problem == ranking.HIDDEN_POSITIVE:
             raise hidden_positive_error(task.users[block.start + row])
         if n_listed:
-            select_top_n(
+            ranking.select_top_n(
                 rows,
                 hidden_indptr[bounds],
                 hidden_items,
@@ -277,9 +269,9 @@ INPUT: dict[str, list] = {
     "y_true": ["array-like", "sparse matrix"],
     "y_score": ["array-like", HasMethods(["rows", "of_items"])],
     "exclude": ["array-like", "sparse matrix", None],
+    "per_user": ["boolean"],
     "n_jobs": [Integral, None],
 }
-AVERAGE = [StrOptions({"user", "pooled"})]
 # Documentation of parameters shared by metrics.
 TEXT = COMMON | {
     "inputs": """\
@@ -320,24 +312,6 @@ UndefinedMetricWarning
 }
 
 
-def as_source(y_score: Any) -> ScoreSource:
-    """Check a table of scores; return a source of scores unchanged.
-
-    Shapes: `y_score` (n_items, n_users).
-    """
-    if hasattr(y_score, "of_items"):
-        return y_score
-    refuse_masked(y_score, "y_score")
-    return DenseScores(
-        check_array(
-            y_score,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-            input_name="y_score",
-        )
-    )
-
-
 def read_inputs(
     y_true: Any, y_score: Any, exclude: Any = None
 ) -> tuple[RankingTask, ScoreSource]:
@@ -349,5 +323,16 @@ def read_inputs(
     for other, name in ((y_score, "y_score"), (exclude, "exclude")):
         check_same_items(y_true, other, input_name=name, first_name="y_true")
         check_same_users(y_true, other, input_name=name)
-    source = as_source(y_score)
-    return RankingTask.from_plays(y_true, source, exclude=exclude), source
+    if hasattr(y_score, "of_items"):
+        source = y_score
+    else:
+        refuse_masked(y_score, "y_score")
+        source = DenseScores(
+            check_array(
+                y_score,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                input_name="y_score",
+            )
+        )
+    return RankingTask.from_plays(y_true, source, exclude), source

@@ -22,24 +22,13 @@ from skcoldstart._utils.sk import (
     validated,
 )
 from skcoldstart._utils.warning import warn
-from skcoldstart.metrics._formulas import (
-    check_per_user,
-    evaluate,
-    evaluate_each,
-    parse_metrics,
-)
+from skcoldstart.metrics._formulas import check_per_user, evaluate, parse_metrics
 from skcoldstart.metrics._ranks import RankingTask
 
 
 @dataclass(repr=False, eq=False)
 class _RecommendationScorer:
-    """Score a fitted recommender on items and their true plays.
-
-    Call it as ``scorer(estimator, X, y)``; it returns a dict of floats, or one float
-    where it was made for one metric. ``exclude``, pairs of these items and users that
-    are no candidates, and ``groups`` of the items, for recommenders that score by
-    them, are metadata and are routed to it.
-    """
+    """Score a fitted recommender; see `make_recommendation_scorer`."""
 
     metrics: Any
     average: str = "user"
@@ -51,10 +40,7 @@ class _RecommendationScorer:
         if not isinstance(self.metrics, (str, dict)):
             self.metrics = tuple(self.metrics)
         self._by_key = parse_metrics(self.metrics)
-        self._requests: dict[str, bool | str | None] = {
-            "exclude": True,
-            "groups": True,
-        }
+        self._requests: Any = {"exclude": True, "groups": True}
 
     def __call__(
         self, estimator: Any, X: Any, y: Any, exclude: Any = None, groups: Any = None
@@ -94,7 +80,9 @@ class _RecommendationScorer:
         """Return arrays of shape (n_users,) by key, NaN for users without a value."""
         self.check_per_user()
         task, source = self._read(estimator, X, y, exclude, groups)
-        found = evaluate_each(self._by_key, task, source, block_users=self.chunk_size)
+        found = evaluate(
+            self._by_key, task, source, per_user=True, block_users=self.chunk_size
+        )
         values = {key: np.full(source.n_users, np.nan) for key in found}
         for key, of_selected in found.items():
             values[key][task.users] = of_selected
@@ -138,18 +126,17 @@ class _RecommendationScorer:
             check_same_items(X, plays, input_name=name)
             check_user_names(estimator, plays, input_name=name)
         source = score_source(estimator, X, groups)
-        sampled = isinstance(self.users, Integral)
-        users = None if sampled else self.users
-        if users is not None:
-            names = getattr(open_recommender(estimator)[0], "user_names_in_", None)
-            users = check_users(users_by_name(users, names), source.n_users)
-        task = RankingTask.from_plays(y, source, exclude=exclude, users=users)
-        if sampled:
+        task = RankingTask.from_plays(y, source, exclude)
+        if isinstance(self.users, Integral):
             scored = np.flatnonzero(task.n_positives)
             if len(scored) > self.users:
                 rng = np.random.default_rng(self.random_state)
                 sample = rng.choice(scored, self.users, replace=False)
                 task = task.of_users(np.sort(sample))
+        elif self.users is not None:
+            names = getattr(open_recommender(estimator)[0], "user_names_in_", None)
+            users = check_users(users_by_name(self.users, names), source.n_users)
+            task = task.of_users(users)
         return task, source
 
     def __repr__(self) -> str:
@@ -187,8 +174,8 @@ def make_recommendation_scorer(
         ``"precision"``, ``"hit_rate"``, ``"mrr"``, and for the lists of all scored
         users ``"coverage"``, ``"novelty"``, ``"popularity_bias"``. All except ``"auc"``
         can have a cutoff: ``"recall@100"``, or, except for lists, ``"recall@all"``.
-        Without a cutoff, map uses 500 ranks, mrr all, the others 10. A dict sets the
-        key of each metric: ``{"early": "recall@10", "late": "recall@100"}``.
+        Without one, map uses 500 ranks, mrr all, the others 10. A dict sets the key of
+        each metric: ``{"early": "recall@10", "late": "recall@100"}``.
     average : {"user", "pooled"}, default="user"
         Average of the AUC, as in `skcoldstart.metrics.mean_auc`.
     users : int or array-like, default=None
@@ -196,9 +183,9 @@ def make_recommendation_scorer(
         a mask, or a number of users. A number of users is drawn among those with a
         positive, and is the same for every candidate of a search. ``None`` means all.
     chunk_size : int, default=None
-        Number of users scored at a time in each thread: the memory is ``chunk_size *
-        n_items`` scores per thread. ``None`` means 256, or up to 1024 if 256 need more
-        than 4 MiB, as 128 MiB hold; with few users fewer.
+        Number of users scored at a time in each thread, which holds ``chunk_size *
+        n_items`` scores. ``None`` means 256, or up to 1024 for large catalogues, as
+        128 MiB hold.
     random_state : int, default=0
         Seed of the draw if `users` is a number.
 
@@ -228,17 +215,16 @@ def make_recommendation_scorer(
     -----
     The items of a fold are ranked for each user with at least one positive among them;
     other users are skipped. Scores that are products of factors, also inside a Pipeline
-    or search, are computed in blocks of users, so the table of all items and users is
-    never in memory.
+    or search, are computed in blocks of users. Novelty and popularity bias use the
+    popularity of the scored items in y.
 
     ``exclude``, of shape (n_items, n_users) like y, marks known pairs that are not
     ranked. With scikit-learn's metadata routing enabled it reaches the scorer from
     ``fit(X, y, exclude=...)`` of a search or ``params={"exclude": ...}`` of a
     cross-validation, cut to the items of each fold. So do ``groups`` of the items, such
-    as their artists, which are handed to the prediction of a recommender that takes
-    them. ``set_score_request`` returns a scorer that takes one of the two under another
-    name or not at all. Where popularity counts (novelty, popularity bias), it is that
-    among the scored items in y.
+    as their artists, which are passed to a recommender that takes them.
+    ``set_score_request`` returns a scorer that takes one of the two under another name
+    or not at all.
 
     A search that requires one number, such as
     `sklearn.model_selection.HalvingGridSearchCV`, needs a scorer of one metric.
@@ -248,9 +234,9 @@ def make_recommendation_scorer(
 
     If a model cannot be scored (NaN predictions, other users), a scorer of one metric
     raises an error, so the ``error_score`` of a search or cross-validation applies. A
-    scorer of several metrics that raised would end the whole search. It therefore
-    returns ``error_score`` for every metric, with one warning that states the reason,
-    and raises only if ``error_score="raise"``. Outside a search it returns NaN.
+    scorer of several metrics, whose error would end the whole search, returns
+    ``error_score`` for every metric and warns, unless ``error_score="raise"``. Outside
+    a search it returns NaN.
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """Metrics by popularity of items, activity of users, and for cold and warm items."""
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,11 +8,11 @@ import numpy as np
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import check_values
-from skcoldstart._utils.sk import COUNT, Interval, validated
+from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart._utils.table import ranges, table_of
-from skcoldstart.metrics._formulas import check_per_user, evaluate_each, parse_metrics
+from skcoldstart.metrics._formulas import evaluate, parse_metrics
 from skcoldstart.metrics._ranks import INPUT, TEXT, RankingTask, read_inputs
-from skcoldstart.metrics._uncertainty import bootstrap_interval
+from skcoldstart.metrics._uncertainty import OPTIONS, bootstrap_interval
 
 
 @documented(TEXT)
@@ -24,9 +23,7 @@ from skcoldstart.metrics._uncertainty import bootstrap_interval
     user_activity=["array-like", None],
     warm_items=["array-like", None],
     n_strata=COUNT,
-    confidence=[Interval(Real, 0, 1, closed="neither")],
-    n_resamples=COUNT,
-    random_state=["random_state"],
+    **OPTIONS,
 )
 def stratified_report(
     y_true: Any,
@@ -73,11 +70,10 @@ def stratified_report(
     Returns
     -------
     DataFrame, or dict of arrays where pandas is missing
-        One row per stratum: ``by`` ("all", "item
-        popularity", "user activity" or "items"), ``stratum`` (a range of values, or
-        "warm" and "cold"), ``n_items`` and ``n_users`` (those scored),
-        ``n_positives``, and for each metric its mean over users and its interval,
-        ``<metric>_low`` and ``<metric>_high``.
+        One row per stratum: ``by`` ("all", "item popularity", "user activity" or
+        "items"), ``stratum`` (a range of values, or "warm" and "cold"), ``n_items``
+        and ``n_users`` (those scored), ``n_positives``, and for each metric its mean
+        over users and its interval, ``<metric>_low`` and ``<metric>_high``.
 
     Raises
     ------
@@ -121,12 +117,12 @@ def stratified_report(
         (warm_items, "warm_items"),
     ):
         check_same_items(y_true, values, input_name=name, first_name="y_true")
+    options: dict[str, Any] = {"per_user": True, "n_jobs": n_jobs}
     parsed = parse_metrics(metrics)
-    check_per_user(parsed)
 
     def rank(items: np.ndarray) -> tuple[RankingTask, dict[str, np.ndarray]]:
         task, scores = everyone.of_items(items), source.of_items(items)
-        return task, evaluate_each(parsed, task, scores, n_jobs=n_jobs)
+        return task, evaluate(parsed, task, scores, **options)
 
     def row(by: str, name: str, ranked: Any, users: Any = None) -> dict[str, Any]:
         task, values = ranked
@@ -156,7 +152,7 @@ def stratified_report(
     item_popularity = check_values(item_popularity, n_items, "item_popularity")
     user_activity = check_values(user_activity, n_users, "user_activity", "user")
 
-    everything = everyone, evaluate_each(parsed, everyone, source, n_jobs=n_jobs)
+    everything = everyone, evaluate(parsed, everyone, source, **options)
     rows = [row("all", "all", everything)]
     for name, items in _strata(item_popularity, n_strata):
         rows.append(row("item popularity", name, rank(items)))

@@ -10,7 +10,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import COUNT, Interval, validated
 
-_OPTIONS: dict[str, list] = {
+OPTIONS: dict[str, list] = {
     "confidence": [Interval(Real, 0, 1, closed="neither")],
     "n_resamples": COUNT,
     "random_state": ["random_state"],
@@ -41,7 +41,7 @@ class PairedComparison(NamedTuple):
 
 
 @documented()
-@validated(values=["array-like"], **_OPTIONS)
+@validated(values=["array-like"], **OPTIONS)
 def bootstrap_interval(
     values: Any,
     *,
@@ -80,9 +80,8 @@ def bootstrap_interval(
     -----
     The percentile bootstrap: users are drawn with replacement, and `low` and `high` are
     quantiles of the means. It estimates how much the mean varies with **other users and
-    the same held-out items**. All users share these items and one model, so it does not
-    include the variation with other items. That variation is visible between folds, and
-    is larger on small catalogues.
+    the same held-out items**. The variation with other items is visible between folds,
+    and is larger on small catalogues.
 
     The time is O(n_resamples n_users), the memory one block of a million draws.
 
@@ -106,7 +105,7 @@ def bootstrap_interval(
 
 
 @documented()
-@validated(values=["array-like"], reference=["array-like"], **_OPTIONS)
+@validated(values=["array-like"], reference=["array-like"], **OPTIONS)
 def compare_paired(
     values: Any,
     reference: Any,
@@ -148,18 +147,17 @@ def compare_paired(
 
     Notes
     -----
-    Users differ much more than recommenders. A difference between two values of the
-    same user does not contain the variation between users. So two recommenders can
-    differ significantly although the intervals of their means overlap.
+    The difference between two values of one user does not contain the variation between
+    users. So two recommenders can differ significantly although the intervals of their
+    means overlap.
 
     ``p_bootstrap`` is twice the smaller share of resampled mean differences
     :math:`d^*` on either side of zero, :math:`\#\{d^* \le 0\}` or
     :math:`\#\{d^* \ge 0\}`, with one added to counts and resamples, at most 1: a test
     of the mean. ``p_sign`` is the exact binomial test that among users with a
-    difference, better and worse are equally frequent: a test of the median that ignores
-    the size of differences. With many users both tests find tiny differences
-    significant; look at ``difference`` first. Held-out items are fixed, as in
-    `bootstrap_interval`.
+    difference, better and worse are equally frequent: a test of the median. With many
+    users both tests find tiny differences significant; look at ``difference`` first.
+    Held-out items are fixed, as in `bootstrap_interval`.
 
     References
     ----------
@@ -185,22 +183,21 @@ def compare_paired(
         )
     difference = values - reference
     difference = difference[~np.isnan(difference)]
-    n_better, n_worse = int((difference > 0).sum()), int((difference < 0).sum())
-    n_equal = len(difference) - n_better - n_worse
     if not len(difference):
         return PairedComparison(np.nan, np.nan, np.nan, np.nan, np.nan, 0, 0, 0)
+    n_better, n_worse = int((difference > 0).sum()), int((difference < 0).sum())
+    n_unequal = n_better + n_worse
     low, high, means = _resampled(difference, confidence, n_resamples, random_state)
     beyond = min((means <= 0).sum(), (means >= 0).sum())
-    n_unequal = n_better + n_worse
     return PairedComparison(
         float(difference.mean()),
         low,
         high,
-        float(min(1.0, 2.0 * (beyond + 1) / (n_resamples + 1))),
-        float(binomtest(n_better, n_unequal).pvalue) if n_unequal else 1.0,
-        n_better,
-        n_worse,
-        n_equal,
+        p_bootstrap=float(min(1.0, 2.0 * (beyond + 1) / (n_resamples + 1))),
+        p_sign=float(binomtest(n_better, n_unequal).pvalue) if n_unequal else 1.0,
+        n_better=n_better,
+        n_worse=n_worse,
+        n_equal=len(difference) - n_unequal,
     )
 
 
