@@ -1,11 +1,10 @@
 """Dense factors whose products approximate the scores of any recommender."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import scipy.linalg
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 
 from skcoldstart._scores.sources import (
     LowRankScores,
@@ -42,7 +41,8 @@ def compress_scores(
         users = _orthonormal(products / scales)
         items = _orthonormal(_transposed_times(source, users / scales))
         products = _times(source, items)
-    _, sizes, axes = scipy.linalg.svd(_triangle(products / scales), full_matrices=False)
+    triangle = scipy.linalg.qr(products / scales, mode="r")[0][: products.shape[1]]
+    _, sizes, axes = scipy.linalg.svd(triangle, full_matrices=False)
     axes = axes[:n_components][sizes[:n_components] > sizes[0] * 1e-12]
     if not len(axes):  # all scores are 0
         axes = np.eye(1, items.shape[1])
@@ -56,10 +56,6 @@ def _orthonormal(columns: np.ndarray) -> np.ndarray:
     return scipy.linalg.qr(columns, mode="economic", overwrite_a=True)[0]
 
 
-def _triangle(columns: np.ndarray) -> np.ndarray:
-    return scipy.linalg.qr(columns, mode="r")[0][: columns.shape[1]]
-
-
 def _times(source: ScoreSource, items: np.ndarray) -> np.ndarray:
     """Return the product of scores and columns over items, (n_users, n_columns)."""
     if isinstance(source, LowRankScores | SparseScores):
@@ -71,7 +67,7 @@ def _times(source: ScoreSource, items: np.ndarray) -> np.ndarray:
         for number, part in enumerate(source.sources):
             total += source.scale_of(number) * _times(part, items)
         return total
-    for block in _blocks(source.n_users):
+    for block in gen_batches(source.n_users, BLOCK_USERS):
         total[block] = source.rows(block) @ items
     return total
 
@@ -87,7 +83,7 @@ def _transposed_times(source: ScoreSource, users: np.ndarray) -> np.ndarray:
         for number, part in enumerate(source.sources):
             total += _transposed_times(part, source.scale_of(number) * users)
         return total
-    for block in _blocks(source.n_users):
+    for block in gen_batches(source.n_users, BLOCK_USERS):
         total += source.rows(block).T @ users[block]
     return total
 
@@ -99,7 +95,7 @@ def _quality(
     n_users = min(MEASURED_USERS, source.n_users)
     users = np.sort(rng.choice(source.n_users, n_users, replace=False))
     shares = []
-    for block in _blocks(n_users):
+    for block in gen_batches(n_users, BLOCK_USERS):
         rows = source.rows(users[block]).astype(np.float64)
         errors = np.linalg.norm(found.rows(users[block]) - rows, axis=1)
         spreads = np.linalg.norm(rows - rows.mean(axis=1, keepdims=True), axis=1)
@@ -116,8 +112,3 @@ def _quality(
         "top_10_kept": float(kept),
         "n_users_measured": n_users,
     }
-
-
-def _blocks(n_users: int) -> Iterator[slice]:
-    for start in range(0, n_users, BLOCK_USERS):
-        yield slice(start, min(start + BLOCK_USERS, n_users))

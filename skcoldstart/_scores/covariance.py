@@ -124,10 +124,7 @@ class FactorCovariance:
         played = np.flatnonzero(np.diff(offsets))
         rows_a_block = max(1, BLOCK_VALUES // max(1, len(spread)))
         block = (offsets[played] - offsets[played[0]]) // rows_a_block
-        for first in np.flatnonzero(np.diff(block, prepend=-1)):
-            items = played[
-                first : first + np.searchsorted(block[first:], block[first], "right")
-            ]
+        for items in np.split(played, 1 + np.flatnonzero(np.diff(block))):
             start, stop = offsets[items[0]], offsets[items[-1] + 1]
             learnt = self.reductions.values[start:stop] @ spread.T
             learnt *= learnt

@@ -22,11 +22,8 @@ class OptimisticScores:
     def __init__(
         self, means: LowRankScores, cov: FactorCovariance, strength: float
     ) -> None:
-        self.n_items, self.n_users, self.dtype = (
-            means.n_items,
-            means.n_users,
-            means.dtype,
-        )
+        self.n_items, self.n_users = means.n_items, means.n_users
+        self.dtype = means.dtype
         self._means, self._cov, self._strength = means, cov, strength
 
     def rows(

@@ -27,7 +27,7 @@ from skcoldstart._scores.recommendations import (
 from skcoldstart._scores.sources import (
     LowRankScores,
     ScoreSource,
-    SparseScores,
+    factor_scores,
     open_recommender,
     score_source,
     takes_groups,
@@ -180,12 +180,11 @@ def exported_factors(
     source = _source(model, X, item_factors, None)
     item_names = _item_names(item_ids, X, source.n_items)
     user_names = _user_names(model, None, None)
-    quality = None
-    if isinstance(source, LowRankScores):
-        items, users = source.item_factors, source.user_factors
-    if not isinstance(source, LowRankScores) or (
-        most is not None and items.shape[1] > most
+    if isinstance(source, LowRankScores) and (
+        most is None or source.item_factors.shape[1] <= most
     ):
+        items, users, quality = source.item_factors, source.user_factors, None
+    else:
         most = AUTO_COMPONENTS if most is None else int(most)
         items, users, quality = compress_scores(source, most, random_state)
     return (
@@ -241,8 +240,7 @@ def _source(
             f"{type(recommender).__name__} does not score by factors of items and "
             f"users, so item_factors and user_factors cannot replace its own."
         )
-    sparse = sp.issparse(items) or sp.issparse(people)
-    return (SparseScores if sparse else LowRankScores)(items, people)
+    return factor_scores(items, people)
 
 
 def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
@@ -296,8 +294,8 @@ def _excluded(
         table = check_play_counts(exclude, input_name="exclude")
         check_shape_of_exclude(table, (source.n_items, source.n_users))
         return table
-    users = _places(pairs[0], user_names, source.n_users, "users")
-    items = _places(pairs[1], item_names, source.n_items, "items")
+    users = _places(pairs["user_id"], user_names, source.n_users, "users")
+    items = _places(pairs["item_id"], item_names, source.n_items, "items")
     known = (users >= 0) & (items >= 0)
     return sp.csr_array(
         (np.ones(known.sum()), (items[known], users[known])),
@@ -305,7 +303,7 @@ def _excluded(
     )
 
 
-def _pairs(exclude: Any) -> tuple[Any, Any] | None:
+def _pairs(exclude: Any) -> dict[str, list[Any]] | None:
     """Return users and items of a frame or list of pairs, None for a table."""
     if isinstance(exclude, Recommendations | Listeners):
         exclude = exclude._columns()
@@ -313,11 +311,11 @@ def _pairs(exclude: Any) -> tuple[Any, Any] | None:
     if isinstance(exclude, dict):
         columns = exclude
     if {"user_id", "item_id"} <= set(columns):
-        return tuple(as_list(exclude[name]) for name in ("user_id", "item_id"))  # type: ignore[return-value]
+        return {name: as_list(exclude[name]) for name in ("user_id", "item_id")}
     if isinstance(exclude, list | tuple | Set) and all(
         isinstance(pair, tuple) and len(pair) == 2 for pair in exclude
     ):
-        return [user for user, _ in exclude], [item for _, item in exclude]
+        return {"user_id": [u for u, _ in exclude], "item_id": [i for _, i in exclude]}
     if not hasattr(exclude, "shape") and not isinstance(exclude, list | tuple):
         raise TypeError(
             f"exclude is a {type(exclude).__name__}; expected a table of shape "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from skcoldstart._utils.paths import atomic_path, atomic_write
 from skcoldstart._utils.table import pandas_frame
@@ -183,8 +184,7 @@ class _Lists:
                 writer.writerows(zip(*values, strict=True))
 
     def _blocks(self) -> Iterator[slice]:
-        for start in range(0, max(len(self._row_ids), 1), _BLOCK_LISTS):
-            yield slice(start, start + _BLOCK_LISTS)
+        return gen_batches(max(len(self._row_ids), 1), _BLOCK_LISTS)
 
     def _columns(self, block: slice = slice(None)) -> dict[str, np.ndarray]:
         """Return the columns of a frame, of some lists."""

@@ -43,8 +43,7 @@ class ScoreSource(Protocol):
         Returns
         -------
         bool
-            False for a function, which has not been called: NaN is found when users
-            are scored.
+            False for a function, where NaN is found when users are scored.
         """
         ...
 
@@ -59,7 +58,7 @@ class ScoreSource(Protocol):
         Returns
         -------
         scores
-            Scores of these items, in their order, of the same kind.
+            Of the same kind.
         """
         ...
 
@@ -294,6 +293,12 @@ class CallableScores(ScoreSource):
         )
 
 
+def factor_scores(item_factors: Any, user_factors: Any) -> ScoreSource:
+    """Return scores as products of dense or sparse factors."""
+    sparse = sp.issparse(item_factors) or sp.issparse(user_factors)
+    return (SparseScores if sparse else LowRankScores)(item_factors, user_factors)
+
+
 def transposed(source: ScoreSource) -> ScoreSource:
     if isinstance(source, (LowRankScores, SparseScores)):
         return type(source)(source.user_factors, source.item_factors)
@@ -338,11 +343,7 @@ def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
     if hasattr(recommender, "predict_factors"):
         user_factors = getattr(recommender, "user_factors_", None)  # may be decoded
         if user_factors is not None:
-            item_factors = recommender.predict_factors(X, **params)
-            sparse = sp.issparse(item_factors)
-            return (SparseScores if sparse else LowRankScores)(
-                item_factors, user_factors
-            )
+            return factor_scores(recommender.predict_factors(X, **params), user_factors)
     if not hasattr(type(recommender), "predict"):
         raise TypeError(
             f"{type(recommender).__name__} has no predict; expected a fitted "
@@ -355,6 +356,15 @@ def score_source(recommender: Any, X: Any, groups: Any = None) -> ScoreSource:
             "expected scores of shape (n_items, n_users)."
         )
     return DenseScores(scores)
+
+
+def nan_error(user: int | None = None) -> ValueError:
+    """Return an error about NaN scores."""
+    whose = "" if user is None else f" of user {user}"
+    return ValueError(
+        f"Scores{whose} contain NaN; expected numbers. Check the predictions, or the "
+        "factors they are computed from."
+    )
 
 
 def _has_nan(array: np.ndarray) -> bool:

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import gen_batches
 
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.sources import LowRankScores, ScoreSource
+from skcoldstart._scores.sources import LowRankScores, ScoreSource, nan_error
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.threads import worker_threads
 
 BLOCK_USERS, BLOCK_BYTES = 256, 1 << 28
 BLOCKS_A_ROUND = 64  # between two moves of the progress bar
+BLOCK_ROWS = 4096  # of a product of user factors
 
 
 def top_n_per_user(
@@ -39,36 +41,43 @@ def top_n_per_user(
     if not isinstance(n, Real) or n != int(n) or n < 1:
         raise ValueError(f"n={n!r}; expected an integer of at least 1.")
     users = check_users(users, source.n_users)
-    indptr, indices = _excluded(exclude, source)
+    excluded = sp.csc_array((source.n_items, source.n_users))
+    if exclude is not None:
+        pairs = check_play_counts(exclude, input_name="exclude")
+        check_shape_of_exclude(pairs, excluded.shape)
+        excluded = sp.csc_array(pairs)
+        excluded.sort_indices()
+    indptr, indices = (
+        excluded.indptr.astype(np.int64),
+        excluded.indices.astype(np.int32),
+    )
     items = np.empty((len(users), int(n)), np.int64)
     scores: list[np.ndarray] = []
     if groups is not None:
         order = np.argsort(groups[0], kind="stable")
         starts = np.searchsorted(groups[0][order], np.arange(groups[0].max() + 2))
 
-    def select(start: int) -> np.ndarray:
+    def select(part: slice) -> np.ndarray:
         from skcoldstart._kernels.ranking import keep_best_of_groups, select_top_n
 
-        block = users[start : start + size]
-        rows = _as_float(source.rows(block))
+        block, chosen = users[part], items[part]
+        rows = source.rows(block)
+        dtype = np.float32 if rows.dtype == np.float32 else np.float64
+        rows = np.ascontiguousarray(rows, dtype)
         best = np.empty((len(block), items.shape[1]), rows.dtype)
-        chosen = items[start : start + len(block)]
         if groups is not None and not np.isnan(rows.min()):
             for row, user in zip(rows, block, strict=True):
                 row[indices[indptr[user] : indptr[user + 1]]] = -np.inf
             keep_best_of_groups(rows, order, starts, groups[1])
         bad = select_top_n(rows, indptr, indices, block, chosen, best)
         if bad >= 0:
-            raise ValueError(
-                f"Scores of user {block[bad]} contain NaN; expected numbers. Check "
-                f"the factors or predictions they are computed from."
-            )
+            raise nan_error(block[bad])
         if groups is not None:
             chosen[best == -np.inf] = -1
         return best
 
     size = max(1, min(BLOCK_USERS, BLOCK_BYTES // (8 * max(1, source.n_items))))
-    blocks = range(0, max(len(users), 1), size)
+    blocks = list(gen_batches(max(len(users), 1), size))
     with (
         worker_threads(n_jobs) as run,
         progress_bar(
@@ -120,16 +129,6 @@ def check_users(users: Any, n_users: int) -> np.ndarray:
     return check_indices(users, n_users, name="users")
 
 
-def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
-    if exclude is None:
-        return np.zeros(source.n_users + 1, np.int64), np.empty(0, np.int32)
-    shape = (source.n_items, source.n_users)
-    pairs = sp.csc_array(check_play_counts(exclude, input_name="exclude"))
-    check_shape_of_exclude(pairs, shape)
-    pairs.sort_indices()
-    return pairs.indptr.astype(np.int64), pairs.indices.astype(np.int32)
-
-
 def check_shape_of_exclude(pairs: Any, shape: tuple[int, int]) -> None:
     """Reject excluded pairs of another shape than (n_items, n_users)."""
     if pairs.shape != shape:
@@ -139,15 +138,6 @@ def check_shape_of_exclude(pairs: Any, shape: tuple[int, int]) -> None:
             "a list of pairs (user, item), or a frame with user_id and item_id."
             f"{hint if pairs.shape == shape[::-1] else ''}"
         )
-
-
-def _as_float(rows: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(
-        rows, dtype=np.float32 if rows.dtype == np.float32 else np.float64
-    )
-
-
-BLOCK_ROWS = 4096
 
 
 def usage_coordinates(item_factors: np.ndarray, user_factors: np.ndarray) -> np.ndarray:
@@ -161,8 +151,8 @@ def usage_coordinates(item_factors: np.ndarray, user_factors: np.ndarray) -> np.
     """
     n_users, n_components = user_factors.shape
     gram = np.zeros((n_components, n_components))
-    for start in range(0, n_users, BLOCK_ROWS):
-        rows = user_factors[start : start + BLOCK_ROWS].astype(np.float64)
+    for block in gen_batches(n_users, BLOCK_ROWS):
+        rows = user_factors[block].astype(np.float64)
         gram += rows.T @ rows
     # Eigenvectors also work for singular Gram matrices: unused factors, few users.
     spectrum, vectors = np.linalg.eigh(gram)

@@ -79,11 +79,10 @@ def as_names(values: Any, what: str, of: str) -> np.ndarray:
     kinds = set(map(type, values))
     if kinds - {str, int} and is_missing(names).any():
         raise ValueError(f"{what} hold a missing value; expected names of all {of}.")
-    textual = [issubclass(kind, str) for kind in kinds]
-    if any(textual) and not all(textual):
-        other = next(value for value in values if not isinstance(value, str))
+    others = [value for value in values if not isinstance(value, str)]
+    if 0 < len(others) < len(values):
         raise TypeError(
-            f"{what} mix strings with other types, such as {other!r}, in names of "
+            f"{what} mix strings with other types, such as {others[0]!r}, in names of "
             f"{of}; expected names of one type. Convert them, for example with "
             f".astype(str)."
         )

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skcoldstart._scores.sources import ScoreSource
+from skcoldstart._scores.sources import ScoreSource, nan_error
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.warning import warn
 from skcoldstart.metrics._lists import coverage, mean_information, popularity_lift
@@ -18,7 +18,6 @@ from skcoldstart.metrics._ranks import (
     PositiveRanks,
     RankingTask,
     hidden_positive_error,
-    nan_error,
     over_blocks,
     rank_positives,
 )

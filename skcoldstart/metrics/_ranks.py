@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
 
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.sources import DenseScores, ScoreSource
+from skcoldstart._scores.sources import DenseScores, ScoreSource, nan_error
 from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.docstrings import COMMON
 from skcoldstart._utils.missing import refuse_masked
@@ -224,16 +224,15 @@ def over_blocks(
     block_users = min(block_users, n_users)
     local = threading.local()
 
-    def score(start: int) -> list[Any]:
+    def score(blocks: list[slice]) -> list[Any]:
         if not hasattr(local, "buffer"):
             local.buffer = np.empty((block_users, source.n_items), dtype)
         found = []
-        for first in range(start, min(start + step, n_users), block_users):
-            block = slice(first, min(first + block_users, n_users))
+        for block in blocks:
             selected: Any = users[block]
             if (np.diff(selected) == 1).all():  # read without a gather
                 selected = slice(selected[0], selected[-1] + 1)
-            buffer = local.buffer[: block.stop - first]
+            buffer = local.buffer[: block.stop - block.start]
             found.append(work(block, source.rows(selected, buffer)))
         return found
 
@@ -242,23 +241,15 @@ def over_blocks(
         _TASK_SCORES // (block_users * source.n_items),
         n_users // (block_users * 4 * n_kernel_threads(n_jobs)),
     )
-    step = max(1, n_in_task) * block_users
+    blocks = list(gen_batches(n_users, block_users))
+    tasks = [blocks[part] for part in gen_batches(len(blocks), max(1, n_in_task))]
     with worker_threads(n_jobs) as run:
-        for found in run(score, range(0, n_users, step)):
+        for found in run(score, tasks):
             yield from found
 
 
-def nan_error(user: int | None = None) -> ValueError:
-    """Raise an error about NaN scores."""
-    whose = "" if user is None else f" of user {user}"
-    return ValueError(
-        f"Scores{whose} contain NaN; expected numbers. Check the predictions, or the "
-        f"factors they are computed from."
-    )
-
-
 def hidden_positive_error(user: int) -> ValueError:
-    """Raise an error about a positive with the score of an excluded item."""
+    """Return an error about a positive with the score of an excluded item."""
     return ValueError(
         f"User {user} played an item with score -inf, which marks items that are not "
         f"ranked. Give the item a finite score, or remove the play from y_true."
