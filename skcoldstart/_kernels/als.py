@@ -52,7 +52,6 @@ if works():
     from skcoldstart._kernels.simd.als_exact import solve_rows_exactly
     from skcoldstart._kernels.simd.row_pass import accumulate, width_of
 else:
-    from skcoldstart._kernels.als import solve_rows_exactly
     from skcoldstart._kernels.row_pass import accumulate, width_of
 
 __all__ = ["observed_objective", "solve_rows", "solve_rows_exactly", "width_of"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +14,7 @@ from skcoldstart._utils.cached import cached_property
 CHUNK_COST = 2_000_000  # approximate multiplications in a pass over a chunk
 SUMMED_ENTRIES = 1 << 16  # that are converted at a time
 BLOCK_ROWS = 2048  # of a dense product; constant, so that sums do not depend on threads
+START_SCALE = 0.1  # standard deviation of initial factors
 
 
 @dataclass(frozen=True)
@@ -119,51 +120,6 @@ def owned(array: np.ndarray, dtype: Any) -> np.ndarray:
     return array if array.flags.writeable else array.copy()
 
 
-START_SCALE = 0.1  # standard deviation of initial factors
-
-
-class Solver(Protocol):
-    """Solves one side while the other is fixed, with factors in the solver's memory.
-
-    `put` converts factors to the solver's form, padded or on a device, which `half`
-    uses; `get` converts them back.
-    """
-
-    def put(self, factors: np.ndarray) -> Any:
-        """Copy factors of shape (n_rows, n_components) to the solver's form."""
-        ...
-
-    def get(self, factors: Any) -> np.ndarray:
-        """Return factors as an array; the solver must not change them afterwards."""
-        ...
-
-    def half(
-        self,
-        rows: Any,
-        A: Any,
-        B: Any,
-        *,
-        omega: float = 1.0,
-        accurate: bool = False,
-    ) -> float:
-        """Move the rows of A with B fixed, `omega` times the step.
-
-        With `accurate`, start from 0 and solve to the precision of the dtype. Return
-        the objective after the move, less ``sum_j penalty_j ||b_j||^2``.
-        """
-        ...
-
-    def penalty(self, rows: Any, factors: Any) -> float:
-        """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
-        ...
-
-    def objective(
-        self, by_item: Any, by_user: Any, V: np.ndarray, U: np.ndarray
-    ) -> float:
-        """Return the exact objective of factors from `get`, in float64."""
-        ...
-
-
 def draw_factors(
     n_rows: int, n_components: int, dtype: Any, random_state: Any
 ) -> np.ndarray:
@@ -183,7 +139,7 @@ def relaxation(sweep: int) -> float:
 
 
 def sweeps(
-    by_item: Any, by_user: Any, V: Any, U: Any, solver: Solver, n_sweeps: int
+    by_item: Any, by_user: Any, V: Any, U: Any, solver: Any, n_sweeps: int
 ) -> Iterator[float]:
     """Move users, then items, in place; yield the objective after each sweep."""
     for sweep in range(n_sweeps):
@@ -193,7 +149,7 @@ def sweeps(
         yield moved + solver.penalty(by_user, U)
 
 
-def fold_in(rows: Any, fixed: np.ndarray, solver: Solver) -> np.ndarray:
+def fold_in(rows: Any, fixed: np.ndarray, solver: Any) -> np.ndarray:
     """Solve rows from zero, to the precision of the dtype.
 
     Shapes: `fixed` (n_columns, n_components) -> (n_rows, n_components).

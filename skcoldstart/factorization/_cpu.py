@@ -1,7 +1,6 @@
 """Alternating least squares in CPU threads."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,7 @@ class Basis:
     A row of factors a is transformed by ``a @ into`` and back by ``@ outof.T``; a fixed
     row b by ``b @ outof``, so products do not change. The dense part ``B'B + penalty_i
     I`` is then ``diag(spectrum + penalties[i])``. Where `triangular`, `into` is a lower
-    and `outof` an upper triangle. Padding of rows is not changed.
+    and `outof` an upper triangle, and penalties are 1.
     """
 
     into: np.ndarray
@@ -36,26 +35,15 @@ class Basis:
     spectrum: np.ndarray
     triangular: bool
 
-    def enter(self, factors: np.ndarray, out: np.ndarray) -> None:
-        """Transform rows of the solved side to these coordinates."""
-        self._multiply(factors, self.into, out, lower=True)
-
-    def leave(self, factors: np.ndarray, out: np.ndarray) -> None:
-        """Transform solved rows back."""
-        self._multiply(factors, self.outof.T, out, lower=True)
-
-    def fix(self, factors: np.ndarray, out: np.ndarray) -> None:
-        """Transform fixed rows to these coordinates."""
-        self._multiply(factors, self.outof, out, lower=False)
-
-    def penalties(self, rows: SideCounts) -> np.ndarray:
-        """Return the penalty of each row in the dense part, without the spectrum."""
-        same = np.ones(rows.n_rows) if self.triangular else rows.penalties
-        return same.astype(self.into.dtype)
-
-    def _multiply(
-        self, factors: np.ndarray, matrix: np.ndarray, out: np.ndarray, *, lower: bool
+    def multiply(
+        self,
+        factors: np.ndarray,
+        matrix: np.ndarray,
+        out: np.ndarray,
+        *,
+        lower: bool = True,
     ) -> None:
+        """Write factors times one of the matrices; padding of `out` is unchanged."""
         n_components = len(matrix)
         factors, out = factors[:, :n_components], out[:, :n_components]
         if not self.triangular or n_components < 2 * TRIANGLE_COLUMNS:
@@ -68,7 +56,10 @@ class Basis:
 
 
 class CPUSolver:
-    """Solves the rows of one side while the factors of the other stay fixed."""
+    """Solves the rows of one side while the factors of the other stay fixed.
+
+    Factors are in the solver's form from `put` to `get`, here padded to whole vectors.
+    """
 
     def __init__(self, run: ThreadMap, method: str, n_components: int) -> None:
         self._run = run
@@ -99,31 +90,31 @@ class CPUSolver:
         omega: float = 1.0,
         accurate: bool = False,
     ) -> float:
-        """Move the rows of A; return the objective without the penalty on B.
+        """Move the rows of A by `omega` times the step; return the objective.
+
+        With `accurate`, start from 0 and solve to the precision of the dtype. The
+        penalty on B is left out of the objective.
 
         Shapes: `A` (n_rows, n_dims), `B` (n_columns, n_dims).
         """
-        basis, Z = self._fix(rows, B)
-        chunks = rows.chunks(B.shape[1])
-        values = self.solve(rows, A, Z, basis, chunks, omega=omega, accurate=accurate)
-        return sum(values) + rows.confidence_sum
-
-    def _fix(self, rows: SideCounts, B: np.ndarray) -> tuple[Basis, np.ndarray]:
-        """Return coordinates for the rows of a half sweep, and fixed rows in them."""
         basis = self._basis(rows, B)
         if self._fixed is None or len(self._fixed) < len(B):
             self._fixed = aligned(len(B), B.shape[1], B.dtype)
         Z = self._fixed[: len(B)]
-        self._run(lambda block: basis.fix(B[block], Z[block]), row_blocks(len(B)))
-        return basis, Z
+        self._run(
+            lambda block: basis.multiply(B[block], basis.outof, Z[block], lower=False),
+            row_blocks(len(B)),
+        )
+        values = self.solve(rows, A, Z, basis, omega=omega, accurate=accurate)
+        return sum(values) + rows.confidence_sum
 
     def solve(
         self,
-        rows: Rows,
+        rows: Any,
         A: np.ndarray,
         Z: np.ndarray,
         basis: Basis,
-        chunks: list[tuple[int, int]],
+        chunks: list[tuple[int, int]] | None = None,
         *,
         omega: float,
         accurate: bool,
@@ -132,8 +123,16 @@ class CPUSolver:
 
         The bits of a row depend on its chunk, whose rows are multiplied together.
         """
-        solve = self._row_solver(Z, rows, basis, omega, accurate)
+        from skcoldstart._kernels.als import solve_rows, solve_rows_exactly, width_of
+
+        chunks = rows.chunks(Z.shape[1]) if chunks is None else chunks
         longest = max((end - begin for begin, end in chunks), default=0)
+        penalties = np.ones(rows.n_rows) if basis.triangular else rows.penalties
+        entries = rows.indptr, rows.indices, rows.weights
+        system = (Z, *entries, basis.spectrum, penalties.astype(Z.dtype))
+        n_dims, width = Z.shape[1], width_of(Z)
+        n_steps = 2 * n_dims + 20 if accurate else N_STEPS
+        tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
 
         def solve_chunk(chunk: tuple[int, int]) -> float:
             begin, end = chunk
@@ -141,9 +140,18 @@ class CPUSolver:
             if accurate:
                 block[...] = 0
             else:
-                basis.enter(A[begin:end], block)
-            value = solve(begin, end, block)
-            basis.leave(block, A[begin:end])
+                basis.multiply(A[begin:end], basis.into, block)
+            if self._method == "cholesky":
+                work = self._scratch("work", n_dims + 5, Z)
+                value = solve_rows_exactly(
+                    *system, begin, end, omega, work, block, width
+                )
+            else:
+                work = self._scratch("work", 5, Z)
+                value = solve_rows(
+                    *system, begin, end, n_steps, tol, omega, work, block, width
+                )
+            basis.multiply(block, basis.outof.T, A[begin:end])
             return value
 
         return self._run(solve_chunk, chunks)
@@ -160,21 +168,23 @@ class CPUSolver:
         gram = gram_matrix(B[:, : self._n_components], self._run)
         self._squares = (B, float(np.trace(gram)))
         spectrum = np.zeros(B.shape[1], B.dtype)
-        if rows.reg_exponent == 0:
-            # One penalty for all rows: whitened, the dense part is the identity.
-            gram[np.diag_indices_from(gram)] += rows.reg
-            try:
-                root = np.linalg.cholesky(gram)
-            except np.linalg.LinAlgError:
-                raise _singular(rows, B.dtype) from None
-            inverse, _ = scipy.linalg.lapack.dtrtri(root, lower=1)
-            into, outof = root, inverse.T
-        else:
-            sizes, into = np.linalg.eigh(gram)
-            if sizes[0] + rows.reg <= 0:  # no row has a smaller penalty
-                raise _singular(rows, B.dtype)
-            spectrum[: self._n_components] = np.maximum(sizes, 0)
-            outof = into
+        try:
+            if rows.reg_exponent == 0:
+                # One penalty for all rows: whitened, the dense part is the identity.
+                gram[np.diag_indices_from(gram)] += rows.reg
+                into = np.linalg.cholesky(gram)
+                outof = scipy.linalg.lapack.dtrtri(into, lower=1)[0].T
+            else:
+                sizes, into = np.linalg.eigh(gram)
+                if sizes[0] + rows.reg <= 0:  # no row has a smaller penalty
+                    raise np.linalg.LinAlgError
+                spectrum[: self._n_components] = np.maximum(sizes, 0)
+                outof = into
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"reg={rows.reg:g} is too small for {B.dtype}: the normal equations "
+                "are singular. Use a larger reg or dtype='float64'."
+            ) from None
         return Basis(
             np.ascontiguousarray(into, B.dtype),
             np.ascontiguousarray(outof, B.dtype),
@@ -182,35 +192,8 @@ class CPUSolver:
             rows.reg_exponent == 0,
         )
 
-    def _row_solver(
-        self, Z: np.ndarray, rows: Rows, basis: Basis, omega: float, accurate: bool
-    ) -> Callable[[int, int, np.ndarray], float]:
-        system = (
-            Z,
-            rows.indptr,
-            rows.indices,
-            rows.weights,
-            basis.spectrum,
-            basis.penalties(rows),
-        )
-        from skcoldstart._kernels.als import solve_rows, solve_rows_exactly, width_of
-
-        n_dims, width = Z.shape[1], width_of(Z)
-        n_steps = 2 * n_dims + 20 if accurate else N_STEPS
-        tol = SOLVE_TOL[Z.dtype.name] if accurate else 0.0
-
-        def solve(begin: int, end: int, block: np.ndarray) -> float:
-            if self._method == "cholesky":
-                work = self._scratch("work", n_dims + 5, Z)
-                how: tuple = (omega, work, block, width)
-                return solve_rows_exactly(*system, begin, end, *how)
-            work = self._scratch("work", 5, Z)
-            how = (n_steps, tol, omega, work, block, width)
-            return solve_rows(*system, begin, end, *how)
-
-        return solve
-
     def penalty(self, rows: SideCounts, factors: np.ndarray) -> float:
+        """Return ``sum_i penalty_i ||a_i||^2``, to the precision of the dtype."""
         last_fixed, squares = self._squares
         if factors is last_fixed and rows.reg_exponent == 0:
             without_entries = factors[rows.penalties == 0].astype(np.float64)
@@ -228,50 +211,36 @@ class CPUSolver:
         return sum(self._run(of_block, row_blocks(len(factors))))
 
     def objective(
-        self, by_item: Rows, by_user: Rows, V: np.ndarray, U: np.ndarray
+        self, by_item: Any, by_user: Any, V: np.ndarray, U: np.ndarray
     ) -> float:
         """Return the exact objective in float64, without the table of all pairs.
 
         The sum over all pairs of ``(x_u'y_i)^2`` is the sum of the elementwise product
         of both Gram matrices; stored entries add ``c (1 - s)^2 - s^2``.
         """
-        observed = self.observed(
-            by_item, V, U, by_item.chunks(padded_width(V.shape[1]))
+        observed = sum(self.observed(by_item, V, U))
+        # Summing blocks in float32 would lose the last digits.
+        everywhere = np.vdot(
+            gram_matrix(V, self._run, np.float64), gram_matrix(U, self._run, np.float64)
         )
-        return sum(observed) + self._everywhere(by_item, by_user, V, U)
+        penalties = self._exact_penalty(by_item, V) + self._exact_penalty(by_user, U)
+        return observed + float(everywhere + penalties)
 
     def observed(
         self,
-        rows: Rows,
+        rows: Any,
         A: np.ndarray,
         B: np.ndarray,
-        chunks: list[tuple[int, int]],
+        chunks: list[tuple[int, int]] | None = None,
     ) -> list[float]:
         """Return the part of stored entries in the exact objective, for each chunk."""
         from skcoldstart._kernels.als import observed_objective
 
         entries = rows.indptr, rows.indices, rows.weights
         return self._run(
-            lambda chunk: observed_objective(A, B, *entries, *chunk), chunks
+            lambda chunk: observed_objective(A, B, *entries, *chunk),
+            rows.chunks(padded_width(A.shape[1])) if chunks is None else chunks,
         )
-
-    def _everywhere(
-        self, by_item: SideCounts, by_user: SideCounts, V: np.ndarray, U: np.ndarray
-    ) -> float:
-        """Return the exact objective for a table without plays."""
-        # Summing blocks in float32 would lose the last digits.
-        everywhere = np.vdot(
-            gram_matrix(V, self._run, np.float64), gram_matrix(U, self._run, np.float64)
-        )
-        penalties = self._exact_penalty(by_item, V) + self._exact_penalty(by_user, U)
-        return float(everywhere + penalties)
-
-
-def _singular(rows: SideCounts, dtype: Any) -> ValueError:
-    return ValueError(
-        f"reg={rows.reg:g} is too small for {dtype}: the normal equations are "
-        "singular. Use a larger reg or dtype='float64'."
-    )
 
 
 def gram_matrix(factors: np.ndarray, run: ThreadMap, dtype: Any = None) -> np.ndarray:

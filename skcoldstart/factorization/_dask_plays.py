@@ -19,13 +19,6 @@ from skcoldstart.factorization._confidence import confidence_weights, warn_if_ro
 FAN_IN = 8  # counts of columns added up at a time
 
 
-def is_dask(Y: Any) -> bool:
-    """Return whether Y is a Dask array, or a list of delayed blocks or futures."""
-    if isinstance(Y, list | tuple):
-        return len(Y) > 0 and all(map(_is_of_dask, Y))
-    return _is_of_dask(Y) and hasattr(Y, "numblocks")
-
-
 def _is_of_dask(block: Any) -> bool:
     return type(block).__module__.partition(".")[0] in ("dask", "distributed")
 
@@ -45,10 +38,12 @@ class DaskPlays:
     Shapes: (n_items, n_users).
     """
 
+    ndim = 2
+    checked_play_counts = True  # for `check_play_counts`
+
     def __init__(self, table: Any, client: Any) -> None:
         self.table, self.client = table, client
         self.shape: tuple[int, int] = table.shape
-        self.ndim = 2
 
     @property
     def nnz(self) -> int:
@@ -73,10 +68,14 @@ class DaskPlays:
 
 
 def gather_plays(Y: Any) -> Any:
-    """Return plays in their blocks, or as local CSR without a Dask client.
+    """Return plays of Dask in checked blocks, or as local CSR if there is no client.
 
-    Shapes: -> (n_items, n_users).
+    Shapes: -> (n_items, n_users). Dask's are an array, or delayed blocks or futures in
+    a list; any other Y is returned as it is.
     """
+    listed = isinstance(Y, list | tuple) and len(Y) > 0 and all(map(_is_of_dask, Y))
+    if not listed and not (_is_of_dask(Y) and hasattr(Y, "numblocks")):
+        return Y
     import dask
 
     table = _mapped(_checked, _whole_rows(_as_array(Y)))

@@ -37,44 +37,25 @@ class _Fixed:
 class DaskSolver(CPUSolver):
     """Solves the parts of one side on the workers; the caller does everything else."""
 
-    def half(
-        self,
-        rows: Any,
-        A: np.ndarray,
-        B: np.ndarray,
-        *,
-        omega: float = 1.0,
-        accurate: bool = False,
-    ) -> float:
-        """Move the rows of A; return the objective without the penalty on B.
-
-        Shapes: `A` (n_rows, n_dims), `B` (n_columns, n_dims).
-        """
-        basis, Z = self._fix(rows, B)
-        how = {
-            "method": self._method,
-            "n_components": self._n_components,
-            "omega": omega,
-            "accurate": accurate,
-        }
-        values: dict[int, list[float]] = {}
+    def solve(
+        self, rows: Any, A: Any, Z: Any, basis: Basis, chunks: Any = None, **how: Any
+    ) -> list[float]:
+        how |= {"method": self._method, "n_components": self._n_components}
+        values = {}
         for part, (solved, objective) in _on_parts(
-            _solve, rows, _Fixed(Z, basis), None if accurate else A, **how
+            _solve, rows, _Fixed(Z, basis), None if how["accurate"] else A, **how
         ):
             A[rows.edges[part] : rows.edges[part + 1]] = solved
             values[part] = objective
-        return _in_order(values) + rows.confidence_sum
+        return _in_order(values)
 
-    def objective(
-        self, by_item: Any, by_user: Any, V: np.ndarray, U: np.ndarray
-    ) -> float:
-        observed = dict(_on_parts(_observe, by_item, U, V))
-        return _in_order(observed) + self._everywhere(by_item, by_user, V, U)
+    def observed(self, rows: Any, A: Any, B: Any, chunks: Any = None) -> list[float]:
+        return _in_order(dict(_on_parts(_observe, rows, B, A)))
 
 
-def _in_order(values: dict[int, list[float]]) -> float:
-    """Add up chunk by chunk, as on one machine."""
-    return sum((value for part in sorted(values) for value in values[part]), 0.0)
+def _in_order(values: dict[int, list[float]]) -> list[float]:
+    """Return values chunk by chunk, which add up to the bits of one machine."""
+    return [value for part in sorted(values) for value in values[part]]
 
 
 def _on_parts(

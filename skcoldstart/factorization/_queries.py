@@ -102,10 +102,8 @@ class FactorQueriesMixin:
                 f"shown has shape {given.shape}; expected {plays.shape}, one row per "
                 "item and one column per user."
             )
-        given = sp.csr_array(given > 0, dtype=np.float64)
-        given = sp.csr_array(given - given.multiply(plays > 0))
-        given.eliminate_zeros()
-        return sp.csr_array(given * (shown_confidence - 1.0))
+        refused = (given > 0) > (plays > 0)
+        return refused.astype(np.float64) * (shown_confidence - 1.0)
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Return the scores of all users for items, from their factors.
@@ -141,8 +139,8 @@ class FactorQueriesMixin:
     ) -> np.ndarray:
         r"""Compute factors of items from plays, with expected factors as prior.
 
-        For items with few plays: it combines `transform`, which uses only the plays of
-        an item, with a prediction from content, which uses none.
+        For items with few plays: `transform` uses only plays, and a prediction from
+        content uses none.
 
         Parameters
         ----------
@@ -153,8 +151,8 @@ class FactorQueriesMixin:
         strength : float, default=4.0
             Weight of the expected factors relative to a play, above 0.
         shown : {array-like, sparse} of shape (n_items, n_users), default=None
-            Not 0 where a user was shown an item. A user who was shown an item and did
-            not play it is evidence against it. ``None`` means that this is unknown.
+            Not 0 where a user was shown an item: not to play it then is evidence
+            against it. ``None`` means that this is unknown.
 
             .. versionadded:: 0.2
         shown_confidence : float, default=4.0
@@ -170,8 +168,7 @@ class FactorQueriesMixin:
         Raises
         ------
         ValueError
-            If `prior` has another shape than one row per item and one column per
-            component, `shown` another shape than `Y`, `strength` is not above 0, or
+            If `prior` or `shown` has another shape, `strength` is not above 0, or
             `shown_confidence` below 1.
 
         Notes
@@ -185,10 +182,9 @@ class FactorQueriesMixin:
                   \qquad A_i = X^T X + \lambda_i I
 
         with s the strength: differences from the prior are measured in the scores of
-        all users. Each play changes the target of its pair from 0 with confidence 1 to
-        1 with confidence c, as in the objective of `fit`. Pairs without a play are not
-        counted again, because the expected factors already take them into account. With
-        ``prior=0`` and ``strength=1`` this is `transform`.
+        all users. Pairs without a play are not counted again, because the expected
+        factors already take them into account. With ``prior=0`` and ``strength=1`` this
+        is `transform`.
 
         This solves one dense system of n_components unknowns per item, in float64.
         """

@@ -22,7 +22,7 @@ from skcoldstart._utils.sk import (
 )
 from skcoldstart.factorization._wmf import WMF
 
-_UNKNOWN = -1  # code of an unknown category and of a missing value
+_UNKNOWN = -1  # code of an unknown category or missing value: the mean, a last row
 
 
 class FactorTargetEncoder(TransformerMixin, BaseEstimator):
@@ -38,9 +38,8 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
     ----------
     factorizer : estimator, default=None
         Estimator with ``fit_transform(Y)`` from plays to item factors, such as `WMF` or
-        `sklearn.decomposition.TruncatedSVD`. ``None`` means `WMF()` for a sparse y. A
-        dense y is then used as factors, as inside the regressor of
-        `ColdStartRecommender`.
+        `sklearn.decomposition.TruncatedSVD`. ``None`` means `WMF()` for a sparse y, and
+        that a dense y is factors, as inside the regressor of `ColdStartRecommender`.
     shrinkage : float, default=2.0
         Weight of the mean of all items, as a number of items, >= 0.
     cv : int, cross-validation splitter or iterable, default=5
@@ -78,15 +77,12 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
 
     `fit_transform` is not ``fit(X, y).transform(X)``: the items of a fold are encoded
     from those of the other folds, so the encoding of an item does not contain its own
-    factors. `transform` uses all items of `fit`.
+    factors. The factors are from one factorization of all items.
 
-    A missing value (None, NaN, NaT, pandas' NA) is not a category. Like an unknown
-    category, it is encoded as the mean of all items. Values may be of any type that can
-    be compared with ``==`` and hashed. Items without plays have no factors and are left
-    out of the means.
-
-    The factors are from one factorization of all items of `fit`; the folds are split
-    afterwards. Time and memory are O(n_items n_columns k).
+    A missing value (None, NaN, NaT, pandas' NA) is encoded like an unknown category, as
+    the mean of all items. Values may be of any type that can be hashed. Items without
+    plays have no factors and are left out of the means. Time and memory are
+    O(n_items n_columns k).
 
     References
     ----------
@@ -114,11 +110,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
     }
 
     def __init__(
-        self,
-        factorizer: Any = None,
-        *,
-        shrinkage: float = 2.0,
-        cv: Any = 5,
+        self, factorizer: Any = None, *, shrinkage: float = 2.0, cv: Any = 5
     ) -> None:
         self.factorizer = factorizer
         self.shrinkage = shrinkage
@@ -181,7 +173,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
                 mean, _, encodings = _means(
                     of_column[train], factors[train], len(categories), self.shrinkage
                 )
-                rows[test] = _look_up(of_column[test], encodings, mean)
+                rows[test] = np.vstack([encodings, mean])[of_column[test]]
             encoded.append(rows)
         return np.hstack(encoded)
 
@@ -204,8 +196,8 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
         for column, categories in enumerate(self.categories_):
             known = {value: code for code, value in enumerate(categories.tolist())}
             codes = _code(table[:, column], missing[:, column], known)
-            encodings = self.encodings_[column]
-            encoded.append(_look_up(codes, encodings, self.target_mean_))
+            encodings = np.vstack([self.encodings_[column], self.target_mean_])
+            encoded.append(encodings[codes])
         return np.hstack(encoded)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -261,8 +253,7 @@ class FactorTargetEncoder(TransformerMixin, BaseEstimator):
                 "None; pass play counts or item factors, one row per item."
             )
         if self.factorizer is None and not sp.issparse(y):
-            if hasattr(self, "factorizer_"):
-                del self.factorizer_
+            self.__dict__.pop("factorizer_", None)  # from an earlier fit
             refuse_masked(y, "y")
             factors = check_array(
                 y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y"
@@ -356,8 +347,3 @@ def _means(
     encodings = np.tile(mean, (n_categories, 1))
     np.divide(sums + shrinkage * mean, weights, out=encodings, where=weights > 0)
     return mean.astype(factors.dtype), counts, encodings.astype(factors.dtype)
-
-
-def _look_up(codes: np.ndarray, encodings: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return the encoding of each code; unknown ones get the mean, the last row."""
-    return np.vstack([encodings, mean])[codes]

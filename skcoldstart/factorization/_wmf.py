@@ -21,15 +21,10 @@ from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart._utils.warning import warn
-from skcoldstart.factorization._als import Rows, Solver, draw_factors, fold_in, sweeps
+from skcoldstart.factorization._als import Rows, draw_factors, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights, fold_in_around
 from skcoldstart.factorization._cpu import CPUSolver, padded_width
-from skcoldstart.factorization._dask_plays import (
-    DaskPlays,
-    DaskRows,
-    gather_plays,
-    is_dask,
-)
+from skcoldstart.factorization._dask_plays import DaskPlays, DaskRows, gather_plays
 from skcoldstart.factorization._dask_solver import DaskSolver
 from skcoldstart.factorization._queries import FactorQueriesMixin
 from skcoldstart.factorization._torch import TorchSolver
@@ -48,9 +43,8 @@ class WMF(
     r"""Factorize play counts by weighted least squares over all pairs.
 
     A played pair has target 1 with high confidence, any other pair target 0 with
-    confidence
-    1. Items and users get factors whose products fit all of these, by alternating least
-    squares (ALS). Items are rows, so the estimator has the methods of
+    confidence 1. Products of item and user factors fit all of these, by alternating
+    least squares (ALS). Items are rows, so the methods are those of
     `sklearn.decomposition.NMF`, and a held-out row is an item without plays.
 
     Parameters
@@ -66,20 +60,18 @@ class WMF(
         Confidence of a pair with r > 0 plays: ``1 + alpha log(1 + r / epsilon)`` [1]_,
         ``1 + alpha r`` [2]_, or the stored entry itself, which must be at least 1.
     reg : float or "auto", default="auto"
-        Weight of the squared factors, above 0. If it exceeds the largest singular value
-        of the table of played confidences, all factors are 0, with a warning. Search
-        over 10 to 300. "auto" depends on the number of played pairs: 10 up to 1,000
-        pairs, 100 from 22,000 pairs on.
+        Weight of the squared factors, above 0; if it is too large, all factors are 0,
+        with a warning. Search over 10 to 300. "auto" is ``n ** 0.75 / 18`` for n played
+        pairs, from 10 to 100.
     max_iter : int, default=15
         Maximum number of sweeps; a sweep solves for all users and then for all items.
-        Reaching the maximum is not an error and raises no warning.
+        Reaching it raises no warning.
     tol : float, default=1e-4
         Stop when a sweep reduces the objective by less than this fraction.
     solver : {"auto", "cg", "cholesky"}, default="auto"
-        Solver of the normal equations of a row in a sweep: three preconditioned steps
-        of conjugate gradients from the last sweep's factors [3]_, or exact. The last
-        sweep and `transform` always solve to the precision of the dtype. "auto" is
-        "cg", which is faster for any number of factors.
+        Solver of a row in a sweep: three preconditioned steps of conjugate gradients
+        from the last sweep's factors [3]_, or exact. The last sweep and `transform`
+        always solve to the precision of the dtype. "auto" is "cg", which is faster.
     dtype : {"float32", "float64"}, default="float32"
         Precision of factors and computation.
     random_state : int, RandomState instance or None, default=None
@@ -89,17 +81,15 @@ class WMF(
     verbose : int, default=0
         Whether to show a progress bar with the objective.
     reg_exponent : float, default=0.0
-        A row with n stored entries is regularized by ``reg * n ** reg_exponent``: 0
-        regularizes all rows equally, 1 scales with the number of plays as in Spark.
-        Tune `reg` again after a change.
+        A row with n stored entries is regularized by ``reg * n ** reg_exponent``; 1 is
+        the scaling of Spark. Tune `reg` again after a change.
     warm_start : bool, default=False
-        Whether `fit` starts from the factors of the last fit, to plays of the same
-        shape. An interrupted fit then keeps its current factors.
+        Whether `fit` starts from the last factors, for plays of the same shape. An
+        interrupted fit then keeps its current factors.
     device : {"cpu", "cuda"}, default="cpu"
         Device of the solver. "cuda" requires torch (``pip install
-        skcoldstart[neural]``) and a GPU with memory for plays and factors. Factors
-        agree with those of "cpu" to the precision of the dtype. Fitted attributes are
-        always NumPy arrays.
+        skcoldstart[neural]``) and a GPU with memory for plays and factors. Results
+        agree to the precision of the dtype; attributes are always NumPy arrays.
 
     Attributes
     ----------
@@ -116,14 +106,13 @@ class WMF(
     n_iter_ : int
         Number of sweeps.
     reg_ : float
-        Weight of the squared factors; if `reg` is "auto", the value chosen in `fit`.
+        Weight of the squared factors, also if `reg` is "auto".
     n_features_in_ : int
         Number of users.
     feature_names_in_ : ndarray of shape (n_users,)
         Names of users, if all column names of ``Y`` are strings.
     user_names_in_ : ndarray of shape (n_users,)
-        Names of users of any type: labels of the columns of ``Y``. Exists only if users
-        have names.
+        Names of users of any type, if the columns of ``Y`` have labels.
 
     Raises
     ------
@@ -148,16 +137,12 @@ class WMF(
     :math:`X^T X + \lambda I`, is the identity; the cost of a row then depends only on
     its own plays. From the second sweep on, steps are multiplied by a factor that
     increases from 1.4 to 1.8, which cannot raise the objective and needs a fraction of
-    the sweeps. The last sweep is a plain one; its item half starts from zero and is
-    solved to the precision of the dtype with the code of `transform`, so
-    ``fit_transform(Y)`` equals ``fit(Y).transform(Y)``.
+    the sweeps. The last sweep is a plain one; its item half is solved with the code of
+    `transform`, so ``fit_transform(Y)`` equals ``fit(Y).transform(Y)``.
 
     The defaults of `n_components` and `reg` were chosen by the ranking of held-out
     items by factors that a ridge predicts from content, on inner splits of five real
-    sets (CiteULike a and t, HetRec Last.fm, Taste Profile by song and by artist). A
-    `reg` of 30 ranks the first places of articles better, 100 ranks new artists and the
-    depth of the lists better. In samples of 100 to 3,000 items of these sets 10 to 30
-    was best; "auto" is ``n ** 0.75 / 18`` for n played pairs, from 10 to 100.
+    sets. A smaller `reg`, such as 30, ranks the first places of articles better.
 
     A sweep takes ``O(nnz * k + (n_items + n_users) * k ** 2)`` operations. In addition
     to `Y` and the fitted factors, float32 needs at most 12 bytes per played pair, a
@@ -166,14 +151,9 @@ class WMF(
 
     A Dask array of CSR blocks, or a list of delayed blocks of rows, is factorized on
     the current `dask.distributed` client (``pip install skcoldstart[dask]``), with the
-    same bits as on one machine of the same kind. Plays stay in their blocks and are
-    shuffled once into blocks of users; a half sweep sends the factors of the other side
-    to every worker and collects the solved rows. Dask computes plays of a lost worker
-    again; factors are not lost, because this process holds them. A worker holds 24
-    bytes for each of its pairs, the factors of one side, and rows in work; this process
-    holds all factors, a copy of the longer side's, and 50 bytes for each item and user.
-    Every method that accepts plays accepts such blocks. Without a client, they are
-    collected in this process.
+    same bits as on one machine of the same kind; without a client, in this process.
+    `partial_fit`, `transform`, `transform_users` and `loss` also accept such blocks.
+    The guide to more machines describes the cost and what happens to lost workers.
 
     References
     ----------
@@ -267,8 +247,7 @@ class WMF(
         ----------
         Y : {array-like, sparse, Dask array} of shape (n_items, n_users)
             Play counts, >= 0 and finite. Duplicates of a sparse format are added up,
-            stored zeros are pairs without plays. A Dask array, or a list of delayed
-            blocks of rows, is factorized on its workers, see Notes.
+            stored zeros are pairs without plays. For plays in Dask, see Notes.
         y : None
             Ignored.
 
@@ -308,14 +287,13 @@ class WMF(
         """Make one sweep over plays that may have new items and new users.
 
         Known items and users start from their factors, new ones from factors folded in
-        from their plays with known ones. The sweep has no over-relaxation, like the
-        last sweep of `fit`.
+        from their plays with known ones.
 
         Parameters
         ----------
         Y : {array-like, sparse} of shape (n_items, n_users)
-            All play counts, including those of earlier calls. Known items are the first
-            rows and known users the first columns, in their old order.
+            All play counts, also those of earlier calls. Known items are the first rows
+            and known users the first columns, in their old order.
         y : None
             Ignored.
 
@@ -334,9 +312,10 @@ class WMF(
             start = self._starting_factors(plays.shape)
         else:
             n_items, n_users = len(self.item_factors_), len(self.user_factors_)
-            plays = _checked(Y)
+            Y = gather_plays(Y)
+            plays = check_play_counts(Y, input_name="Y")
             more_users = plays.shape[1] > n_users
-            self._check_users(plays, Y, reset=more_users)
+            validate_data(self, Y, reset=more_users, skip_check_array=True)
             if plays.shape[0] < n_items:
                 raise ValueError(
                     f"Y has {plays.shape[0]} rows but {n_items} items are known; "
@@ -393,7 +372,7 @@ class WMF(
             If `Y` does not have one row per item of `fit`.
         """
         check_is_fitted(self)
-        plays = _checked(Y)
+        plays = check_play_counts(gather_plays(Y), input_name="Y")
         if plays.shape[0] != len(self.item_factors_):
             raise ValueError(
                 f"Y has {plays.shape[0]} rows but WMF was fitted on "
@@ -539,7 +518,7 @@ class WMF(
     @contextmanager
     def _open_solver(
         self, n_components: int, rows: Rows | DaskRows
-    ) -> Iterator[Solver]:
+    ) -> Iterator[CPUSolver | TorchSolver]:
         if self.device == "cuda":
             if isinstance(rows, DaskRows):
                 raise ValueError(
@@ -553,20 +532,16 @@ class WMF(
         with worker_threads(self.n_jobs) as run:
             yield solver_type(run, self.solver, n_components)
 
-    def _check_plays(self, Y: Any, *, reset: bool) -> sp.csr_array | DaskPlays:
-        plays = _checked(Y)
-        self._check_users(plays, Y, reset=reset)
-        named = plays if is_dask(Y) else Y
+    def _check_plays(self, Y: Any, *, reset: bool) -> Any:
+        """Return checked plays, local or in blocks, and compare users with `fit`."""
+        Y = gather_plays(Y)
+        plays = check_play_counts(Y, input_name="Y")
+        validate_data(self, Y, reset=reset, skip_check_array=True)
         if reset:
-            record_user_names(self, named)
+            record_user_names(self, Y)
         else:
-            check_user_names(self, named, input_name="Y")
+            check_user_names(self, Y, input_name="Y")
         return plays
-
-    def _check_users(self, plays: Any, Y: Any, *, reset: bool) -> None:
-        """Compare the number of users, and names of columns if there are any."""
-        table = plays if is_dask(Y) else Y
-        validate_data(self, table, reset=reset, skip_check_array=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -574,11 +549,6 @@ class WMF(
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = [np.dtype(self.dtype).name]
         return tags
-
-
-def _checked(Y: Any) -> sp.csr_array | DaskPlays:
-    """Return validated plays, in blocks if they are in Dask."""
-    return gather_plays(Y) if is_dask(Y) else check_play_counts(Y, input_name="Y")
 
 
 def _report(loss: float, history: list[float], bar: Any) -> None:

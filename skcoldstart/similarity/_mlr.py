@@ -84,8 +84,7 @@ class MLRSimilarity(
     C : float, default=10.0
         Weight of the rankings relative to the regularizer; search over 1 to 1000.
     loss : {"auc", "map", "mrr", "precision@k", "ndcg@k"}, default="auc"
-        Ranking measure to optimize; "precision" and "ndcg" are accepted for the last
-        two, with the cutoff `k`.
+        Ranking measure to optimize; "precision" and "ndcg" also name the last two.
     regularizer : {"trace", "frobenius"}, default="trace"
         Penalty: tr(W), which favours low rank, or half the squared Frobenius norm of W.
         Both are divided by the number of features.
@@ -93,16 +92,15 @@ class MLRSimilarity(
         Whether to learn one weight per feature instead of a full metric.
     scale : bool, default=True
         Whether to learn in units in which the mean squared distance of items is 1, so
-        that `C` has the same meaning for every data set. Results are always in the
-        units of X.
+        that `C` means the same for every data set. Results are in the units of X.
     n_relevant : int, default=10
         Maximum number of relevant items of an item from plays: those with the largest
         Jaccard index of their sets of listeners.
     k : int, default=10
         Number of ranks of "precision@k" and "ndcg@k".
     metric : {"cosine", "neg_sqeuclidean"}, default="cosine"
-        Similarity of mapped items, relative to the mean of the training items. The
-        better one depends on the content: choose by a search.
+        Similarity of mapped items, relative to the mean of the training items. Choose
+        by a search.
     solver : {"auto", "lbfgs", "sgd"}, default="auto"
         L-BFGS on all queries, or Adam on batches of queries, stopped when held-out
         queries no longer improve. "auto" is "lbfgs" if queries times items are at most
@@ -110,13 +108,13 @@ class MLRSimilarity(
     max_iter : int, default=200
         Maximum number of iterations of L-BFGS, or of passes over the queries.
     tol : float, default=1e-4
-        Minimum relative decrease of the objective to continue; "sgd" requires ten times
-        as much in a pass.
+        Minimum relative decrease of the objective to continue; ten times as much for a
+        pass of "sgd".
     batch_size : int, default=512
         Number of queries in a step of "sgd".
     random_state : int, RandomState instance or None, default=None
-        Selects batches and held-out queries of "sgd", and the metrics near the result
-        that bound the gap. Pass an int for reproducible results.
+        Selects batches and held-out queries of "sgd", and metrics that bound the gap.
+        Pass an int for reproducible results.
     n_jobs : int, default=None
         Number of threads; ``None`` means all. The result is the same for any number.
     verbose : int, default=0
@@ -127,13 +125,12 @@ class MLRSimilarity(
     components_ : ndarray of shape (n_components, n_features)
         The map L; the metric is W = L'L.
     user_factors_ : ndarray of shape (n_users, k)
-        Mean of the items that each user played, for scores: k is n_components, and 2
-        more with "neg_sqeuclidean". Exists only if y was plays.
+        Mean of the items that each user played, if y was plays: k is n_components, and
+        2 more with "neg_sqeuclidean".
     n_users_ : int
-        Number of users, the columns of y. Exists only if y was plays.
+        Number of users, if y was plays.
     user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
+        Names of users, if they have any: labels of the columns of y, or `user_ids`.
     mean_ : ndarray of shape (n_features,)
         Mean of the training items, subtracted before cosines.
     relevant_counts_ : ndarray of shape (n_items,)
@@ -141,8 +138,8 @@ class MLRSimilarity(
     objective_ : float
         The exact objective, over all queries.
     duality_gap_ : float
-        `objective_` minus a lower bound for any (diagonal) metric. NaN if it was not
-        computed: after "sgd", or with more than 512 features.
+        `objective_` minus a lower bound for any (diagonal) metric; NaN after "sgd", or
+        with more than 512 features.
     n_iter_ : int
         Number of iterations or passes.
     n_features_in_ : int
@@ -178,10 +175,8 @@ class MLRSimilarity(
     ----------
     .. [1] B. McFee, G. Lanckriet, "Metric learning to rank", ICML 2010, equations 4-6
        and algorithm 1; the trace is divided by the number of features here.
-
     .. [2] Y. Yue, T. Finley, F. Radlinski, T. Joachims, "A support vector method for
        optimizing average precision", SIGIR 2007, section 4.
-
     .. [3] A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music
        recommendation", NIPS 2013, Table 2 (MLR).
 
@@ -279,8 +274,8 @@ class MLRSimilarity(
         y : {array-like, sparse} of shape (n_items, n_users) or array-like of shape \
                 (n_items,), default=None
             Play counts, >= 0: items with the most similar listeners are relevant. Or
-            class labels: items of the same class are relevant. Required unless
-            `relevance` is given.
+            class labels: items of the same class are. Required unless `relevance` is
+            given.
         relevance : {array-like, sparse} of shape (n_items, n_items), default=None
             Item j is relevant to item q if entry (q, j) is not 0; the diagonal is
             ignored. Replaces `y`, whose plays are then used only for scores.
@@ -339,11 +334,11 @@ class MLRSimilarity(
                 n_threads=n_kernel_threads(self.n_jobs),
             )
             seed = int(rng.randint(np.iinfo(np.int32).max))
-            trained = train(objective, n_components, self, seed)
-        L = np.diag(trained.L) if self.diagonal else trained.L
-        self.objective_ = trained.objective / C * self.C
-        self.duality_gap_ = trained.gap / C * self.C
-        self.n_iter_ = trained.n_iter
+            L, value, gap, n_iter = train(objective, n_components, self, seed)
+        L = np.diag(L) if self.diagonal else L
+        self.objective_ = value / C * self.C
+        self.duality_gap_ = gap / C * self.C
+        self.n_iter_ = n_iter
         self.components_ = np.ldexp(L / spread, -exponent)
         self.mean_ = mean
         self.relevant_counts_ = found.counts
@@ -397,9 +392,8 @@ class MLRSimilarity(
         W = self.components_.T @ self.components_
         if self.components_.any() and not (np.isfinite(W).all() and W.any()):
             raise ValueError(
-                f"components_ are of size {np.abs(self.components_).max():.3g}, and "
-                f"their squares exceed double precision. Scale X to values near 1 "
-                f"before fit."
+                f"components_ are of size {np.abs(self.components_).max():.3g}, whose "
+                "squares exceed double precision. Scale X to values near 1 before fit."
             )
         return W
 
@@ -415,28 +409,12 @@ class MLRSimilarity(
         Returns
         -------
         ndarray of shape (n_items, n_components) or (n_items, n_components + 2)
-            Unit vectors for cosines; for distances with two more columns for the
-            lengths.
+            Unit vectors for cosines; for distances, two more columns.
         """
         check_is_fitted(self)
         return candidates(self._embed(X), self._metric)
 
-    @available_if(_knows_users)
-    def predict(self, X: Any) -> np.ndarray:
-        """Score every item for every user by the mean similarity to the played items.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_items, n_features)
-            Content of items. They need no plays.
-
-        Returns
-        -------
-        ndarray of shape (n_items, n_users)
-            Scores. The items of a user are ranked by their column, highest first. For
-            large catalogues prefer `recommend`, which does not build this table.
-        """
-        return super().predict(X)
+    predict = available_if(_knows_users)(RecommenderMixin.predict)
 
     def score(self, X: Any, y: Any) -> float:
         """Return the mean average precision of rankings.
@@ -491,9 +469,7 @@ class MLRSimilarity(
             self.__dict__.pop(name, None)  # from an earlier fit
         if plays is not None:
             rows = anchors(self._map(X), self._metric)
-            listens = sp.csr_array(
-                (np.ones(plays.nnz), plays.indices, plays.indptr), shape=plays.shape
-            )
+            listens = (plays > 0).astype(np.float64)
             self.user_factors_ = normalize(listens.T.tocsr(), norm="l1") @ rows
             self.n_users_ = plays.shape[1]
 

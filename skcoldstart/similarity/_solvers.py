@@ -3,7 +3,6 @@
 L-BFGS is used for small problems, Adam for large ones.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -163,37 +162,21 @@ VALIDATION_SHARE = 0.1
 MAX_VALIDATION = 1024
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A factor, its objective over all queries, the gap (or NaN), and iterations."""
-
-    L: np.ndarray
-    objective: float
-    gap: float
-    n_iter: int
-
-
 def train(
     objective: RankingObjective, n_components: int, params: Any, seed: int
-) -> Trained:
-    """Minimize an objective, and warn if it did not converge or collapsed."""
+) -> tuple[np.ndarray, float, float, int]:
+    """Return a factor, its objective over all queries, the gap (or NaN), iterations."""
     L = starting_factor(objective, n_components, diagonal=params.diagonal, seed=seed)
-    solver, options = params.solver, {"max_iter": params.max_iter, "tol": params.tol}
+    solver = params.solver
     if solver == "auto":
         n_scores = len(objective.queries) * len(objective.X)
         solver = "lbfgs" if n_scores <= LBFGS_SCORES else "sgd"
+    minimize = minimize_lbfgs if solver == "lbfgs" else minimize_sgd
     with progress_bar(
         description="MLR", verbose=params.verbose, total=params.max_iter
     ) as bar:
-        if solver == "lbfgs":
-            L, n_iter, converged = minimize_lbfgs(objective, L, bar=bar, **options)
-        else:
-            rng, batch_size = np.random.default_rng(seed), params.batch_size
-            L, n_iter = minimize_sgd(
-                objective, L, batch_size=batch_size, rng=rng, bar=bar, **options
-            )
-            converged = True
-    if not converged:
+        L, n_iter = minimize(objective, L, params=params, seed=seed, bar=bar)
+    if solver == "lbfgs" and n_iter >= params.max_iter:
         warn(
             f"L-BFGS made {n_iter} iterations without converging; increase max_iter "
             f"or tol.",
@@ -212,18 +195,15 @@ def train(
             f"depends least on the first ranks."
         )
         L, value = np.zeros_like(L), nothing
-    return Trained(L, value, value - bound, n_iter)
+    return L, value, value - bound, n_iter
 
 
 def starting_factor(
     objective: RankingObjective, n_components: int, *, diagonal: bool, seed: int
 ) -> np.ndarray:
-    """Return the isotropic metric with the best scale.
+    """Return the identity or the leading principal components, at the best scale.
 
     Shapes: -> (n_components, n_features).
-
-    It is the identity, or the projection on the leading principal components if there
-    are fewer components than features.
     """
     X = objective.X
     L: np.ndarray
@@ -241,8 +221,8 @@ def starting_factor(
 
 
 def minimize_lbfgs(
-    objective: RankingObjective, L: np.ndarray, *, max_iter: int, tol: float, bar: Any
-) -> tuple[np.ndarray, int, bool]:
+    objective: RankingObjective, L: np.ndarray, *, params: Any, seed: int, bar: Any
+) -> tuple[np.ndarray, int]:
     """Minimize by L-BFGS, restarted until a restart gains almost nothing.
 
     The objective has kinks, at which the method's memory of curvature is wrong; a
@@ -250,7 +230,7 @@ def minimize_lbfgs(
     """
     from scipy.optimize import minimize
 
-    shape = L.shape
+    shape, max_iter, tol = L.shape, params.max_iter, params.tol
 
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = objective(flat.reshape(shape))
@@ -278,25 +258,17 @@ def minimize_lbfgs(
         )
         L = result.x.reshape(shape)
         n_iter += result.nit
-        if n_iter >= max_iter:
-            return L, n_iter, False
-        if last - result.fun <= tol * abs(result.fun):
+        if n_iter >= max_iter or last - result.fun <= tol * abs(result.fun):
             break
         last = result.fun
-    return L, n_iter, True
+    return L, n_iter
 
 
 def minimize_sgd(
-    objective: RankingObjective,
-    L: np.ndarray,
-    *,
-    batch_size: int,
-    max_iter: int,
-    tol: float,
-    rng: np.random.Generator,
-    bar: Any,
+    objective: RankingObjective, L: np.ndarray, *, params: Any, seed: int, bar: Any
 ) -> tuple[np.ndarray, int]:
     """Minimize by Adam on batches of queries, until held-out queries stop improving."""
+    rng, batch_size = np.random.default_rng(seed), params.batch_size
     queries = rng.permutation(objective.queries)
     n_held = min(int(VALIDATION_SHARE * len(queries)), MAX_VALIDATION)
     held, queries = (queries[:n_held], queries[n_held:]) if n_held else (queries,) * 2
@@ -306,10 +278,10 @@ def minimize_sgd(
     spread = 2.0 * embed(objective.X, L).var(axis=0).sum()
     rate = STEP * np.sqrt(np.mean(L**2) * max(1.0, 1.0 / max(spread, 1e-300)))
     best, best_value = L, objective.value(L, held)
-    worth = WORTH_A_PASS * tol
+    worth = WORTH_A_PASS * params.tol
     first, second = np.zeros_like(L), np.zeros_like(L)
     n_steps = n_stale = n_passes = 0
-    while n_passes < max_iter and n_stale < PATIENCE:
+    while n_passes < params.max_iter and n_stale < PATIENCE:
         order = rng.permutation(queries)
         total = np.zeros_like(L)
         starts = range(0, len(order), batch_size)

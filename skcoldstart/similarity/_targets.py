@@ -30,13 +30,11 @@ def find_relevant(
     Shapes: `plays` (n_items, n_users), `labels` (n_items,), `table` (n_items, n_items),
     `groups` (n_items,).
     """
-    if table is not None:
-        return TableRelevance(table, groups)
-    if labels is not None:
+    if table is None and labels is not None:
         return LabelRelevance(labels, groups)
-    return TableRelevance(
-        listeners_in_common(plays, groups, n_relevant, n_jobs), groups
-    )
+    if table is None:
+        table = listeners_in_common(plays, groups, n_relevant, n_jobs)
+    return TableRelevance(table, groups)
 
 
 def listeners_in_common(
@@ -47,9 +45,7 @@ def listeners_in_common(
     Shapes: `plays` (n_items, n_users), `groups` (n_items,) -> (n_items, n_items).
     """
     n_items = plays.shape[0]
-    listens = sp.csr_array(
-        (np.ones(plays.nnz), plays.indices, plays.indptr), shape=plays.shape
-    )
+    listens = (plays > 0).astype(np.float64)
     by_user = listens.T.tocsr()
     n_listeners = np.diff(plays.indptr).astype(np.float64)
 
@@ -78,19 +74,17 @@ class TableRelevance:
     """
 
     def __init__(self, table: sp.csr_array, groups: np.ndarray) -> None:
-        n_items = table.shape[0]
-        rows = np.repeat(np.arange(n_items), np.diff(table.indptr))
+        rows = np.repeat(np.arange(len(groups)), np.diff(table.indptr))
         kept = groups[rows] != groups[table.indices]
-        self.counts = np.bincount(rows[kept], minlength=n_items)
-        self._indptr = np.r_[0, np.cumsum(self.counts)]
-        self._items = table.indices[kept].astype(np.int32)
+        self.counts = np.bincount(rows[kept], minlength=len(groups))
+        indptr = np.r_[0, np.cumsum(self.counts)]
+        pairs = np.ones(indptr[-1], bool), table.indices[kept], indptr
+        self._table = sp.csr_array(pairs, shape=table.shape)
 
     def of(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return relevant items of some queries as indptr and indices."""
-        counts = self.counts[queries]
-        indptr = np.r_[0, np.cumsum(counts)].astype(np.int64)
-        shift = np.repeat(self._indptr[queries] - indptr[:-1], counts)
-        return indptr, self._items[np.arange(indptr[-1]) + shift]
+        found = self._table[queries]
+        return found.indptr.astype(np.int64), found.indices.astype(np.int32)
 
 
 class LabelRelevance:
@@ -103,14 +97,9 @@ class LabelRelevance:
         self._labels, self._groups = labels, groups
         by_class = np.argsort(labels, kind="stable").astype(np.int32)
         self._members = np.split(by_class, np.cumsum(np.bincount(labels))[:-1])
-        _, pair_of, sizes = np.unique(
-            np.column_stack([labels, groups]),
-            axis=0,
-            return_inverse=True,
-            return_counts=True,
-        )
-        own = sizes[pair_of.reshape(-1)]
-        self.counts = np.bincount(labels)[labels] - own
+        pairs = labels * (groups.max() + 1) + groups
+        _, place, sizes = np.unique(pairs, return_inverse=True, return_counts=True)
+        self.counts = np.bincount(labels)[labels] - sizes[place]
 
     def of(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         indptr = np.r_[0, np.cumsum(self.counts[queries])].astype(np.int64)
@@ -176,12 +165,12 @@ def check_relevance(relevance: Any, X: Any) -> sp.csr_array:
         check_array(relevance, accept_sparse="csr", input_name="relevance")
     )
     if table.shape != (n_items, n_items):
-        hint = (
-            " Cross-validation selects its rows but not its columns: fit to plays or "
-            "labels instead."
-            if table.shape[0] == n_items
-            else ""
-        )
+        hint = ""
+        if table.shape[0] == n_items:
+            hint = (
+                " Cross-validation selects its rows but not its columns: fit to plays "
+                "or labels instead."
+            )
         raise ValueError(
             f"relevance has shape {table.shape} but X has {n_items} items; expected "
             f"(n_items, n_items).{hint}"

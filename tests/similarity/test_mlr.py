@@ -290,9 +290,7 @@ def test_iterations_that_do_not_suffice_are_reported(world):
 
 
 def test_the_start_of_low_rank_is_the_leading_components(wine, monkeypatch):
-    monkeypatch.setattr(
-        _solvers, "minimize_lbfgs", lambda objective, L, **_: (L, 1, True)
-    )
+    monkeypatch.setattr(_solvers, "minimize_lbfgs", lambda objective, L, **_: (L, 1))
     X, y = wine
     leading = np.linalg.svd(X, full_matrices=False)[2][:3]
     L = MLRSimilarity(3).fit(X, y).components_
