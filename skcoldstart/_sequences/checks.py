@@ -11,6 +11,8 @@ from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked, unmasked
 from skcoldstart._utils.sk import _get_output_config, _num_samples
 
+_BLOCK_FRAMES = 1 << 16
+
 
 def labels_of(X: Any) -> Any:
     """Return the pandas index of items, or None if they have none."""
@@ -25,10 +27,8 @@ def label_rows(rows: Any, X: Any, estimator: Any) -> Any:
     scikit-learn takes labels only from pandas objects, but X may be frames or codes.
     """
     labels = labels_of(X)
-    if (
-        labels is None
-        or _get_output_config("transform", estimator)["dense"] != "pandas"
-    ):
+    container = _get_output_config("transform", estimator)["dense"]
+    if labels is None or container != "pandas":
         return rows
     import pandas as pd
 
@@ -124,9 +124,8 @@ def check_frames(
             f"{input_name} has {frames.values.shape[1]} features per frame, but "
             f"{n_features} features were seen in fit."
         )
-    step = 1 << 16
-    for start in range(0, len(frames.values), step):
-        finite = np.isfinite(frames.values[start : start + step])
+    for start in range(0, len(frames.values), _BLOCK_FRAMES):
+        finite = np.isfinite(frames.values[start : start + _BLOCK_FRAMES])
         if not finite.all():
             row = start + int(np.argmin(finite.all(axis=1)))
             item = int(np.searchsorted(frames.offsets, row, side="right")) - 1

@@ -66,8 +66,8 @@ class RaggedArray:
 
     Item ``i`` is ``values[offsets[i]:offsets[i + 1]]``, a view. Indexing with an
     integer gives an item; with a slice, an integer array or a boolean mask it gives
-    another ``RaggedArray``, so scikit-learn's splitters and searches work on it as
-    on any 1-D array. Slices share memory with the original.
+    another ``RaggedArray``, as scikit-learn's splitters and searches require. Slices
+    share memory with the original.
 
     .. versionadded:: 0.1
 
@@ -123,10 +123,10 @@ class RaggedArray:
         offsets = offsets.astype(np.int64, copy=False)
         falls = bool((offsets[1:] < offsets[:-1]).any())  # differences may overflow
         if offsets[0] != 0 or offsets[-1] != len(values) or falls:
+            fall = " with a decrease" if falls else ""
             raise ValueError(
                 f"offsets must increase from 0 to len(values) = {len(values)}, got "
-                f"{offsets[0]} to "
-                f"{offsets[-1]}" + (" with a decrease." if falls else ".")
+                f"{offsets[0]} to {offsets[-1]}{fall}."
             )
         self.values = values
         self.offsets = offsets
@@ -238,9 +238,6 @@ class RaggedArray:
     ) -> np.ndarray:
         """Copy windows of equal length from items, in any order.
 
-        Sequences of frames on disk have the same method and read little more than the
-        windows.
-
         Parameters
         ----------
         items : array-like of shape (n_windows,), int
@@ -266,10 +263,6 @@ class RaggedArray:
             If `items` and `starts` differ in shape, `n_rows` is below 1 or `out` has
             another shape.
 
-        Notes
-        -----
-        .. versionadded:: 0.1
-
         Examples
         --------
         >>> import numpy as np
@@ -292,8 +285,7 @@ class RaggedArray:
         return len(self.offsets) - 1
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        bounds = self.offsets.tolist()
-        for start, stop in itertools.pairwise(bounds):
+        for start, stop in itertools.pairwise(self.offsets.tolist()):
             yield self.values[start:stop]
 
     def __getitem__(self, key: Any) -> Any:

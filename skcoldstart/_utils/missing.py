@@ -13,8 +13,7 @@ def is_missing(values: Any) -> np.ndarray:
     """Mark None, NaN, NaT, pandas' NA and masked entries."""
     if isinstance(values, (list, tuple)):
         # NumPy would convert NaN next to text to the text "nan".
-        array = np.empty(len(values), object)
-        array[:] = values
+        array = np.fromiter(values, object, len(values))
     else:
         array = np.asarray(values)
     masked = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else False

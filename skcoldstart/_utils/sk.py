@@ -21,7 +21,6 @@ from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_method_params,
     _check_sample_weight,
-    _get_feature_names,
     _num_samples,
 )
 
@@ -36,7 +35,6 @@ __all__ = [
     "_check_method_params",
     "_check_sample_weight",
     "_fit_context",
-    "_get_feature_names",
     "_get_output_config",
     "_num_samples",
     "_routing_enabled",

@@ -6,15 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._scores.sources import (
-    LowRankScores,
-    open_recommender,
-    score_source,
-)
+from skcoldstart._scores.sources import LowRankScores, open_recommender, score_source
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.table import table_of
-from skcoldstart.explanation._parts import Parts, parts_by_time, parts_of
+from skcoldstart.explanation._parts import parts_by_time, parts_of
 from skcoldstart.factorization import WMF
 
 __all__ = ["explain"]
@@ -65,7 +61,7 @@ def explain(
         ``user``, ``rank`` (from 1; 0 for the rest), ``kind`` ("song", "content",
         "time", "popularity", "plays", "constant" or "rest"), ``source`` (a song, the
         name of a column or the seconds of a window) and ``contribution``. The
-        contributions of an item and a user sum to the score.
+        contributions of an item and a user sum to the score, up to rounding.
 
     Raises
     ------
@@ -76,25 +72,21 @@ def explain(
 
     Notes
     -----
-    Contributions sum to the score, up to rounding.
-
     - `ContentKNNRecommender`: a song that the user played contributes its normalized
       kernel weight times the weight of its plays.
     - `ContentProfileRecommender`: a column of content contributes its product with the
       user's profile.
-    - `ColdStartRecommender` with a ridge or a kernel ridge: the predicted factors are a
-      weighted sum of those of the training songs (the dual weights), so a training song
-      contributes its weight times its own score for the user. With a linear regressor,
-      columns of content contribute as well: coefficient times value, with an intercept
-      that is the same for all items.
-
-      A `popularity_weight` is one contribution of kind "popularity". Smoothed plays of
-      a `play_weight` are split by content; by songs they are one of kind "plays".
+    - `ColdStartRecommender` with a ridge or a kernel ridge: a training song contributes
+      its dual weight, for which the predicted factors are the weighted sum of those of
+      the training songs, times its own score for the user. With a linear regressor,
+      columns of content can contribute instead: coefficient times value, with an
+      intercept that is the same for all items. A `popularity_weight` is one
+      contribution of kind "popularity". Smoothed plays of a `play_weight` are split by
+      content; by songs they are one of kind "plays".
     - `PopularityRecommender`: the score is one contribution of kind "popularity".
     - With ``by="time"``: windows of a network or of an `AudioEmbedding`, whose mean is
-      the prediction; windows of 3 s for `BagOfWords` and `FramePooling`, whose
-      codewords and statistics `skcoldstart.compose.score_over_time` assigns to frames.
-      The score without sound is a constant.
+      the prediction; windows of 3 s of `skcoldstart.compose.score_over_time` for
+      `BagOfWords` and `FramePooling`. The score without sound is a constant.
     - `WMF`: a song that the user played contributes through the normal equations of
       the user, :math:`y_i^T (V^T C^u V + \lambda I)^{-1} v_j c_{uj}` [1]_. What the
       user's factors are away from their solution is a constant, 0 for a fit that has
@@ -131,10 +123,9 @@ def explain(
         X_train = open_recommender(model, X_train)[1]
     check_is_fitted(recommender)
     names = getattr(recommender, "user_names_in_", None)
-    users = users_by_name(users, names)
     is_wmf = isinstance(recommender, WMF)
     n_users = len(recommender.user_factors_) if is_wmf else recommender.n_users_
-    positions = check_users(users, n_users)
+    positions = check_users(users_by_name(users, names), n_users)
     if not len(positions):
         raise ValueError("users is empty; expected at least one user.")
     source = (
@@ -150,17 +141,16 @@ def explain(
         parts = parts_of(
             recommender, X, positions, by=by, X_train=X_train, item_ids=item_ids
         )
-    rows = [
+    return table_of([
         {"item": item, "user": label} | row
         for item in range(len(scores))
         for user, label in enumerate(labels)
         for row in _largest(parts, item, user, n, float(scores[item, user]))
-    ]
-    return table_of(rows)
+    ])
 
 
 def _largest(
-    parts: list[Parts], item: int, user: int, n: int | None, score: float
+    parts: list[Any], item: int, user: int, n: int | None, score: float
 ) -> list[dict[str, Any]]:
     """Return the largest parts of a score, and the rest."""
     sums: dict[tuple[str, Any], float] = {}  # a song may be in several parts

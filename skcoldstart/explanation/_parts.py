@@ -1,7 +1,8 @@
 """Scores as sums of named parts, each a product of an item and a user value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -24,7 +25,7 @@ from skcoldstart.compose import (
 )
 from skcoldstart.factorization import WMF
 
-__all__ = ["Parts", "parts_by_time", "parts_of"]
+__all__ = ["parts_by_time", "parts_of"]
 
 # Maximum relative difference between predictions and dual weights.
 _TOLERANCE = 1e-3
@@ -52,9 +53,16 @@ class Parts:
         return self.labels[product.indices], product.data
 
 
+class PartsOfPairs(NamedTuple):
+    """Parts that differ from pair to pair: their labels and values by item and user."""
+
+    kind: str
+    of_pair: Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+
+
 def parts_of(
     model: Any, X: Any, users: np.ndarray, *, by: str, X_train: Any, item_ids: Any
-) -> list[Parts]:
+) -> list[Any]:
     """Return the parts of the scores of a fitted recommender.
 
     Shapes: `users` (n_selected_users,).
@@ -91,22 +99,6 @@ def parts_of(
     )
 
 
-@dataclass
-class _Windows:
-    """The parts of scores that differ from item to item: the windows of each.
-
-    ``values[i]`` are (n_windows_i, n_selected_users), `labels` their seconds.
-    """
-
-    kind: str
-    labels: list[np.ndarray]
-    values: list[np.ndarray]
-
-    def of_pair(self, item: int, user: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the labels and values of the parts of one score."""
-        return self.labels[item], self.values[item][:, user]
-
-
 def parts_by_time(model: Any, X: Any, users: np.ndarray, scores: Any) -> list[Any]:
     """Split scores (n_items, n_selected_users) by window of the sound.
 
@@ -117,10 +109,13 @@ def parts_by_time(model: Any, X: Any, users: np.ndarray, scores: Any) -> list[An
     labels = [np.array(own, dtype=object) for _, own in found]
     values = [own for own, _ in found]
     rest = scores - np.reshape([own.sum(axis=0) for own in values], scores.shape)
-    constant = np.array(["(without sound)"] * len(users), dtype=object)
+
+    def windows(item: int, user: int) -> tuple[np.ndarray, np.ndarray]:
+        return labels[item], values[item][:, user]
+
     return [
-        _Windows("time", labels, values),
-        Parts("constant", constant, rest, np.eye(len(users))),
+        PartsOfPairs("time", windows),
+        _one_of_each_pair("constant", "(without sound)", rest),
     ]
 
 
@@ -161,8 +156,9 @@ def _popularity(model: Any, X: Any, B: np.ndarray) -> list[Parts]:
     """Return the part of predicted popularity, the last column of factors."""
     if not model.popularity_weight:
         return []
-    A = model.predict_factors(X)[:, -1:]
-    return [Parts("popularity", _POPULARITY, A, B[:, -1:])]
+    return [
+        Parts("popularity", _POPULARITY, model.predict_factors(X)[:, -1:], B[:, -1:])
+    ]
 
 
 def _parts_of_blend(
@@ -235,28 +231,8 @@ def _songs_behind_factors(
     if model.play_weight:  # plays of single songs are not stored: one sum for all
         stop = factors.shape[1] - bool(model.popularity_weight)
         smoothed = factors[:, k:stop].astype(np.float64) @ B[:, k:stop].T
-        label = np.array(["(smoothed plays)"] * len(users), dtype=object)
-        parts.append(Parts("plays", label, smoothed, np.eye(len(users))))
+        parts.append(_one_of_each_pair("plays", "(smoothed plays)", smoothed))
     return [*parts, *_popularity(model, X, B)]
-
-
-@dataclass
-class _PlayedParts:
-    """The parts of scores that differ from user to user: the songs each has played.
-
-    ``songs[u]`` are the places of those of user u, `weights[u]` (n_components,
-    n_songs_u) what a component of an item's factors gives each of them.
-    """
-
-    kind: str
-    labels: np.ndarray
-    factors: np.ndarray
-    songs: list[np.ndarray]
-    weights: list[np.ndarray]
-
-    def of_pair(self, item: int, user: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the labels and values of the parts of one score."""
-        return self.labels[self.songs[user]], self.factors[item] @ self.weights[user]
 
 
 def _songs_a_user_played(
@@ -281,7 +257,7 @@ def _songs_a_user_played(
         )
     counts = sp.csr_array(model.confidences(plays[:, users]).T)
     gram = V.T @ V
-    songs, weights = [], []
+    songs, weights = [], []  # of each user: (n_songs_u,), (n_components, n_songs_u)
     reg, exponent = model.reg_, model.reg_exponent
     for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
         played, c = counts.indices[start:stop], counts.data[start:stop]
@@ -297,10 +273,13 @@ def _songs_a_user_played(
     # The fit ends with the items, so users are as close to their solution as it is.
     solved = np.array([own.sum(axis=1) for own in weights])
     off = factors @ (model.user_factors_[users] - solved).T
-    label = np.array(["(last sweep of the fit)"] * len(users), dtype=object)
+
+    def played_songs(item: int, user: int) -> tuple[np.ndarray, np.ndarray]:
+        return labels[songs[user]], factors[item] @ weights[user]
+
     return [
-        _PlayedParts("song", labels, factors, songs, weights),
-        Parts("constant", label, off, np.eye(len(users))),
+        PartsOfPairs("song", played_songs),
+        _one_of_each_pair("constant", "(last sweep of the fit)", off),
     ]
 
 
@@ -316,6 +295,12 @@ def _column_names(model: Any, n_columns: int) -> np.ndarray:
     if names is not None and len(names) == n_columns:
         return np.asarray(names)
     return np.array([f"x{i}" for i in range(n_columns)], dtype=object)
+
+
+def _one_of_each_pair(kind: str, label: str, values: np.ndarray) -> Parts:
+    """Return a part with a value for each pair, (n_items, n_selected_users)."""
+    n_users = values.shape[1]
+    return Parts(kind, np.full(n_users, label, object), values, np.eye(n_users))
 
 
 def _constant(n_users: int, n_items: int, values: np.ndarray) -> Parts:

@@ -84,7 +84,7 @@ def diversify(
     Notes
     -----
     Scores of a list are scaled to :math:`r_i` from 0 to 1; :math:`\lambda` is the
-    trade-off. ***mmr** selects one item after the other, each with the largest
+    trade-off. **mmr** selects one item after the other, each with the largest
 
     .. math:: \lambda r_i - (1 - \lambda) \max_{j \in S} \cos(v_i, v_j),
 
@@ -92,8 +92,7 @@ def diversify(
     the determinant of :math:`L_{ij} = q_i q_j (1 + \cos(v_i, v_j)) / 2` with
     :math:`q_i = \exp(\lambda r_i / (2 (1 - \lambda)))`, which depends on all selected
     items together; if no item increases it, the others follow by score. Equal items
-    keep their order. Pass more candidates than are shown, such as 100 for lists of 10:
-    nothing can be brought in that is not there.
+    keep their order. Pass more candidates than are shown, such as 100 for lists of 10.
 
     The time is O(n_lists n_candidates n (n_features + n)).
 
@@ -124,21 +123,21 @@ def diversify(
             "max_per_group limits the items of one group in a list; pass both "
             "max_per_group and groups, one for each item."
         )
-    group = None if groups is None else _codes(groups, len(unit), "groups")
+    group = None if groups is None else _codes(groups, len(unit))
     n = listed.shape[1] if n is None else min(int(n), listed.shape[1])
     places = np.full((len(listed), n), -1)
     for start in range(0, len(listed), _BLOCK_LISTS):
         block = slice(start, start + _BLOCK_LISTS)
         there = listed[block] >= 0
-        found = unit[np.where(there, listed[block], 0)]
+        found = np.where(there, listed[block], 0)
         places[block] = _order(
             _scaled(values[block], there),
-            found,
+            unit[found],
             there,
             method,
             float(trade_off),
             n,
-            None if group is None else group[np.where(there, listed[block], 0)],
+            None if group is None else group[found],
             max_per_group,
         )
     taken = np.maximum(places, 0)
@@ -289,8 +288,7 @@ def exposure_report(
     >>> table["part"].tolist(), table["shown"].tolist()
     (['all', 'new', 'known'], [0.75, 0.5, 1.0])
     """
-    items = getattr(recommendations, "items", recommendations)
-    listed = np.asarray(items.filled(-1) if np.ma.isMaskedArray(items) else items)
+    listed = _listed(recommendations)
     if listed.dtype.kind not in "iu" or listed.max(initial=-1) >= n_items:
         raise ValueError(
             f"recommendations of dtype {listed.dtype} hold {listed.max(initial=-1)}; "
@@ -303,7 +301,7 @@ def exposure_report(
         for part, chosen in (("new", new), ("known", ~new)):
             if chosen.any():
                 rows.append(_exposure("items", part, places[chosen], places.sum()))
-    group = None if groups is None else _codes(groups, n_items, "groups")
+    group = None if groups is None else _codes(groups, n_items)
     if group is not None:
         of_groups = np.bincount(group, places).astype(np.int64)
         rows.append(_exposure("groups", "all", of_groups, places.sum()))
@@ -331,11 +329,10 @@ def _exposure(by: str, part: str, places: np.ndarray, total: int) -> dict[str, A
 
 
 def _check_lists(items: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(items, Recommendations):
-        items = items.items
-    listed = np.asarray(items.filled(-1) if np.ma.isMaskedArray(items) else items)
-    values = np.ma.filled(scores, -np.inf) if np.ma.isMaskedArray(scores) else scores
-    values = np.asarray(values, np.float64)
+    listed = _listed(items)
+    if np.ma.isMaskedArray(scores):
+        scores = scores.filled(-np.inf)
+    values = np.asarray(scores, np.float64)
     if (
         listed.ndim != 2
         or listed.dtype.kind not in "iu"
@@ -352,15 +349,22 @@ def _check_lists(items: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
     return listed, values
 
 
-def _codes(groups: Any, n_items: int, name: str) -> np.ndarray:
+def _listed(lists: Any) -> np.ndarray:
+    """Return the items of lists, -1 where there are none."""
+    if isinstance(lists, Recommendations):
+        lists = lists.items
+    return np.asarray(lists.filled(-1) if np.ma.isMaskedArray(lists) else lists)
+
+
+def _codes(groups: Any, n_items: int) -> np.ndarray:
     if np.shape(groups) != (n_items,):
         raise ValueError(
-            f"{name} has shape {np.shape(groups)} but there are {n_items} items; "
+            f"groups has shape {np.shape(groups)} but there are {n_items} items; "
             "expected one group per item."
         )
     refuse_missing(
         groups,
-        what=f"A value of {name}",
+        what="A value of groups",
         remedy="give each of them a group of its own, or leave them out.",
     )
     return np.unique(np.asarray(groups), return_inverse=True)[1]

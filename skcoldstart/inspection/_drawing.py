@@ -1,7 +1,7 @@
 """The parts of a drawn map: dots, legend, close-ups, and names without overlaps."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from itertools import product
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import KDTree
@@ -9,49 +9,29 @@ from sklearn.neighbors import KDTree
 from skcoldstart.inspection._style import GREY, SHAPES, Lettering, Style
 
 NAME_CHARACTERS = 30
-OFFSET_POINTS = 5.0
+OFFSET_POINTS = 5.0  # from a dot to its name
+HORIZONTAL = {1: "left", -1: "right", 0: "center"}  # alignments of names by direction
+VERTICAL = {0: "center", 1: "bottom", -1: "top"}
+MAP_INCHES = 6.4  # width of a map
+EDGE_INCHES = 0.12
 
 
-class Window(NamedTuple):
-    """A part of the map: its middle, and half of its width and height."""
-
-    x: float
-    y: float
-    half_width: float
-    half_height: float
-
-    def overlaps(self, other: "Window") -> bool:
-        return (
-            abs(self.x - other.x) < self.half_width + other.half_width
-            and abs(self.y - other.y) < self.half_height + other.half_height
-        )
-
-    def holds(self, points: np.ndarray) -> np.ndarray:
-        """Return which points are inside, a mask of shape (n_items,)."""
-        away = np.abs(points - [self.x, self.y])
-        return (away <= [self.half_width, self.half_height]).all(axis=1)
-
-
-def window_around(
-    points: np.ndarray, centre: int, n_items: int, aspect: float
-) -> Window:
-    """Return the window around an item and its nearest neighbours.
+def window_around(points: np.ndarray, centre: int, n_items: int, aspect: float) -> Any:
+    """Return the Bbox around an item and its nearest neighbours.
 
     Shapes: `points` (n_items, 2).
     """
-    x, y = points[centre]
+    from matplotlib.transforms import Bbox
+
     distance = np.sort((np.abs(points - points[centre]) / [aspect, 1.0]).max(axis=1))
     distance = distance[np.isfinite(distance)]
     half = 1.08 * float(distance[min(n_items, len(distance)) - 1]) or 1.0
-    return Window(float(x), float(y), aspect * half, half)
+    away = half * np.array([aspect, 1.0])
+    return Bbox([points[centre] - away, points[centre] + away])
 
 
 def choose_centres(
-    points: np.ndarray,
-    label_of_item: np.ndarray,
-    n: int,
-    n_items: int,
-    aspect: float,
+    points: np.ndarray, label_of_item: np.ndarray, n: int, n_items: int, aspect: float
 ) -> list[int]:
     """Choose items whose neighbourhoods become close-ups.
 
@@ -67,7 +47,7 @@ def choose_centres(
         purity[part] = (own[nearest[part]] == own[part, None]).mean(axis=1)
     order = np.lexsort([distance[:, -1], -purity])
     chosen: list[int] = []
-    windows: list[Window] = []
+    windows: list[Any] = []
     used: set[int] = set()
     for repeat in (False, True):
         for i in order:
@@ -76,7 +56,7 @@ def choose_centres(
             if not repeat and own[i] in used:
                 continue
             window = window_around(points, int(placed[i]), n_items, aspect)
-            if any(window.overlaps(other) for other in windows):
+            if any(window.fully_overlaps(other) for other in windows):
                 continue
             chosen.append(int(placed[i]))
             windows.append(window)
@@ -84,23 +64,19 @@ def choose_centres(
     return chosen
 
 
-def write_names(
-    axes: Any, points: np.ndarray, names: np.ndarray, taken: Sequence[Any] = ()
-) -> list[Any]:
-    """Write names next to their points, as many as fit.
+def write_names(axes: Any, points: np.ndarray, names: np.ndarray, letter: Any) -> None:
+    """Write names next to their points, as many as fit around the letter of the axes.
 
     Shapes: `points` (n_items, 2), `names` (n_items,).
     """
-    figure = axes.figure
-    figure.draw_without_rendering()
-    frame = axes.get_window_extent()
+    axes.figure.draw_without_rendering()
     dots = axes.transData.transform(points)
-    pixels = OFFSET_POINTS * figure.dpi / 72
-    boxes = [
-        np.array((text.get_bbox_patch() or text).get_window_extent().extents)
-        for text in taken
-    ]
-    written = []
+    offset = OFFSET_POINTS * axes.figure.dpi / 72
+    radius = offset / 2  # about that of a dot
+    boxes = np.vstack([
+        np.hstack([dots - radius, dots + radius]),
+        letter.get_bbox_patch().get_window_extent().extents,
+    ])
     lettering = Lettering.of(names.tolist())
     seen = {""}
     for point, dot, name in zip(points, dots, names.tolist(), strict=True):
@@ -116,59 +92,36 @@ def write_names(
             annotation_clip=True,
             zorder=5,
         )
-        extent = text.get_window_extent()
-        place = _place(dot, extent.width, extent.height, pixels, frame, boxes, dots)
+        size = text.get_window_extent().size
+        place = _place(dot, size, offset, axes.get_window_extent().padded(-2), boxes)
         if place is None:
             text.remove()
             continue
-        box, (dx, dy), (ha, va) = place
+        box, (dx, dy) = place
         text.xyann = dx * OFFSET_POINTS, dy * OFFSET_POINTS
-        text.set(ha=ha, va=va)
-        boxes.append(box)
+        text.set(ha=HORIZONTAL[dx], va=VERTICAL[dy])
+        boxes = np.vstack([boxes, box])
         seen.add(name)
-        written.append(text)
-    return written
 
 
 def _place(
-    dot: np.ndarray,
-    width: float,
-    height: float,
-    offset: float,
-    frame: Any,
-    boxes: list[np.ndarray],
-    dots: np.ndarray,
-) -> tuple[np.ndarray, tuple[int, int], tuple[str, str]] | None:
-    """Return the first free box next to a dot, and the alignment of its text."""
-    for dx, ha in ((1, "left"), (-1, "right"), (0, "center")):
-        for dy, va in ((0, "center"), (1, "bottom"), (-1, "top")):
-            if dx == dy == 0:
-                continue
-            x = dot[0] + dx * offset - width * (0.0, 0.5, 1.0)[1 - dx]
-            y = dot[1] + dy * offset - height * (0.0, 0.5, 1.0)[1 - dy]
-            box = np.array([x, y, x + width, y + height])
-            inside = (
-                frame.x0 + 2 <= box[0]
-                and frame.y0 + 2 <= box[1]
-                and box[2] <= frame.x1 - 2
-                and box[3] <= frame.y1 - 2
-            )
-            if not inside or any(
-                box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3]
-                for b in boxes
-            ):
-                continue
-            room = offset / 2  # about half of a dot
-            if not (
-                (dots > box[:2] - room).all(axis=1)
-                & (dots < box[2:] + room).all(axis=1)
-            ).any():
-                return box, (dx, dy), (ha, va)
+    dot: np.ndarray, size: np.ndarray, offset: float, frame: Any, boxes: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """Return the first free box next to a dot, and its direction from the dot.
+
+    Shapes: `dot, size` (2,), `boxes` (n_boxes, 4) -> `box` (4,).
+    """
+    for direction in product(HORIZONTAL, VERTICAL):
+        if direction == (0, 0):
+            continue
+        towards = np.array(direction)
+        low = dot + towards * offset - (1 - towards) / 2 * size
+        high = low + size
+        inside = (frame.min <= low).all() and (high <= frame.max).all()
+        overlaps = (boxes[:, :2] < high).all(axis=1) & (boxes[:, 2:] > low).all(axis=1)
+        if inside and not overlaps.any():
+            return np.concatenate([low, high]), direction
     return None
-
-
-MAP_INCHES = 6.4  # width of a map
-EDGE_INCHES = 0.12
 
 
 def draw_dots(
@@ -286,18 +239,15 @@ def closeup_places(
 
 
 def draw_closeup(
-    axes: Any, window: Window, place: tuple[float, float, float, float], letter: str
+    axes: Any, window: Any, place: tuple[float, float, float, float], letter: str
 ) -> tuple[Any, Any]:
     """Frame a part of a map, and return empty axes for it with its letter."""
     from matplotlib.patches import Rectangle
 
-    left, low = window.x - window.half_width, window.y - window.half_height
-    right, high = window.x + window.half_width, window.y + window.half_height
     axes.add_patch(
         Rectangle(
-            (left, low),
-            right - left,
-            high - low,
+            window.p0,
+            *window.size,
             fill=False,
             edgecolor="0.15",
             linewidth=1.1,
@@ -306,9 +256,9 @@ def draw_closeup(
     )
     sign = {"facecolor": "white", "edgecolor": "0.15", "linewidth": 0.8, "pad": 2.2}
     style = {"fontweight": "bold", "fontsize": 9, "ha": "left", "va": "top"}
-    axes.text(left, high, letter, bbox=sign, zorder=5, **style)
+    axes.text(window.x0, window.y1, letter, bbox=sign, zorder=5, **style)
     closeup = axes.inset_axes(place)
-    closeup.set(xlim=(left, right), ylim=(low, high), xticks=[], yticks=[])
+    closeup.set(xlim=window.intervalx, ylim=window.intervaly, xticks=[], yticks=[])
     closeup.spines[:].set_color("0.15")
     return closeup, closeup.text(
         0.0, 1.0, letter, transform=closeup.transAxes, bbox=sign, zorder=6, **style

@@ -112,9 +112,7 @@ class ExplanationDisplay:
             GREY if kind in ("rest", "constant") else PALETTE[0 if value >= 0 else 1]
             for kind, value in zip(kinds, values, strict=True)
         ]
-        ax = axes_for(
-            ax, figsize=(6.0, 0.8 + 0.36 * max(len(own), 3)), layout="constrained"
-        )
+        ax = axes_for(ax, (6.0, 0.8 + 0.36 * max(len(own), 3)))
         self.ax_, self.figure_ = ax, ax.figure
         places = np.arange(len(own))
         self.bars_ = ax.barh(places, values, color=colours, height=0.7)

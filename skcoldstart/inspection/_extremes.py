@@ -8,19 +8,33 @@ import numpy as np
 from skcoldstart._scores.top_n import check_indices, usage_coordinates
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
-from skcoldstart.inspection._factors import check_factors, factors_of, item_names
+from skcoldstart.inspection._factors import (
+    TEXTS,
+    check_factors,
+    factors_of,
+    item_names,
+)
 from skcoldstart.inspection._style import PALETTE, Lettering, several_axes
 
 NAME_CHARACTERS = 26
+CHOICE = """\
+factors : int or array-like of int, default=3
+    Axes or columns to show, or their maximum number, with those that most affect
+    the scores first.
+n : int, default=5
+    Number of names at each end.
+min_items : int, default=1
+    Leave out names with fewer items, whose means are mostly noise.
+"""
 
 
-@documented()
+@documented(TEXTS | {"choice": CHOICE})
 @dataclass(repr=False, eq=False)
 class FactorExtremesDisplay:
     """Show the items or artists at the two ends of each factor.
 
-    The meaning of a factor can be seen from the items with its largest and smallest
-    values. Use `from_estimator` or `from_factors` to make one.
+    They show the meaning of a factor. Use `from_estimator` or `from_factors` to make
+    one.
 
     .. versionadded:: 0.1
 
@@ -55,11 +69,9 @@ class FactorExtremesDisplay:
     Notes
     -----
     The objective of a factorization that penalizes both sides equally, such as
-    `skcoldstart.WMF`, does not change if its factors are rotated. Single columns are
-    therefore an arbitrary choice of axes, and another seed gives other columns.
-    ``basis="usage"`` rotates them to the principal axes of the predicted usage
-    patterns, which are the same for every rotation, and sorts them by the explained
-    part of the patterns.
+    `skcoldstart.WMF`, does not change if its factors are rotated, so another seed gives
+    other columns. ``basis="usage"`` rotates them to the principal axes of the predicted
+    usage patterns, which are the same for every rotation.
 
     References
     ----------
@@ -100,20 +112,9 @@ class FactorExtremesDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
-            ``user_factors_``, also at the end of a Pipeline or inside a search.
-        X : sequence of n_items items, default=None
-            Content to predict the factors from; ``None`` uses the factors of training
-            items from their plays.
-        names : array-like of shape (n_items,), default=None
-            As in `from_factors`.
-        factors : int or array-like of int, default=3
-            As in `from_factors`.
-        n : int, default=5
-            As in `from_factors`.
-        min_items : int, default=1
-            As in `from_factors`.
+        <source>
+        <names>
+        <choice>
         basis : {"usage", "factors"}, default="usage"
             As in `from_factors`.
 
@@ -160,13 +161,7 @@ class FactorExtremesDisplay:
             artist. Items without a name are left out. ``None`` numbers the items.
         user_factors : array-like of shape (n_users, k), default=None
             Required by ``basis="usage"``; also used to order factors by importance.
-        factors : int or array-like of int, default=3
-            Axes or columns to show, or their maximum number, with those that most
-            affect the scores first.
-        n : int, default=5
-            Number of names at each end.
-        min_items : int, default=1
-            Leave out names with fewer items, whose means are mostly noise.
+        <choice>
         basis : {"usage", "factors"}, default=None
             Show the principal axes of the predicted usage patterns, strongest first, or
             the columns of the factors. ``None`` means ``"usage"`` with `user_factors`
@@ -207,19 +202,16 @@ class FactorExtremesDisplay:
 
         distinct, means = _means_by_name(values, names, min_items)
         chosen = _strongest(strength, factors)
+        means = means[:, chosen].T
         n = min(n, max(1, len(distinct) // 2))
-        order = np.argsort(means[:, chosen], axis=0, kind="stable")
-        lowest, highest = order[:n].T, order[::-1][:n].T
+        order = np.argsort(means, axis=1, kind="stable")
+        lowest, highest = order[:, :n], order[:, ::-1][:, :n]
         return cls(
             factors=chosen,
             highest=distinct[highest],
-            highest_values=np.array([
-                means[rows, f] for rows, f in zip(highest, chosen, strict=True)
-            ]),
+            highest_values=np.take_along_axis(means, highest, 1),
             lowest=distinct[lowest],
-            lowest_values=np.array([
-                means[rows, f] for rows, f in zip(lowest, chosen, strict=True)
-            ]),
+            lowest_values=np.take_along_axis(means, lowest, 1),
             shares=shares[chosen] if basis == "usage" else None,
         )
 
@@ -265,8 +257,8 @@ class FactorExtremesDisplay:
         )
         self.figure_ = self.ax_[0].figure
         extents = [
-            1.05 * max(np.abs(self.highest_values[i]).max(), -self.lowest_values[i][0])
-            for i in range(n_factors)
+            1.05 * np.abs([*high, *low]).max()
+            for high, low in zip(self.highest_values, self.lowest_values, strict=True)
         ]
         for i, axes in enumerate(self.ax_):
             # Axes of usage patterns share a unit, single factors do not.

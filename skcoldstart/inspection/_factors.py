@@ -9,8 +9,24 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
+from skcoldstart._utils.docstrings import COMMON
 from skcoldstart._utils.missing import is_missing, name_missing_content
 from skcoldstart.inspection._style import readable
+
+TEXTS = COMMON | {
+    "source": """\
+estimator : estimator
+    A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
+    ``user_factors_``, also at the end of a Pipeline or inside a search.
+X : sequence of n_items items, default=None
+    Content to predict the factors from, of items with or without plays; ``None``
+    uses the factors of training items from their plays.
+""",
+    "names": """\
+names : array-like of shape (n_items,), default=None
+    Name of each item; ``None`` numbers them.
+""",
+}
 
 
 def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -66,12 +82,7 @@ def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
             f"{input_name} is a single text; expected a sequence with one entry per "
             "item."
         )
-    values = np.asarray(texts, dtype=object)
-    if values.shape != (n_items,):
-        raise ValueError(
-            f"{input_name} has shape {values.shape}; expected ({n_items},), one entry "
-            "per item."
-        )
+    values = one_per_item(texts, n_items, input_name=input_name)
     return np.array(
         [
             "" if missing else readable(_text(value))
@@ -79,6 +90,17 @@ def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
         ],
         dtype=str,
     )
+
+
+def one_per_item(values: Any, n_items: int, *, input_name: str) -> np.ndarray:
+    """Return objects of shape (n_items,)."""
+    values = np.asarray(values, dtype=object)
+    if values.shape != (n_items,):
+        raise ValueError(
+            f"{input_name} has shape {values.shape}; expected ({n_items},), one entry "
+            "per item."
+        )
+    return values
 
 
 def item_names(names: Any, n_items: int) -> np.ndarray:

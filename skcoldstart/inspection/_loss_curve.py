@@ -18,8 +18,7 @@ from skcoldstart.inspection._style import PALETTE, axes_for
 class LossCurveDisplay:
     """Draw the losses that an estimator recorded while it was fitted.
 
-    Use `from_estimator` for an estimator with a ``history_``, ``loss_history_`` or
-    ``loss_curve_``, or `from_history` for the record itself.
+    Use `from_estimator` for a fitted estimator, or `from_history` for its record.
 
     .. versionadded:: 0.1
 
@@ -67,9 +66,9 @@ class LossCurveDisplay:
         estimator : estimator
             With ``history_`` (a dict for each epoch, as skorch's), ``loss_history_``
             (`skcoldstart.WMF`) or ``loss_curve_`` (`sklearn.neural_network`), also at
-            the end of a Pipeline or inside a search. Of a
-            `skcoldstart.ColdStartRecommender` it is the regressor's record or, where
-            that has none, the factorizer's; pass ``model.factorizer_`` for the latter.
+            the end of a Pipeline or inside a search. A
+            `skcoldstart.ColdStartRecommender` gives the losses of its regressor or, if
+            there are none, those of its factorizer.
 
         <undrawn>
 
@@ -170,11 +169,8 @@ class LossCurveDisplay:
         curves = {name: np.asarray(v, float) for name, v in self.curves.items()}
         drawn = np.concatenate([v[np.isfinite(v)] for v in curves.values()] or [[]])
         if not len(drawn):
-            raise ValueError(
-                f"curves has no finite numbers in {list(curves)}; there is nothing to "
-                f"draw."
-            )
-        ax = axes_for(ax, figsize=(5.5, 3.4), layout="constrained")
+            raise ValueError(f"curves has no finite numbers in {list(curves)}.")
+        ax = axes_for(ax, (5.5, 3.4))
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         for i, (name, values) in enumerate(curves.items()):
             steps = np.arange(1, len(values) + 1)

@@ -55,8 +55,7 @@ class MomentsDisplay:
     Notes
     -----
     The contributions of all frames and `base` sum exactly to the score. A network reads
-    windows of some seconds, so its curve has steps of that length. Contributions
-    describe this model; listeners may hear other reasons.
+    windows of some seconds, so its curve has steps of that length.
 
     Examples
     --------
@@ -139,8 +138,7 @@ class MomentsDisplay:
         """
         if n < 1 or not length > 0:
             raise ValueError(f"n={n!r}, length={length!r}; expected numbers above 0.")
-        values = np.asarray(self.contributions, np.float64)
-        step = 1.0 if self.frame_s is None else self.frame_s
+        values, step = np.asarray(self.contributions, np.float64), self._step
         width = min(max(1, round(length / step)), len(values))
         if not width:
             return []
@@ -161,7 +159,7 @@ class MomentsDisplay:
 
         A DataFrame, or a dict of arrays where pandas is missing.
         """
-        step = 1.0 if self.frame_s is None else self.frame_s
+        step = self._step
         return table_of([
             {"start": i * step, "end": (i + 1) * step, "contribution": float(value)}
             for i, value in enumerate(np.asarray(self.contributions))
@@ -195,9 +193,10 @@ class MomentsDisplay:
                 f"contributions has shape {values.shape}; expected one for each frame, "
                 "and at least one."
             )
-        heights = [1.0, 2.0, 1.6] if self.waveform is not None else [2.0, 1.6]
-        if self.waveform is None and self.frames is None:
-            heights = [1.6]
+        heard = self._spectrogram()
+        heights = [2.0, 1.6] if heard else [1.6]
+        if self.waveform is not None:
+            heights.insert(0, 1.0)
         self.axes_ = list(
             several_axes(
                 axes,
@@ -209,18 +208,12 @@ class MomentsDisplay:
             )
         )
         self.figure_ = self.axes_[0].figure
-        step = 1.0 if self.frame_s is None else self.frame_s
-        end = len(values) * step
         if self.waveform is not None:
-            _draw_waveform(
-                self.axes_[0], np.asarray(self.waveform), float(self.sr or 1)
-            )
-            self._draw_frames(self.axes_[1])
-        elif self.frames is not None:
-            self._draw_frames(self.axes_[0])
-        _draw_score(self.axes_[-1], values, step, self.frame_s is not None)
-        found = self.moments(n, length=length)
-        for rank, (first, last, _) in enumerate(found, 1):
+            _draw_waveform(self.axes_[0], np.asarray(self.waveform), self.sr or 1)
+        if heard:
+            heard.plot(self.axes_[-2], colorbar=False)
+        _draw_score(self.axes_[-1], values, self._step, self.frame_s is not None)
+        for rank, (first, last, _) in enumerate(self.moments(n, length=length), 1):
             for ax in self.axes_:
                 if not ax.images:
                     ax.axvspan(first, last, color=PALETTE[4], alpha=0.3, linewidth=0)
@@ -237,7 +230,7 @@ class MomentsDisplay:
                 fontweight="bold",
             )
         for ax in self.axes_:
-            ax.set_xlim(0, end)
+            ax.set_xlim(0, len(values) * self._step)
             ax.label_outer()
         total = self.base + values.sum()
         self.axes_[-1].set_title(
@@ -247,16 +240,21 @@ class MomentsDisplay:
         )
         return self
 
-    def _draw_frames(self, ax: Any) -> None:
+    @property
+    def _step(self) -> float:
+        return 1.0 if self.frame_s is None else self.frame_s
+
+    def _spectrogram(self) -> SpectrogramDisplay | None:
+        """Return what the song sounds like, if that is known."""
         if self.waveform is not None:
             from skcoldstart.audio import MelSpectrogram
 
-            heard = SpectrogramDisplay.from_estimator(
+            return SpectrogramDisplay.from_estimator(
                 MelSpectrogram(sr=float(self.sr or 1)), np.asarray(self.waveform)
             )
-        else:
-            heard = SpectrogramDisplay(self.frames, frame_s=self.frame_s)
-        heard.plot(ax, colorbar=False)
+        if self.frames is not None:
+            return SpectrogramDisplay(self.frames, frame_s=self.frame_s)
+        return None
 
 
 def _extractor(estimator: Any) -> Any:

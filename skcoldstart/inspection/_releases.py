@@ -1,6 +1,7 @@
 """Draw the first rounds of new items: hits, and items with enough listeners."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from skcoldstart.inspection._style import draw_curve, label_ends, several_axes
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class NewReleaseDisplay:
     """Draw the results of policies for new items, round by round.
 
@@ -54,9 +56,9 @@ class NewReleaseDisplay:
     array([10., 18.])
     """
 
-    def __init__(self, table: Mapping[str, Any], *, baseline: str | None = None):
-        self.table = table
-        self.baseline = baseline
+    table: Mapping[str, Any]
+    _: KW_ONLY
+    baseline: str | None = None
 
     @classmethod
     def from_estimator(
@@ -128,7 +130,7 @@ class NewReleaseDisplay:
             ax.set(xlabel="round", ylabel=label)
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.spines[["top", "right"]].set_visible(False)
-            label_ends(ax, drawn, names)
+            label_ends(ax, drawn)
             self.lines_ += drawn
         return self
 

@@ -6,25 +6,38 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_indices, similar_rows, usage_coordinates
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, factors_of, item_names
 
 FROM_PLAYS, FROM_CONTENT = "from plays", "from content"
 NOBODY = "–"
+LISTED = """\
+queries : array-like of int or of bool
+    Items to list, by their row, or a mask of shape (n_items,).
+names : array-like of shape (n_items,), default=None
+    Name of each item; ``None`` numbers them.
+n : int, default=5
+    Number of neighbours of each item, at least 1.
+
+Returns
+-------
+SimilarItemsTable
+    Its sources are "from plays" and "from content".
+"""
 
 
+@documented({"listed": LISTED})
 @dataclass(repr=False, eq=False)
 class SimilarItemsTable:
     """List the items that are closest by usage pattern, by plays and by content.
 
     Two items are similar if the same users would play them: the similarity is the
-    cosine of their predicted usage patterns. The table has neighbours by factors of
-    plays next to those by factors predicted from content. Use `from_estimator` or
-    `from_factors` to create it. It is shown by ``print`` and in notebooks.
+    cosine of their predicted usage patterns. Use `from_estimator` or `from_factors` to
+    create it. It is shown by ``print`` and in notebooks.
 
     .. versionadded:: 0.1
 
@@ -94,17 +107,7 @@ class SimilarItemsTable:
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Plays of these items, to fold them in; ``None`` means that they are the
             training items in their order.
-        queries : array-like of int or of bool
-            Items to list, by their row in X, or a mask.
-        names : array-like of shape (n_items,), default=None
-            Name of each item; ``None`` numbers them.
-        n : int, default=5
-            Number of neighbours of each item.
-
-        Returns
-        -------
-        SimilarItemsTable
-            Its sources are "from plays" and "from content".
+        <listed>
 
         Raises
         ------
@@ -114,7 +117,6 @@ class SimilarItemsTable:
             If `X` and `y` or the training items have different lengths, or as in
             `from_factors`.
         """
-        check_is_fitted(estimator)
         predicted, user_factors = factors_of(estimator, X)
         if y is None:
             item_factors, _ = factors_of(estimator)
@@ -157,17 +159,7 @@ class SimilarItemsTable:
             neighbours from plays.
         user_factors : array-like of shape (n_users, k)
             Fitted.
-        queries : array-like of int or of bool
-            Items to list, or a mask of shape (n_items,).
-        names : array-like of shape (n_items,), default=None
-            Name of each item; ``None`` numbers them.
-        n : int, default=5
-            Number of neighbours of each item, at least 1.
-
-        Returns
-        -------
-        SimilarItemsTable
-            Its sources are "from plays" and "from content".
+        <listed>
 
         Raises
         ------

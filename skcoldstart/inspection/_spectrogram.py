@@ -37,10 +37,9 @@ class SpectrogramDisplay:
     unit : str, default="value"
         Label of the colour scale.
     blocks : mapping of str to int, default=None
-        Where there are no frequencies: names of groups of features and how many each
-        has, from the first feature on. Features are then drawn in their own standard
-        deviations, since coefficients of different order are of different size, and
-        groups equally high.
+        Instead of frequencies: names of groups of features and how many each has, from
+        the first feature on. Groups are then equally high, and each feature is drawn in
+        its own standard deviations.
 
     Attributes
     ----------
@@ -56,9 +55,8 @@ class SpectrogramDisplay:
 
     Notes
     -----
-    For the axes of librosa, with names of notes for example, pass `frames` to
-    ``librosa.display.specshow``: ``specshow(display.frames.T, x_axis="time",
-    y_axis="chroma", sr=22050, hop_length=512)``.
+    For the axes of librosa, such as names of notes: ``librosa.display.specshow(
+    display.frames.T, x_axis="time", y_axis="chroma", sr=22050, hop_length=512)``.
 
     Examples
     --------
@@ -181,7 +179,7 @@ class SpectrogramDisplay:
                     f"{name} counts {count} features but frames have {n_features}; "
                     "expected one for each."
                 )
-        ax = axes_for(ax, figsize=(7, 3), layout="constrained")
+        ax = axes_for(ax, (7, 3))
         self.ax_, self.figure_ = ax, ax.figure
         limits = {}
         if self.blocks is not None:

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,35 +37,28 @@ def style_labels(
     if labels is None:
         return [Style("", PALETTE[0], SHAPES[0], n_items)], np.zeros(n_items, int)
     counts = Counter(labels.tolist())
-    n_empty = counts.pop("", 0)
-    n_looks = len(PALETTE) * len(SHAPES)
+    del counts[""]
     ranked = sorted(counts, key=lambda label: (-counts[label], label))
-    kept, rare = ranked[:n_looks], ranked[n_looks:]
     styles = [
-        Style(
-            label,
-            PALETTE[i % len(PALETTE)],
-            SHAPES[i // len(PALETTE)],
-            counts[label],
+        Style(label, colour, shape, counts[label])
+        for label, (shape, colour) in zip(
+            ranked, product(SHAPES, PALETTE), strict=False
         )
-        for i, label in enumerate(kept)
     ]
-    place = {label: i for i, label in enumerate(kept)}
-    n_rare = sum(counts[label] for label in rare) + n_empty
+    place = {style.label: i for i, style in enumerate(styles)}
+    n_rare = n_items - sum(style.n_items for style in styles)
     if n_rare:
         styles.append(Style(OTHER, GREY, SHAPES[0], n_rare))
-    return styles, np.array(
-        [place.get(label, len(kept)) for label in labels.tolist()], dtype=int
-    )
+    return styles, np.array([place.get(label, len(place)) for label in labels.tolist()])
 
 
-def axes_for(ax: Any, **figure_options: Any) -> Any:
+def axes_for(ax: Any, figsize: tuple[float, float]) -> Any:
     """Return the axes to draw on, new ones if none are given."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(**figure_options)[1]
+    return plt.subplots(figsize=figsize, layout="constrained")[1]
 
 
 def several_axes(
@@ -112,8 +106,9 @@ class Lettering(NamedTuple):
 
     def drawn(self, text: str, n_characters: int = 1000) -> str:
         """Return a text without formulas and without characters that no font has."""
-        text = shorten(text, n_characters).translate(self.substitutes)
-        return text.replace("$", r"\$")
+        if len(text) > n_characters:
+            text = text[: n_characters - 1].rstrip() + "…"
+        return text.translate(self.substitutes).replace("$", r"\$")
 
 
 def _installed_fonts() -> list[Any]:
@@ -148,17 +143,17 @@ def draw_curve(ax: Any, curve: Iterable[Any], number: int, **style: Any) -> list
     return ax.plot(places, mean, color=colour, linewidth=2, **style)
 
 
-def label_ends(axes: Any, lines: list[Any], names: list[str]) -> None:
-    """Write the name of each line at its end, without overlaps."""
+def label_ends(axes: Any, lines: list[Any]) -> None:
+    """Write the label of each line at its end, without overlaps."""
     axes.figure.draw_without_rendering()
-    lettering = Lettering.of(names)
+    lettering = Lettering.of(line.get_label() for line in lines)
     ends = []
-    for line, name in zip(lines, names, strict=True):
+    for line in lines:
         points = np.column_stack(line.get_data())
         points = points[np.isfinite(points).all(axis=1)]
         if len(points):
             height = axes.transData.transform(points[-1])[1]
-            ends.append((height, tuple(points[-1]), line.get_color(), name))
+            ends.append((height, tuple(points[-1]), line.get_color(), line.get_label()))
     pixels_a_point = axes.figure.dpi / 72
     lowest = -np.inf
     for height, end, colour, name in sorted(ends):
@@ -179,10 +174,3 @@ def readable(text: str) -> str:
     """Return a line of text, with a replacement for invalid bytes of file names."""
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return " ".join(text.split())
-
-
-def shorten(text: str, n_characters: int) -> str:
-    """Return the text, shortened with an ellipsis if it is longer."""
-    if len(text) <= n_characters:
-        return text
-    return text[: n_characters - 1].rstrip() + "…"

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
 from skcoldstart._scores.top_n import check_indices, unit_rows, usage_coordinates
-from skcoldstart._utils.docstrings import COMMON, documented
+from skcoldstart._utils.docstrings import documented
 from skcoldstart.inspection._drawing import (
     choose_centres,
     closeup_places,
@@ -20,18 +21,17 @@ from skcoldstart.inspection._drawing import (
     write_names,
 )
 from skcoldstart.inspection._factors import (
+    TEXTS,
     check_factors,
     check_texts,
     factors_of,
     item_names,
+    one_per_item,
 )
 from skcoldstart.inspection._page import write_page
 from skcoldstart.inspection._style import readable, style_labels
 
-TEXTS = COMMON | {
-    "placing": """\
-names : array-like of shape (n_items,), default=None
-    Name of each item; ``None`` numbers them.
+PLACING = """\
 labels : array-like of shape (n_items,), default=None
     Genre, tag or other label, for colours.
 perplexity : float, default=30.0
@@ -41,16 +41,15 @@ random_state : int, RandomState instance or None, default=None
 n_jobs : int, default=None
     Number of parallel jobs of the neighbour search, as in scikit-learn.
 """
-}
 
 
-@documented(TEXTS)
+@documented(TEXTS | {"placing": PLACING})
+@dataclass(repr=False, eq=False)
 class TasteMapDisplay:
     """Draw a map of items by their predicted listeners.
 
     Items are near each other if the same users are predicted to play them. Use
-    `from_estimator` or `from_factors` to create it; `plot` draws it, and `write_html`
-    writes an interactive page with audio.
+    `from_estimator` or `from_factors` to create it.
 
     .. versionadded:: 0.1
 
@@ -58,8 +57,7 @@ class TasteMapDisplay:
     ----------
     points : array-like of shape (n_items, 2)
         Position of each item; NaN for an item without a position, which is not drawn.
-    names : array-like of shape (n_items,), default=None
-        Name of each item, for close-ups and the page; ``None`` numbers them.
+    <names>
     labels : array-like of shape (n_items,), default=None
         Genre, tag or other label, for colours. The 21 most frequent labels have a
         colour and shape of their own; the others and empty labels are grey.
@@ -77,10 +75,9 @@ class TasteMapDisplay:
 
     Notes
     -----
-    Positions are t-SNE [1]_ of the directions of the predicted usage patterns, whose
-    products are cosines; it needs only the ``k x k`` matrix of user factors. It
+    Positions are t-SNE [1]_ of the directions of the predicted usage patterns. It
     preserves neighbourhoods; distances between groups, and their sizes, mean little. An
-    item without a usage pattern, whose factors are all 0, has no position.
+    item whose factors are all 0 has no position.
 
     The time is that of `sklearn.manifold.TSNE`, O(n log n): minutes for 50,000 items.
     Positions from other methods can be passed to the constructor.
@@ -105,10 +102,10 @@ class TasteMapDisplay:
     (60, 2)
     """
 
-    def __init__(self, points: Any, *, names: Any = None, labels: Any = None) -> None:
-        self.points = points
-        self.names = names
-        self.labels = labels
+    points: Any
+    _: KW_ONLY
+    names: Any = None
+    labels: Any = None
 
     @classmethod
     def from_estimator(
@@ -126,12 +123,8 @@ class TasteMapDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A fitted `skcoldstart.WMF`, or a recommender with ``predict_factors`` and
-            ``user_factors_``, also at the end of a Pipeline or inside a search.
-        X : sequence of n_items items, default=None
-            Content to predict the factors from, of items with or without plays;
-            ``None`` uses the factors of training items from their plays.
+        <source>
+        <names>
         <placing>
 
         <undrawn>
@@ -174,6 +167,7 @@ class TasteMapDisplay:
             Fitted or predicted.
         user_factors : array-like of shape (n_users, k)
             Fitted.
+        <names>
         <placing>
 
         <undrawn>
@@ -220,12 +214,12 @@ class TasteMapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` creates a figure. Close-ups are drawn to the right
-            of the axes: leave as much space as the map has.
+            Axes to draw on; ``None`` creates a figure. Close-ups are drawn to their
+            right and need as much space as the map.
         closeups : int or array-like of int, default=0
-            The items in the centre of the close-ups, or the number of close-ups. With a
-            number, places are chosen where neighbours share a label, first one for each
-            label, and fewer if they would overlap.
+            The items in the centre of the close-ups, or the maximum number of
+            close-ups. These are chosen where neighbours share a label, first one for
+            each label, and do not overlap.
         closeup_items : int, default=25
             Minimum number of items in a close-up.
         legend : bool, default=True
@@ -270,12 +264,13 @@ class TasteMapDisplay:
             )
         for i, (centre, place) in enumerate(zip(centres, places, strict=False)):
             window = window_around(points, centre, closeup_items, aspect)
-            inside = np.flatnonzero(window.holds(points))
+            within = (points >= window.min) & (points <= window.max)
+            inside = np.flatnonzero(within.all(axis=1))
             away = np.linalg.norm(points[inside] - points[centre], axis=1)
             inside = inside[np.argsort(away, kind="stable")]
             closeup, letter = draw_closeup(ax, window, place, chr(ord("a") + i % 26))
             draw_dots(closeup, points[inside], styles, style_of_item[inside], 30.0)
-            write_names(closeup, points[inside], names[inside], [letter])
+            write_names(closeup, points[inside], names[inside], letter)
             self.closeups_.append(closeup)
         return self
 
@@ -301,15 +296,15 @@ class TasteMapDisplay:
         title : str, default="Taste map"
             Title of the page.
         audio : array-like of shape (n_items,), default=None
-            Audio file of each item, a path, or ``None`` or empty if it has none. The
-            page links to files relative to its own folder if possible, so the folder
-            can be moved. Files are not opened and not copied.
+            Path of the audio file of each item; ``None`` or empty if it has none. Links
+            are relative to the folder of the page if possible, so it can be moved.
+            Files are not opened and not copied.
         details : mapping of str to array-like of shape (n_items,), default=None
             Details of items to show and search, such as artist, year, plays.
         reasons : sequence of n_items sequences of str, default=None
             Names of the played songs that explain the recommendation of each item, from
-            `skcoldstart.explain`. Names on the map become links. ``None`` or empty for
-            no reasons.
+            `skcoldstart.explain`; ``None`` or empty if it has none. Names on the map
+            become links.
         moments : sequence of n_items sequences of (start, end, ...), default=None
             Seconds to highlight and to listen from, as returned by
             `MomentsDisplay.moments`.
@@ -323,10 +318,9 @@ class TasteMapDisplay:
 
         Notes
         -----
-        The page holds positions, names, labels, details and links, and its script:
-        about 60 bytes per item plus the texts. It loads only the clips; its content
-        security policy forbids everything else. Names are stored as data and never as
-        markup.
+        The page has about 60 bytes per item plus the texts. It loads only the clips;
+        its content security policy forbids everything else. Names are stored as data
+        and never as markup.
         """
         points, names, labels = self._checked()
         n_items = len(points)
@@ -340,12 +334,7 @@ class TasteMapDisplay:
             for key, values in (details or {}).items()
         }
         if audio is not None:
-            audio = np.asarray(audio, dtype=object)
-            if audio.shape != (n_items,):
-                raise ValueError(
-                    f"audio has shape {audio.shape}; expected ({n_items},), one path "
-                    "or None per item."
-                )
+            audio = one_per_item(audio, n_items, input_name="audio")
         write_page(
             path,
             title=title,

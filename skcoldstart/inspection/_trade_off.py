@@ -16,8 +16,8 @@ class TradeOffDisplay:
     """Draw accuracy against exposure, with a point for each setting of a parameter.
 
     The parameter, or lever, changes both: `trade_off` of `skcoldstart.diversify`,
-    `norm_compression` or `popularity_weight` of `skcoldstart.ColdStartRecommender`. A
-    line, the frontier, joins the points that no other point exceeds in both.
+    `norm_compression` or `popularity_weight` of `skcoldstart.ColdStartRecommender`. The
+    line is the frontier: the points that no other point exceeds in both.
 
     .. versionadded:: 0.2
 
@@ -87,8 +87,7 @@ class TradeOffDisplay:
         part : str, default="all"
             Part of the reports: "all", "new", "known" or a stratum.
         column : {"shown", "exposure", "gini"}, default="shown"
-            Column of the reports. For "gini", 1 minus its value is drawn, so higher is
-            better.
+            Column of the reports. For "gini", 1 minus its value is drawn.
         **options : dict
             ``name`` and ``metrics``.
 
@@ -143,7 +142,7 @@ class TradeOffDisplay:
             Their true play counts.
         lever : str, default="norm_compression"
             Name of the parameter, as in ``set_params``. "trade_off" reorders the lists
-            of one fit with `skcoldstart.diversify`, using predicted factors of items.
+            of one fit with `skcoldstart.diversify`.
         values : sequence of float, default=(0.0, 0.5, 1.0, 2.0, inf)
             Settings.
         metric : str, default="ndcg@20"
@@ -170,13 +169,13 @@ class TradeOffDisplay:
         from skcoldstart._scores.sources import open_recommender
 
         accuracy, reports = [], []
-        n_new = check_play_counts(y_new, input_name="y_new").shape[0]
+        played = check_play_counts(y_new, input_name="y_new") > 0
+        n_new = played.shape[0]
         if lever == "trade_off":
             fitted = clone(estimator).fit(X, y, **fit_params)
             recommender, content = open_recommender(fitted, X_new)
             vectors = recommender.predict_factors(content)
             candidates = recommend(fitted, X_new, min(10 * n, n_new))
-            played = check_play_counts(y_new).tocsr() > 0
             active = np.flatnonzero(played.sum(axis=0))
             for value in values:
                 items, _ = diversify(*candidates, vectors, trade_off=value, n=n)
@@ -227,7 +226,7 @@ class TradeOffDisplay:
         best = np.maximum.accumulate(accuracy[order])
         first = np.append(True, accuracy[order][1:] > best[:-1])
         self.frontier_ = order[first][::-1]
-        ax = axes_for(ax, figsize=(5.5, 4.0), layout="constrained")
+        ax = axes_for(ax, (5.5, 4.0))
         self.ax_, self.figure_ = ax, ax.figure
         ax.plot(
             exposure[self.frontier_],

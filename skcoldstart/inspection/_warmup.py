@@ -1,6 +1,7 @@
 """Draw a metric as the first plays of new items are revealed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from skcoldstart.inspection._style import axes_for, draw_curve, label_ends
 
 
 @documented()
+@dataclass(repr=False, eq=False)
 class WarmupDisplay:
     """Draw the ranking quality of new items as their first plays are revealed.
 
@@ -48,9 +50,9 @@ class WarmupDisplay:
     array([0.6, 0.7])
     """
 
-    def __init__(self, table: Mapping[str, Any], *, metric: str | None = None) -> None:
-        self.table = table
-        self.metric = metric
+    table: Mapping[str, Any]
+    _: KW_ONLY
+    metric: str | None = None
 
     @classmethod
     def from_estimator(
@@ -83,9 +85,9 @@ class WarmupDisplay:
         Returns
         -------
         WarmupDisplay
-            Not yet drawn. By default "content only" is the prediction from content
-            without plays; "plays only" the factors folded in from the revealed plays;
-            "content and plays" the recommender's ``refine_factors``.
+            Not yet drawn. By default "content only" is the prediction from content;
+            "plays only" the factors folded in from the revealed plays; "content and
+            plays" the recommender's ``refine_factors``.
         """
         from skcoldstart.model_selection import warmup_curve
 
@@ -116,7 +118,7 @@ class WarmupDisplay:
         if not np.any(metrics == metric):
             known = ", ".join(dict.fromkeys(metrics.tolist()))
             raise ValueError(f"The table has no metric {metric!r}; it has: {known}.")
-        ax = axes_for(ax, figsize=(5.5, 3.6), layout="constrained")
+        ax = axes_for(ax, (5.5, 3.6))
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         names = list(dict.fromkeys(system.tolist()))
         for i, name in enumerate(names):
@@ -138,5 +140,5 @@ class WarmupDisplay:
         shown = str(metric).replace("map", "mAP").replace("auc", "AUC")
         ax.set(xlabel="revealed plays of a new item", ylabel=f"{shown} on later plays")
         ax.spines[["top", "right"]].set_visible(False)
-        label_ends(ax, self.lines_, names)
+        label_ends(ax, self.lines_)
         return self
