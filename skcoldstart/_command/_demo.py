@@ -59,16 +59,12 @@ def _synthetic_music(options: argparse.Namespace) -> None:
             n_jobs=options.jobs,
             verbose=verbose,
         )
-        catalog.user_ids = np.array([
-            f"listener {i}" for i in range(catalog.plays.shape[1])
-        ])
         catalog.item_ids = np.array([
             f"{title}, {artist} ({genre})"
             for title, artist, genre in zip(
                 catalog.titles, catalog.artists, catalog.genres, strict=True
             )
         ])
-        catalog.groups = catalog.artists
         catalog.is_new = np.zeros(len(catalog.titles), dtype=bool)
         _demonstrate(catalog, options, genres=catalog.genres)
     say(f"\n{time.perf_counter() - started:.0f} s in total.")

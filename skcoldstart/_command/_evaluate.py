@@ -6,12 +6,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._command._console import NO_GROUPS, UserError, explained, report, say
-from skcoldstart._command._songs import (
-    content_options,
-    load_songs,
-    make_content,
-    unreadable,
-)
+from skcoldstart._command._songs import load_songs, make_content, unreadable
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -41,12 +36,7 @@ def evaluate(options: argparse.Namespace) -> None:
         say(NO_GROUPS)
     with explained():
         train, test = hold_out(groups, options.seed)
-    content = make_content(
-        songs.kinds,
-        sound=songs.paths is not None,
-        n_codewords=min(options.n_codewords, 10 * len(train)),
-        options=content_options(options),
-    )
+    content = make_content(songs, len(train), options)
     with explained():
         known = content.fit_transform(songs.rows(train))
         usable = ~unreadable(content, len(train))

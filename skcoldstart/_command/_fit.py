@@ -12,12 +12,7 @@ from skcoldstart._command._console import (
     report,
 )
 from skcoldstart._command._folder import ModelFolder, check_place, write_model
-from skcoldstart._command._songs import (
-    content_options,
-    load_songs,
-    make_content,
-    unreadable,
-)
+from skcoldstart._command._songs import load_songs, make_content, unreadable
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -28,12 +23,7 @@ def fit(options: argparse.Namespace) -> None:
     out = check_place(options.out)
     songs = load_songs(options)
     make_folder(out.parent)
-    content = make_content(
-        songs.kinds,
-        sound=songs.paths is not None,
-        n_codewords=min(options.n_codewords, 10 * len(songs.item_ids)),
-        options=content_options(options),
-    )
+    content = make_content(songs, len(songs.item_ids), options)
     with explained():
         features = content.fit_transform(songs.content)
     usable = np.flatnonzero(~unreadable(content, len(songs.item_ids)))

@@ -15,9 +15,8 @@ import skcoldstart
 from skcoldstart._command._console import UserError, explained
 
 FORMAT = "skcoldstart model folder"
-SUMMARY, MODEL, PLAYS, ITEMS = (
-    *("model.json", "model.safetensors", "plays.npz", "items.csv"),
-)
+SUMMARY, MODEL = "model.json", "model.safetensors"
+PLAYS, ITEMS = "plays.npz", "items.csv"
 
 
 @dataclass(frozen=True)

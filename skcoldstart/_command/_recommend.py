@@ -10,12 +10,8 @@ import scipy.sparse as sp
 
 from skcoldstart._command._console import UserError, explained, make_folder, report
 from skcoldstart._command._folder import ModelFolder, read_model
-from skcoldstart._command._songs import (
-    content_of,
-    content_options,
-    unreadable,
-    with_options,
-)
+from skcoldstart._command._songs import content_of, set_reading, unreadable
+from skcoldstart._scores.user_names import places_of
 from skcoldstart._utils.warning import warn
 
 
@@ -76,9 +72,9 @@ def _new_songs(
         # Tables are read before the sound, so that a wrong one is reported at once.
         of_week = None if week is None else load_catalog(week, audio)
         catalog = load_catalog(audio=audio, metadata=metadata)
-        content = with_options(model.content, content_options(options))
-        features = content.transform(content_of(catalog, model.kinds))
-    usable = np.flatnonzero(~unreadable(content, len(catalog.item_ids)))
+        set_reading(model.content, options)
+        features = model.content.transform(content_of(catalog, model.kinds))
+    usable = np.flatnonzero(~unreadable(model.content, len(catalog.item_ids)))
     if not len(usable):
         raise UserError("None of the audio files can be used.")
     ids = catalog.item_ids[usable]
@@ -108,11 +104,8 @@ def _plays_of_fit(item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array | No
 
 
 def _take(plays: sp.csr_array, rows: np.ndarray) -> sp.csr_array:
-    """Take rows of plays, with empty rows for the number -1."""
-    there = np.flatnonzero(rows >= 0)
-    shape = (len(rows), plays.shape[0])
-    chooser = sp.csr_array((np.ones(len(there)), (there, rows[there])), shape=shape)
-    return sp.csr_array(chooser @ plays)
+    """Take rows of plays; -1 takes the empty row that follows the last one."""
+    return sp.vstack([plays, sp.csr_array((1, plays.shape[1]))], format="csr")[rows]
 
 
 def _aligned(of_week: Any, item_ids: np.ndarray, model: ModelFolder) -> sp.csr_array:
@@ -139,17 +132,25 @@ def _aligned(of_week: Any, item_ids: np.ndarray, model: ModelFolder) -> sp.csr_a
 
 
 def _places(names: np.ndarray, known: np.ndarray) -> np.ndarray:
-    place = {str(name): i for i, name in enumerate(known.tolist())}
-    return np.array([place.get(str(name), -1) for name in names.tolist()], np.int64)
+    return places_of(names.astype(str), known.astype(str))
 
 
 def _users_of(model: ModelFolder, options: argparse.Namespace) -> Users:
     if options.listeners is not None:
-        return _listeners_who_are_new(model, options.listeners)
-    return Users(_known_users(model, options.user) if options.user else None)
+        return _new_users(model, options.listeners)
+    if not options.user:
+        return Users()
+    places = _places(np.array(options.user), model.user_ids)
+    if (places < 0).any():
+        raise UserError(
+            f"--user {options.user[int(np.argmin(places))]!r} is none of the "
+            f"{len(model.user_ids)} users that the model knows, such as "
+            f"{str(model.user_ids[0])!r}; --listeners makes lists for new users"
+        )
+    return Users(model.user_ids[places])
 
 
-def _listeners_who_are_new(model: ModelFolder, source: Path) -> Users:
+def _new_users(model: ModelFolder, source: Path) -> Users:
     """Fold in users that the model does not know."""
     from skcoldstart.datasets import load_catalog
 
@@ -175,18 +176,6 @@ def _listeners_who_are_new(model: ModelFolder, source: Path) -> Users:
             "known song; they get the lists of a mean user."
         )
     return Users(found.user_ids, model.recommender.fold_in_users(plays), found)
-
-
-def _known_users(model: ModelFolder, users: list[str]) -> np.ndarray:
-    """Return users of the model by what was typed for them."""
-    places = _places(np.array(users), model.user_ids)
-    if (places < 0).any():
-        raise UserError(
-            f"--user {users[int(np.argmin(places))]!r} is none of the "
-            f"{len(model.user_ids)} users that the model knows, such as "
-            f"{str(model.user_ids[0])!r}; --listeners makes lists for new users"
-        )
-    return model.user_ids[places]
 
 
 def _write(

@@ -25,6 +25,22 @@ IDS = re.compile(r"(song|item|track)?_?(id)?|file(name)?|path|sid", re.IGNORECAS
 _TAGS = r"[^|;,\s][^|;,]*"
 
 
+@dataclass(frozen=True)
+class Songs:
+    """Songs with plays, and their content."""
+
+    plays: sp.csr_array
+    item_ids: np.ndarray
+    user_ids: np.ndarray
+    groups: np.ndarray | None
+    paths: list[str] | None
+    kinds: dict[str, str]
+    content: Any
+
+    def rows(self, chosen: np.ndarray) -> Any:
+        return _safe_indexing(self.content, chosen)
+
+
 def kinds_of_columns(metadata: Any) -> tuple[dict[str, str], list[str]]:
     """Return the columns of content with their kinds, and the other columns.
 
@@ -93,15 +109,21 @@ def content_of(catalog: Any, kinds: dict[str, str]) -> Any:
     return chosen.to_native()
 
 
-def make_content(
-    kinds: dict[str, str], *, sound: bool, n_codewords: int, options: dict[str, Any]
-) -> Any:
-    """Return the steps from the rows of X to a table of features."""
-    if not kinds:
-        return _sound(n_codewords, options)
+def make_content(songs: Songs, n_songs: int, options: argparse.Namespace) -> Any:
+    """Return the steps from rows of X to features, to be fitted to `n_songs` songs."""
+    n_codewords = min(options.n_codewords, 10 * n_songs)
+    sound = Pipeline([
+        ("mfcc", MFCCExtractor(on_error="warn", **_reading(options))),
+        ("codebook", VectorQuantizer(n_codewords, random_state=0)),
+        ("counts", BagOfWords(n_codewords, weighting="sqrt")),
+        ("scaled", StandardScaler()),
+        ("pca", PCA(0.95, random_state=0)),
+    ])
+    if not songs.kinds:
+        return sound
     parts: list[tuple[str, Any, Any]] = []
-    numbers = _columns(kinds, "number")
-    categories = _columns(kinds, "category")
+    numbers = _columns(songs.kinds, "number")
+    categories = _columns(songs.kinds, "category")
     if numbers:
         scaled = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
@@ -119,10 +141,10 @@ def make_content(
     ):
         parts += [
             (name, TfidfVectorizer(dtype=np.float32, **params), name)
-            for name in _columns(kinds, kind)
+            for name in _columns(songs.kinds, kind)
         ]
-    if sound:
-        parts.append(("sound", _sound(n_codewords, options), SOUND))
+    if songs.paths is not None:
+        parts.append(("sound", sound, SOUND))
     return ColumnTransformer(parts)
 
 
@@ -130,22 +152,19 @@ def _columns(kinds: dict[str, str], kind: str) -> list[str]:
     return [name for name, found in kinds.items() if found == kind]
 
 
-def _sound(n_codewords: int, options: dict[str, Any]) -> Pipeline:
-    return Pipeline([
-        ("mfcc", MFCCExtractor(on_error="warn", **options)),
-        ("codebook", VectorQuantizer(n_codewords, random_state=0)),
-        ("counts", BagOfWords(n_codewords, weighting="sqrt")),
-        ("scaled", StandardScaler()),
-        ("pca", PCA(0.95, random_state=0)),
-    ])
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "reader": options.reader,
+        "n_jobs": options.jobs,
+        "verbose": int(not options.quiet),
+    }
 
 
-def with_options(content: Any, options: dict[str, Any]) -> Any:
-    """Return the fitted steps with the reading options of this call."""
+def set_reading(content: Any, options: argparse.Namespace) -> None:
+    """Let fitted steps read audio with the options of this call."""
     sound = _sound_of(content)
     if sound is not None:
-        sound["mfcc"].set_params(**options)
-    return content
+        sound["mfcc"].set_params(**_reading(options))
 
 
 def unreadable(content: Any, n_items: int) -> np.ndarray:
@@ -162,31 +181,6 @@ def _sound_of(content: Any) -> Any:
     if isinstance(content, ColumnTransformer):
         return content.named_transformers_.get("sound")
     return content
-
-
-@dataclass(frozen=True)
-class Songs:
-    """Songs with plays, and their content."""
-
-    plays: sp.csr_array
-    item_ids: np.ndarray
-    user_ids: np.ndarray
-    groups: np.ndarray | None
-    paths: list[str] | None
-    kinds: dict[str, str]
-    content: Any
-
-    def rows(self, chosen: np.ndarray) -> Any:
-        return _safe_indexing(self.content, chosen)
-
-
-def content_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the reading options of audio."""
-    return {
-        "reader": options.reader,
-        "n_jobs": options.jobs,
-        "verbose": int(not options.quiet),
-    }
 
 
 def load_songs(options: argparse.Namespace) -> Songs:

@@ -7,12 +7,9 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 from sklearn.preprocessing import normalize
 
-from skcoldstart._demonstration._experiment import (
-    SYSTEMS,
-    Experiment,
-    Songs,
-)
+from skcoldstart._demonstration._experiment import SYSTEMS, Experiment, Songs
 from skcoldstart._scores.sources import open_recommender
+from skcoldstart._scores.top_n import usage_coordinates
 from skcoldstart._utils.paths import atomic_write
 from skcoldstart.serving import recommend
 
@@ -161,11 +158,8 @@ def _draw_map(axes: Any, experiment: Experiment, songs: Songs, labels: Any) -> N
     labels = np.asarray(labels).astype(str)
     heard = getattr(songs, experiment.best.reads)
     model, content = open_recommender(experiment.best_model, heard)
-    factors = model.predict_factors(content)
-    users = np.asarray(model.user_factors_, dtype=np.float64)
-    # Their products are those of the scores of all users.
-    spectrum, vectors = np.linalg.eigh(users.T @ users)
-    patterns = factors @ (vectors * np.sqrt(np.maximum(spectrum, 0.0)))
+    factors = model.predict_factors(content).astype(np.float64)
+    patterns = usage_coordinates(factors, model.user_factors_)
     patterns = normalize(patterns - patterns.mean(axis=0))
     points = TSNE(
         perplexity=min(30.0, (len(patterns) - 1) / 3), random_state=0

@@ -12,7 +12,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._files import begins_with, texts_of
-from skcoldstart.datasets._pairs import take_rows
+from skcoldstart.datasets._pairs import positions, take_rows
 from skcoldstart.datasets._tables import count_of, read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
 
@@ -64,11 +64,9 @@ def take_named(
     """
     if wanted is None:
         return X, names, ""
-    given = np.array(texts_of(wanted, what))
-    row = {name: i for i, name in enumerate(names.tolist())}
-    chosen = np.array([row.get(name, -1) for name in given.tolist()], dtype=np.int64)
-    n_known = int((chosen >= 0).sum())
-    described = f"; {n_known} of {len(chosen)} rows are known {what}"
+    given = np.array(texts_of(wanted, what), dtype=str)
+    chosen = positions(given, names)
+    described = f"; {np.sum(chosen >= 0)} of {len(chosen)} rows are known {what}"
     return take_rows(X, chosen), given, described
 
 
@@ -90,8 +88,7 @@ def load_artist_terms(
         SQLite database ``artist_term.db``.
     artists : iterable of str, default=None
         Artist of each item, such as ``load_msd_songs(...).artist_ids``: row i has the
-        terms of ``artists[i]``, or no terms if the file does not have that artist.
-        ``None`` returns one row per artist.
+        terms of ``artists[i]``, if any. ``None`` returns one row per artist.
     n_terms : int, default=None
         Number of terms to keep: those of the most artists. ``None`` keeps all.
 
@@ -109,8 +106,8 @@ def load_artist_terms(
     Raises
     ------
     ValueError
-        If a column or table is missing, a value is empty, a weight is not a finite
-        number >= 0 (the error names file and line), or the file is empty or damaged.
+        If a column or table is missing, a row is invalid (the error names file and
+        line), or the file is empty or damaged.
     <unopened>
 
     See Also
@@ -119,8 +116,8 @@ def load_artist_terms(
 
     Notes
     -----
-    Terms belong to artists: songs of one artist have equal rows. Hold out artists
-    instead of songs (``GroupKFold``). Otherwise the terms only identify the artist.
+    Songs of one artist have equal rows: hold out artists instead of songs
+    (``GroupKFold``).
 
     .. versionadded:: 0.1
 

@@ -1,8 +1,9 @@
 """Load libraries of articles: citeulike-a and citeulike-t."""
 
+import math
 import os
-import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,7 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._files import lines_of, open_npz
-
-MATRICES = ("users_x_items.npz", "items_x_words.npz")
-VOCABULARIES = ("vocabulary.dat", "vocab.dat")
-_NO_MATLAB_FILE = (
-    IndexError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
+from skcoldstart.datasets._pairs import indicator
 
 
 @documented()
@@ -67,8 +57,8 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
 
     Notes
     -----
-    Tags are not loaded: they were typed by the users who keep the articles, so they
-    reveal held-out pairs.
+    Tags are not loaded: the users who keep the articles typed them, so they reveal
+    held-out pairs.
 
     .. versionadded:: 0.1
 
@@ -100,7 +90,8 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
     folder = check_path(path)
     if not folder.is_dir():
         raise ValueError(f"{path} is not a folder; expected that of the data set.")
-    words = _words(folder)
+    vocabulary = _vocabulary(folder)
+    words = _words(folder, 0 if vocabulary is None else len(vocabulary))
     features = _features(folder)
     content = words if features is None else features
     plays = _plays(folder, None if content is None else content.shape[0])
@@ -110,8 +101,13 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
                 f"{path} has {name} of {part.shape[0]} items and users of "
                 f"{plays.shape[0]}; expected the same number."
             )
+    if words is not None and vocabulary is not None:
+        if len(vocabulary) != words.shape[1]:
+            raise ValueError(
+                f"The vocabulary of {path} has {len(vocabulary)} words and the "
+                f"articles {words.shape[1]}; expected as many."
+            )
     train, test = _cold_split(folder, plays)
-    vocabulary = _vocabulary(folder, words)
     return Bunch(
         plays=plays,
         X=features,
@@ -132,26 +128,28 @@ def load_citeulike(path: str | os.PathLike[str]) -> Bunch:
 
 
 def _plays(folder: Path, n_items: int | None) -> sp.csr_array:
-    if (folder / MATRICES[0]).exists():
-        users = _matrix(folder / MATRICES[0])
-        plays = sp.csr_array(users.T.tocsr(), dtype=np.float64)
-    elif (folder / "users.dat").exists():
-        rows = _lists(folder / "users.dat")
-        if (folder / "items.dat").exists():
-            of_items = _lists(folder / "items.dat")
+    matrix, users, items = (
+        folder / name for name in ("users_x_items.npz", "users.dat", "items.dat")
+    )
+    if matrix.exists():
+        plays = sp.csr_array(_matrix(matrix).T, dtype=np.float64)
+    elif users.exists():
+        of_users = _lists(users)
+        of_items = _lists(items) if items.exists() else None
+        if of_items is not None:
             n_items = len(of_items)
-        by_user = _indicator(rows, n_items, folder / "users.dat")
-        plays = sp.csr_array(by_user.T.tocsr())
-        if (folder / "items.dat").exists():
-            by_item = _indicator(of_items, len(rows), folder / "items.dat")
-            if (by_item != plays).nnz:
-                raise ValueError(
-                    f"users.dat and items.dat of {folder} hold different pairs; "
-                    "expected the same."
-                )
+        plays = sp.csr_array(_table(of_users, n_items, users).T)
+        if (
+            of_items is not None
+            and (_table(of_items, len(of_users), items) != plays).nnz
+        ):
+            raise ValueError(
+                f"users.dat and items.dat of {folder} hold different pairs; expected "
+                "the same."
+            )
     else:
         raise ValueError(
-            f"{folder} has neither {MATRICES[0]} nor users.dat; expected the folder of "
+            f"{folder} has neither {matrix.name} nor users.dat; expected the folder of "
             "citeulike-a or citeulike-t."
         )
     plays.sum_duplicates()
@@ -205,26 +203,24 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         following = number + 1
 
 
-def _indicator(rows: list[list[int]], width: int | None, path: Path) -> sp.csr_array:
-    indptr = np.r_[0, np.cumsum([len(row) for row in rows])]
-    indices = np.array([member for row in rows for member in row], dtype=np.int64)
-    most = int(indices.max(initial=-1))
+def _table(lists: list[list[int]], width: int | None, path: Path) -> sp.csr_array:
+    """Return a table with 1 for each member of a list, (n_lists, width)."""
+    rows = np.repeat(np.arange(len(lists)), [len(members) for members in lists])
+    columns = np.array([*chain.from_iterable(lists)], dtype=np.int64)
+    most = int(columns.max(initial=-1))
     if width is not None and most >= width:
-        row = int(np.searchsorted(indptr, np.argmax(indices), side="right"))
         raise ValueError(
-            f"{path}, line {row} has the number {most}; expected less than {width}."
+            f"{path}, line {rows[np.argmax(columns)] + 1} has the number {most}; "
+            f"expected less than {width}."
         )
-    shape = (len(rows), most + 1 if width is None else width)
-    matrix = sp.csr_array((np.ones(len(indices)), indices, indptr), shape)
-    matrix.sum_duplicates()
-    matrix.data[:] = 1.0
-    return matrix
+    return indicator(rows, columns, (len(lists), most + 1 if width is None else width))
 
 
-def _words(folder: Path) -> sp.csr_array | None:
-    if (folder / MATRICES[1]).exists():
-        return sp.csr_array(_matrix(folder / MATRICES[1]), dtype=np.float64)
-    path = folder / "mult.dat"
+def _words(folder: Path, n_words: int) -> sp.csr_array | None:
+    """Read counts of words, for at least the words of the vocabulary."""
+    matrix, path = folder / "items_x_words.npz", folder / "mult.dat"
+    if matrix.exists():
+        return sp.csr_array(_matrix(matrix), dtype=np.float64)
     if not path.exists():
         return None
     indptr, indices, counts = [0], [], []
@@ -236,34 +232,22 @@ def _words(folder: Path) -> sp.csr_array | None:
                     f"{path}, line {number}: {pair[:40]!r}; expected word:count."
                 )
             indices.append(int(word))
-            counts.append(int(count))
+            counts.append(float(count))
         if size != str(len(pairs)):
             raise ValueError(
                 f"{path}, line {number} begins with {size[:20]} and has "
                 f"{len(pairs)} words; expected as many."
             )
         indptr.append(len(indices))
-    width = max(indices, default=-1) + 1
-    width = max(width, len(_vocabulary(folder, None) or []))
-    return sp.csr_array(
-        (np.array(counts, dtype=np.float64), indices, indptr), (len(indptr) - 1, width)
-    )
+    shape = (len(indptr) - 1, max(n_words, 1 + max(indices, default=-1)))
+    return sp.csr_array((counts, indices, indptr), shape)
 
 
-def _vocabulary(folder: Path, words: Any) -> Any:
-    """Return the names of the columns of words, for any number of columns."""
-    path = next((folder / n for n in VOCABULARIES if (folder / n).exists()), None)
-    if path is None:
-        return None
-    names = [line for _, line in lines_of(path)]
-    if words is None:
-        return names
-    if len(names) != words.shape[1]:
-        raise ValueError(
-            f"{path} has {len(names)} words and the articles {words.shape[1]}; "
-            "expected as many."
-        )
-    return np.array(names, dtype=object)
+def _vocabulary(folder: Path) -> np.ndarray | None:
+    for name in ("vocabulary.dat", "vocab.dat"):
+        if (folder / name).exists():
+            return np.array([word for _, word in lines_of(folder / name)], dtype=object)
+    return None
 
 
 def _features(folder: Path) -> np.ndarray | None:
@@ -274,12 +258,12 @@ def _features(folder: Path) -> np.ndarray | None:
 
     check_regular_file(path)
     try:
-        features = scipy.io.loadmat(path, variable_names=["feat"])["feat"]
-    except KeyError as error:
-        raise ValueError(f"{path} has no variable 'feat'.") from error
-    except (scipy.io.matlab.MatReadError, *_NO_MATLAB_FILE) as error:
+        variables = scipy.io.loadmat(path, variable_names=["feat"])
+    except Exception as error:  # SciPy raises many kinds for a damaged file
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
-    features = np.asarray(features, dtype=np.float64)
+    if "feat" not in variables:
+        raise ValueError(f"{path} has no variable 'feat'.")
+    features = np.asarray(variables["feat"], dtype=np.float64)
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(
             f"feat of {path} has shape {features.shape} or values that are not finite; "
@@ -320,7 +304,7 @@ def _numbers(path: Path, limits: tuple[int | None, ...]) -> np.ndarray:
         good = len(fields) == len(limits) and all(
             field.isascii()
             and field.isdigit()
-            and 1 <= int(field) <= (int(field) if limit is None else limit)
+            and 1 <= int(field) <= (limit or math.inf)
             for field, limit in zip(fields, limits, strict=True)
         )
         if not good:

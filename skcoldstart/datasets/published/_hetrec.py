@@ -22,6 +22,7 @@ TABLES = {
     "user_taggedartists": ("userID", "artistID", "tagID"),
     "user_friends": ("userID", "friendID"),
 }
+EXPECTED = ", ".join(f"{name}.dat" for name in TABLES)
 ENCODINGS = {"artists": "utf-8", "tags": "latin-1"}  # of the tables of names
 
 
@@ -40,12 +41,10 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
             Play counts; artists are the items.
         item_ids, user_ids : ndarray of shape (n_artists,) and (n_users,)
             Numbers of the data set, sorted.
-        artist_names : ndarray of shape (n_artists,), dtype object
-            Names.
         X : csr_array of shape (n_artists, n_tags)
             Number of users who gave a tag to an artist.
-        tags : ndarray of shape (n_tags,), dtype object
-            Names of the columns.
+        artist_names, tags : ndarray of shape (n_artists,) and (n_tags,), dtype object
+            Names of the rows and columns of `X`.
         tag_assignments : ndarray of shape (n_assignments, 3)
             Row of the artist, column of the user, column of the tag.
         friends : csr_array of shape (n_users, n_users)
@@ -67,12 +66,10 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
 
     Notes
     -----
-    **The tags leak.** They come from the users who listen: a user who tags an artist
-    also plays it. To evaluate recommendations for some users, count only the tags of
-    the other users, ``X = sp.csr_array((ones, (a[:, 0], a[:, 2])))`` from rows ``a`` of
+    **The tags leak.** A user who tags an artist also plays it. To evaluate
+    recommendations for some users, count only the tags of the other users,
+    ``X = sp.csr_array((ones, (a[:, 0], a[:, 2])))`` from rows ``a`` of
     `tag_assignments` whose user is not one of them.
-
-    ``artists.dat`` is in UTF-8 and ``tags.dat`` in Latin-1.
 
     .. versionadded:: 0.1
 
@@ -158,7 +155,7 @@ def _open(path: str | os.PathLike[str], name: str, stack: ExitStack) -> IO[bytes
     if place.is_dir():
         file = place / f"{name}.dat"
         if not file.exists():
-            raise ValueError(f"{path} has no {name}.dat; expected {_expected()}.")
+            raise ValueError(f"{path} has no {name}.dat; expected {EXPECTED}.")
         return stack.enter_context(open(check_regular_file(file), "rb"))
     if not zipfile.is_zipfile(check_regular_file(place)):
         raise ValueError(f"{path} is neither a folder nor a whole zip archive.")
@@ -166,13 +163,9 @@ def _open(path: str | os.PathLike[str], name: str, stack: ExitStack) -> IO[bytes
     members = [n for n in archive.namelist() if Path(n).name == f"{name}.dat"]
     if len(members) != 1:
         raise ValueError(
-            f"{path} has {len(members)} files {name}.dat; expected {_expected()}."
+            f"{path} has {len(members)} files {name}.dat; expected {EXPECTED}."
         )
     return stack.enter_context(archive.open(members[0]))
-
-
-def _expected() -> str:
-    return ", ".join(f"{name}.dat" for name in TABLES)
 
 
 def _read(file: IO[bytes], path: str | os.PathLike[str], name: str) -> Any:

@@ -62,8 +62,7 @@ def load_lastfm_tags(
     Raises
     ------
     ValueError
-        If a table, column or key is missing, a strength is not a finite number >= 0, or
-        a file is damaged; the error names the file.
+        If a file is damaged, or lacks a table, column or key; the error names it.
     <unopened>
 
     See Also
@@ -73,8 +72,7 @@ def load_lastfm_tags(
 
     Notes
     -----
-    The database is opened read-only, and views instead of tables are rejected. If a
-    track has a tag twice, the larger strength is used.
+    If a track has a tag twice, the larger strength is used.
 
     .. versionadded:: 0.1
 
@@ -117,12 +115,8 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
     place = check_path(path)
     if place.is_dir():
         files = files_under(place, ".json")
-        return _from_json(
-            path,
-            ((name, lambda name=name: _read_file(name)) for name in files),
-            len(files),
-            verbose,
-        )
+        contents = ((name, _read_file(name)) for name in files)
+        return _from_json(path, contents, len(files), verbose)
     if zipfile.is_zipfile(check_regular_file(place)):
         with named_damage(path), zipfile.ZipFile(place) as archive:
             members = [
@@ -132,32 +126,39 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
                 and not Path(info.filename).name.startswith(".")
             ]
             for info in members:
-                if info.file_size > LARGEST_JSON:
-                    raise ValueError(
-                        f"{path}: {info.filename} has {info.file_size} bytes; "
-                        f"expected one track per file."
-                    )
+                _check_size(f"{path}: {info.filename}", info.file_size)
             contents = (
-                (f"{path}: {info.filename}", lambda info=info: archive.read(info))
-                for info in members
+                (f"{path}: {info.filename}", archive.read(info)) for info in members
             )
             return _from_json(path, contents, len(members), verbose)
     with open_database(place) as database:
         return _from_database(database)
 
 
+def _read_file(name: str) -> bytes:
+    _check_size(name, check_regular_file(name).stat().st_size)
+    return Path(name).read_bytes()
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > LARGEST_JSON:
+        raise ValueError(f"{name} has {size} bytes; expected one track per file.")
+
+
 def _from_json(
-    path: Any, contents: Iterator[tuple[str, Any]], n_files: int, verbose: int | bool
+    path: Any,
+    contents: Iterator[tuple[str, bytes]],
+    n_files: int,
+    verbose: int | bool,
 ) -> Parts:
     if n_files == 0:
         raise ValueError(f"{path} has no JSON files; expected one for each track.")
     tracks: list[str] = []
     tag_code: dict[str, int] = {}
     rows, columns, values = [], [], []
-    for name, read in progress_bar(
+    for name, content in progress_bar(
         contents, description="Read tags", verbose=verbose, total=n_files, unit="file"
     ):
-        content = read()
         try:
             track = json.loads(content)
             track_id, tags = track["track_id"], track["tags"]
@@ -179,13 +180,6 @@ def _from_json(
         np.array(values, dtype=np.float32),
         np.array(list(tag_code), dtype=object),
     )
-
-
-def _read_file(name: str) -> bytes:
-    size = check_regular_file(name).stat().st_size
-    if size > LARGEST_JSON:
-        raise ValueError(f"{name} has {size} bytes; expected one track per file.")
-    return Path(name).read_bytes()
 
 
 def _strength(value: Any) -> float:

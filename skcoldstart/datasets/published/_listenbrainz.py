@@ -16,7 +16,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import named_damage, open_bytes, read_lines
+from skcoldstart.datasets._files import lines_of, named_damage, open_bytes, read_lines
 
 LISTENS = 1 << 18  # a block of rows
 LARGEST_JSON = 1 << 24
@@ -59,10 +59,8 @@ def load_listenbrainz(
 
         plays : csr_array of shape (n_items, n_users)
             Number of listens, float64.
-        item_ids : ndarray of shape (n_items,)
-            MBIDs of recordings.
-        user_ids : ndarray of shape (n_users,)
-            Names of users, or their numbers as text.
+        item_ids, user_ids : ndarray of shape (n_items,) and (n_users,)
+            MBIDs of recordings, and names of users or their numbers as text.
         first_play : ndarray of shape (n_items,), datetime64[s]
             Time of the first listen in UTC, NaT if there is none.
         X : ndarray of shape (n_items, n_features), or None
@@ -71,11 +69,9 @@ def load_listenbrainz(
             Names of the columns, such as ``"lowlevel.mfcc.mean[0]"``.
         is_known : ndarray of shape (n_items,), bool, or None
             Whether a recording has features.
-        n_events : int
-            Number of listens in the files.
-        n_dropped : dict
-            Number of dropped listens, by reason; those without an MBID are
-            ``"missing_item"``.
+        n_events, n_dropped : int and dict
+            Number of listens in the files, and of dropped listens by reason;
+            ``"missing_item"`` are those without an MBID.
         <summary>
 
     Raises
@@ -93,11 +89,9 @@ def load_listenbrainz(
     Notes
     -----
     The MBID of a listen is the mapped one if it exists, otherwise the one sent by the
-    player. Archives are read from beginning to end and not unpacked. A recording has
-    features instead of audio; the first submission (``-0``) is used. Values whose
-    number differs between recordings, such as times of beats, are left out. The loader
-    was written from the public description of the format and tested on files written in
-    this format.
+    player. Archives are not unpacked. Features whose number differs between recordings,
+    such as times of beats, are left out. The loader was written from the public
+    description of the format and tested on files written in it.
 
     .. versionadded:: 0.2
 
@@ -149,34 +143,25 @@ def _blocks(path: Path) -> Iterator[Any]:
         columns = [*zip(*rows, strict=True)] or [(), (), ()]
         return pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
 
-    for file, name in _files(path):
-        for number, line in _lines(file, name):
-            try:
-                rows.append(_listen(json.loads(line)))
-            except (
-                AttributeError,
-                KeyError,
-                RecursionError,
-                TypeError,
-                ValueError,
-            ) as error:
-                raise ValueError(
-                    f"{name}, line {number}: {type(error).__name__}: {error}; expected "
-                    'a listen, an object with "user_name" or "user_id", '
-                    '"listened_at" or "timestamp", and "track_metadata".'
-                ) from error
-            if len(rows) == LISTENS:
-                yield table()
-                rows.clear()
+    for name, number, line in _lines(path):
+        try:
+            rows.append(_listen(json.loads(line)))
+        except (
+            AttributeError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise ValueError(
+                f"{name}, line {number}: {type(error).__name__}: {error}; expected "
+                'a listen, an object with "user_name" or "user_id", "listened_at" or '
+                '"timestamp", and "track_metadata".'
+            ) from error
+        if len(rows) == LISTENS:
+            yield table()
+            rows.clear()
     yield table()
-
-
-def _lines(file: Any, name: str) -> Iterator[tuple[int, str]]:
-    """Yield lines; errors name the file of a truncated archive."""
-    try:
-        yield from read_lines(file, name)
-    except (OSError, EOFError, tarfile.TarError) as error:
-        raise ValueError(f"{name} is in a damaged archive ({error}).") from error
 
 
 def _listen(listen: Any) -> tuple[str, str | None, int]:
@@ -194,30 +179,25 @@ def _listen(listen: Any) -> tuple[str, str | None, int]:
     return str(user), mbid if MBID.fullmatch(mbid) else None, int(time)
 
 
-def _files(path: Path) -> Iterator[tuple[Any, str]]:
-    """Yield open files of listens and their names."""
-    if path.is_dir():
-        names = sorted(p for p in path.rglob("*.listens"))
-        if not names:
-            raise ValueError(f"{path} has no .listens files.")
-        for name in names:
-            with open_bytes(name) as file:
-                yield file, str(name)
-        return
-    if ".tar" not in path.name:
-        with open_bytes(path) as file:
-            yield file, str(path)
-        return
+def _lines(path: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield the file, the number and the text of each line."""
     n_files = 0
-    with (
-        named_damage(path),
-        _decompressed(path) as file,
-        tarfile.open(fileobj=file, mode="r|") as archive,
-    ):
-        for member in archive:
-            if member.isreg() and member.name.endswith(".listens"):
-                n_files += 1
-                yield archive.extractfile(member), f"{path}: {member.name}"
+    if path.is_dir() or ".tar" not in path.name:
+        for place in sorted(path.rglob("*.listens")) if path.is_dir() else [path]:
+            n_files += 1
+            yield from ((str(place), *line) for line in lines_of(place))
+    else:
+        with (
+            named_damage(path),
+            _decompressed(path) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as archive,
+        ):
+            for member in archive:
+                if member.isreg() and member.name.endswith(".listens"):
+                    n_files += 1
+                    name = f"{path}: {member.name}"
+                    file: Any = archive.extractfile(member)
+                    yield from ((name, *line) for line in read_lines(file, name))
     if not n_files:
         raise ValueError(f"{path} has no .listens files.")
 

@@ -59,8 +59,7 @@ def load_melon(
         artists : list of n_items lists of int
             Artists of each song; some songs have several.
         groups : ndarray of shape (n_items,)
-            The first artist of each song; a unique negative number if no artist is
-            known.
+            The first artist of each song, or a unique negative number.
         genres : list of n_items lists of str
             Codes of genres.
         release_dates : ndarray of shape (n_items,), datetime64[D]
@@ -86,10 +85,9 @@ def load_melon(
 
     Notes
     -----
-    The archives are not unpacked. The position of each spectrogram is found once, and a
-    spectrogram is read on access, so memory does not grow with their number. The loader
-    was written from the public description of the format and tested on files written in
-    this format.
+    The archives are not unpacked, and memory does not grow with the number of
+    spectrograms. The loader was written from the public description of the format and
+    tested on files written in it.
 
     .. versionadded:: 0.2
 

@@ -27,9 +27,8 @@ from skcoldstart.datasets.published._million_songs import (
     texts,
 )
 
-N_PITCHES = 12
 FILES_A_TASK = 64
-KINDS = {"timbre": 12, "pitches": N_PITCHES}
+WIDTHS = {"timbre": (12,), "pitches": (12,), "start": ()}  # of a row
 
 
 @dataclass
@@ -66,8 +65,8 @@ def load_msd_segments(
 ) -> Bunch:
     """Load the timbre of the segments of songs as frames.
 
-    Segments are pieces of about 0.2 to 0.3 s with nearly constant sound, each with 12
-    coefficients of timbre (much like MFCC) and the strength of the 12 pitch classes.
+    A segment is a piece of about 0.25 s with nearly constant sound. It has 12
+    coefficients of timbre (much like MFCC) and the strength of 12 pitch classes.
 
     Parameters
     ----------
@@ -78,13 +77,12 @@ def load_msd_segments(
         and optionally ``start`` (n_segments,), ``pitches`` (n_segments, 12) and
         ``track_id`` (n_songs,).
     songs : iterable of str, default=None
-        Ids of the songs to return, in this order. Missing songs are left out with a
-        warning. ``None`` returns all, files in the order of their paths.
+        Ids of the songs to return, in this order. ``None`` returns all, files in the
+        order of their paths.
     pitches : bool, default=False
         Whether to load pitch classes as well.
     dtype : {"float32", "float16"}, default="float32"
-        Type of the frames. float16 saves memory, but sums over it overflow: convert
-        before you add.
+        Type of the frames. float16 saves memory, but its sums overflow.
     on_error : {"raise", "warn", "ignore"}, default="raise"
         What to do with a file of a folder that cannot be read. "warn" and "ignore" keep
         it as a song of zero frames with the name of its file.
@@ -110,8 +108,8 @@ def load_msd_segments(
     Raises
     ------
     ValueError
-        If there is no such file, or one is damaged, lacks a dataset, or has values that
-        are not finite or exceed the range of `dtype`; the error names the file.
+        If a file is missing or damaged, lacks a dataset, or has values that `dtype`
+        cannot hold; the error names the file.
     ImportError
         If h5py is needed and not installed: ``pip install skcoldstart[hdf5]``.
     <unopened>
@@ -119,8 +117,7 @@ def load_msd_segments(
     Warns
     -----
     UserWarning
-        If some of `songs` are missing, or with ``on_error="warn"`` some files cannot be
-        read.
+        If songs are missing, or with ``on_error="warn"`` files cannot be read.
 
     See Also
     --------
@@ -130,9 +127,8 @@ def load_msd_segments(
 
     Notes
     -----
-    A song has about 750 segments: 36 kB in float32, 36 GB for a million songs. Select
-    `songs` to reduce this; ``dtype="float16"`` halves it. Reading a file takes about 2
-    ms.
+    A song has about 750 segments: 36 kB in float32, 36 GB for a million songs. Reading
+    a file takes about 2 ms.
 
     .. versionadded:: 0.1
 
@@ -176,33 +172,22 @@ def load_msd_segments(
             f"{len(errors)} of {len(found)} files could not be read and are songs of "
             f"zero frames; the first is row {row}: {reason}"
         )
+    of_pitch = [song.pitches for song in found] if pitches else None
     return _bunch(
-        RaggedArray.from_sequence([song.timbre for song in found]),
-        RaggedArray.from_sequence([song.pitches for song in found])
-        if pitches
-        else None,
-        RaggedArray.from_sequence([song.start_s for song in found]),
-        np.array([song.item_id for song in found]),
-        np.array([song.track_id for song in found]),
-        errors,
+        frames=RaggedArray.from_sequence([song.timbre for song in found]),
+        pitches=None if of_pitch is None else RaggedArray.from_sequence(of_pitch),
+        start_s=RaggedArray.from_sequence([song.start_s for song in found]),
+        item_ids=np.array([song.item_id for song in found]),
+        track_ids=np.array([song.track_id for song in found]),
+        errors=errors,
     )
 
 
-def _bunch(
-    frames: RaggedArray,
-    pitches: RaggedArray | None,
-    start_s: RaggedArray | None,
-    item_ids: np.ndarray,
-    track_ids: np.ndarray,
-    errors: list[tuple[int, str, str]],
-) -> Bunch:
+def _bunch(frames: RaggedArray, errors: list[Any], **parts: Any) -> Bunch:
     return Bunch(
         frames=frames,
-        pitches=pitches,
-        start_s=start_s,
-        item_ids=item_ids,
-        track_ids=track_ids,
         errors=errors,
+        **parts,
         DESCR=(
             f"{len(frames)} songs of {len(frames.values)} segments; {len(errors)} "
             "files could not be read."
@@ -256,17 +241,12 @@ def _read_files(
                 raise ValueError(
                     f"{path} cannot be read ({type(error).__name__}: {error})."
                 ) from error
-            nothing = np.empty((0, 12), dtype)
-            no_pitches = np.empty((0, N_PITCHES), dtype) if pitches else None
+            nothing, reason = np.empty((0, 12), dtype), str(error)
             songs.append(
                 Song(
-                    Path(path).stem,
-                    "",
-                    path,
-                    nothing,
-                    np.empty(0),
-                    no_pitches,
-                    str(error) or type(error).__name__,
+                    *(Path(path).stem, "", path),
+                    *(nothing, np.empty(0), nothing if pitches else None),
+                    reason or type(error).__name__,
                 )
             )
     return songs
@@ -291,29 +271,21 @@ def _read_hdf5(path: str, pitches: bool, dtype: str) -> list[Song]:
             if "track_id" in (songs.dtype.names or ())
             else np.full(len(songs), "")
         )
-        timbre = _cut(file, "timbre", songs, path, dtype)
-        starts = _cut(file, "start", songs, path, "float64")
-        of_pitch = _cut(file, "pitches", songs, path, dtype) if pitches else None
+        parts = [
+            _cut(file, "timbre", songs, path, dtype),
+            _cut(file, "start", songs, path, "float64"),
+        ]
+        if pitches:
+            parts.append(_cut(file, "pitches", songs, path, dtype))
     read = []
-    for i in range(len(songs)):
-        lengths = {len(timbre[i]), len(starts[i])}
-        if of_pitch is not None:
-            lengths.add(len(of_pitch[i]))
+    for item_id, track_id, *arrays in zip(item_ids, track_ids, *parts, strict=True):
+        lengths = {len(array) for array in arrays}
         if len(lengths) > 1:
             raise ValueError(
-                f"{path}: song {item_ids[i]} has {sorted(lengths)} segments in its "
-                "arrays; expected one number."
+                f"{path}: song {item_id} has {sorted(lengths)} segments in its arrays; "
+                "expected one number."
             )
-        read.append(
-            Song(
-                item_ids[i],
-                track_ids[i],
-                path,
-                timbre[i],
-                starts[i],
-                None if of_pitch is None else of_pitch[i],
-            )
-        )
+        read.append(Song(item_id, track_id, path, *arrays))
     return read
 
 
@@ -322,8 +294,7 @@ def _cut(
 ) -> list[np.ndarray]:
     name = f"analysis/segments_{kind}"
     values = require_dataset(file, name, path)
-    _check_shape(values.shape, kind, f"{name} of {path}")
-    flat = _finite(values[()], dtype, f"{name} of {path}")
+    flat = _checked(values, kind, dtype, f"{name} of {path}")
     bounds = np.r_[songs[f"idx_segments_{kind}"].astype(np.int64), len(flat)]
     if len(songs) and (bounds[0] != 0 or np.any(np.diff(bounds) < 0)):
         raise ValueError(
@@ -333,17 +304,14 @@ def _cut(
     return [flat[a:b] for a, b in itertools.pairwise(bounds.tolist())]
 
 
-def _check_shape(shape: tuple[int, ...], kind: str, what: str) -> None:
-    width = KINDS.get(kind)
-    right = len(shape) == 1 if width is None else shape[1:] == (width,)
-    if not right:
-        expected = "(n_segments,)" if width is None else f"(n_segments, {width})"
-        raise ValueError(f"{what} has shape {shape}; expected {expected}.")
-
-
-def _finite(values: np.ndarray, dtype: str, what: str) -> np.ndarray:
+def _checked(values: Any, kind: str, dtype: str, what: str) -> np.ndarray:
+    """Check the shape of a dataset or array before it is read, then its values."""
+    if not values.shape or values.shape[1:] != WIDTHS[kind]:
+        expected = "(n_segments, 12)" if WIDTHS[kind] else "(n_segments,)"
+        raise ValueError(f"{what} has shape {values.shape}; expected {expected}.")
     if values.dtype.kind not in "fiu":
         raise ValueError(f"{what} has dtype {values.dtype}; expected numbers.")
+    values = values[()]
     with np.errstate(over="ignore"):
         cast = values.astype(dtype)
     if not np.isfinite(cast).all():
@@ -381,22 +349,22 @@ def _from_npz(
     for name, kind in (("timbre", dtype), ("pitches", dtype), ("start", "float64")):
         if name in arrays and (name != "pitches" or pitches):
             what = f"{name} of {path}"
-            _check_shape(arrays[name].shape, name, what)
-            values = _finite(arrays[name], kind, what)
+            values = _checked(arrays[name], name, kind, what)
             try:
                 ragged[name] = RaggedArray(values, offsets)
             except ValueError as error:
                 raise ValueError(f"{what}: {error}") from error
     track_ids = arrays.get("track_id", np.full(len(item_ids), "")).astype(str)
-    parts: list[Any] = [
-        ragged["timbre"],
-        ragged["pitches"],
-        ragged["start"],
-        item_ids,
-        track_ids,
-    ]
+    parts: dict[str, Any] = {
+        "frames": ragged["timbre"],
+        "pitches": ragged["pitches"],
+        "start_s": ragged["start"],
+        "item_ids": item_ids,
+        "track_ids": track_ids,
+    }
     if songs is not None:
         rows = rows_of(songs, item_ids, path)
-        parts = [part if part is None else part[rows] for part in parts]
-    timbre, of_pitch, starts, item_ids, track_ids = parts
-    return _bunch(timbre, of_pitch, starts, item_ids, track_ids, [])
+        for name, part in parts.items():
+            if part is not None:
+                parts[name] = part[rows]
+    return _bunch(**parts, errors=[])

@@ -146,8 +146,7 @@ def load_msd_songs(
         of one song or the summary ``msd_summary_file.h5``; the SQLite database
         ``track_metadata.db``.
     songs : iterable of str, default=None
-        Ids of the songs to return, in this order; for a song with several tracks the
-        first is used. Songs that are not in the file are left out with a warning.
+        Ids of the songs to return, in this order; the first track of each is used.
         ``None`` returns every row of the file in its order.
 
     Returns
@@ -168,16 +167,14 @@ def load_msd_songs(
             Pitch class from 0 for C, 1 for major, beats per bar; -1 if unknown.
         artist_familiarity, artist_hotttnesss, song_hotttnesss : ndarray
             Popularity measured by The Echo Nest, of shape (n_songs,), NaN if unknown.
-            It is computed from listening, so as content of a new song it would be a
-            leak.
+            It is computed from listening, so a new song does not have it.
         <summary>
 
     Raises
     ------
     ValueError
-        If the file lacks the song ids, a value is not a number, a row has too many
-        fields (the error names file and line or row), the file is empty or damaged, or
-        has none of `songs`.
+        If a row is invalid (the error names file and line or row), or the file lacks
+        the song ids, is empty or damaged, or has none of `songs`.
     ImportError
         If it is in HDF5 and h5py is not installed: ``pip install skcoldstart[hdf5]``.
     <unopened>
@@ -194,8 +191,6 @@ def load_msd_songs(
 
     Notes
     -----
-    A summary of a million songs is read in blocks of 4,096 rows.
-
     .. versionadded:: 0.1
 
     References
@@ -271,9 +266,8 @@ def _from_table(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 def _from_sqlite(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     with open_database(path) as database:
-        database.require("songs", "song_id")
-        known = {field.column for field in FIELDS}
-        names = [name for name in database.columns("songs") if name in known]
+        there = database.require("songs", "song_id")
+        names = [field.column for field in FIELDS if field.column in there]
         rows = database.rows(f"SELECT {', '.join(names)} FROM songs ORDER BY rowid")
         texts = (["" if v is None else str(v) for v in row] for row in rows)
         places = (f"{path}, row {number} of songs" for number in itertools.count(1))
@@ -328,14 +322,10 @@ def _from_hdf5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             for first in range(0, len(table), ROWS):
                 block = table[first : first + ROWS]
                 for field in there:
-                    if field.table == name:
-                        parts[field.name].append(_decoded(field, block[field.column]))
+                    if field.table != name:
+                        continue
+                    values = block[field.column]
+                    if field.kind in (str, object):
+                        values = texts(values)
+                    parts[field.name].append(values.astype(field.kind))
     return {name: np.concatenate(blocks) for name, blocks in parts.items()}
-
-
-def _decoded(field: Field, values: np.ndarray) -> np.ndarray:
-    if field.kind is str:
-        return texts(values).astype(str)
-    if field.kind is object:
-        return texts(values)
-    return values.astype(field.kind)

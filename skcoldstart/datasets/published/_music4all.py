@@ -75,10 +75,9 @@ def load_music4all(
 
     Notes
     -----
-    The table has events and no counts: a row is one listen. Both tables are
-    tab-separated, whatever their suffix; quotation marks in titles are ordinary
-    characters. The authors provide the audio on request. The loader was written from
-    the public description of the format and tested on files written in this format.
+    A row of events is one listen. Both tables are tab-separated, whatever their suffix.
+    The loader was written from the public description of the format and tested on files
+    written in it.
 
     .. versionadded:: 0.2
 

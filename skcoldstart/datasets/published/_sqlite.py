@@ -3,7 +3,7 @@
 import math
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,8 +25,9 @@ class Database:
         self._connection = connection
         self.path = path
 
-    def columns(self, table: str) -> list[str]:
-        rows = self._connection.execute(
+    def require(self, table: str, *columns: str) -> list[str]:
+        """Return the columns of a table that must have some of them."""
+        rows = self.rows(
             "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
         )
         tables = [name for (name,) in rows]
@@ -35,26 +36,22 @@ class Database:
                 f"{self.path} has no table {table!r}; it has "
                 f"{', '.join(map(repr, tables)) or 'none'}."
             )
-        rows = self._connection.execute(
-            "SELECT name FROM pragma_table_info(?)", [table]
-        )
-        return [name for (name,) in rows]
-
-    def require(self, table: str, *columns: str) -> None:
-        there = self.columns(table)
+        rows = self.rows("SELECT name FROM pragma_table_info(?)", [table])
+        there = [name for (name,) in rows]
         missing = [column for column in columns if column not in there]
         if missing:
             raise ValueError(
                 f"Table {table!r} of {self.path} has no column "
                 f"{' and '.join(missing)}; it has {', '.join(there)}."
             )
+        return there
 
-    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        return iter(self._connection.execute(statement))
+    def rows(self, statement: str, values: Sequence[str] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
 
     def numbers(self, statement: str, n_columns: int) -> np.ndarray:
-        """Yield columns of numbers, block by block, (n_rows, n_columns)."""
-        cursor = self._connection.execute(statement)
+        """Read columns of numbers, NaN for other values, (n_rows, n_columns)."""
+        cursor = self.rows(statement)
         blocks = [np.empty((0, n_columns))]
         while rows := cursor.fetchmany(ROWS):
             try:
@@ -77,9 +74,8 @@ def open_database(path: str | os.PathLike[str]) -> Iterator[Database]:
         connection.execute("PRAGMA query_only = ON")
         yield Database(connection, path)
     except sqlite3.Error as error:
-        raise ValueError(f"{path} cannot be read as a SQLite database: {error}.") from (
-            error
-        )
+        message = f"{path} cannot be read as a SQLite database: {error}."
+        raise ValueError(message) from error
     finally:
         connection.close()
 

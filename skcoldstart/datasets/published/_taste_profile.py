@@ -34,10 +34,8 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
     Bunch
         With the attributes, in the order of the file:
 
-        item_ids : ndarray of shape (n_tracks,)
-            Song ids. Some songs have several tracks.
-        track_ids : ndarray of shape (n_tracks,)
-            Track ids.
+        item_ids, track_ids : ndarray of shape (n_tracks,)
+            Ids of songs and tracks. Some songs have several tracks.
         artist_names, titles : ndarray of shape (n_tracks,), dtype object
             Text; a title may be empty.
         <summary>
@@ -45,8 +43,8 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
     Raises
     ------
     ValueError
-        If a line does not have four fields or has an empty id, or the file is empty or
-        damaged; the error names file and line.
+        If a line is invalid, or the file is empty or damaged; the error names file and
+        line.
     <unopened>
 
     See Also
@@ -55,9 +53,6 @@ def load_unique_tracks(path: str | os.PathLike[str]) -> Bunch:
 
     Notes
     -----
-    Lines end only at newlines: titles contain other characters at which
-    ``str.splitlines`` would split.
-
     .. versionadded:: 0.1
 
     Examples
@@ -118,8 +113,8 @@ def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
     Raises
     ------
     ValueError
-        If a line does not have that form, or the file is empty or damaged; the error
-        names file and line.
+        If a line is invalid, or the file is empty or damaged; the error names file and
+        line.
     <unopened>
 
     See Also
@@ -128,8 +123,6 @@ def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
 
     Notes
     -----
-    The official list has 19,094 lines, some of them twice: 18,972 pairs.
-
     .. versionadded:: 0.1
 
     Examples
@@ -166,9 +159,8 @@ def load_sid_mismatches(path: str | os.PathLike[str]) -> Bunch:
     )
 
 
-# This parser needs less memory than pyarrow.csv: 35 bytes per line, including names,
-# instead of 83, and 1 / 1.1 of its time (5 million lines, benchmarks/bench_loaders.py),
-# without checks that name a bad line.
+# This parser needs 35 bytes per line, including names, and pyarrow.csv 83, in 1.1 times
+# the time and without naming a bad line (benchmarks/bench_loaders.py).
 CHUNK_BYTES = 1 << 22
 HEAD_BYTES = 1 << 12
 CHUNK_PAIRS = 1 << 18
@@ -365,11 +357,9 @@ def load_taste_profile(
         separated by tabs, counts of at least 1. Plain, gzip, bzip2, xz, or a zip
         archive of one file.
     mismatches : str, PathLike or iterable of str, default=None
-        The list ``sid_mismatches.txt``, or ids of songs: plays of these songs are
-        dropped, because they may belong to another recording.
+        The list ``sid_mismatches.txt``, or ids of the songs whose plays are dropped.
     songs : iterable of str, default=None
-        Ids of the songs to keep, such as those with audio. Songs without plays get no
-        row.
+        Ids of the songs to keep. Songs without plays get no row.
     <progress>
 
     <bunch>
@@ -387,8 +377,7 @@ def load_taste_profile(
     ------
     ValueError
         If a line is not a user, a song and a whole number from 1 to 999,999,999 (the
-        error names file and line); if the file is empty, damaged or not UTF-8; if no
-        triplet is left.
+        error names file and line), the file is damaged, or no triplet is left.
     <unopened>
 
     See Also
@@ -399,11 +388,9 @@ def load_taste_profile(
 
     Notes
     -----
-    The file is read in chunks of 4 MiB while the last one is parsed in compiled code;
-    each name is stored once, in a hash table of bytes. The peak memory is about 20
-    bytes per triplet and 400 bytes per name of 40 letters: 1.5 GB for the 48 million
-    triplets and 1.4 million names of the whole Taste Profile. Time grows linearly: 2 s
-    for 5 million from a plain file, and by extrapolation 20 s for 48 million.
+    The peak memory is about 20 bytes per triplet and 400 bytes per name of 40 letters:
+    1.5 GB for the 48 million triplets and 1.4 million names of the whole Taste Profile.
+    A plain file of 5 million triplets takes 2 s.
 
     .. versionadded:: 0.1
 
@@ -427,10 +414,9 @@ def load_taste_profile(
     array([[1., 0.],
            [3., 2.]], dtype=float32)
     """
-    listed: Any = mismatches
     if isinstance(mismatches, str | os.PathLike):
-        listed = load_sid_mismatches(mismatches).item_ids
-    unwanted = None if listed is None else _as_bytes(listed, "mismatches")
+        mismatches = load_sid_mismatches(mismatches).item_ids
+    unwanted = _as_bytes(() if mismatches is None else mismatches, "mismatches")
     kept = None if songs is None else _as_bytes(songs, "songs")
     triplets = Triplets()
     with open_bytes(path) as file:
@@ -438,9 +424,7 @@ def load_taste_profile(
     n_lines = triplets.n_pairs
     if not n_lines:
         raise ValueError(f"{path} is empty; expected lines of {EXPECTED}.")
-    has_song = np.ones(len(triplets.songs), dtype=bool)
-    if unwanted is not None:
-        has_song &= ~np.isin(triplets.songs, unwanted)
+    has_song = ~np.isin(triplets.songs, unwanted)
     if kept is not None:
         has_song &= np.isin(triplets.songs, kept)
     rank_of_song, song_names = _ranks(triplets.songs, has_song)
@@ -469,7 +453,7 @@ def load_taste_profile(
     )
 
 
-def _as_bytes(songs: Iterable[str], name: str) -> np.ndarray:
+def _as_bytes(songs: Any, name: str) -> np.ndarray:
     ids = texts_of(songs, name, "song ids")
     return np.char.encode(np.array(ids, dtype=str), "utf-8")
 

@@ -67,8 +67,7 @@ def load_yambda(
             Numbers of the columns of `artists`.
         groups : ndarray of shape (n_items,), or None
             For each track, the one of its artists with the most tracks, or a unique
-            negative number if no artist is known. For a track of several artists,
-            another artist may be in the training set.
+            negative number if no artist is known.
         n_events, n_dropped : int and dict
             Number of events in the file, and of dropped events by reason.
         <summary>
@@ -76,8 +75,8 @@ def load_yambda(
     Raises
     ------
     ValueError
-        If a file is damaged or lacks a column, no event is left, or `min_ratio` looks
-        like a share of 1.
+        If a file is damaged or lacks a column, no event is left, or `min_ratio` is a
+        share of 1.
     <pyarrow>
     <unopened>
 
@@ -88,9 +87,8 @@ def load_yambda(
 
     Notes
     -----
-    Events are read in blocks of a million. The memory depends on the number of pairs of
-    item and user. The loader was written from the public description of the format and
-    tested on files written in this format.
+    The memory depends on the number of pairs of item and user. The loader was written
+    from the public description of the format and tested on files written in it.
 
     .. versionadded:: 0.2
 

@@ -84,7 +84,6 @@ def draw_release_dates(
     return LAST_DAY - np.floor(years_ago * YEAR).astype("timedelta64[D]")
 
 
-PLAY_EXPONENT = 2.5
 CHUNK = 256
 
 
@@ -101,10 +100,9 @@ def draw_user_tastes(
     n_genres: int,
     n_other: int,
     rng: np.random.Generator,
-    *,
-    concentration: float = 0.3,
 ) -> Tastes:
     """Draw users who like a few genres, and have a taste in style and scene."""
+    concentration = 0.3
     mixture = rng.dirichlet(np.full(n_genres, concentration), n_users)
     mean = 1.0 / n_genres
     variance = mean * (1.0 - mean) / (n_genres * concentration + 1.0)
@@ -112,9 +110,7 @@ def draw_user_tastes(
     return Tastes(mixture, np.hstack([genre, rng.standard_normal((n_users, n_other))]))
 
 
-def draw_popularity(
-    artists: np.ndarray, rng: np.random.Generator, *, exponent: float = 0.8
-) -> np.ndarray:
+def draw_popularity(artists: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw the popularity of songs: a power law of a rank that depends on the artist.
 
     Shapes: `artists` (n_songs,) -> (n_songs,).
@@ -122,15 +118,9 @@ def draw_popularity(
     fame = rng.standard_normal(artists.max() + 1)[artists]
     luck = rng.standard_normal(len(artists))
     share = np.empty(len(artists))
-    share[np.argsort(-(fame + luck), kind="stable")] = (
-        np.arange(1, len(artists) + 1) ** -exponent
-    )
+    order = np.argsort(-(fame + luck), kind="stable")
+    share[order] = np.arange(1, len(artists) + 1) ** -0.8
     return share / share.sum()
-
-
-def draw_counts(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw play counts with P(count >= k) = k ** -1.5, for k = 1, 2, 3, .., (size,)."""
-    return np.floor((1.0 - rng.random(size)) ** (-1.0 / (PLAY_EXPONENT - 1.0)))
 
 
 def draw_plays(
@@ -156,7 +146,8 @@ def draw_plays(
     sizes = np.clip(np.rint(activity), min(2, most), most).astype(np.int64)
 
     users = np.repeat(np.arange(n_users), sizes)
-    counts = draw_counts(len(users), rng)
+    # P(count >= k) = k ** -1.5, for k = 1, 2, 3, ..
+    counts = np.floor((1.0 - rng.random(len(users))) ** (-1.0 / 1.5))
     counts = counts[np.lexsort((-counts, users))]
 
     songs = []

@@ -77,31 +77,29 @@ def make_music_catalog(
 ) -> Bunch:
     """Synthesize songs, and simulate listeners who play them.
 
-    The songs are short pieces played by FM synthesis. Genres come in pairs: "rising
-    bells" and "falling bells" play the same notes on the same instruments and differ
-    only in their order, so a bag of frames cannot distinguish them, but a model of a
-    few seconds of sound can. Part of the listeners' taste does not depend on the audio:
-    the popularity of a song, and the scene of its artist.
+    The songs are short pieces played by FM synthesis. Genres come in pairs, such as
+    "rising bells" and "falling bells", that differ only in the order of their notes: a
+    bag of frames cannot distinguish them, but a model of a few seconds of sound can.
+    Part of the listeners' taste does not depend on the audio: the popularity of a song,
+    and the scene of its artist.
 
     Parameters
     ----------
     folder : str or PathLike, default=None
-        Folder for one mono 16-bit WAV file per song; created if it does not exist. A
-        file is written completely or not at all, and a file of the same song from an
-        earlier call is kept, so an interrupted call can be continued. ``None`` keeps
-        the waveforms in memory.
+        Folder for one mono 16-bit WAV file per song; created if it does not exist.
+        Whole files of an earlier, interrupted call are kept. ``None`` keeps the
+        waveforms in memory.
     n_songs : int, default=400
         Number of songs, the items.
     n_artists : int, default=80
-        Number of artists, at most `n_songs`. Each has at least one song, and all songs
-        of an artist have one genre.
+        Number of artists, at most `n_songs`. Each has songs of one genre.
     n_genres : int, default=8
         Number of genres, 2 to 16 and at most `n_artists`.
     n_users : int, default=600
         Number of listeners.
     n_songs_per_user : float, default=20
-        Mean number of different songs a listener plays (log-normal, between 2 and half
-        of the catalogue).
+        Mean number of different songs a listener plays, between 2 and half of the
+        catalogue.
     audible : float, default=0.7
         Share of the variance of taste that the audio explains, in [0, 1]: three
         quarters of it by genre, the rest by the artist's style. The remainder is
@@ -111,8 +109,8 @@ def make_music_catalog(
     sr : int, default=22050
         Sampling rate, in Hz.
     lazy : bool, default=False
-        Whether to synthesize a song on each access and store none. Audio then needs no
-        memory for any number of songs. Only without a `folder`.
+        Whether to synthesize a song on each access and store none; only without a
+        `folder`.
     random_state : int, RandomState instance or None, default=None
         Seed of all random numbers. The result does not depend on `n_jobs`.
     n_jobs : int, default=None
@@ -149,6 +147,8 @@ def make_music_catalog(
             True latent vectors of songs and listeners: genres, then style, then scene.
         user_tastes : ndarray of shape (n_users, n_genres)
             Mixture of genres of each listener; rows sum to 1.
+        genre_names : ndarray of shape (n_genres,)
+            Names of the columns of `user_tastes`.
         popularity : ndarray of shape (n_songs,)
             Popularity of each song, as a share of plays without taste.
         true_item_factors : ndarray of shape (n_songs, k + 1)
@@ -159,8 +159,6 @@ def make_music_catalog(
         factor_is_audible : ndarray of shape (k + 1,), bool
             Which of these factors affect the audio. No scores computed only from audio
             rank better than those of these columns.
-        genre_names : ndarray of shape (n_genres,)
-            Names of the columns of `user_tastes`.
         sr : int
             Sampling rate, in Hz.
         <summary>
@@ -180,13 +178,11 @@ def make_music_catalog(
     *Music.* A family of instruments (FM ratio, index, envelope), a key, a tempo, four
     chords and a drum kit define two genres. Every chord lasts eight beats in which each
     of four notes meets the kick once and the snare once; a beat is damped before the
-    next. "Rising" plays the notes upwards, its chords forwards and the drums kick snare
-    kick snare, snare kick snare kick; "falling" plays the notes downwards, its chords
-    backwards and the drums kick kick snare snare, snare snare kick kick. So both have
-    the same beats equally often, and frames or short windows of either genre follow the
-    same distribution. An artist's style (brightness, pace, weight of the drums) varies
-    the family and affects the listeners. Register, sustain, colour, equalization and
-    hiss also vary, but do not affect the listeners.
+    next. "Rising" plays the notes upwards and the chords forwards, "falling" downwards
+    and backwards, with the drums in another order. So both have the same beats equally
+    often, and their frames follow the same distribution. An artist's style (brightness,
+    pace, weight of the drums) affects the listeners; register, sustain, colour,
+    equalization and hiss do not.
 
     *Listeners.* With z the song's and t the listener's latent vector, a listener draws
     songs one after the other without replacement with weights ``popularity * exp(z @
@@ -198,16 +194,15 @@ def make_music_catalog(
     0.02, of its structure with 0.7 and 0.05. Words of style ("bright", "slow", ...) and
     of the scene ("north", "night", ...) have probability ``1 / (1 + exp(-3 (v -
     0.7)))`` where v is that trait in standard deviations, or its negative for the
-    opposite tag. "favourite" depends on popularity, "seen live" on nothing. Plays are
-    not used. Every genre has a peak; artists begin around it (standard deviation 6
-    years), and songs follow after an exponential time of mean 6 years.
+    opposite tag. "favourite" depends on popularity, "seen live" on nothing. Artists
+    begin around the peak of their genre (standard deviation 6 years), and songs follow
+    after an exponential time of mean 6 years.
 
     The paper's first experiment has 9,330 songs of 29 s and 20,000 users: pass these
     numbers, some 2,000 artists, and a `folder` or ``lazy=True``. A song of 29 s takes
     20 to 30 ms of one core. Memory is ``4 * duration_s * sr`` bytes a song without a
     folder, nothing with ``lazy=True``, and ``32 * 256 * n_songs`` bytes to draw the
-    plays. Audio and plays are the same for any `n_jobs`, `folder` and `lazy`, up to
-    the rounding to 16 bits.
+    plays.
 
     .. versionadded:: 0.1
 
