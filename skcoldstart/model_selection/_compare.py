@@ -19,7 +19,6 @@ from skcoldstart.metrics import (
 )
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
-    check_splits_rows,
     fit_with_groups,
 )
 
@@ -55,9 +54,7 @@ def compare(
         Group of each item, such as its artist, for splitters that use it: `cv`, and
         those of searches among the estimators; and for estimators whose `fit` and
         `predict` take it. None may be missing.
-    cv : int, splitter or iterable, default=None
-        As in scikit-learn; ``None`` means 5 folds, without shuffling. All recommenders
-        are evaluated on the same folds.
+    <cv>
     <metrics>
     reference : str, default=None
         Name of the recommender with which the others are compared; ``None`` means the
@@ -77,7 +74,7 @@ def compare(
     Raises
     ------
     TypeError
-        If `X` is a single path, or `cv` splits plays and not only items.
+        If `X` is a single path, or `cv` splits plays instead of items.
     ValueError
         If there are no estimators, `reference` is not one of them, `y` does not match a
         content, or a metric has no value per user.
@@ -91,13 +88,12 @@ def compare(
     -----
     A user's value is its mean over the folds in which the user played a held-out item;
     the result is the mean over users, so each user counts once. Intervals and p-values
-    describe the variation with other users and the same items, see
-    `skcoldstart.metrics.bootstrap_interval`. The spread between folds describes the
-    variation with other items. A difference that is much smaller than this spread is
+    describe the variation with other users and the same items, and the spread between
+    folds that with other items. A difference that is much smaller than this spread is
     uncertain even if its p-value is small.
 
-    Recommenders are cloned and fitted fold by fold. To tune a recommender inside each
-    fold, pass a search. Exceptions in `fit` or scoring are raised.
+    Recommenders are cloned, fitted fold by fold, and evaluated on the same folds. To
+    tune one inside each fold, pass a search. Exceptions in `fit` or scoring are raised.
 
     References
     ----------
@@ -118,8 +114,7 @@ def compare(
     >>> table["model"].tolist(), bool(table["auc_p"][1] < 0.05)
     (['random', 'content'], True)
     """
-    plays = check_items_and_plays(X, y, groups)
-    check_splits_rows(cv)
+    plays = check_items_and_plays(X, y, groups, cv)
     contents = {
         name: entry if isinstance(entry, tuple) else (entry, X)
         for name, entry in estimators.items()
@@ -142,25 +137,21 @@ def compare(
         name: _values_of_folds(estimator, content, plays, folds, scorer, groups)
         for name, (estimator, content) in contents.items()
     }
-
     options: dict[str, Any] = {
         "confidence": confidence,
         "n_resamples": n_resamples,
         "random_state": random_state,
     }
-    of_users = {
-        name: {key: nan_mean(folds, axis=0) for key, folds in by_key.items()}
-        for name, by_key in values.items()
-    }
+    baseline = {key: nan_mean(v, axis=0) for key, v in values[reference].items()}
     rows = []
     for name, by_key in values.items():
-        n_users = max(np.count_nonzero(~np.isnan(v)) for v in of_users[name].values())
+        scored = [~np.isnan(of_folds).all(axis=0) for of_folds in by_key.values()]
+        n_users = max(map(np.count_nonzero, scored))
         row: dict[str, Any] = {"model": name, "n_users": n_users}
         for key, of_folds in by_key.items():
-            mean, low, high = bootstrap_interval(of_users[name][key], **options)
-            gain = compare_paired(
-                of_users[name][key], of_users[reference][key], **options
-            )
+            of_users = nan_mean(of_folds, axis=0)
+            mean, low, high = bootstrap_interval(of_users, **options)
+            gain = compare_paired(of_users, baseline[key], **options)
             row |= {
                 key: mean,
                 f"{key}_low": low,

@@ -1,6 +1,6 @@
 """Permutation importance: shuffle content between items."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -38,8 +38,8 @@ def permutation_importance(
 ) -> Any:
     """Measure how much worse items are ranked when a column of content is shuffled.
 
-    `sklearn.inspection.permutation_importance` for recommenders: plays and content may
-    be sparse, and related columns can be shuffled together.
+    Like `sklearn.inspection.permutation_importance`, but plays and content may be
+    sparse, and related columns can be shuffled together.
 
     .. versionadded:: 0.1
 
@@ -52,16 +52,14 @@ def permutation_importance(
         Pipeline.
     <plays>
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
-        ``scoring(estimator, X, y)`` returns a float, or a dict of floats; or names of
-        metrics as in `skcoldstart.make_recommendation_scorer`.
+        As in `cross_validate`.
     columns : mapping of str to sequence of int or str, default=None
         Named groups of columns to shuffle together: positions, or names if `X` is a
         DataFrame. ``None`` means each column alone.
     n_repeats : int, default=5
         Number of times that each is shuffled.
     n_jobs : int, default=None
-        Number of columns or groups processed at a time, through joblib; ``None`` means
-        1.
+        Number of columns processed at a time, through joblib; ``None`` means 1.
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffles.
     params : dict, default=None
@@ -91,8 +89,7 @@ def permutation_importance(
     -----
     Pass items that were **not** used in `fit`: the importance is then about new items.
     If columns contain the same information, each alone seems unimportant; shuffle them
-    as one group. All items of `X` are ranked together, and content is shuffled among
-    them.
+    as one group.
 
     This needs ``n_repeats`` predictions and scores for each column or group. With
     thousands of columns, use groups, and score a sample of the users
@@ -121,12 +118,12 @@ def permutation_importance(
     groups = _groups(X, columns)
     scoring = as_scorer(scoring)
     scoring = getattr(scoring, "evaluate", scoring)  # raises exceptions
-    arguments = {} if params is None else params
-    baseline = scoring(estimator, X, y, **arguments)
+    params = params or {}
+    baseline = scoring(estimator, X, y, **params)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
     scores = Parallel(n_jobs=n_jobs)(
         delayed(_shuffled_scores)(
-            estimator, X, y, positions, seed, n_repeats, scoring, arguments
+            estimator, X, y, positions, seed, n_repeats, scoring, params
         )
         for positions in groups.values()
     )
@@ -159,7 +156,7 @@ def _shuffled_scores(
     positions: np.ndarray,
     seed: int,
     n_repeats: int,
-    scoring: Callable[..., Any],
+    scoring: Any,
     params: dict[str, Any],
 ) -> list[Any]:
     """Score n_repeats times, shuffling the result of the last shuffle.

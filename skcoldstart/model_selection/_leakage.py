@@ -11,16 +11,18 @@ from sklearn.model_selection import check_cv
 
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._sequences.checks import check_item_sequence, count_items
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.table import table_of
 from skcoldstart._utils.warning import warn
-from skcoldstart.model_selection._validation import check_splits_rows
+from skcoldstart.model_selection._validation import TEXTS, check_items_and_plays
 
 # Rank correlations with the number of listeners are below 0.1 for song descriptions and
 # artist terms, and above 0.5 for tags typed by the listeners.
 _SUSPICIOUS_CORRELATION = 0.3
 
 
+@documented(TEXTS)
 def content_leakage_check(
     X: Any,
     y: Any,
@@ -38,14 +40,12 @@ def content_leakage_check(
     ----------
     X : sequence of n_items items
         Content: a table, paths, frames, or any other sequence.
-    y : {array-like, sparse} of shape (n_items, n_users)
-        Play counts.
+    <plays>
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, that should not be on both sides of a
         split.
     cv : int, splitter or iterable, default=None
-        The split to check, a splitter of rows; ``None`` means 5 folds, without
-        shuffling.
+        The split to check; ``None`` means 5 folds, without shuffling.
     split_groups : array-like of shape (n_items,), default=None
         Groups for `cv` if they differ from `groups`, such as release dates.
     typed_by : {array-like, sparse} of shape (n_items, n_users), default=None
@@ -60,12 +60,7 @@ def content_leakage_check(
         whose group is also in training; ``n_typed``, test plays by a user who typed
         content of that item, and ``n_plays``, all test plays.
 
-    Raises
-    ------
-    TypeError
-        If `X` is a single path, or `cv` splits plays and not only items.
-    ValueError
-        If the arguments do not have one row per item.
+    <faults>
 
     Warns
     -----
@@ -81,23 +76,21 @@ def content_leakage_check(
     Notes
     -----
     *Duplicates* are items with exactly equal content. Items without content (all
-    zeros, no frames) are not counted. Paths are compared as paths: to find copies with
-    other names, pass features of the files. The same song in another encoding is not
-    found.
+    zeros, no frames) are not counted. Paths are compared as text: to find copies with
+    other names, pass features of the files.
 
     *Typed content.* A listener's tag on a song shows that the listener knows the song,
-    and the number of tags shows how many listeners do. If `typed_by` is unknown, the
-    amount of content is used: if content has zeros, the rank correlation of the number
-    of nonzero entries of an item with its number of listeners is computed over all
-    items, and 0.3 is suspicious. Content that exists at the release of an item does not
-    depend on its audience. Another split does not fix such a leak; remove the content,
-    or at least the content typed by the tested users.
+    and the number of tags shows how many listeners do. Without `typed_by`, a rank
+    correlation of at least 0.3 between the number of nonzero entries of items and their
+    number of listeners is suspicious: content that exists at the release of an item
+    does not depend on its audience. Another split does not fix such a leak; remove the
+    content, or at least that of the tested users.
 
     *Groups on both sides* are correct if you evaluate new items of known artists,
     which is easier than new artists.
 
-    No warning does not mean that there is no leak. Content can leak in ways that are
-    not checked, such as a popularity field, or features learned from plays.
+    Some leaks are not checked, such as a popularity field, or features learned from
+    plays.
 
     Examples
     --------
@@ -109,17 +102,12 @@ def content_leakage_check(
     >>> content_leakage_check(X, y, artists, cv=GroupKFold(2))["n_straddling"].tolist()
     [0, 0]
     """
-    if not sp.issparse(X):
-        check_item_sequence(X)
-    check_splits_rows(cv)
-    n_items = count_items(X)
-    plays = check_play_counts(y, n_items=n_items)
-    for table, name in ((y, "y"), (typed_by, "typed_by")):
-        check_same_items(X, table, input_name=name)
+    refuse_masked(X, "X")
+    plays = check_items_and_plays(X, y, groups, cv)
+    check_same_items(X, typed_by, input_name="typed_by")
+    check_groups(split_groups, X, name="split_groups")
     typed = _typed_plays(typed_by, plays)
     content = _codes(_keys(X))
-    for values, name in ((groups, "groups"), (split_groups, "split_groups")):
-        check_groups(values, X, name=name)
     group = None if groups is None else _codes(np.asarray(groups).tolist())
     if split_groups is None:
         split_groups = groups
@@ -174,9 +162,8 @@ def _messages(table: Any, correlation: float, unknown_author: bool) -> Iterator[
 
 def _keys(X: Any) -> Iterator[Hashable]:
     """Yield a key that is equal for items of equal content, None for no content."""
-    table: Any = X
     if sp.issparse(X):
-        table = table.tocsr(copy=True)
+        table: Any = X.tocsr(copy=True)
         table.sum_duplicates()
         table.eliminate_zeros()
         for start, stop in zip(table.indptr[:-1], table.indptr[1:], strict=True):
@@ -184,16 +171,15 @@ def _keys(X: Any) -> Iterator[Hashable]:
             yield (indices.tobytes(), values.tobytes()) if len(indices) else None
         return
     for item in _as_array(X):
+        values = np.asarray(item)
         if isinstance(item, (str, bytes, os.PathLike)):
             yield os.fspath(item)
+        elif values.dtype == object:
+            yield repr(values.tolist())
+        elif values.dtype.kind in "US" or values.any():
+            yield (values.shape, values.dtype.str, values.tobytes())
         else:
-            values = np.asarray(item)
-            if values.dtype == object:
-                yield repr(values.tolist())
-            elif values.dtype.kind in "US" or values.any():
-                yield (values.shape, values.dtype.str, values.tobytes())
-            else:
-                yield None
+            yield None
 
 
 def _as_array(X: Any) -> Any:
@@ -231,14 +217,12 @@ def _amount_correlation(X: Any, plays: sp.csr_array) -> float:
     """Correlate the non-zero entries of items with their listeners; NaN if constant."""
     from scipy.stats import spearmanr
 
-    values: Any = X
     if sp.issparse(X):
-        amount = np.bincount(values.nonzero()[0], minlength=plays.shape[0])
+        amount = np.bincount(X.nonzero()[0], minlength=plays.shape[0])
     else:
         values = _as_array(X)
-        if not isinstance(values, np.ndarray) or values.ndim != 2:
-            return float("nan")
-        if values.dtype.kind not in "biuf":
+        is_table = isinstance(values, np.ndarray) and values.ndim == 2
+        if not is_table or values.dtype.kind not in "biuf":
             return float("nan")
         amount = np.count_nonzero(values, axis=1)
     n_listeners = np.diff(plays.indptr)

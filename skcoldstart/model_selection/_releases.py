@@ -25,10 +25,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "ucb": {"explore": "ucb", "strength": 0.5},
     "thompson": {"explore": "thompson", "strength": 0.5},
 }
-_OPTIONS = (
-    *("epsilon", "plays_first", "explore", "strength"),
-    *("learn_from_shown", "lift"),
-)
+_OPTIONS = "epsilon plays_first explore strength learn_from_shown lift".split()
 
 
 @validated(
@@ -110,11 +107,8 @@ def release_curve(
     Notes
     -----
     The replay assumes that a pair without a play in `y` would never be played, which is
-    true only if every user has seen every item. All policies have the same users and
-    plays.
-
-    The memory is one boolean table of items and users, and that of
-    ``refine_factors(..., return_cov=True)``.
+    true only if every user has seen every item. The memory is two boolean tables of
+    items and users, and that of ``refine_factors(..., return_cov=True)``.
 
     Examples
     --------
@@ -139,15 +133,14 @@ def release_curve(
     if not hasattr(recommender, "refine_factors"):
         raise TypeError(
             f"{type(recommender).__name__} has no refine_factors and cannot learn "
-            f"from the plays of new items; use a ColdStartRecommender."
+            "from the plays of new items; use a ColdStartRecommender."
         )
     n_items = count_items(X)
     would = check_play_counts(y, n_items=n_items) > 0
     if would.shape[1] != recommender.n_users_:
         raise ValueError(
             f"y has {would.shape[1]} columns but fit received {recommender.n_users_} "
-            f"users; "
-            "pass one column per user, in the same order."
+            "users; pass one column per user, in the same order."
         )
     if n_items < n_rounds * n_shown:
         raise ValueError(
@@ -161,15 +154,11 @@ def release_curve(
     for name, options in policies.items():
         rng = check_random_state(random_state)
         shown, played = np.zeros((2, n_items, recommender.n_users_), bool)
+        listeners = np.zeros(n_items, int)
         for number in range(1, n_rounds + 1):
-            n_listeners = played.sum(axis=1)
-            lifted = (n_listeners > 0) & (n_listeners < enough)
+            lifted = (listeners > 0) & (listeners < enough)
             items = _choose(
-                *(recommender, X, users, shown, played),
-                n_shown=n_shown,
-                lifted=lifted,
-                options=options,
-                rng=rng,
+                recommender, X, users, shown, played, n_shown, lifted, options, rng
             )
             of_users = np.broadcast_to(users[:, np.newaxis], items.shape)
             hits = would[items, np.arange(len(users))[:, np.newaxis]]
@@ -192,7 +181,6 @@ def _choose(
     users: np.ndarray,
     shown: np.ndarray,
     played: np.ndarray,
-    *,
     n_shown: int,
     lifted: np.ndarray,
     options: Mapping[str, Any],

@@ -35,24 +35,19 @@ class ReleaseDateSplit(BaseCrossValidator):
     See Also
     --------
     sklearn.model_selection.TimeSeriesSplit : For rows in order of time.
-    sklearn.model_selection.KFold : New items of any date.
-    sklearn.model_selection.GroupKFold : Items of new artists.
+    ArtistHistorySplit : Items of new or known artists, also by date.
 
     Notes
     -----
     Release dates are the `groups` of `split`, one per item: years and other numbers,
     `datetime64`, `datetime.date`, ordered categories, or text in the form of ISO 8601
     (``"2012"``, ``"2012-06"``, ``"2012-06-30"``, with or without a time), where a year
-    means its first day. Other text, such as ``"30/6/2012"``, is rejected: convert it
-    with `pandas.to_datetime`. This is a splitter of rows like those of scikit-learn.
-    Pass it as ``cv=``, with ``groups=dates``.
+    means its first day. Convert other text with `pandas.to_datetime`, and leave out
+    items without a date. Pass this splitter as ``cv=``, with ``groups=dates``.
 
     **What leaks if misused.** Only items are held out, not times: y still contains
     plays of training items after the release of the test items, so user factors contain
     future tastes. If plays have dates, remove those after the cutoff before fitting.
-    Items without a date (None, NaN, empty text, or a year of 0) are rejected: leave
-    them out. New items of known artists are in the test set; for new artists combine
-    with artist groups.
 
     Examples
     --------
@@ -168,11 +163,9 @@ class ReleaseDateSplit(BaseCrossValidator):
         # several periods must not leave one of them empty.
         middle = np.cumsum(n_items) - n_items / 2.0
         period = (middle * n_periods / len(dates)).astype(np.int64)
-        rank = np.arange(len(distinct))
-        earliest = n_periods - (len(distinct) - rank)
         for i in range(len(period)):
             reached = period[i - 1] + 1 if i else 0
-            period[i] = max(min(period[i], reached), earliest[i])
+            period[i] = max(min(period[i], reached), i + n_periods - len(period))
         return period[date]
 
 
@@ -193,9 +186,9 @@ class ArtistHistorySplit(BaseCrossValidator):
     history : {"hot", "cold"}, default="hot"
         Kind of held-out items in the test set.
     release_dates : array-like of shape (n_items,), default=None
-        Release date of each item, in the forms of `ReleaseDateSplit`: items are then
-        held out by period, as in that splitter. ``None`` holds out some artists with
-        all of their items, and some of the items of the others.
+        Release date of each item, to hold out items by period as `ReleaseDateSplit`.
+        ``None`` holds out some artists with all of their items, and some of the items
+        of the others.
     shuffle : bool, default=False
         Whether to assign artists and items to the splits in random order. Not used with
         `release_dates`.
@@ -206,7 +199,6 @@ class ArtistHistorySplit(BaseCrossValidator):
     --------
     ReleaseDateSplit : Items released later, of any artist.
     sklearn.model_selection.GroupKFold : New artists, with all other items in training.
-    skcoldstart.FactorTargetEncoder : Learns from the plays of an artist's other items.
 
     Notes
     -----
@@ -214,10 +206,7 @@ class ArtistHistorySplit(BaseCrossValidator):
     items of a fraction 1 / n_splits of the artists, the cold items, and at most a
     fraction 1 / n_splits of the items of every other artist, the hot items. Every item
     is cold in one split and hot in at most one. An item that is the only one of its
-    artist, or the only one with plays, is never hot.
-
-    With `release_dates`, the training set of a split is every item released before its
-    period. See `ReleaseDateSplit` for leaks.
+    artist, or the only one with plays, is never hot. See `ReleaseDateSplit` for leaks.
 
     Examples
     --------
@@ -289,8 +278,15 @@ class ArtistHistorySplit(BaseCrossValidator):
         if self.release_dates is None:
             splits = self._deal(artist, has_plays)
         else:
+            n_items, shape = _num_samples(X), np.shape(self.release_dates)
+            if shape != (n_items,):
+                raise ValueError(
+                    f"release_dates has shape {shape} but X has {n_items} items; "
+                    "expected one date per item. Inside a search, which splits a "
+                    "subset of rows, leave release_dates out."
+                )
             by_date = ReleaseDateSplit(self.get_n_splits())
-            splits = by_date.split(X, groups=self._check_dates(X))
+            splits = by_date.split(X, groups=self.release_dates)
         for i, (train, new) in enumerate(splits):
             known = np.zeros(artist.max() + 1, dtype=bool)
             known[artist[train[has_plays[train]]]] = True
@@ -308,16 +304,6 @@ class ArtistHistorySplit(BaseCrossValidator):
         least = 2 if self.release_dates is None else 1
         check_scalar(self.n_splits, "n_splits", int, min_val=least)
         return self.n_splits
-
-    def _check_dates(self, X: Any) -> Any:
-        n_items = _num_samples(X)
-        if np.shape(self.release_dates) != (n_items,):
-            raise ValueError(
-                f"release_dates has shape {np.shape(self.release_dates)} but X has "
-                f"{n_items} items; expected one date per item. Inside a search, which "
-                f"splits a subset of rows, leave release_dates out."
-            )
-        return self.release_dates
 
     def _deal(
         self, artist: np.ndarray, has_plays: np.ndarray

@@ -16,6 +16,11 @@ from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.sk import _num_samples
 
 TEXTS = COMMON | {
+    "times": """\
+times : {array-like, sparse} of shape (n_items, n_users), default=None
+    Time of the first play of each pair, used where y is not zero: numbers,
+    datetime64, or text in ISO 8601. ``None`` means a random order.
+""",
     "items and plays": """\
 X : sequence of n_items items
     Content; only the number of items is used.
@@ -95,14 +100,13 @@ class WarmupSplit(PlaySplitter):
             recommendation_scorer(
                 model, X[s.test], s.held_out[s.test], exclude=s.revealed[s.test])
 
-    All held-out items are candidates, also those without a play to predict. Rows cannot
-    express which plays are revealed, so this splitter cannot be used as ``cv=``.
+    Rows cannot express which plays are revealed, so this splitter cannot be used as
+    ``cv=``.
 
     **What leaks if misused.** Scoring against ``y[test]`` instead of ``held_out``
     counts revealed plays as predicted ones. Without ``exclude=revealed`` they remain
-    candidates, and known plays rank first as errors. A random order reveals plays that
-    came late; pass `times` if they are known. Comparing values of `n_plays` without a
-    common `held_out_after` compares different plays.
+    candidates, and rank first as errors. A random order reveals plays that came late;
+    pass `times` if they are known.
 
     Examples
     --------
@@ -137,9 +141,7 @@ class WarmupSplit(PlaySplitter):
         <items and plays>
         groups : array-like of shape (n_items,), default=None
             Passed to `cv`: artists, or release dates.
-        times : {array-like, sparse} of shape (n_items, n_users), default=None
-            Time of the first play of each pair, used where y is not zero: numbers,
-            datetime64, or text in ISO 8601. ``None`` means a random order.
+        <times>
 
         <splits>
         """
@@ -161,21 +163,17 @@ class WarmupSplit(PlaySplitter):
             )
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of splits.
+        """Return the number of splits of `cv`.
 
         Parameters
         ----------
-        X : sequence of n_items items, default=None
-            Passed to `cv`.
-        y : object, default=None
-            Ignored.
-        groups : array-like of shape (n_items,), default=None
-            Passed to `cv`.
+        X, y, groups : object, default=None
+            Arguments of `cv`; y is not used.
 
         Returns
         -------
         int
-            That of `cv`.
+            Number of splits.
         """
         return check_cv(self.cv).get_n_splits(X, None, groups)
 
@@ -209,10 +207,12 @@ class UserColdKFold(PlaySplitter):
     model that folds users in from ``revealed``.
 
     Users are columns, which a splitter of rows cannot hold out, so this splitter cannot
-    be used as ``cv=``. **What leaks if misused.** A model fitted on y instead of
-    ``fitted`` has used the plays that it should predict. The same holds for folding
-    users in from y instead of ``revealed``. Content typed by the held-out users, such
-    as their tags, reveals their plays: see `content_leakage_check`.
+    be used as ``cv=``.
+
+    **What leaks if misused.** A model that is fitted on y instead of ``fitted``, or
+    folds users in from y instead of ``revealed``, uses the plays that it should
+    predict. Content typed by the held-out users, such as their tags, reveals their
+    plays: see `content_leakage_check`.
 
     Examples
     --------
@@ -243,14 +243,8 @@ class UserColdKFold(PlaySplitter):
 
         <splits>
         """
-        check_scalar(
-            self.known,
-            "known",
-            (int, float),
-            min_val=0,
-            max_val=1,
-            include_boundaries="left",
-        )
+        limits = {"min_val": 0, "max_val": 1, "include_boundaries": "left"}
+        check_scalar(self.known, "known", (int, float), **limits)
         plays = check_plays(X, y, groups)
         rng = check_random_state(self.random_state)
         by_user = plays.T.tocsr()
@@ -300,15 +294,11 @@ class DoubleColdSplit(PlaySplitter):
     this fold    not used                  ``held_out``
     ===========  ========================  ==================
 
-    ``revealed`` contains the known plays of the new users, all on training items: fold
-    the users in from it. With `groups`, items of one group stay together.
+    Fold the new users in from ``revealed``. Each user is ranked once, among the items
+    of one fold. As `UserColdKFold`, this splitter cannot be used as ``cv=``.
 
-    Each user is ranked once, among the items of one fold. Users are columns, which a
-    splitter of rows cannot hold out, so this is no splitter for ``cv=``.
-
-    **What leaks if misused.** A model fitted on ``y[train]`` instead of ``fitted`` has
-    learned factors of the new users, so only the items are cold. The unused part has
-    other users' plays of the new items; if it is used, the items are not cold.
+    **What leaks if misused.** After a fit on ``y[train]`` instead of ``fitted``, the
+    users are not cold; if the unused part is used, the items are not.
 
     Examples
     --------

@@ -14,38 +14,33 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from skcoldstart._sequences.checks import check_item_sequence
-from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.docstrings import COMMON, documented
 from skcoldstart._utils.sk import _routing_enabled, _safe_indexing
 from skcoldstart.metrics import make_recommendation_scorer, recommendation_scorer
 from skcoldstart.model_selection._split_plays import PlaySplitter, check_plays
 
-
-def split_and_fit_parameters(
-    estimator: Any, groups: Any, params: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Return ``groups`` and ``params`` in the form of scikit-learn's functions.
-
-    Groups are passed to the splitter, and to a search inside the estimator that uses
-    them.
-    """
-    params = dict(params or {})
-    if _routing_enabled():
-        return {"params": params if groups is None else params | {"groups": groups}}
-    if groups is None and "groups" in params:
-        groups = params.pop("groups")
-    return {"groups": groups, "params": groups_for_fit(estimator, groups) | params}
+TEXTS = COMMON | {
+    "faults": """\
+Raises
+------
+TypeError
+    If `X` is a single path, or `cv` splits plays instead of items.
+ValueError
+    If `y` does not have one row per item, or holds NaN, infinite or negative counts.
+""",
+}
 
 
 def fit_with_groups(estimator: Any, X: Any, y: Any, rows: Any, groups: Any) -> Any:
     """Fit an estimator to some rows, with their groups if it uses groups."""
     params = {
         name: _safe_indexing(values, rows)
-        for name, values in groups_for_fit(estimator, groups).items()
+        for name, values in _groups_for_fit(estimator, groups).items()
     }
     return estimator.fit(_safe_indexing(X, rows), y[rows], **params)
 
 
-def groups_for_fit(estimator: Any, groups: Any) -> dict[str, Any]:
+def _groups_for_fit(estimator: Any, groups: Any) -> dict[str, Any]:
     """Return groups under the parameter name of `fit` for the step that uses them."""
     if groups is None:
         return {}
@@ -71,13 +66,15 @@ def _name_in_fit(estimator: Any) -> str | None:
     return None if regressor is None else _name_in_fit(regressor)
 
 
-# scikit-learn's own function works on sparse y; only the check of its parameters, the
+# scikit-learn's own functions work on sparse y; only the check of their parameters, the
 # outermost wrapper, rejects it. Estimators still check their own parameters.
-# TODO(sklearn 1.11): if cross_validate accepts sparse y, call it directly.
+# TODO(sklearn 1.11): if they accept sparse y, call them directly.
 _cross_validate = inspect.unwrap(sklearn.model_selection.cross_validate)
+_learning_curve = inspect.unwrap(sklearn.model_selection.learning_curve)
+_validation_curve = inspect.unwrap(sklearn.model_selection.validation_curve)
 
 
-@documented()
+@documented(TEXTS)
 def cross_validate(
     estimator: Any,
     X: Any,
@@ -125,12 +122,9 @@ def cross_validate(
         Parameters for the estimator's `fit`, the scorer and the splitter.
     pre_dispatch : int or str, default="2*n_jobs"
         Number of jobs dispatched in advance.
-    return_train_score : bool, default=False
-        Whether to score the training items as well.
-    return_estimator : bool, default=False
-        Whether to return the fitted estimators.
-    return_indices : bool, default=False
-        Whether to return the items of each fold.
+    return_train_score, return_estimator, return_indices : bool, default=False
+        Whether to return the scores of the training items, the fitted estimators, and
+        the items of each fold.
     error_score : "raise" or float, default=np.nan
         Score of a fold whose fit or scoring fails, with a warning; "raise" raises the
         error. As in scikit-learn.
@@ -141,14 +135,7 @@ def cross_validate(
         ``test_<metric>``, ``fit_time``, ``score_time``, in s, and the requested
         estimators and indices, as in scikit-learn.
 
-    Raises
-    ------
-    TypeError
-        If `X` is a single path, or `cv` splits plays instead of items, such as
-        `WarmupSplit`.
-    ValueError
-        If `y` does not have one row per item, or holds NaN, infinite or negative
-        counts.
+    <faults>
 
     See Also
     --------
@@ -174,15 +161,14 @@ def cross_validate(
     >>> bool((scores["test_auc"] > 0.6).all())
     True
     """
-    check_items_and_plays(X, y, groups)
-    check_splits_rows(cv)
-    return _cross_validate(
+    options = _sklearn_options(
         estimator,
         X,
         y,
-        **split_and_fit_parameters(estimator, groups, params),
-        scoring=as_scorer(scoring),
+        scoring=scoring,
         cv=cv,
+        groups=groups,
+        params=params,
         n_jobs=n_jobs,
         verbose=verbose,
         pre_dispatch=pre_dispatch,
@@ -191,6 +177,7 @@ def cross_validate(
         return_indices=return_indices,
         error_score=error_score,
     )
+    return _cross_validate(estimator, X, y, **options)
 
 
 @documented()
@@ -270,37 +257,53 @@ def _is_ours(name: str) -> bool:
     return True
 
 
-def check_items_and_plays(X: Any, y: Any, groups: Any = None) -> sp.csr_array:
+def check_items_and_plays(
+    X: Any, y: Any, groups: Any = None, cv: Any = None
+) -> sp.csr_array:
     """Return plays with one row per item of X; reject inputs that do not match.
 
     Shapes: `y` (n_items, n_users), `groups` (n_items,) -> (n_items, n_users).
     """
     if not sp.issparse(X):
         check_item_sequence(X)
-    if y is None:
-        raise ValueError(
-            "y is None; pass play counts of shape (n_items, n_users), one row per item."
-        )
-    return check_plays(X, y, groups)
-
-
-def check_splits_rows(cv: Any) -> None:
-    """Reject a splitter of plays, which yields more than rows."""
+    plays = check_plays(X, y, groups)
     if isinstance(cv, PlaySplitter):
         raise TypeError(
             f"cv={cv!r} splits plays instead of items and cannot be used as cv. Loop "
-            f"over its split(X, y), fit on `fitted` and score on "
-            "`held_out`."
+            "over its split(X, y), fit on `fitted` and score on `held_out`."
         )
+    return plays
 
 
-# As in `cross_validate`: only the outermost check rejects sparse y. TODO(sklearn 1.11):
-# if they accept sparse y, call them as they are.
-_learning_curve = inspect.unwrap(sklearn.model_selection.learning_curve)
-_validation_curve = inspect.unwrap(sklearn.model_selection.validation_curve)
+def _sklearn_options(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    scoring: Any,
+    cv: Any,
+    groups: Any = None,
+    params: dict[str, Any] | None = None,
+    **others: Any,
+) -> dict[str, Any]:
+    """Check the input of an evaluation; return its options as scikit-learn takes them.
+
+    Groups are passed to the splitter, and to a search inside the estimator that uses
+    them.
+    """
+    check_items_and_plays(X, y, groups, cv)
+    params = dict(params or {})
+    if _routing_enabled():
+        others["params"] = params if groups is None else params | {"groups": groups}
+    else:
+        if groups is None:
+            groups = params.pop("groups", None)
+        others["groups"] = groups
+        others["params"] = _groups_for_fit(estimator, groups) | params
+    return others | {"scoring": as_scorer(scoring), "cv": cv}
 
 
-@documented()
+@documented(TEXTS)
 def learning_curve(
     estimator: Any,
     X: Any,
@@ -336,12 +339,7 @@ def learning_curve(
     test_scores : ndarray of shape (n_sizes, n_splits)
         Scores on held-out items, the same items for every size.
 
-    Raises
-    ------
-    TypeError
-        If `X` is a single path, or `cv` splits plays and not only items.
-    ValueError
-        If `y` does not have one row per item, or has values other than counts.
+    <faults>
 
     See Also
     --------
@@ -366,11 +364,12 @@ def learning_curve(
     >>> sizes, bool(test[0].mean() < test[1].mean())
     (array([ 6, 60]), True)
     """
-    options = _checked_options(estimator, X, y, scoring, cv, options)
+    scoring = "map@500" if scoring is None else scoring
+    options = _sklearn_options(estimator, X, y, scoring=scoring, cv=cv, **options)
     return _learning_curve(estimator, X, y, **options)
 
 
-@documented()
+@documented(TEXTS)
 def validation_curve(
     estimator: Any,
     X: Any,
@@ -409,12 +408,7 @@ def validation_curve(
     test_scores : ndarray of shape (n_values, n_splits)
         Scores on held-out items.
 
-    Raises
-    ------
-    TypeError
-        If `X` is a single path, or `cv` splits plays and not only items.
-    ValueError
-        If `y` does not have one row per item, or has values other than counts.
+    <faults>
 
     See Also
     --------
@@ -431,20 +425,8 @@ def validation_curve(
     >>> test.shape
     (3, 2)
     """
-    options = _checked_options(estimator, X, y, scoring, cv, options)
+    scoring = "map@500" if scoring is None else scoring
+    options = _sklearn_options(estimator, X, y, scoring=scoring, cv=cv, **options)
     return _validation_curve(
         estimator, X, y, param_name=param_name, param_range=param_range, **options
     )
-
-
-def _checked_options(
-    estimator: Any, X: Any, y: Any, scoring: Any, cv: Any, options: dict[str, Any]
-) -> dict[str, Any]:
-    """Check a curve's input, and return options in the form of scikit-learn."""
-    check_items_and_plays(X, y, options.get("groups"))
-    check_splits_rows(cv)
-    routed = split_and_fit_parameters(
-        estimator, options.pop("groups", None), options.pop("params", None)
-    )
-    scoring = as_scorer("map@500" if scoring is None else scoring)
-    return options | routed | {"scoring": scoring, "cv": cv}

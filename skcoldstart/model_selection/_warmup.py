@@ -24,10 +24,9 @@ from skcoldstart.metrics import (
     make_recommendation_scorer,
     ranking_report,
 )
-from skcoldstart.model_selection._split_plays import WarmupSplit
+from skcoldstart.model_selection._split_plays import TEXTS, WarmupSplit
 from skcoldstart.model_selection._validation import (
     check_items_and_plays,
-    check_splits_rows,
     fit_with_groups,
 )
 
@@ -35,7 +34,7 @@ from skcoldstart.model_selection._validation import (
 System = Callable[[Any, Any, sp.csr_array], Any]
 
 
-@documented()
+@documented(TEXTS)
 def warmup_curve(
     estimator: Any,
     X: Any,
@@ -60,8 +59,7 @@ def warmup_curve(
 
     Parameters
     ----------
-    estimator : estimator
-        A recommender, or a Pipeline that ends in one. It is fitted once for each split.
+    <estimator>
     <items>
     <plays>
     n_plays : sequence of int, default=(0, 1, 2, 5, 10)
@@ -72,20 +70,16 @@ def warmup_curve(
         and a csr_array of their plays so far, and returns their scores, as an array of
         shape (n_items, n_users), `skcoldstart.metrics.LowRankScores` or
         `skcoldstart.metrics.CallableScores`; or None, which leaves the point out.
-        ``None`` means ``"content only"``, the prediction without plays; ``"plays
-        only"``, items folded in by the factorizer, if there is one and there are plays;
-        and ``"content and plays"``, the recommender's ``refine_factors``, if its
-        factorizer supports it.
+        ``None`` means ``"content only"``, the prediction without plays; and, if the
+        recommender supports them, ``"plays only"``, items folded in by the factorizer,
+        and ``"content and plays"``, its ``refine_factors``.
     groups : array-like of shape (n_items,), default=None
         Group of each item, such as its artist, for splitters that use it.
-    cv : int, splitter of rows or iterable, default=None
-        Splitter of items; ``None`` means 5 folds, without shuffling.
-    times : {array-like, sparse} of shape (n_items, n_users), default=None
-        Time of the first play of each pair, used where y is not zero. ``None`` reveals
-        plays in random order.
+    <cv>
+    <times>
     metrics : str or sequence of str, default="ndcg@20"
-        Names as in `skcoldstart.make_recommendation_scorer`, of metrics that have a
-        value per user.
+        Names of metrics that have a value per user, as in
+        `skcoldstart.make_recommendation_scorer`.
     <interval>
     random_state : int, default=0
         Seed of the order of plays and of these draws.
@@ -93,14 +87,14 @@ def warmup_curve(
     Returns
     -------
     DataFrame, or dict of arrays where pandas is missing
-        One row for each system, number of plays
-        and metric: ``system``, ``n_plays``, ``metric``, its ``mean`` over users with
-        its interval ``low`` and ``high``, and ``n_users``, those scored.
+        One row for each system, number of plays and metric: ``system``, ``n_plays``,
+        ``metric``, its ``mean`` over users with its interval ``low`` and ``high``, and
+        ``n_users``, those scored.
 
     Raises
     ------
     TypeError
-        If `X` is a single path, or `cv` splits plays and not only items.
+        If `X` is a single path, or `cv` splits plays instead of items.
     ValueError
         If `n_plays` do not increase, `y` is invalid, no held-out item has more plays
         than the largest of `n_plays`, a metric has no value per user, or scores are
@@ -114,13 +108,10 @@ def warmup_curve(
     Notes
     -----
     All points are scored on the same plays, those after the largest of `n_plays`, and
-    the same candidates: pairs that are revealed at any point are excluded at all
-    points. So the values of one column can be compared, and a falling curve means that
-    plays made the ranking worse. All held-out items are candidates, also those with
-    fewer plays, which have no plays to predict.
+    the same candidates: all held-out items, without the pairs that are revealed at any
+    point. So a falling curve means that plays made the ranking worse.
 
-    The value of a user is the mean over splits, as in `compare`. Intervals describe the
-    variation with other users.
+    The value of a user is the mean over splits, as in `compare`.
 
     Examples
     --------
@@ -137,8 +128,7 @@ def warmup_curve(
     >>> bool(table["mean"][3] == table["mean"][0])  # no plays, the same prediction
     True
     """
-    plays = check_items_and_plays(X, y, groups)
-    check_splits_rows(cv)
+    plays = check_items_and_plays(X, y, groups, cv)
     points = _check_points(n_plays)
     scorer = make_recommendation_scorer(metrics)
     scorer.check_per_user()
@@ -174,9 +164,9 @@ def warmup_curve(
                     values.setdefault((name, n, metric), []).append(found[metric])
     if not any(np.isfinite(of_user).any() for v in values.values() for of_user in v):
         raise ValueError(
-            f"Nothing is left to predict: no held-out item has plays after its first "
+            "Nothing is left to predict: no held-out item has plays after its first "
             f"{points[-1]}. Decrease the largest of n_plays, or use items with more "
-            f"plays."
+            "plays."
         )
     order = {name: place for place, name in enumerate(chosen)}
     rows = []
