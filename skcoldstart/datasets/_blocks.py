@@ -115,14 +115,9 @@ def arrow_blocks(
             counts = _numbers(batch.column(columns.count), columns.count, source)
         if columns.timestamp is not None:
             times = _times(batch.column(columns.timestamp), columns.timestamp, source)
-        yield Block(
-            prepare(batch.column(columns.user)),
-            prepare(batch.column(columns.item)),
-            counts,
-            times,
-            source,
-            first_row,
-        )
+        names = columns.user, columns.item
+        users, items = (prepare(batch.column(name)) for name in names)
+        yield Block(users, items, counts, times, source, first_row)
         first_row += batch.num_rows
 
 
@@ -144,12 +139,12 @@ def _times(column: Any, name: str, source: str) -> np.ndarray:
 
     kind = column.type
     try:
-        if pa.types.is_temporal(kind) and not pa.types.is_timestamp(kind):
-            column = column.cast(pa.timestamp("s"))
-        elif not pa.types.is_timestamp(kind) and not is_text(kind):
-            return _numbers(column, name, source)
-        elif is_text(kind):
+        if _is_text(kind):
             column = _parsed(column)
+        elif pa.types.is_temporal(kind) and not pa.types.is_timestamp(kind):
+            column = column.cast(pa.timestamp("s"))
+        if not pa.types.is_timestamp(column.type):
+            return _numbers(column, name, source)
         return column.cast(pa.timestamp(column.type.unit)).to_numpy(
             zero_copy_only=False
         )
@@ -157,7 +152,7 @@ def _times(column: Any, name: str, source: str) -> np.ndarray:
         raise not_times(name, source, error) from error
 
 
-def is_text(kind: Any) -> bool:
+def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
@@ -193,11 +188,10 @@ GROUP_BY_GROUP = {"pre_buffer": False}
 
 
 def parquet_blocks(path: Path, columns: Columns) -> Iterator[Block]:
-    with parquet(path) as pq:
-        with pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
-            columns.check(file.schema_arrow.names, str(path))
-            batches = file.iter_batches(ROWS, columns=columns.names())
-            yield from arrow_blocks(batches, columns, str(path))
+    with parquet(path) as pq, pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
+        columns.check(file.schema_arrow.names, str(path))
+        batches = file.iter_batches(ROWS, columns=columns.names())
+        yield from arrow_blocks(batches, columns, str(path))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import os
 from array import array
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -133,30 +133,27 @@ def load_catalog(
         names the columns. It needs a column for the user (``user``, ``user_id``,
         ``listener``, ...) and one for the song (``song``, ``song_id``, ``item``,
         ``track``, ...). Without a column of counts (``plays``, ``play_count``,
-        ``count``, ...) each row counts 1. Rows of the same pair are added up. In text,
-        a row is one line; in tab-separated text, quotation marks are ordinary
-        characters. A Bunch of another loader, such as `plays_from_events`, is also
-        accepted. ``None`` loads only new songs: the files, or the rows of `metadata` if
-        there are no files.
+        ``count``, ...) each row counts 1. Rows of the same pair are added up. In
+        tab-separated text, quotation marks are ordinary characters. A Bunch of another
+        loader, such as `plays_from_events`, is also accepted. ``None`` loads only new
+        songs: the files, or else the rows of `metadata`.
     audio : str or PathLike, default=None
         Folder of the audio files, searched with its sub-folders; files are known by
-        their suffix, those of M4A, WMA and video, which need the extra ``[av]`` to be
-        read, among them. A song's id is its
-        file's path relative to the folder or the file's name, with or without suffix.
-        If no file has that name, a file whose name differs only in case, spaces,
-        leading zeros, separators, suffix or folder is used, if it is the only one.
-        Songs without a file are dropped with a warning; files without plays are kept as
-        new songs. ``None`` loads only plays.
+        their suffix. A song's id is its file's path relative to the folder or the
+        file's name, with or without suffix. If no file has that name, a file whose name
+        differs only in case, spaces, leading zeros, separators, suffix or folder is
+        used, if it is the only one. Songs without a file are dropped with a warning;
+        files without plays are kept as new songs. ``None`` loads only plays.
     groups : str, PathLike, dataframe or mapping, default=None
         A table with a column for the song and one for its ``artist`` (or ``group``,
         ``album``), or a mapping of these: songs that must be held out together. A song
-        that is not listed is a group of its own. A song is named by its id, or by any
-        unique name of its file.
+        is named by its id, or by any unique name of its file. Songs that are not listed
+        are groups of their own.
     files : str, PathLike, dataframe or mapping, default=None
         If the names of files are not ids: a table with a column for the song and one
         for its ``path`` (or ``file``, ``filename``), or a mapping of these. Paths are
-        relative to `audio` if it is given, otherwise to the folder of the table. Songs
-        of the table without plays are new songs.
+        relative to `audio`, or else to the folder of the table. Songs of the table
+        without plays are new songs.
     metadata : str, PathLike or dataframe, default=None
         A table with a column for the song and any others, such as title and year.
 
@@ -176,9 +173,8 @@ def load_catalog(
         is_new : ndarray of shape (n_items,)
             Whether nobody has played the song.
         metadata : dataframe with n_items rows, or None
-            `metadata` in item order; missing values for songs that are not listed. A
-            frame of the same library as the input; for a file, a frame of pandas,
-            polars or pyarrow, whichever is installed.
+            `metadata` in item order, with missing values for songs that are not listed;
+            for a file, a frame of pandas, polars or pyarrow, whichever is installed.
         <summary>
 
     Raises
@@ -204,14 +200,12 @@ def load_catalog(
     --------
     plays_from_events : Plays from a log of events, with a period of time.
     make_music_catalog : A synthetic catalogue with the same attributes.
-    skcoldstart.MFCCExtractor : Reads the files; with ``on_error="warn"`` one that
-        cannot be decoded becomes an item of zero frames.
+    skcoldstart.MFCCExtractor : Reads the files.
 
     Notes
     -----
-    Text is read row by row: a million rows take about 3 s. Memory at the peak is some
-    35 bytes for each pair of song and user, and 500 for each id of 40 letters; rows of
-    the same pair take none. Audio is not opened here.
+    A million rows of text take about 3 s. Memory at the peak is some 35 bytes for each
+    pair of song and user, and 500 for each id of 40 letters. Audio is not opened here.
 
     .. versionadded:: 0.1
     .. versionchanged:: 0.2
@@ -344,11 +338,8 @@ def _join(table: Plays, found: NamedFiles, source: str) -> tuple[Plays, list[str
         names = [str(name) for name in names]
     order = sorted(range(len(names)), key=names.__getitem__)
     rows = np.array([song_of_file.get(file, -1) for file in order])
-    joined = replace(
-        table,
-        item_ids=as_ids([names[file] for file in order]),
-        plays=take_rows(table.plays, rows),
-    )
+    item_ids = as_ids([names[file] for file in order])
+    joined = replace(table, item_ids=item_ids, plays=take_rows(table.plays, rows))
     return joined, [found.paths[file] for file in order]
 
 
@@ -370,15 +361,10 @@ def _read_groups(
             raise ValueError(
                 f"{name}: {other!r} has artist {group!r} in {first} but {song!r} "
                 f"has artist {artist!r} in {where}; they are the same song and must "
-                f"have one group."
+                "have one group."
             )
-    lost = [item for i, (item, *_) in enumerate(names) if i not in group_of]
-    _check_found(lost, names, known, name)
-    if lost:
-        warn(
-            f"{len(lost)} of {len(names)} songs have no artist in {name}; each is a "
-            f"group of its own: {some(lost)}."
-        )
+    what = f"artist in {name}; each is a group of its own"
+    _check_found(group_of, names, known, name, what)
     return np.array([
         group_of[i][0] if i in group_of else f"(song) {item}"
         for i, (item, *_) in enumerate(names)
@@ -399,21 +385,24 @@ def _read_metadata(source: Any, names: list[tuple[str, ...]], index: NameIndex) 
                 f"{name} has two rows of one song, {known[row_of[items[0]]]!r} and "
                 f"{song!r}; expected one."
             )
-    lost = [item for i, (item, *_) in enumerate(names) if i not in row_of]
-    _check_found(lost, names, known, name)
-    if lost:
-        warn(
-            f"{len(lost)} of {len(names)} songs have no row in {name}; their values "
-            f"are missing: {some(lost)}."
-        )
+    what = f"row in {name}; their values are missing"
+    _check_found(row_of, names, known, name, what)
     return take_frame(frame, np.array([row_of.get(i, -1) for i in range(len(names))]))
 
 
 def _check_found(
-    lost: list[str], names: list[tuple[str, ...]], known: list[str], name: str
+    found: Container[int],
+    names: list[tuple[str, ...]],
+    known: list[str],
+    name: str,
+    what: str,
 ) -> None:
+    """Refuse a table that has none of the songs; warn if it lacks some of them."""
+    lost = [item for i, (item, *_) in enumerate(names) if i not in found]
     if len(lost) == len(names):
         raise ValueError(
             f"None of the {len(names)} songs of the catalogue is in {name}. Songs are "
             f"{some(lost)}; the table has {some(known)}."
         )
+    if lost:
+        warn(f"{len(lost)} of {len(names)} songs have no {what}: {some(lost)}.")

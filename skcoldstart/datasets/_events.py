@@ -1,5 +1,6 @@
 """Convert a log of events to a table of plays."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -58,7 +59,7 @@ def plays_from_events(
     events : dataframe, str, PathLike, or a list of these
         A table with one row per event: any dataframe (pandas, polars, pyarrow, Dask,
         ...); the path of a parquet file, of a folder of parquet files, or of a text
-        table (CSV), plain or compressed. Files are read in blocks and need pyarrow:
+        table (CSV), plain or compressed. Files need pyarrow:
         ``pip install skcoldstart[parquet]``.
     user : str, default="user_id"
         Name of the column of user ids, of any type. Ids of text tables are text.
@@ -73,15 +74,13 @@ def plays_from_events(
     since, until : datetime-like, str or number, default=None
         Keep events with ``since <= timestamp < until``.
     items : iterable of ids, default=None
-        The rows of the table, in this order, such as the ids of a catalogue; items
-        without plays are empty rows, and events of other items are dropped. ``None``
-        takes the items of the log, sorted.
+        The rows of the table, in this order, such as the ids of a catalogue; events of
+        other items are dropped. ``None`` takes the items of the log, sorted.
     users : iterable of ids, default=None
         The columns, in the same way.
     min_item_plays, min_user_plays : float, default=1
-        Drop the events of items, and of users, with fewer plays. Dropping is repeated
-        until all remaining items and users have enough plays. Plays are counted without
-        `half_life`. 1 keeps all.
+        Drop the events of items, and of users, with fewer plays, until all that remain
+        have enough. Plays are counted without `half_life`.
     half_life : timedelta or number, default=None
         Time after which the weight of a play is halved. A number is in days if
         timestamps are datetimes, and in their unit if they are numbers. Age is measured
@@ -90,8 +89,8 @@ def plays_from_events(
     <bunch>
 
         plays : csr_array of shape (n_items, n_users)
-            Play counts, float64. They carry `user_ids` and `item_ids`, which a model
-            takes over in `fit`.
+            Play counts, with `user_ids` and `item_ids`, which a model takes over in
+            `fit`.
         item_ids, user_ids : ndarray of shape (n_items,) and (n_users,)
             Ids of the rows and columns.
         first_play : ndarray of shape (n_items,), or None
@@ -100,8 +99,7 @@ def plays_from_events(
         n_events : int
             Number of events that were read.
         n_dropped : dict
-            Number of dropped events for each reason; an event counts for its first
-            reason.
+            Number of dropped events by their first reason.
         <summary>
 
     Raises
@@ -118,9 +116,8 @@ def plays_from_events(
     Warns
     -----
     UserWarning
-        If ids of `items` or `users` differ from those of the log only by case, spaces,
-        leading zeros, a folder or a suffix; or if `count` is ``None`` and the log has a
-        column such as "plays" or "count".
+        If ids of `items` or `users` differ from those of the log only by spelling; or
+        if `count` is ``None`` and the log has a column such as "plays".
 
     See Also
     --------
@@ -128,9 +125,9 @@ def plays_from_events(
 
     Notes
     -----
-    Memory does not grow with the number of events. Its peak is 50 to 80 bytes for each
-    pair of item and user (12 of these are the returned table), about 250 bytes for each
-    id, and a block of a million events, 150 MB for text. A dataframe is not copied.
+    Memory does not grow with the number of events, which are read in blocks. Its peak
+    is 50 to 80 bytes for each pair of item and user, about 250 bytes for each id, and a
+    block of a million events, 150 MB for text.
 
     .. versionadded:: 0.2
 
@@ -200,8 +197,9 @@ class _Counter:
         self._ids: dict[str, ArrowIds | PythonIds] = {}
         self._drops_few = drops_few
         # Weights, and what the rare are told by: plays before they decay, and events.
-        self._tables = {"weight": PairCounts()}
+        self._tables = defaultdict(PairCounts, weight=PairCounts())
         self._first = np.empty(0)
+        self._never: Any = np.inf  # the number that stands for no event
         self._time_type: Any = None
         self._n_events = 0
         self._n_dropped = dict.fromkeys(REASONS, 0)
@@ -225,11 +223,11 @@ class _Counter:
                 weights = decay if counts is None else counts * decay
                 if scale != 1.0:
                     self._tables["weight"].rescale(scale, TINY)
-        self._table("weight").add(items, users, weights)
+        self._tables["weight"].add(items, users, weights)
         if self._drops_few and weights is not counts:
-            self._table("plays").add(items, users, counts)
+            self._tables["plays"].add(items, users, counts)
         if self._drops_few and block.counts is not None:
-            self._table("events").add(items, users)
+            self._tables["events"].add(items, users)
 
     def finish(self, least: tuple[float, float]) -> Bunch:
         """Return the table and the names of its rows and columns."""
@@ -269,9 +267,6 @@ class _Counter:
                 f"{sum(self._n_dropped.values())} events dropped."
             ),
         )
-
-    def _table(self, name: str) -> PairCounts:
-        return self._tables.setdefault(name, PairCounts())
 
     def _codes(self, axis: str, column: Any, block: Block) -> np.ndarray:
         if axis not in self._ids:
@@ -317,29 +312,24 @@ class _Counter:
         """Keep the time of each item's first event, as numbers: those are quick."""
         if self._time_type is None:
             self._time_type = times.dtype
-            self._first = np.empty(0, "i8" if times.dtype.kind == "M" else "f8")
+            if times.dtype.kind == "M":
+                self._first, self._never = np.empty(0, "i8"), np.iinfo("i8").max
         known = times == times
         if not known.all():
             items, times = items[known], times[known]
-        if not len(times):
-            return
-        n_more = int(items.max()) + 1 - len(self._first)
+        n_more = int(items.max(initial=-1)) + 1 - len(self._first)
         if n_more > 0:
-            self._first = np.append(self._first, np.full(n_more, self._never()))
+            self._first = np.append(self._first, np.full(n_more, self._never))
         times = times.astype(self._time_type, copy=False).view(self._first.dtype)
         np.minimum.at(self._first, items, times)
-
-    def _never(self) -> Any:
-        """Return the number that stands for no event."""
-        return np.iinfo("i8").max if self._first.dtype.kind == "i" else np.inf
 
     def _first_of(self, order: np.ndarray) -> np.ndarray | None:
         if self._time_type is None:
             return None
         known = order < len(self._first)
-        first = np.full(len(order), self._never(), self._first.dtype)
+        first = np.full(len(order), self._never, self._first.dtype)
         first[known] = self._first[order[known]]
-        never = first == self._never()
+        never = first == self._never
         times = first.view(self._time_type)
         times[never] = np.datetime64("NaT") if self._time_type.kind == "M" else np.nan
         return times

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import math
 import os
 import tarfile
 import zipfile
@@ -106,16 +107,15 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     try:
         with named_damage(path):
             if head.startswith(_ZIP):
-                with zipfile.ZipFile(place) as archive:
-                    yield from _only_member(archive, path)
-                return
-            for magic, opener in _OPENERS.items():
-                if head.startswith(magic):
-                    with opener(place) as file:
-                        yield file
-                    return
-            with open(place, "rb") as file:
-                yield file
+                with (
+                    zipfile.ZipFile(place) as archive,
+                    archive.open(_only_member(archive, path)) as member,
+                ):
+                    yield member
+            else:
+                openers = (o for magic, o in _OPENERS.items() if head.startswith(magic))
+                with next(openers, open)(place, "rb") as file:
+                    yield file
     except OSError as error:
         if error.errno is None and "Invalid data stream" in str(error):  # bzip2
             raise ValueError(
@@ -124,7 +124,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise
 
 
-def _only_member(archive: zipfile.ZipFile, path: Any) -> Iterator[IO[bytes]]:
+def _only_member(archive: zipfile.ZipFile, path: Any) -> zipfile.ZipInfo:
     names = [info for info in archive.infolist() if not info.is_dir()]
     if any(info.filename == "[Content_Types].xml" for info in names):
         raise ValueError(f"{path} is an Excel workbook; save it as CSV in UTF-8.")
@@ -133,8 +133,7 @@ def _only_member(archive: zipfile.ZipFile, path: Any) -> Iterator[IO[bytes]]:
             f"{path} is an archive of {len(names)} files; expected one. Extract the "
             "right one and pass its path."
         )
-    with archive.open(names[0]) as member:
-        yield member
+    return names[0]
 
 
 @contextmanager
@@ -166,9 +165,8 @@ def check_npy(file: IO[bytes], size: int, what: str) -> None:
         raise ValueError(f"{what} has the format {version}; expected (1, 0) or (2, 0).")
     read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
     shape, _, dtype = read(file)
-    n_bytes = dtype.itemsize
-    for length in shape:  # exact: sizes in a header can exceed 64 bits
-        n_bytes *= int(length)
+    # Python's integers: sizes in a header can exceed 64 bits.
+    n_bytes = math.prod(map(int, shape), start=dtype.itemsize)
     if n_bytes > size and not dtype.hasobject:
         raise ValueError(
             f"{what} declares {n_bytes} bytes but has {size}; it is damaged."

@@ -12,8 +12,8 @@ from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._blocks import PARQUET, parquet, parquet_files
 from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._tables import (
+    NULLS,
     find_columns,
-    is_null,
     one_spelling,
     read_records,
     read_rows,
@@ -136,7 +136,8 @@ def _installed(table: Any) -> Any:
 def _typed(values: tuple[str, ...]) -> list[Any]:
     """Return text, or numbers if all values are numbers; None for empty values."""
     texts = [one_spelling(value.strip()) for value in values]
-    there = [text for text in texts if text and not is_null(text)]
+    missing = ("", *NULLS)
+    there = [text for text in texts if text not in missing]
     kind: Any = str
     # Text with leading zeros is a name.
     if there and not any(text[0] == "0" and text[1:].isdigit() for text in there):
@@ -148,4 +149,4 @@ def _typed(values: tuple[str, ...]) -> list[Any]:
                 continue
             kind = number
             break
-    return [kind(text) if text and not is_null(text) else None for text in texts]
+    return [None if text in missing else kind(text) for text in texts]

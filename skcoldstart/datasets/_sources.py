@@ -24,10 +24,9 @@ from skcoldstart.datasets._blocks import (
 )
 from skcoldstart.datasets._files import begins_with, open_bytes
 from skcoldstart.datasets._ids import Coded, encoded
-from skcoldstart.datasets._tables import count_of, find_header, is_null, read_records
+from skcoldstart.datasets._tables import NULLS, count_of, find_header, read_records
 
 CSV_BYTES = 1 << 22
-SQL_NULLS = ["", r"\N", "NULL"]
 
 
 def csv_blocks(path: Path, columns: Columns) -> Iterator[Block]:
@@ -71,7 +70,7 @@ def _batches(
             csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
-                null_values=SQL_NULLS,
+                null_values=["", *NULLS],
                 strings_can_be_null=True,
             ),
         )
@@ -142,14 +141,18 @@ def _explain(path: Path, columns: Columns, header: list[str]) -> None:
     next(records)
     for line, row in records:
         text = "" if place is None else row[place].strip()
-        if text and not is_null(text):
+        if text not in ("", *NULLS):
             count_of(text, path, line, str(columns.count))
 
 
 def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[Block]:
     """Yield the rows of a frame, a file, a folder of files, or a list of these."""
     if isinstance(events, str | os.PathLike):
-        yield from _file_blocks(check_path(events, name), columns)
+        path = check_path(events, name)
+        require_pyarrow(path)
+        for file in parquet_files(path):
+            read = parquet_blocks if begins_with(file, PARQUET) else csv_blocks
+            yield from read(file, columns)
     elif isinstance(events, list | tuple) or isinstance(events, Iterator):
         n_parts = 0
         for n_parts, part in enumerate(events, 1):
@@ -162,15 +165,6 @@ def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[B
             yield from blocks_of(part, columns, f"partition {i} of {name}")
     else:
         yield from _frame_blocks(events, columns, name)
-
-
-def _file_blocks(path: Path, columns: Columns) -> Iterator[Block]:
-    require_pyarrow(path)
-    for file in parquet_files(path):
-        if begins_with(file, PARQUET):
-            yield from parquet_blocks(file, columns)
-        else:
-            yield from csv_blocks(file, columns)
 
 
 def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:

@@ -60,8 +60,7 @@ def make_subset(
     n_items : int, default=9330
         Number of items to keep: those with the most users. ``None`` keeps all.
     n_users : int, default=20000
-        Number of users to keep, among those who play a kept item. ``None`` keeps all of
-        these.
+        Number of users to keep, of those who play a kept item. ``None`` keeps all.
     users : {"active", "random"}, default="active"
         Keep the users with the most different kept items, or random users.
     random_state : int, RandomState instance or None, default=None
@@ -93,10 +92,9 @@ def make_subset(
     The defaults are the sizes of the paper's first experiment, which does not state how
     users were chosen.
 
-    Names, identifiers, content and groups of items in a Bunch are reduced to the kept
-    items, and those of users to the kept users. Names of columns and the sampling rate
-    are kept. Other attributes, such as counts of lines and numbered pairs, would be
-    wrong and are left out.
+    Attributes of items and users in a Bunch are reduced to those that are kept. Names
+    of columns and the sampling rate are kept. Other attributes, such as counts of
+    lines, would be wrong and are left out.
 
     .. versionadded:: 0.1
 

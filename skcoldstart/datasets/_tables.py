@@ -6,7 +6,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import IO, Any
@@ -27,10 +27,9 @@ ROLES = {
     "file": "filename file filepath path audiopath audiofile audio".split(),
 }
 _SEPARATORS = "\t,;"
-_EXCEL_HINT = re.compile(
-    r"sep=(\t|\S+)\s*", re.IGNORECASE
-)  # first line that Excel writes
-_NULLS = (r"\N", "NULL")
+# The first line that Excel writes.
+_EXCEL_HINT = re.compile(r"sep=(\t|\S+)\s*", re.IGNORECASE)
+NULLS = (r"\N", "NULL")  # missing values of SQL
 
 
 def read_rows(
@@ -49,7 +48,7 @@ def read_rows(
             for column, default in zip(columns, absent, strict=True)
         ]
         for role, value in zip(required, values, strict=False):
-            if not value or is_null(value):
+            if not value or value in NULLS:
                 what = "empty" if not value else f"{value!r}, a missing value of SQL"
                 raise ValueError(
                     f"{path}, line {line}: {role} is {what}; every row needs "
@@ -103,7 +102,7 @@ def find_columns(
     """Return the column of each role, None for missing optional ones."""
     found: dict[str, int | None] = {}
     for role in (*required, *optional):
-        found[role] = _column(source, header, role, [*found.values()])
+        found[role] = _column(source, header, role, found.values())
     columns = [*found.values()]
     missing = [role for role in required if found[role] is None]
     if missing:
@@ -123,11 +122,6 @@ def find_columns(
             f"{', '.join(name for role in lost for name in ROLES[role])}."
         )
     return columns
-
-
-def is_null(text: str) -> bool:
-    r"""Return whether a field is a missing value of SQL (``\N`` or NULL)."""
-    return text in _NULLS
 
 
 def count_of(text: str, path: Any, line: int, name: str = "plays") -> float:
@@ -154,15 +148,11 @@ def one_spelling(name: str) -> str:
 
 
 @contextmanager
-def _open_text(
-    path: str | os.PathLike[str],
-) -> Iterator[Iterator[tuple[int, str]]]:
+def _open_text(path: str | os.PathLike[str]) -> Iterator[Iterator[tuple[int, str]]]:
     """Open a text file and yield its lines that are not blank."""
     with (
         open_bytes(path) as binary,
-        io.TextIOWrapper(
-            binary, encoding="utf-8-sig", errors="surrogateescape"
-        ) as file,
+        io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape") as file,
     ):
         refuse_binary(binary.peek(16)[:16], path)  # type: ignore[attr-defined]
         yield _text_lines(file, path)
@@ -173,16 +163,23 @@ def _header(
 ) -> tuple[int, str, list[str]]:
     """Read the line of column names, after Excel's hint if there is one."""
     number, first = next(lines, (0, ""))
-    separator = None
+    separator = ""
     if hint := _EXCEL_HINT.fullmatch(first):
-        separator = hint.group(1)
+        separator = hint[1]
         number, first = next(lines, (0, ""))
     if not first:
         raise ValueError(
             f"{path} is empty; expected a first line that names the columns "
             f"({wanted}) and a line for each row."
         )
-    separator = _check_separator(separator, first, path)
+    marks = f"{_SEPARATORS}|:~^"
+    separator = separator or next((mark for mark in marks if mark in first), "\t")
+    if separator not in tuple(_SEPARATORS):
+        raise ValueError(
+            f"{path} has the first line {first[:160]!r}, whose columns seem to be "
+            f"separated by {separator!r}; expected tabs, commas or semicolons. Save it "
+            "with one of these."
+        )
     return number, separator, _fields(first, separator, path, number)
 
 
@@ -192,7 +189,7 @@ def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:
         if len(line) == LONGEST_LINE:
             raise ValueError(
                 f"{path}, line {number} has more than {LONGEST_LINE} letters; "
-                f"expected a table with one row per line."
+                "expected a table with one row per line."
             )
         if not line.isascii():
             try:
@@ -209,42 +206,25 @@ def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:
             yield number, line.removesuffix("\n")
 
 
-def _check_separator(separator: str | None, first: str, path: Any) -> str:
-    """Return the separator of fields, from Excel's hint or the first line."""
-    if separator is None:
-        separator = next((mark for mark in _SEPARATORS if mark in first), None)
-    if separator in tuple(_SEPARATORS):
-        return str(separator)
-    likely = separator or next((mark for mark in "|:~^" if mark in first), None)
-    if likely is not None:
-        raise ValueError(
-            f"{path} has the first line {first[:160]!r}, whose columns seem to be "
-            f"separated by {likely!r}; expected tabs, commas or semicolons. Save it "
-            "with one of these."
-        )
-    return "\t"  # a single column
-
-
 def _fields(line: str, separator: str, path: Any, number: int) -> list[str]:
     if separator == "\t" or '"' not in line:
         return line.split(separator)
     try:
         (fields,) = csv.reader([line], delimiter=separator, strict=True)
     except csv.Error as error:
-        unclosed = "unexpected end" in str(error)
-        what = (
-            "opens a field that does not end in it" if unclosed else "is out of place"
-        )
+        what = "is out of place"
+        if "unexpected end" in str(error):
+            what = "opens a field that does not end in it"
         raise ValueError(
             f"{path}, line {number}: a quotation mark {what}: {line[:160]!r}; "
-            f"expected one row per line, closed quotation marks around fields, and "
-            f"doubled quotation marks inside them."
+            "expected one row per line, closed quotation marks around fields, and "
+            "doubled quotation marks inside them."
         ) from error
     return fields
 
 
 def _column(
-    source: Any, header: Sequence[str], role: str, taken: Sequence[int | None]
+    source: Any, header: Sequence[str], role: str, taken: Collection[int | None]
 ) -> int | None:
     names = ["" if i in taken else _plain(name) for i, name in enumerate(header)]
     name = next((name for name in ROLES[role] if name in names), None)

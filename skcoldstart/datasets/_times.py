@@ -80,14 +80,16 @@ class Clock:
 
 def _checked_span(span: Any) -> Any:
     """Return a half-life as a number or a timedelta above 0, or None."""
+    if span is None:
+        return None
     if isinstance(span, np.timedelta64) and span == span:  # counts as an integer
         span = span.astype("timedelta64[us]").item()
-    if span is not None and not isinstance(span, Real | datetime.timedelta):
+    if not isinstance(span, Real | datetime.timedelta):
         raise TypeError(
             f"half_life is {span!r}; expected a timedelta or a number of days."
         )
     nothing: Any = 0 if isinstance(span, Real) else datetime.timedelta(0)
-    if span is not None and not span > nothing:
+    if not span > nothing:
         raise ValueError(f"half_life is {span!r}; expected a time above 0.")
     return span
 

@@ -188,6 +188,13 @@ def write_csv(rows, path, separator=","):
     return path
 
 
+def test_times_of_a_text_table_may_be_numbers(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,t\nu,a,1.5\nu,b,7\nv,b,9\n")
+    taste = plays_from_events(path, timestamp="t", since=2)
+    assert_array_equal(taste.first_play, [7.0])
+
+
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
 def test_ids_of_a_text_table_are_text(tmp_path, rng, monkeypatch, separator):
     monkeypatch.setattr(_sources, "CSV_BYTES", 4000)
