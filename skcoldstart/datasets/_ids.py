@@ -27,9 +27,7 @@ class PythonIds:
     """Ids that are Python values. If `fixed` is given, only its ids are numbered."""
 
     def __init__(self, fixed: Iterable[Any] | None = None) -> None:
-        self._code = {
-            value: i for i, value in enumerate(() if fixed is None else fixed)
-        }
+        self._code = {value: i for i, value in enumerate(fixed or ())}
         self._is_fixed = fixed is not None
         self.unknown: list[Any] = []
 

@@ -161,22 +161,18 @@ def cross_validate(
     >>> bool((scores["test_auc"] > 0.6).all())
     True
     """
-    options = _sklearn_options(
-        estimator,
-        X,
-        y,
-        scoring=scoring,
-        cv=cv,
-        groups=groups,
-        params=params,
-        n_jobs=n_jobs,
-        verbose=verbose,
-        pre_dispatch=pre_dispatch,
-        return_train_score=return_train_score,
-        return_estimator=return_estimator,
-        return_indices=return_indices,
-        error_score=error_score,
-    )
+    options = {
+        "groups": groups,
+        "n_jobs": n_jobs,
+        "verbose": verbose,
+        "params": params,
+        "pre_dispatch": pre_dispatch,
+        "return_train_score": return_train_score,
+        "return_estimator": return_estimator,
+        "return_indices": return_indices,
+        "error_score": error_score,
+    }
+    options = _sklearn_options(estimator, X, y, scoring, cv, options)
     return _cross_validate(estimator, X, y, **options)
 
 
@@ -276,31 +272,24 @@ def check_items_and_plays(
 
 
 def _sklearn_options(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    scoring: Any,
-    cv: Any,
-    groups: Any = None,
-    params: dict[str, Any] | None = None,
-    **others: Any,
+    estimator: Any, X: Any, y: Any, scoring: Any, cv: Any, options: dict[str, Any]
 ) -> dict[str, Any]:
     """Check the input of an evaluation; return its options as scikit-learn takes them.
 
     Groups are passed to the splitter, and to a search inside the estimator that uses
     them.
     """
+    groups, params = options.get("groups"), dict(options.get("params") or {})
     check_items_and_plays(X, y, groups, cv)
-    params = dict(params or {})
+    if groups is None:
+        groups = params.pop("groups", None)
     if _routing_enabled():
-        others["params"] = params if groups is None else params | {"groups": groups}
+        params |= {} if groups is None else {"groups": groups}
+        groups = None
     else:
-        if groups is None:
-            groups = params.pop("groups", None)
-        others["groups"] = groups
-        others["params"] = _groups_for_fit(estimator, groups) | params
-    return others | {"scoring": as_scorer(scoring), "cv": cv}
+        params = _groups_for_fit(estimator, groups) | params
+    routed = {"groups": groups, "params": params}
+    return options | routed | {"scoring": as_scorer(scoring), "cv": cv}
 
 
 @documented(TEXTS)
@@ -365,7 +354,7 @@ def learning_curve(
     (array([ 6, 60]), True)
     """
     scoring = "map@500" if scoring is None else scoring
-    options = _sklearn_options(estimator, X, y, scoring=scoring, cv=cv, **options)
+    options = _sklearn_options(estimator, X, y, scoring, cv, options)
     return _learning_curve(estimator, X, y, **options)
 
 
@@ -426,7 +415,7 @@ def validation_curve(
     (3, 2)
     """
     scoring = "map@500" if scoring is None else scoring
-    options = _sklearn_options(estimator, X, y, scoring=scoring, cv=cv, **options)
+    options = _sklearn_options(estimator, X, y, scoring, cv, options)
     return _validation_curve(
         estimator, X, y, param_name=param_name, param_range=param_range, **options
     )
