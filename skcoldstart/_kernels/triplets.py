@@ -33,16 +33,6 @@ def scatter_pairs(
             data[place] = counts[i]
 
 
-__all__ = [
-    "BAD_LINE",
-    "GROW_SONGS",
-    "GROW_USERS",
-    "LONGEST_NAME",
-    "OUT_OF_BYTES",
-    "OUT_OF_ROOM",
-    "read_triplets",
-]
-
 OUT_OF_BYTES, OUT_OF_ROOM, GROW_USERS, GROW_SONGS, BAD_LINE = range(5)
 LONGEST_NAME = 255
 MOST_DIGITS = 9

@@ -24,8 +24,12 @@ from skcoldstart._utils.warning import warn
 from skcoldstart.factorization._als import Rows, draw_factors, fold_in, sweeps
 from skcoldstart.factorization._confidence import confidence_weights, fold_in_around
 from skcoldstart.factorization._cpu import CPUSolver, padded_width
-from skcoldstart.factorization._dask_plays import DaskPlays, DaskRows, gather_plays
-from skcoldstart.factorization._dask_solver import DaskSolver
+from skcoldstart.factorization._dask import (
+    DaskPlays,
+    DaskRows,
+    DaskSolver,
+    gather_plays,
+)
 from skcoldstart.factorization._queries import FactorQueriesMixin
 from skcoldstart.factorization._torch import TorchSolver
 

@@ -13,8 +13,6 @@ import warnings
 
 from skcoldstart._kernels.compilation import COMPILES
 
-__all__ = ["works"]
-
 
 @functools.cache
 def works():
