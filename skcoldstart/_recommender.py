@@ -10,21 +10,62 @@ from sklearn.utils.validation import check_is_fitted
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.listing import recommend_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.recommendations import TEXTS, Recommendations, masked_lists
+from skcoldstart._scores.recommendations import TEXTS as RANKING
+from skcoldstart._scores.recommendations import Recommendations, masked_lists
 from skcoldstart._scores.top_n import similar_rows, usage_coordinates
 from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.docstrings import COMMON, documented
 from skcoldstart._utils.missing import refuse_masked
+
+TEXTS = COMMON | {
+    "table": """\
+X : {array-like, sparse} of shape (n_items, n_features)
+    Content.
+""",
+    "items to score": """\
+X : sequence of n_items items
+    Items, in the form given to `fit`.
+""",
+    "scores": """\
+Returns
+-------
+ndarray of shape (n_items, n_users)
+    Scores. For large catalogues prefer `recommend`, which does not build this
+    table.
+""",
+    "user ids": """\
+user_ids : array-like of shape (n_users,), default=None
+    Names of users, if `y` is not a DataFrame with named columns.
+""",
+    "groups": """\
+groups : array-like of shape (n_items,), default=None
+    Group of each item, such as its artist.
+""",
+    "users of fit": """\
+n_users_ : int
+    Number of users, the columns of y.
+user_names_in_ : ndarray of shape (`n_users_`,)
+    Names of users: labels of the columns of y, or `user_ids`. Exists only if users
+    have names.
+""",
+    "features of fit": """\
+n_features_in_ : int
+    Number of features seen during fit.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of features, if `X` has them.
+""",
+    "fitted": """\
+Returns
+-------
+self
+    The fitted recommender.
+""",
+}
 
 
 def check_training_plays(
-    recommender: Any,
-    X: Any,
-    y: Any,
-    *,
-    user_ids: Any = None,
-    input_name: str = "y",
+    recommender: Any, X: Any, y: Any, *, user_ids: Any = None, input_name: str = "y"
 ) -> sp.csr_array:
     """Validate the plays of a fit, and store names of users.
 
@@ -41,8 +82,7 @@ def check_training_plays(
     plays = check_play_counts(y, n_items=n_items, input_name=input_name)
     if plays.nnz == 0:
         raise ValueError(
-            f"{input_name} of shape {plays.shape} has no plays; {name} requires at "
-            f"least one."
+            f"{input_name} of shape {plays.shape} has no plays; expected at least one."
         )
     check_same_items(X, y, input_name=input_name)
     record_user_names(recommender, y, user_ids)
@@ -65,9 +105,8 @@ def weigh_plays(plays: Any, weighting: str) -> Any:
 class RecommenderMixin:
     """Predict, recommend and score from factors of items and users.
 
-    A recommender has ``predict_factors(X)`` of shape (n_items, k) and ``user_factors_``
-    of shape (n_users, k); scores are their product. Only `predict` computes them for
-    all items and users.
+    Scores are products of ``predict_factors(X)`` of shape (n_items, k) and
+    ``user_factors_`` of shape (n_users, k). Only `predict` computes all of them.
     """
 
     # With metadata routing, fit requests names of users by default.
@@ -91,7 +130,7 @@ class RecommenderMixin:
         scores = self.predict_factors(X) @ self.user_factors_.T  # type: ignore[attr-defined]
         return scores.toarray() if sp.issparse(scores) else scores
 
-    @documented(TEXTS)
+    @documented(RANKING)
     def recommend(
         self,
         X: Any,
@@ -187,9 +226,8 @@ class RecommenderMixin:
         if plays_so_far is not None:
             if not hasattr(self, "refine_factors"):
                 raise TypeError(
-                    f"{type(self).__name__} has no refine_factors and uses only the "
-                    f"content of items; leave out plays_so_far, or use "
-                    "ColdStartRecommender."
+                    f"{type(self).__name__} uses only the content of items, not their "
+                    "plays; leave out plays_so_far, or use ColdStartRecommender."
                 )
             return self.refine_factors(X, plays_so_far)
         return self.predict_factors(X)  # type: ignore[attr-defined]
@@ -248,15 +286,13 @@ class RecommenderMixin:
         Returns
         -------
         float
-            The mAP@500 of `skcoldstart.metrics.mean_average_precision_at_k`; NaN where
-            it is undefined.
+            As of `skcoldstart.metrics.mean_average_precision_at_k`; NaN if undefined.
 
         Raises
         ------
         ValueError
-            If `X` or `y` is malformed, or a DataFrame `y` has other users than in
-            `fit`, or another order of them. A scorer of several metrics in a search
-            returns NaN instead.
+            If `X` or `y` is malformed, or the users of a DataFrame `y` are not those of
+            `fit`, in the same order.
         """
         from skcoldstart.metrics import make_recommendation_scorer
 

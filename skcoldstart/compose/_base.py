@@ -4,30 +4,37 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import RecommenderMixin
 from skcoldstart._utils.missing import name_missing_content
+from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._linear import play_features, play_projection
 from skcoldstart.compose._regressors import features_and_head, last_step
 from skcoldstart.compose._targets import (
-    fit_popularity,
     predict_popularity,
     score_covariance,
     user_spreads,
 )
 
 
-def checked_content(estimator: Any, X: Any, *, reset: bool = True) -> Any:
+def checked_content(
+    estimator: Any, X: Any, *, reset: bool = True, accept_sparse: Any = "csr"
+) -> Any:
     """Return content as a table of floats; errors name the place of a missing value."""
+    dtypes = [np.float64, np.float32]
     with name_missing_content(X):
-        return validate_data(
-            estimator,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            reset=reset,
+        table = validate_data(
+            estimator, X, accept_sparse=accept_sparse, dtype=dtypes, reset=reset
         )
+    return sp.csr_array(table) if sp.issparse(table) else table
+
+
+def take_items(X: Any, items: np.ndarray) -> Any:
+    """Select items of content in any form; not every sparse format has rows."""
+    return _safe_indexing(X.tocsr() if sp.issparse(X) else X, items)
 
 
 class FactorScoresMixin(RecommenderMixin):
@@ -38,17 +45,16 @@ class FactorScoresMixin(RecommenderMixin):
         self.n_users_ = n_users
         self._n_components = n_components
         factorizer = self.factorizer_  # type: ignore[attr-defined]
-        if hasattr(factorizer, "user_factors_"):
-            self._linear_decoder = True
+        self._linear_decoder = hasattr(factorizer, "user_factors_")
+        if self._linear_decoder:
             return
         # A linear decoder is additive and homogeneous. Two combinations of unit factors
         # and the origin distinguish it from PCA's mean or a link function.
         weights = np.linspace(0.25, 1.0, n_components)
         probe = np.vstack([np.zeros(n_components), weights, 2.0 * weights])
         decoded = np.asarray(factorizer.inverse_transform(probe))
-        expected = probe @ np.asarray(
-            factorizer.inverse_transform(np.eye(n_components))
-        )
+        units = np.asarray(factorizer.inverse_transform(np.eye(n_components)))
+        expected = probe @ units
         tolerance = 1e-5 * max(1e-30, float(np.abs(expected).max()))
         self._linear_decoder = bool(np.abs(decoded - expected).max() <= tolerance)
 
@@ -97,7 +103,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
             raise TypeError(
                 "play_weight and popularity_weight add to products of factors, but "
                 f"{type(self.factorizer_).__name__} does not decode linearly; use "
-                f"factorizer=WMF(), or set both to 0."
+                "factorizer=WMF(), or set both to 0."
             )
         head, users = last_step(self.regressor_), self.user_factors_
         if self.play_weight:
@@ -111,7 +117,11 @@ class JoinedHeadsMixin(FactorScoresMixin):
             items = np.reshape(head.predict(F), (-1, self._n_components))
             if self.play_weight:
                 items = np.hstack([items, play_features(head, F)])
-            self.popularity_regressor_ = fit_popularity(head, F, plays, weight)
+            target = np.log1p(np.diff(plays.indptr).astype(np.float64))
+            if isinstance(head, MultiOutputRegressor):
+                target = target[:, np.newaxis]
+            params = {} if weight is None else {"sample_weight": weight}
+            self.popularity_regressor_ = clone(head).fit(F, target, **params)
             predicted = predict_popularity(self.popularity_regressor_, F)
             self._popularity_scale = float(predicted.mean()), float(predicted.std())
             covariance = score_covariance(items)

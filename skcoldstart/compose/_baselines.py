@@ -1,6 +1,5 @@
 """Baselines: chance, the upper bound, and a content profile without factors."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import (
+    TEXTS,
     RecommenderMixin,
     check_training_plays,
     weigh_plays,
@@ -18,12 +18,14 @@ from skcoldstart._recommender import (
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._sequences.checks import count_items
-from skcoldstart._utils.sk import HasMethods, Interval, StrOptions, _fit_context
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import COUNT, HasMethods, StrOptions, _fit_context
 from skcoldstart.compose._base import FactorScoresMixin, checked_content
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.factorization import WMF
 
 
+@documented(TEXTS)
 class RandomRecommender(RecommenderMixin, BaseEstimator):
     """Rank items by random factors: the lower bound of every comparison.
 
@@ -40,11 +42,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
     ----------
     user_factors_ : ndarray of shape (n_users, n_components)
         Standard normal factors.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
+    <users of fit>
 
     See Also
     --------
@@ -53,9 +51,9 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
     Notes
     -----
     Item factors depend only on the position of an item in `X`, so calling `predict`
-    twice returns the same scores. The paper does not state its distribution; the
-    standard normal is used. All users share the items' factors: with few items the AUC
-    of one draw is farther from 1/2 than that of independent scores.
+    twice returns the same scores. The paper does not state its distribution. All users
+    share the items' factors: with few items the AUC of one draw is farther from 1/2
+    than that of independent scores.
 
     References
     ----------
@@ -73,7 +71,7 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": COUNT,
         "random_state": ["random_state"],
     }
 
@@ -91,13 +89,9 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
             Only the number of items is used.
         y : {array-like, sparse} of shape (n_items, n_users)
             Play counts; only the number of users is used.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns.
+        <user ids>
 
-        Returns
-        -------
-        self
-            The fitted recommender.
+        <fitted>
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         rng = check_random_state(self.random_state)
@@ -133,20 +127,20 @@ class RandomRecommender(RecommenderMixin, BaseEstimator):
         return tags
 
 
+@documented(TEXTS)
 class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
     """Score items by factors folded in from their own plays: the upper bound.
 
-    `X` *is* the plays of the items, in `fit` and in `predict`. A content model cannot
-    do better than the factors that it predicts. This model shows how good these factors
-    are.
+    `X` *is* the plays of the items, in `fit` and in `predict`. It shows how good the
+    factors are that a content model predicts.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     factorizer : estimator, default=None
-        Has ``fit``, ``transform`` and ``inverse_transform``; use the factorizer of the
-        model that it is compared with. ``None`` means `WMF()`.
+        Has ``fit``, ``transform`` and ``inverse_transform``; that of the model which it
+        is compared with. ``None`` means `WMF()`.
 
     Attributes
     ----------
@@ -154,11 +148,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         The fitted factorizer.
     user_factors_ : ndarray of shape (n_users, k)
         User factors, if the factorizer decodes linearly.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
+    <users of fit>
     n_features_in_ : int
         Equal to `n_users_`: the columns of X are users.
 
@@ -170,8 +160,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
     Notes
     -----
     The factorizer is fitted only on the training items. Factors of other items are
-    their best fit with fixed user factors. User factors do not depend on held-out
-    items, unlike in a factorization of all plays.
+    their best fit with fixed user factors.
 
     References
     ----------
@@ -212,10 +201,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         user_ids : array-like of shape (n_users,), default=None
             Names of users, if `X` is not a DataFrame with named columns.
 
-        Returns
-        -------
-        self
-            The fitted recommender.
+        <fitted>
 
         Raises
         ------
@@ -267,6 +253,7 @@ class OracleRecommender(FactorScoresMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+@documented(TEXTS)
 class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     """Score an item by its mean cosine similarity to what a user played.
 
@@ -282,15 +269,8 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     user_factors_ : ndarray or csr_array of shape (n_users, n_features)
         Profiles: the weighted mean of the unit-length items that a user played. Sparse
         if the content is sparse.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if `X` has them.
+    <users of fit>
+    <features of fit>
 
     See Also
     --------
@@ -299,11 +279,9 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     Notes
     -----
     The mean over played items of cos(x_j, x_i) is the product of the unit vector of
-    item j with the mean of the played unit vectors, so no item-item table is made:
-    O(n_items n_features) per user, n_users n_features memory, and sparse content stays
-    sparse. Items without content (all zeros) have similarity 0 to everything, and so
-    has a user without a play in `fit` to all items. Popularity is not used. The items
-    of `fit` are stored for `fold_in_users`.
+    item j with the mean of the played unit vectors: O(n_items n_features) per user, and
+    n_users n_features memory. Items without content (all zeros) and users without plays
+    have scores of 0. The items of `fit` are stored for `fold_in_users`.
 
     Examples
     --------
@@ -330,22 +308,15 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns.
+        <table>
+        <plays>
+        <user ids>
 
-        Returns
-        -------
-        self
-            The fitted recommender.
+        <fitted>
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
         self._record_items(X, y)
-        X = checked_content(self, X)
-        self._unit_items = _unit_rows(X)
+        self._unit_items = normalize(checked_content(self, X))
         self.user_factors_ = self._fold_in(plays)
         self.n_users_ = plays.shape[1]
         return self
@@ -361,8 +332,7 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content of the items to score.
+        <table>
 
         Returns
         -------
@@ -370,14 +340,9 @@ class ContentProfileRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
             Items of unit length, sparse if `X` is. Rows of zeros are unchanged.
         """
         check_is_fitted(self)
-        return _unit_rows(checked_content(self, X, reset=False))
+        return normalize(checked_content(self, X, reset=False))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _unit_rows(X: Any) -> Any:
-    rows = normalize(X)
-    return sp.csr_array(rows) if sp.issparse(rows) else rows

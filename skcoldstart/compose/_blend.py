@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._recommender import RecommenderMixin, check_training_plays
+from skcoldstart._recommender import TEXTS, RecommenderMixin, check_training_plays
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import (
     LowRankScores,
@@ -25,6 +25,7 @@ from skcoldstart._scores.sources import (
     takes_groups,
 )
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import (
     HasMethods,
     StrOptions,
@@ -35,6 +36,7 @@ from skcoldstart._utils.sk import (
 from skcoldstart.compose._blend_weights import (
     choose_weights,
     factors_in_short,
+    scales_of,
     spread_in_short,
     spread_of,
     training_scores,
@@ -44,22 +46,21 @@ from skcoldstart.compose._groups import item_names_of
 from skcoldstart.compose._regressors import name_of_groups
 
 
+@documented(TEXTS)
 class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEstimator):
     r"""Add the scores of several recommenders after scaling each to unit spread.
 
-    Factors use the tastes of all users and rank most of a list well. Profiles and
-    neighbours use single items and rank its first places well. Their errors are weakly
-    correlated, so a blend often ranks better than its parts.
+    Factors rank most of a list well; profiles and neighbours rank its first places
+    well. Their errors are weakly correlated, so a blend often ranks better than them.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     recommenders : list of (str, estimator)
-        Names and recommenders: any of this package or with ``fit(X, y)`` and
-        ``predict(X)``, Pipelines that end in one, searches, and other blends. A
-        Pipeline gives its recommender its own view of `X`. ``"drop"`` instead of a
-        recommender leaves it out.
+        Names and recommenders: any with ``fit(X, y)`` and ``predict(X)``, Pipelines
+        that end in one, searches, and other blends. ``"drop"`` instead of a recommender
+        leaves it out.
     weights : array-like of shape (n_recommenders,), "cv" or None, default=None
         Weight of each recommender, at least 0; ``None`` means equal weights. "cv"
         chooses 0, 0.3 or 1 for each on items held out in `fit`.
@@ -90,10 +91,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         and the score of each split.
     user_factors_ : ndarray of shape (n_users, k)
         Concatenated factors of all parts, if each part has dense factors.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, if they have any.
+    <users of fit>
     n_features_in_ : int
         Number of features seen during fit, if the first recommender has it.
 
@@ -112,18 +110,15 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
     For low-rank scores, the standard deviation is over all training items, otherwise
     over 2,000 of them; a training item is not its own neighbour. With weights from "cv"
-    it is over the held-out items. A recommender whose scores are equal for a user, for
-    example a user without plays, adds nothing for that user.
+    it is over the held-out items. A recommender whose scores are equal for a user adds
+    nothing for that user.
 
     Scores of new users from `fold_in_users` are scaled by their spread over training
     items. With weights from "cv", this spread is multiplied for each recommender by the
     ratio of the spreads over held-out and training items for the users of `fit`.
 
-    Scores are computed in blocks of users. If all parts score by dense factors, the
-    blend does too.
-
-    Groups passed to `fit`, `predict` and `recommend` are passed to the recommenders
-    that accept them. Other metadata is routed if metadata routing is enabled.
+    Groups are passed to the recommenders that accept them. Other metadata is routed if
+    metadata routing is enabled.
 
     Examples
     --------
@@ -182,15 +177,12 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         ----------
         X : sequence of n_items items
             Content, in a form that all recommenders accept.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, where `y` is no DataFrame that has them.
+        <plays>
+        <user ids>
         item_ids : array-like of shape (n_items,), default=None
             Names of items, for `fold_in_users`, if neither `y` nor `X` has them.
         groups : array-like of shape (n_items,), default=None
-            Group of each item, such as its artist. Passed to the recommenders that
-            accept groups, and used for inner folds of whole groups.
+            Group of each item, such as its artist; also for inner folds of groups.
         **params : dict
             Metadata for the recommenders, if metadata routing is enabled.
 
@@ -225,9 +217,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             self.cv_results_, spreads = choose_weights(
                 fitted, X, plays, groups, cv=self.cv, scoring=self.scoring
             )
-            weights = self.cv_results_["weights"][
-                np.argmin(self.cv_results_["rank_test_score"])
-            ]
+            best = np.argmin(self.cv_results_["rank_test_score"])
+            weights = self.cv_results_["weights"][best]
         self.weights_ = _check_weights(weights, list(parts))
         self.recommenders_ = fitted(X, plays, lambda value: value)
         self.n_users_ = plays.shape[1]
@@ -241,7 +232,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             for (_, held_out), (_, trained) in zip(spreads, of_training, strict=True)
         ]
         means, deviations = (np.stack(values) for values in zip(*spreads, strict=True))
-        self.scales_ = _scales(self.weights_[:, np.newaxis], deviations)
+        self.scales_ = scales_of(self.weights_[:, np.newaxis], deviations)
         self.shifts_ = -np.sum(self.scales_ * means, axis=0)
         return self
 
@@ -250,16 +241,10 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Items to score, in the same form as in `fit`.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item, for the recommenders that accept groups.
+        <items to score>
+        <groups>
 
-        Returns
-        -------
-        ndarray of shape (n_items, n_users)
-            Scores. For large catalogues prefer `recommend`, which does not build this
-            table.
+        <scores>
         """
         return self.read_scores(X, groups=groups).rows(slice(None)).T
 
@@ -268,10 +253,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Items to score, in the same form as in `fit`.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item, for the recommenders that accept groups.
+        <items to score>
+        <groups>
 
         Returns
         -------
@@ -293,10 +276,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Items, in the same form as in `fit`.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item, for the recommenders that accept groups.
+        <items to score>
+        <groups>
 
         Returns
         -------
@@ -318,7 +299,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             if not hasattr(recommender, "predict_factors"):
                 raise TypeError(
                     f"{type(recommender).__name__} does not score by factors of items "
-                    f"and users, so the blend has no factors; use predict or recommend."
+                    "and users, so the blend has no factors; use predict or recommend."
                 )
             params = {"groups": groups} if takes_groups(recommender) else {}
             factors.append(recommender.predict_factors(rows, **params))
@@ -332,12 +313,12 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             if self._in_short[m] is None or not hasattr(recommender, "fold_in_users"):
                 raise TypeError(
                     f"{type(recommender).__name__} cannot fold users in, but is part "
-                    f"of this blend; fit again with the plays of these users, or "
-                    f"remove it from the blend."
+                    "of this blend; fit again with the plays of these users, or remove "
+                    "it from the blend."
                 )
             users = recommender.fold_in_users(plays)
             mean, deviation = spread_in_short(self._in_short[m], users)
-            scales = _scales(self.weights_[m], deviation * self._spread_ratios[m])
+            scales = scales_of(self.weights_[m], deviation * self._spread_ratios[m])
             shifts -= scales * mean
             blocks.append(users * scales[:, np.newaxis].astype(users.dtype))
         return _beside(*blocks, shifts[:, np.newaxis])
@@ -353,9 +334,8 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         blocks = []
         for m in np.flatnonzero(self.weights_):
             factors = np.asarray(_user_factors(self.recommenders_[m]))
-            blocks.append(
-                factors * self.scales_[m, :, np.newaxis].astype(factors.dtype)
-            )
+            scales = self.scales_[m, :, np.newaxis]
+            blocks.append(factors * scales.astype(factors.dtype))
         shifts = self.shifts_[:, np.newaxis].astype(np.result_type(*blocks))
         return np.hstack([*blocks, shifts])
 
@@ -417,16 +397,14 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             raise ValueError(
                 "recommenders is empty; expected a list of (name, recommender)."
             )
-        if not all(
-            isinstance(p, tuple | list) and len(p) == 2 for p in self.recommenders
-        ):
+        pairs = self.recommenders
+        if not all(isinstance(p, tuple | list) and len(p) == 2 for p in pairs):
             raise TypeError(
                 f"recommenders is {self.recommenders!r:.200}; expected a list of pairs "
                 "(name, recommender)."
             )
-        names, _ = zip(*self.recommenders, strict=True)
-        self._validate_names(names)
-        parts = {name: part for name, part in self.recommenders if part != "drop"}
+        self._validate_names([name for name, _ in pairs])
+        parts = {name: part for name, part in pairs if part != "drop"}
         if not parts:
             raise ValueError("All recommenders are dropped; keep at least one.")
         for name, part in parts.items():
@@ -489,12 +467,6 @@ def _user_factors(part: Any) -> np.ndarray | None:
         return None
     factors = getattr(recommender, "user_factors_", None)
     return None if sp.issparse(factors) else factors
-
-
-def _scales(weights: Any, deviations: np.ndarray) -> np.ndarray:
-    """Return weights in units of users' deviations; 0 where scores are equal."""
-    known = deviations > 0
-    return weights * known / np.where(known, deviations, 1.0)
 
 
 def _ratio(held_out: np.ndarray, trained: np.ndarray) -> float:

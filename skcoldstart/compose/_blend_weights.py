@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice, product
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.warning import warn
+from skcoldstart.compose._base import take_items
 from skcoldstart.compose._neighbors import ContentKNNRecommender
 from skcoldstart.compose._targets import score_covariance, user_spreads
 from skcoldstart.metrics import make_recommendation_scorer
@@ -44,8 +46,7 @@ def training_scores(part: Any, X: Any, groups: Any) -> ScoreSource:
     if n_items > MOST_ITEMS:
         chosen = np.random.default_rng(0).choice(n_items, MOST_ITEMS, replace=False)
         chosen.sort()
-    rows = X.tocsr() if sp.issparse(X) else X
-    rows = _safe_indexing(rows, chosen)
+    rows = take_items(X, chosen)
     if groups is not None:
         groups = _safe_indexing(groups, chosen)
     if isinstance(recommender, ContentKNNRecommender):
@@ -67,6 +68,12 @@ def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
         means[users], deviations[users] = rows.mean(axis=1), rows.std(axis=1)
     deviations[deviations <= 1e-9 * np.abs(means)] = 0.0
     return means, deviations
+
+
+def scales_of(weights: Any, deviations: np.ndarray) -> np.ndarray:
+    """Return weights in units of users' deviations; 0 where scores are equal."""
+    known = deviations > 0
+    return weights * known / np.where(known, deviations, 1.0)
 
 
 def factors_in_short(source: ScoreSource) -> Any:
@@ -133,8 +140,10 @@ class ReadyScores:
         return self._source
 
 
-def score_of(scorer: Any, scores: ReadyScores, X: Any, y: Any) -> float:
-    """Return the number by which a scorer rates given scores."""
+def score_of(scoring: Any, scores: ReadyScores, X: Any, y: Any) -> float:
+    """Return the number by which a metric or a scorer rates given scores."""
+    is_name = isinstance(scoring, str)
+    scorer = make_recommendation_scorer(scoring) if is_name else scoring
     score = scorer(scores, X, y)
     if isinstance(score, dict):
         raise TypeError(
@@ -160,15 +169,15 @@ def choose_weights(
 
     Shapes: `plays` (n_items, n_users), `groups` (n_items,).
     """
-    scorer = (
-        make_recommendation_scorer(scoring) if isinstance(scoring, str) else scoring
-    )
-    rows = X.tocsr() if sp.issparse(X) else X
+    n_items, n_held_out = count_items(X), None
+    if cv is None:
+        n_units = n_items if groups is None else len(set(np.asarray(groups).tolist()))
+        cv, n_held_out = min(N_FOLDS, n_units), 1 if n_items > MANY_ITEMS else None
     folds, spreads = [], []
-    for train, test in _splits(cv, count_items(X), groups):
-        share = partial(_share, rows=train, n_items=count_items(X))
-        parts = fit(_safe_indexing(rows, train), plays[train], share)
-        held_out = _safe_indexing(rows, test)
+    for train, test in islice(splits_of(cv, n_items, groups), n_held_out):
+        share = partial(_share, rows=train, n_items=n_items)
+        parts = fit(take_items(X, train), plays[train], share)
+        held_out = take_items(X, test)
         of_test = None if groups is None else _safe_indexing(groups, test)
         sources = [score_source(part, held_out, of_test) for part in parts]
         spreads.append([spread_of(source) for source in sources])
@@ -178,44 +187,40 @@ def choose_weights(
     def score(weights: tuple[float, ...]) -> float:
         if weights not in tried:
             tried[weights] = [
-                score_of(scorer, fold.blended(weights), fold.X, fold.y)
+                score_of(scoring, fold.blended(weights), fold.X, fold.y)
                 for fold in folds
             ]
         return float(nan_mean(tried[weights]))
 
     _search(score, len(spreads[0]))
-    scores = np.array(list(tried.values()))
     results = {"weights": np.array(list(tried))}
-    results |= {f"split{k}_test_score": scores[:, k] for k in range(len(folds))}
     # A fold whose held-out items have no plays rates no candidate.
-    results["mean_test_score"] = means = nan_mean(scores, axis=1)
-    results["std_test_score"] = nan_mean((scores - means[:, np.newaxis]) ** 2, 1) ** 0.5
-    if np.isnan(means).all():
+    results |= results_of(np.array(list(tried.values())).T, nan_mean)
+    if np.isnan(results["mean_test_score"]).all():
         warn(
             "The weights of the blend are equal, because scoring is NaN for all "
             "held-out items: none of them was played. Pass more items, fewer folds, or "
             "weights."
         )
-    worst_if_undefined = np.nan_to_num(-results["mean_test_score"], nan=np.inf)
-    results["rank_test_score"] = rankdata(worst_if_undefined, "min").astype(np.int32)
     return results, [_pooled(of_part) for of_part in zip(*spreads, strict=True)]
 
 
-def folds_of(n_folds: int, groups: Any) -> Any:
-    """Return shuffled folds of items, or of whole groups."""
-    folds = KFold if groups is None else GroupKFold
-    return folds(n_folds, shuffle=True, random_state=0)
+def results_of(scores: np.ndarray, mean: Callable[..., Any]) -> dict[str, np.ndarray]:
+    """Return scores of shape (n_folds, n_candidates) as in ``cv_results_``."""
+    results = {f"split{k}_test_score": of_fold for k, of_fold in enumerate(scores)}
+    results["mean_test_score"] = means = mean(scores, axis=0)
+    results["std_test_score"] = mean((scores - means) ** 2, axis=0) ** 0.5
+    worst_if_undefined = np.nan_to_num(-means, nan=np.inf)
+    results["rank_test_score"] = rankdata(worst_if_undefined, "min").astype(np.int32)
+    return results
 
 
-def _splits(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
-    n_held_out = None
-    if cv is None:
-        n_units = n_items if groups is None else len(set(np.asarray(groups).tolist()))
-        cv, n_held_out = min(N_FOLDS, n_units), 1 if n_items > MANY_ITEMS else None
-    if isinstance(cv, int):
-        cv = folds_of(cv, groups)
-    splits = check_cv(cv).split(np.empty((n_items, 0)), None, groups)
-    return islice(splits, n_held_out)
+def splits_of(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
+    """Split items; an int is a number of shuffled folds of items, or whole groups."""
+    if isinstance(cv, Integral):
+        folds = KFold if groups is None else GroupKFold
+        cv = folds(int(cv), shuffle=True, random_state=0)
+    return check_cv(cv).split(np.empty((n_items, 0)), None, groups)
 
 
 def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
@@ -272,10 +277,9 @@ class _HeldOut:
         self.y = plays[:, users]
         self._tables = []
         for source, (_, deviations) in zip(sources, spreads, strict=True):
-            known = deviations[users] > 0
-            scales = known / np.where(known, deviations[users], 1.0)
+            scales = scales_of(1.0, deviations[users])[:, np.newaxis]
             table = source.rows(users).astype(np.float32)
-            self._tables.append(table * scales[:, np.newaxis].astype(np.float32))
+            self._tables.append(table * scales.astype(np.float32))
 
     def blended(self, weights: tuple[float, ...]) -> ReadyScores:
         """Return a recommender of these items with weighted sums of scores."""

@@ -1,6 +1,5 @@
 """ColdStartRecommender: a factorizer and a regressor, joined."""
 
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,25 +15,25 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._recommender import check_training_plays
+from skcoldstart._recommender import TEXTS, check_training_plays
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import (
     HasMethods,
     Interval,
-    Options,
     StrOptions,
     _check_method_params,
     _fit_context,
     _routing_enabled,
-    _safe_indexing,
 )
-from skcoldstart.compose._base import JoinedHeadsMixin
+from skcoldstart.compose._base import JoinedHeadsMixin, take_items
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import (
+    Alignment,
     align,
     by_group,
     check_item_groups,
@@ -53,33 +52,30 @@ from skcoldstart.compose._regressors import (
     usage_parameters,
     with_item_weights,
 )
-from skcoldstart.compose._targets import compress_norms, item_weights
+from skcoldstart.compose._targets import compress_norms
 from skcoldstart.factorization import WMF
 
 DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF
 
 
+@documented(TEXTS)
 class ColdStartRecommender(
-    FoldInMixin,
-    PosteriorMixin,
-    JoinedHeadsMixin,
-    MetaEstimatorMixin,
-    BaseEstimator,
+    FoldInMixin, PosteriorMixin, JoinedHeadsMixin, MetaEstimatorMixin, BaseEstimator
 ):
     r"""Recommend items that nobody has played, from their content.
 
     The plays of known items are factorized, and a regressor learns to predict the
-    factors of an item from its content. The score of a new item for a user is the
-    product of predicted item factors and user factors.
+    factors of an item from its content. Scores are products of the predicted factors of
+    items and the factors of users.
 
     .. versionadded:: 0.1
 
     Parameters
     ----------
     regressor : estimator, default=None
-        Any scikit-learn regressor, or a Pipeline that ends in one. It predicts item
-        factors of shape (n_items, k) from `X`. ``None`` means ``Ridge(10.0)``. A
-        regressor with a single output is fitted once per factor.
+        Any scikit-learn regressor, or a Pipeline that ends in one, to predict item
+        factors from `X`. ``None`` means ``Ridge(10.0)``. A regressor with a single
+        output is fitted once per factor.
     factorizer : estimator, default=None
         Has ``fit_transform(Y)`` and ``inverse_transform(Z)``: `WMF`,
         `sklearn.decomposition.NMF`, `sklearn.decomposition.TruncatedSVD`. ``None``
@@ -92,26 +88,22 @@ class ColdStartRecommender(
         Weight of the plays as 0 and 1 in the targets, in addition to products of
         factors ("smoothed plays"). They improve the first places of a list. Search over
         0 and values from 1 to 3; for new artists 0 is often best. Above 0, the
-        regressor must be linear in its targets: `sklearn.linear_model.Ridge`,
-        ``RidgeCV``, ``LinearRegression`` or `sklearn.kernel_ridge.KernelRidge`, or a
-        Pipeline that ends in one.
+        regressor must be linear in its targets: ``Ridge``, ``RidgeCV``,
+        ``LinearRegression`` or ``KernelRidge``, or a Pipeline that ends in one.
     item_weight : {"uniform", "inverse"} or float, default="uniform"
         Weight of an item in the regression, by its number of users n: equal weights,
-        ``1 / n``, or n to the given power, such as -0.5, scaled to mean 1. Reduces the
-        weight of popular items.
+        ``1 / n``, or n to the given power, such as -0.5, scaled to mean 1.
     group_level : bool, default=False
         Learn from groups instead of items, for new items of new groups: plays are
         summed and content is averaged over the items of a group, such as the songs of
-        an artist. Pass `groups` to `fit`. A prediction uses the content of the item
-        itself.
+        an artist. A prediction uses the content of the item itself.
     popularity_weight : float, default=0.0
         Weight of the popularity predicted from content by a regressor of the same
         kind, in standard deviations of the user's scores.
     max_items : int or None, default=None
         Maximum number of items on which the regressor is fitted: those with the most
-        users. Bounds the time and the memory of regressors such as `KernelRegressor`,
-        whose memory grows with the square of the number of items. All items are
-        factorized.
+        users. Bounds the time and the memory of regressors such as `KernelRegressor`.
+        All items are factorized.
 
         .. versionadded:: 0.2
     prior_strength : float, default=4.0
@@ -129,11 +121,7 @@ class ColdStartRecommender(
     user_factors_ : ndarray of shape (n_users, k)
         User factors, if the factorizer decodes linearly. With `play_weight` or
         `popularity_weight` above 0, columns for these follow.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
+    <users of fit>
     n_features_in_ : int
         Number of features seen during fit, if the regressor has it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -147,24 +135,15 @@ class ColdStartRecommender(
 
     Notes
     -----
-    `X` is passed to the regressor unchanged: a sparse or dense table of features, or
-    paths of audio files if the regressor is a Pipeline that reads them. Feature steps
-    can be inside the regressor, or precede this estimator in a Pipeline; the
-    predictions are the same. In both cases a search can tune their parameters together
-    with those of the factorizer.
+    `X` is passed to the regressor unchanged. Feature steps can be inside the regressor,
+    or precede this estimator in a Pipeline; the predictions are the same.
 
     The default parts were chosen on inner splits of five real data sets, see the Notes
-    of `WMF`. On these splits their mean AUC is at least that of a content profile on
-    all sets. A `BlendRecommender` with neighbours ranks the first places of a list
+    of `WMF`. A `BlendRecommender` with neighbours ranks the first places of a list
     better.
 
-    Both steps are fitted in `fit`, on the same rows. In cross-validation the
-    factorizer therefore never sees held-out items: y has one row per item, and a fold
-    holds out rows.
-
-    Training items without plays have no factors, so the regressor is not fitted on
-    them. A user without plays in `fit` has `WMF` factors of zero: all items have score
-    0, and the AUC of this user is 1/2.
+    The regressor is not fitted on items without plays. A user without plays in `fit`
+    has `WMF` factors of zero, and so score 0 for all items.
 
     With a compression a > 0, factors v of an item become
     ``v (|v| + a m) / ((a + 1) |v|)`` with m the mean length of all items' factors [2]_;
@@ -172,30 +151,17 @@ class ColdStartRecommender(
 
     With a `play_weight` :math:`\rho` above 0, the targets of the regression are
     :math:`T = Y X^T + \rho P`, with factors Y of items and X of users and the plays P
-    as 0 and 1. The regressor is linear in its targets, so T is not formed: P is solved
-    for in blocks of users. The memory is n_users times the number of features of the
-    last step (of training items, for a kernel ridge), and the time n_items times that.
+    as 0 and 1. T is not formed. The memory is n_users times the number of features of
+    the last step (of training items, for a kernel ridge), and the time n_items times
+    that.
 
     The predicted popularity has mean 0 and standard deviation 1 over the training
     items. It is added in units of the standard deviation of a user's scores over the
-    same items. Users without plays get the mean of these units, so their items are
-    ranked by popularity.
+    same items, for users without plays of the mean of these deviations.
 
-    `fold_in_users` solves for new users like the last half sweep does for known users,
-    with fixed item factors. Smoothed plays and popularity are added in the same way as
-    in `fit`.
-
-    When new items have plays, `refine_factors` combines their plays with their content.
-    Fit again to train both models on them.
-
-    `predict` costs O(n_items n_users k) time and n_items n_users memory; `recommend`
-    and the scorers read the same scores in blocks of users.
-
-    Without metadata routing, parameters of `fit` are passed to the regressor; with
-    routing, they are passed to the steps that request them. A regressor whose `fit` has
-    the parameters ``user_factors`` and ``usage``, such as `CNNFactorRegressor`,
-    receives the factors of all users and the confidences of the plays, also at the end
-    of a Pipeline or inside a search.
+    A regressor whose `fit` has the parameters ``user_factors`` and ``usage``, such as
+    `CNNFactorRegressor`, receives the factors of all users and the confidences of the
+    plays, also at the end of a Pipeline or inside a search.
 
     References
     ----------
@@ -224,10 +190,7 @@ class ColdStartRecommender(
     _parameter_constraints: dict = {
         "regressor": [HasMethods(["fit"]), None],
         "factorizer": [HasMethods(["fit_transform", "inverse_transform"]), None],
-        "norm_compression": [
-            Interval(Real, 0, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
+        "norm_compression": [Interval(Real, 0, None, closed="both")],
         "play_weight": [Interval(Real, 0, None, closed="left")],
         "item_weight": [
             StrOptions({"uniform", "inverse"}),
@@ -280,10 +243,8 @@ class ColdStartRecommender(
         ----------
         X : sequence of n_items items
             Content, in any form that the regressor accepts.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns.
+        <plays>
+        <user ids>
         item_ids : array-like of shape (n_items,), default=None
             Names of items, for `partial_fit`, if neither `y` nor `X` is a DataFrame
             with named rows.
@@ -294,10 +255,7 @@ class ColdStartRecommender(
             Parameters for the regressor's `fit`; with metadata routing on, for every
             step that requested them.
 
-        Returns
-        -------
-        self
-            The fitted recommender.
+        <fitted>
 
         Raises
         ------
@@ -308,15 +266,7 @@ class ColdStartRecommender(
             If `play_weight` is above 0 and the regressor is not linear in its targets.
         """
         plays = check_training_plays(self, X, y, user_ids=user_ids)
-        names = item_names_of(X, y, item_ids)
-
-        def factorize(plays: Any, names: Any, params: dict[str, Any]) -> np.ndarray:
-            fitted = getattr(self, "factorizer_", None)
-            given = self._given_factorizer()
-            self.factorizer_ = kept_or_new(given, fitted, clone)
-            return self.factorizer_.fit_transform(plays, **params)
-
-        return self._learn(X, plays, names, groups, params, factorize)
+        return self._learn(X, plays, item_names_of(X, y, item_ids), groups, params)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -331,9 +281,8 @@ class ColdStartRecommender(
     ) -> "ColdStartRecommender":
         """Continue from the last fit with more items, more users and more plays.
 
-        The factorization starts from the factors of known items and users; new ones
-        start from factors folded in from their plays with known ones. The regressor is
-        fitted again.
+        The factorization starts from the factors of known items and users, and new ones
+        folded in from their plays with known ones. The regressor is fitted again.
 
         Parameters
         ----------
@@ -341,14 +290,10 @@ class ColdStartRecommender(
             Content of all items, known and new.
         y : {array-like, sparse} of shape (n_items, n_users)
             All their plays, including those of earlier calls.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns. Users are
-            matched by name. Without names, the known users come first, in their old
-            order.
-        item_ids : array-like of shape (n_items,), default=None
-            Names of items, likewise.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item, for `group_level`.
+        user_ids, item_ids : array-like, default=None
+            Names of users and items, as in `fit`, by which known ones are found.
+            Without names, the known ones come first, in their old order.
+        <groups>
         **params : dict
             Parameters for the regressor's `fit`.
 
@@ -382,35 +327,16 @@ class ColdStartRecommender(
             )
         before = self.__dict__.copy()
         try:
-            return self._grow(X, y, user_ids, item_ids, groups, params)
+            known = getattr(self, "user_names_in_", None), self.n_users_
+            plays = check_training_plays(self, X, y, user_ids=user_ids)
+            given = getattr(self, "user_names_in_", None), plays.shape[1]
+            users = align(*known, *given, what="users")
+            names = item_names_of(X, y, item_ids)
+            return self._learn(X, plays, names, groups, params, users)
         except BaseException:  # names of users must stay those of the factors
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-
-    def _grow(
-        self,
-        X: Any,
-        y: Any,
-        user_ids: Any,
-        item_ids: Any,
-        groups: Any,
-        params: dict[str, Any],
-    ) -> "ColdStartRecommender":
-        """Continue with other items and users, known ones found by name."""
-        known = getattr(self, "user_names_in_", None), self.n_users_
-        plays = check_training_plays(self, X, y, user_ids=user_ids)
-        given = getattr(self, "user_names_in_", None), plays.shape[1]
-        users = align(*known, *given, what="users")
-
-        def factorize(plays: Any, names: Any, params: dict[str, Any]) -> np.ndarray:
-            known = self._item_names, len(self.factorizer_.item_factors_)
-            items = align(*known, names, plays.shape[0], what="items")
-            self.factorizer_ = grow_factorization(self.factorizer_, plays, items, users)
-            return self.factorizer_.item_factors_
-
-        names = item_names_of(X, y, item_ids)
-        return self._learn(X, plays, names, groups, params, factorize)
 
     def _learn(
         self,
@@ -419,9 +345,9 @@ class ColdStartRecommender(
         names: np.ndarray | None,
         groups: Any,
         params: dict[str, Any],
-        factorize: Callable[[Any, Any, dict[str, Any]], np.ndarray],
+        users: Alignment | None = None,
     ) -> "ColdStartRecommender":
-        """Fit both steps to validated plays."""
+        """Fit both steps to plays; with known `users`, continue from the last fit."""
         given = self._given_regressor()
         check_predicts(given)
         if self.play_weight:
@@ -438,10 +364,18 @@ class ColdStartRecommender(
             X, plays, names, self._members = by_group(X, plays, checked)
             groups = names  # a row for each
         routed = self._route(params, groups)
-        fit_params = routed.regressor.fit
-        factors = np.asarray(factorize(plays, names, routed.factorizer.fit_transform))
-        self._item_names = names
-        self._joined_user_factors: np.ndarray | None = None
+        fit_params, options = routed.regressor.fit, routed.factorizer.fit_transform
+        if users is None:
+            fitted = getattr(self, "factorizer_", None)
+            self.factorizer_ = kept_or_new(self._given_factorizer(), fitted, clone)
+            factors = np.asarray(self.factorizer_.fit_transform(plays, **options))
+        else:
+            known = self._item_names, len(self.factorizer_.item_factors_)
+            items = align(*known, names, plays.shape[0], what="items")
+            self.factorizer_ = grow_factorization(self.factorizer_, plays, items, users)
+            factors = self.factorizer_.item_factors_
+        self._item_names: np.ndarray | None = names
+        self._joined_user_factors = None
         self._record_decoder(factors.shape[1], plays.shape[1])
 
         # The regressor is fitted on items with plays.
@@ -452,25 +386,20 @@ class ColdStartRecommender(
             played = np.sort(by_listeners[: self.max_items])
         if len(played) < len(factors):
             fit_params = _check_method_params(X, fit_params, indices=played)
-            rows = X.tocsr() if sp.issparse(X) else X  # not every format has rows
-            X, plays, factors = (
-                _safe_indexing(rows, played),
-                plays[played],
-                factors[played],
-            )
+            X, plays, factors = take_items(X, played), plays[played], factors[played]
         targets, self._factor_length = compress_norms(factors, self.norm_compression)
         self._taught = played, targets
         fitted = getattr(self, "regressor_", None)
         self.regressor_ = kept_or_new(given, fitted, for_all_factors)
-        users = getattr(self, "user_factors_", None)
-        usage = usage_parameters(self.regressor_, self.factorizer_, users, plays)
+        tastes = getattr(self, "user_factors_", None)
+        usage = usage_parameters(self.regressor_, self.factorizer_, tastes, plays)
         fit_params, weight = with_item_weights(
-            self.regressor_, usage | fit_params, item_weights(plays, self.item_weight)
+            self.regressor_, usage | fit_params, self.item_weight, plays
         )
         with name_missing_content(X), features_of_fit(self.regressor_, X) as seen:
             self.regressor_.fit(X, targets, **fit_params)
         F = seen[-1]
-        self._record_training(F, targets, weight, plays, played, self.norm_compression)
+        self._record_training(F, weight, plays, self.norm_compression)
         self._join_heads(F, plays, weight)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
@@ -481,8 +410,7 @@ class ColdStartRecommender(
     def _fold_in(self, plays: sp.csr_array) -> np.ndarray:
         if not hasattr(self.factorizer_, "transform_users"):
             raise TypeError(
-                "fold_in_users needs a factorizer with transform_users, such as WMF, "
-                "but "
+                "fold_in_users needs a factorizer with transform_users, but "
                 f"{type(self.factorizer_).__name__} has none; use factorizer=WMF()."
             )
         if self._members is not None:
@@ -499,8 +427,7 @@ class ColdStartRecommender(
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Items, in the form given to `fit`.
+        <items to score>
         return_cov : bool, default=False
             Whether to return the covariances of the factors as well.
 
@@ -509,47 +436,39 @@ class ColdStartRecommender(
         Returns
         -------
         factors : ndarray of shape (n_items, k)
-            Predicted item factors; with `play_weight` or `popularity_weight`, features
-            for smoothed plays and popularity follow them.
+            Item factors; features for smoothed plays and popularity follow them.
         cov : FactorCovariance of shape (n_items, k, k)
             With `return_cov`: ``cov[i]`` is the covariance of the factors of item i,
-            ``cov.std(user_factors_)`` the standard deviations of scores. Features after
-            the latent factors have variance 0.
+            ``cov.std(user_factors_)`` the standard deviations of scores. Features that
+            follow the factors have variance 0.
 
         Raises
         ------
         TypeError
-            If `return_cov` is set and the regressor has no posterior: it does not end
-            in a ridge, a linear regression, a kernel ridge, a network that held items
-            out or an ensemble.
+            If `return_cov` is set and the regressor does not end in a ridge, a linear
+            regression, a kernel ridge, a network that held items out or an ensemble.
 
         Notes
         -----
         With content f of the item and content F of the training items (centred if there
         is an intercept) the covariance of an item is :math:`(1 + h) g \Sigma`, with the
         leverage :math:`h = f^T (F^T F + \alpha I)^{-1} f` (:math:`1/n` more with an
-        intercept): the posterior of a regression whose coefficients and errors are
-        matrix normal, plus the part of an item that content does not predict. For a
-        kernel ridge, h is :math:`(k(f, f) - k^T (K + \alpha I)^{-1} k) / \alpha`.
-        Factors are shrunken unless an item has many plays, so errors grow with plays:
-        g is affine in the exponential of log(1 + users) that the same regressor
-        predicts, with coefficients of at least 0 fitted to squared errors of held-out
-        items, and constant beyond the range seen there.
-        :math:`\Sigma` is taken from leave-one-out residuals, in closed form, and scaled
-        so that 90 % of the scores of held-out items lie within 1.645 deviations: a
-        fifth of the items is folded in by users who are folded in without them. This
-        takes about half as long as `fit`, once: in the first call, or when the
+        intercept). For a kernel ridge, h is
+        :math:`(k(f, f) - k^T (K + \alpha I)^{-1} k) / \alpha`. Errors grow with plays:
+        g is affine in 1 + users as the same regressor predicts it, with coefficients of
+        at least 0 fitted to squared errors of held-out items, and constant beyond the
+        range seen there. :math:`\Sigma` is taken from leave-one-out residuals, and
+        scaled so that 90 % of the scores of held-out items lie within 1.645 deviations.
+        This takes about half as long as `fit`, once: in the first call, or when the
         recommender is saved. Until then the recommender keeps the training items. With
         `group_level` all of this describes groups, and understates the uncertainty of
         items.
 
         For a `CNNFactorRegressor`, :math:`\Sigma` is taken from the errors of the items
-        that it held out, at least 20 of them. The variance of an item is affine in the
-        variance of the mean of its windows, so that a song whose windows differ is less
-        sure, and with `dropout` in the variance of ten predictions with units dropped
-        at random. The coefficients, at least 0, are fitted to the squared errors of the
-        same items. The training was stopped by these items, so the deviations of new
-        items can be too small.
+        that it held out, at least 20. The variance of an item is affine in that of the
+        mean of its windows, and with `dropout` in that of ten predictions with units
+        dropped at random. The training was stopped by the same items, so the deviations
+        of new items can be too small.
 
         For an ensemble (``BaggingRegressor``, ``VotingRegressor``, a forest, one of
         these in a ``TransformedTargetRegressor``, or any regressor with
@@ -561,14 +480,11 @@ class ColdStartRecommender(
         if return_cov:
             factors = self.predict_factors(X)
             return factors, self._covariance(X).padded(factors.shape[1])
-        return self._with_heads(X, self._latent_factors(X))
-
-    def _latent_factors(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         count_items(X)
         with name_missing_content(X):
             factors = np.asarray(self.regressor_.predict(X))
-        return factors.reshape(len(factors), self._n_components)
+        return self._with_heads(X, factors.reshape(len(factors), self._n_components))
 
     def training_factors(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the training items of the regressor and their target factors.
@@ -594,14 +510,12 @@ class ColdStartRecommender(
     ) -> Any:
         """Return factors of items from their content and their plays so far.
 
-        For the first days of an item. Without plays the result equals
-        `predict_factors`; each play moves the factors towards its listener. The
-        recommender is not changed.
+        Without plays the result equals `predict_factors`; each play moves the factors
+        towards its listener. The recommender is not changed.
 
         Parameters
         ----------
-        X : sequence of n_items items
-            Items, in the form given to `fit`.
+        <items to score>
         y_so_far : {array-like, sparse} of shape (n_items, n_users)
             Their play counts so far, one column per user of `fit`.
         return_cov : bool, default=False
@@ -631,8 +545,7 @@ class ColdStartRecommender(
         ------
         ValueError
             If `y_so_far` or `shown` does not have one row per item and one column per
-            user of `fit`, or holds NaN, infinite or negative counts, or
-            `shown_confidence` is below 1.
+            user of `fit` or has invalid counts, or `shown_confidence` is below 1.
         TypeError
             If the factorizer has no ``transform_with_prior``, unlike `WMF`, or
             `return_cov` is set and the regressor has no posterior.
@@ -685,21 +598,13 @@ class ColdStartRecommender(
             Routing of `fit`'s parameters to the regressor's `fit` and the
             factorizer's `fit_transform`.
         """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(
-                regressor=self._given_regressor(),
-                method_mapping=MethodMapping()
-                .add(caller="fit", callee="fit")
-                .add(caller="partial_fit", callee="fit"),
-            )
-            .add(
-                factorizer=self._given_factorizer(),
-                method_mapping=MethodMapping().add(
-                    caller="fit", callee="fit_transform"
-                ),
-            )
+        router = MetadataRouter(owner=self).add_self_request(self)
+        fits = MethodMapping().add(caller="fit", callee="fit")
+        fits.add(caller="partial_fit", callee="fit")
+        router.add(regressor=self._given_regressor(), method_mapping=fits)
+        factorizes = MethodMapping().add(caller="fit", callee="fit_transform")
+        return router.add(
+            factorizer=self._given_factorizer(), method_mapping=factorizes
         )
 
     def _route(self, params: dict[str, Any], groups: Any) -> Bunch:
@@ -724,8 +629,7 @@ class ColdStartRecommender(
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        regressor = self._given_regressor()
-        regressor_tags = get_tags(regressor)
+        regressor_tags = get_tags(self._given_regressor())
         tags.input_tags = regressor_tags.input_tags
         tags.non_deterministic = regressor_tags.non_deterministic
         return tags

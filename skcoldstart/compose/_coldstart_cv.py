@@ -7,40 +7,39 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from scipy.stats import rankdata
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skcoldstart._recommender import RecommenderMixin, check_training_plays
-from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart._recommender import TEXTS, RecommenderMixin, check_training_plays
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import COUNT, Interval, StrOptions, _fit_context
 from skcoldstart.compose._base import checked_content
 from skcoldstart.compose._blend_weights import (
     ReadyScores,
-    folds_of,
+    results_of,
     score_of,
+    splits_of,
 )
 from skcoldstart.compose._coldstart import ColdStartRecommender
 from skcoldstart.compose._content import KernelFeatures
 from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.factorization import WMF
-from skcoldstart.metrics import make_recommendation_scorer
 
 LEAST_RECIPROCAL_CONDITION = 1e-7
 NAMES = ("kernel", "gamma", "n_components", "reg", "alpha", "play_weight")
 
 
+@documented(TEXTS)
 class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
     r"""Choose the settings of a `ColdStartRecommender` with a ridge in `fit`.
 
-    All combinations are tried, with the same scores as in
-    `sklearn.model_selection.GridSearchCV`. The plays are factorized only once for each
-    rank and value of `regs`, and the content is decomposed once for each kernel. Each
-    value of `alphas` then costs two matrix products.
+    The scores are those of `sklearn.model_selection.GridSearchCV`, but the plays are
+    factorized only once for each rank and value of `regs`, and the content is
+    decomposed once for each kernel. Each value of `alphas` costs two matrix products.
 
     .. versionadded:: 0.2
 
@@ -83,14 +82,8 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         ``std_test_score``, ``rank_test_score`` and the scores of each fold.
     user_factors_ : ndarray of shape (n_users, k)
         User factors of the best recommender.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users, if they have any.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if `X` has them.
+    <users of fit>
+    <features of fit>
 
     See Also
     --------
@@ -106,10 +99,9 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
     Without `cv`, each training item is predicted by a fit to all others:
     :math:`(\hat y_i - h_i y_i) / (1 - h_i)`, with :math:`h_i` the weight of an item in
-    its own prediction, and all training items are ranked for each user. User factors
-    then depend on the item that is left out. This has little effect on the choice of
-    strengths and kernels, but favours large ranks and a small `reg`. To choose these,
-    pass ``cv=5``. For new groups of items, pass `groups` and a number of folds.
+    its own prediction. User factors then depend on the item that is left out, which
+    favours large ranks and a small `reg`. To choose these, pass ``cv=5``. For new
+    groups of items, pass `groups` and a number of folds.
 
     For "rbf", rows of the content should have unit length: use `ContentScaler` before
     this estimator.
@@ -132,12 +124,12 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "alphas": ["array-like"],
-        "n_components": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "n_components": ["array-like", *COUNT],
         "regs": ["array-like"],
         "kernels": ["array-like"],
         "gammas": ["array-like"],
         "play_weights": ["array-like"],
-        "n_landmarks": [Interval(Integral, 1, None, closed="left")],
+        "n_landmarks": COUNT,
         "cv": ["cv_object"],
         "scoring": [str, callable],
         "random_state": ["random_state"],
@@ -176,14 +168,10 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item, such as its artist, for `cv`.
+        <table>
+        <plays>
+        <user ids>
+        <groups>
 
         Returns
         -------
@@ -207,11 +195,17 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         candidates = self._candidates()
-        splits = self._splits(plays.shape[0], groups)
-        scores = np.array([
-            self._scores(table, plays, split, candidates, seed) for split in splits
-        ])
-        self.cv_results_ = _results(candidates, scores)
+        splits: Any = [(np.arange(plays.shape[0]), None)]
+        if self.cv is not None:
+            splits = splits_of(self.cv, plays.shape[0], groups)
+        scores = [
+            self._scores(table, plays, train, test, seed) for train, test in splits
+        ]
+        results: dict[str, Any] = {"params": np.array(candidates, dtype=object)}
+        for name in NAMES:
+            values = [candidate[name] for candidate in candidates]
+            results[f"param_{name}"] = np.array(values, dtype=object)
+        self.cv_results_ = results | results_of(np.array(scores), np.mean)
         best = int(np.argmin(self.cv_results_["rank_test_score"]))
         self.best_params_ = candidates[best]
         self.best_score_ = float(self.cv_results_["mean_test_score"][best])
@@ -231,8 +225,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
+        <table>
 
         Returns
         -------
@@ -269,76 +262,54 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
             views += [(kernel, gamma) for gamma in widths]
         return views
 
+    def _factorizations(self) -> list[tuple[int, Any]]:
+        """Return ranks and strengths of factorizations."""
+        return list(product(np.atleast_1d(self.n_components).tolist(), self.regs))
+
     def _candidates(self) -> list[dict[str, Any]]:
         """Return all combinations, in the order of NAMES."""
-        settings = product(
-            self._views(),
-            np.atleast_1d(self.n_components).tolist(),
-            self.regs,
-            self.alphas,
-            self.play_weights,
-        )
+        ridges = product(self.alphas, self.play_weights)
+        settings = product(self._views(), self._factorizations(), ridges)
         return [
-            dict(zip(NAMES, (*view, *others), strict=True))
-            for view, *others in settings
+            dict(zip(NAMES, (*view, *factorization, *ridge), strict=True))
+            for view, factorization, ridge in settings
         ]
 
-    def _splits(self, n_items: int, groups: Any) -> list[tuple[Any, Any]]:
-        if self.cv is None:
-            return [(np.arange(n_items), None)]
-        cv = self.cv
-        if isinstance(cv, Integral):
-            cv = folds_of(int(cv), groups)
-        return list(check_cv(cv).split(np.empty((n_items, 0)), None, groups))
-
     def _scores(
-        self,
-        table: Any,
-        plays: sp.csr_array,
-        split: tuple[Any, Any],
-        candidates: list[dict[str, Any]],
-        seed: int,
+        self, table: Any, plays: sp.csr_array, train: Any, test: Any, seed: int
     ) -> list[float]:
         """Return the score of each candidate on one fold."""
-        scorer = self.scoring
-        if isinstance(scorer, str):
-            scorer = make_recommendation_scorer(scorer)
-        train, test = split
         played = train[np.diff(plays.indptr)[train] > 0]
         asked = plays[played] if test is None else plays[test]
-        factorized = {
-            (rank, reg): self._factorizer(rank, reg, seed)
-            for rank, reg in product(
-                np.atleast_1d(self.n_components).tolist(), self.regs
-            )
-        }
         in_train = np.isin(train, played)
-        factors = {
-            key: (wmf.fit_transform(plays[train])[in_train], wmf.user_factors_)
-            for key, wmf in factorized.items()
-        }
-        found: dict[tuple, float] = {}
+        factors = []
+        for rank, reg in self._factorizations():
+            wmf = WMF(rank, reg=reg, random_state=seed)
+            items = wmf.fit_transform(plays[train])
+            factors.append((items[in_train], wmf.user_factors_))
+        found = []
         nothing = np.empty((asked.shape[0], 0))
         for view in self._views():
-            F, G, metric = self._features(view, table, played, test, seed)
+            F, G, metric = self._features(*view, table, played, test, seed)
             path = RidgePath(F, plays[played], metric)
             new = path.left_out() if G is None else path.new(G)
-            for key, (Y, users) in factors.items():
+            for Y, users in factors:
                 made = path.scores(new, Y, users, self.alphas, self.play_weights)
-                for settings, source in made:
-                    score = score_of(scorer, ReadyScores(source), nothing, asked)
-                    found[(*view, *key, *settings)] = score
-        return [found[tuple(candidate.values())] for candidate in candidates]
+                found += [
+                    score_of(self.scoring, ReadyScores(source), nothing, asked)
+                    for source in made
+                ]
+        return found
 
     def _features(
-        self, view: tuple, table: Any, played: Any, test: Any, seed: int
+        self, kernel: str, gamma: Any, table: Any, played: Any, test: Any, seed: int
     ) -> tuple[Any, Any, Any]:
         """Return features of training and held-out items for the ridge, and its metric.
 
         A ridge on features ``k K^(-1/2)`` is one on the kernel k with the metric K.
         """
         F, G = table[played], None if test is None else table[test]
-        if view[0] == "linear":
+        if kernel == "linear":
             return F, G, None
         # In float32, errors of a kernel would be multiplied by its condition.
         F = F.astype(np.float64, copy=False)
@@ -347,18 +318,15 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         if F.shape[0] > self.n_landmarks:  # the choice of KernelFeatures
             order = np.random.RandomState(seed).permutation(F.shape[0])
             landmarks = F[np.sort(order[: self.n_landmarks])]
-        K = rbf_kernel(landmarks, gamma=view[1])
+        K = rbf_kernel(landmarks, gamma=gamma)
         if _has_inverse(K):
-            new = None if G is None else rbf_kernel(G, landmarks, view[1])
-            return rbf_kernel(F, landmarks, view[1]), new, K
-        kernel = self._kernel_features(view[1], seed).fit(F)
-        return kernel.transform(F), None if G is None else kernel.transform(G), None
+            new = None if G is None else rbf_kernel(G, landmarks, gamma)
+            return rbf_kernel(F, landmarks, gamma), new, K
+        features = self._kernel_features(gamma, seed).fit(F)
+        return features.transform(F), None if G is None else features.transform(G), None
 
     def _kernel_features(self, gamma: Any, seed: int) -> KernelFeatures:
         return KernelFeatures(self.n_landmarks, gamma=gamma, random_state=seed)
-
-    def _factorizer(self, rank: int, reg: Any, seed: int) -> WMF:
-        return WMF(rank, reg=reg, random_state=seed)
 
     def _made(self, params: dict[str, Any], seed: int) -> ColdStartRecommender:
         """Return an unfitted recommender with given settings."""
@@ -366,11 +334,8 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         if params["kernel"] == "rbf":
             kernel = self._kernel_features(params["gamma"], seed)
             ridge = Pipeline([("kernel", kernel), ("ridge", ridge)])
-        return ColdStartRecommender(
-            ridge,
-            self._factorizer(params["n_components"], params["reg"], seed),
-            play_weight=params["play_weight"],
-        )
+        wmf = WMF(params["n_components"], reg=params["reg"], random_state=seed)
+        return ColdStartRecommender(ridge, wmf, play_weight=params["play_weight"])
 
     @property
     def user_factors_(self) -> np.ndarray:
@@ -394,17 +359,3 @@ def _has_inverse(K: np.ndarray) -> bool:
         return False
     reciprocal, _ = scipy.linalg.lapack.dpocon(factor, np.abs(K).sum(axis=0).max())
     return reciprocal > LEAST_RECIPROCAL_CONDITION
-
-
-def _results(candidates: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
-    """Return scores of shape (n_folds, n_candidates) as ``cv_results_``."""
-    results: dict[str, Any] = {"params": np.array(candidates, dtype=object)}
-    for name in NAMES:
-        values = [candidate[name] for candidate in candidates]
-        results[f"param_{name}"] = np.array(values, dtype=object)
-    results |= {f"split{k}_test_score": of_fold for k, of_fold in enumerate(scores)}
-    results["mean_test_score"] = mean = scores.mean(axis=0)
-    results["std_test_score"] = scores.std(axis=0)
-    worst_if_undefined = np.nan_to_num(-mean, nan=np.inf)
-    results["rank_test_score"] = rankdata(worst_if_undefined, "min").astype(np.int32)
-    return results

@@ -1,6 +1,6 @@
 """Transformers of content: rows of unit length, and kernel features."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,22 +18,25 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._recommender import TEXTS
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart._utils.sk import COUNT, Interval, StrOptions, _fit_context
 from skcoldstart.compose._base import checked_content
 
 MOST_ITEMS = 1000  # used to compare scalings
 TEMPERATURE = 0.1  # of the neighbours in this comparison
 
 
+@documented(TEXTS)
 class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""Scale a table of content to rows of unit length, for any kind of columns.
 
-    Neighbours and kernels compare items by cosines. The best scaling of the columns
-    depends on the table: embeddings are best unchanged, columns of different units need
-    a standard deviation of 1, and counts of words need weights.
+    The best scaling of the columns depends on the table: embeddings are best unchanged,
+    columns of different units need a standard deviation of 1, and counts of words need
+    weights.
 
     .. versionadded:: 0.2
 
@@ -56,10 +59,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         The selected scaling.
     scores_ : dict of str to float
         Score of each scaling, if several were compared.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if `X` has them.
+    <features of fit>
 
     See Also
     --------
@@ -74,8 +74,6 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     / 0.1; the scaling with the largest mean cosine between the listeners of an item and
     the weighted listeners of the others is selected. Without `y`, "auto" is "none".
 
-    Items without content are rows of zeros.
-
     Examples
     --------
     >>> import numpy as np
@@ -86,7 +84,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     """
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [*COUNT, None],
         "scaling": [StrOptions({"auto", "none", "standard", "constant", "tfidf"})],
         "random_state": ["random_state"],
     }
@@ -108,8 +106,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
+        <table>
         y : {array-like, sparse} of shape (n_items, n_users), default=None
             Play counts, >= 0, by which "auto" chooses; or factors of items, inside the
             regressor of a `ColdStartRecommender`.
@@ -125,48 +122,8 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             If `X` or `y` is malformed, or `scaling` is "standard" or "constant" for a
             sparse table.
         """
-        self._learn(X, y)
-        return self
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit, and return the rows of unit length.
-
-        Parameters
-        ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
-        y : {array-like, sparse} of shape (n_items, n_users), default=None
-            Play counts, >= 0, by which "auto" chooses; or factors of items, inside the
-            regressor of a `ColdStartRecommender`.
-
-        Returns
-        -------
-        ndarray or csr_array of shape (n_items, n_components)
-            Rows of length 1, or of zeros.
-        """
-        self._validate_params()
-        return self._finish(self._learn(X, y))
-
-    def transform(self, X: Any) -> Any:
-        """Scale items.
-
-        Parameters
-        ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
-
-        Returns
-        -------
-        ndarray or csr_array of shape (n_items, n_components)
-            Rows of length 1, or of zeros; sparse if `X` is and `n_components` is None.
-        """
-        check_is_fitted(self)
-        return self._finish(self._table(X, reset=False))
-
-    def _learn(self, X: Any, y: Any) -> Any:
-        """Fit all steps and return the validated table."""
         check_same_items(X, y)
-        table = self._table(X, reset=True)
+        table = checked_content(self, X)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         self.scaling_ = self._chosen(table, y, np.random.default_rng(seed))
@@ -174,17 +131,35 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._svd = None
         width = self.n_components
         scaled = _scaled(self.scaling_, self._scaler, table)
+        self._n_features_out = scaled.shape[1]
         if sp.issparse(scaled) and width is not None and width < scaled.shape[1]:
             svd = TruncatedSVD(width, random_state=seed).set_output(transform="default")
             self._svd = svd.fit(scaled)
-        self._n_features_out = (
-            scaled.shape[1] if self._svd is None else len(self._svd.components_)
-        )
-        return table
+            self._n_features_out = len(svd.components_)
+        return self
 
-    def _table(self, X: Any, *, reset: bool) -> Any:
-        table = checked_content(self, X, reset=reset)
-        return sp.csr_array(table) if sp.issparse(table) else table
+    def transform(self, X: Any) -> Any:
+        """Scale items.
+
+        Parameters
+        ----------
+        <table>
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_items, n_components)
+            Rows of length 1, or of zeros; sparse if `X` is and `n_components` is None.
+        """
+        check_is_fitted(self)
+        table = checked_content(self, X, reset=False)
+        scaled = _scaled(self.scaling_, self._scaler, table)
+        if self._svd is not None:
+            scaled = self._svd.transform(scaled)
+        elif sp.issparse(scaled) and (
+            self.n_components is not None or not sp.issparse(table)
+        ):
+            scaled = scaled.toarray()
+        return normalize(scaled)
 
     def _chosen(self, table: Any, y: Any, rng: np.random.Generator) -> str:
         """Return the scaling to use."""
@@ -209,24 +184,14 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             played = np.sort(rng.choice(played, MOST_ITEMS, replace=False))
         shared = (targets[played] @ targets[played].T).toarray()
         ways = ["none", "standard", "constant"]
-        ways += ["tfidf"] if _are_counts(table) else []
+        if _are_counts(table):
+            ways.append("tfidf")
         self.scores_ = {}
         for way in ways:
             scaled = _scaled(way, _fitted_scaler(way, table), table[played])
             scaled = scaled.toarray() if sp.issparse(scaled) else scaled
             self.scores_[way] = _agreement(normalize(scaled), shared)
         return max(self.scores_, key=self.scores_.__getitem__)
-
-    def _finish(self, table: Any) -> Any:
-        scaled = _scaled(self.scaling_, self._scaler, table)
-        if self._svd is not None:
-            scaled = self._svd.transform(scaled)
-        elif sp.issparse(scaled) and (
-            self.n_components is not None or not sp.issparse(table)
-        ):
-            scaled = scaled.toarray()
-        rows = normalize(scaled)
-        return sp.csr_array(rows) if sp.issparse(rows) else rows
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -235,6 +200,7 @@ class ContentScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
 
+@documented(TEXTS)
 class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""Features whose products approximate a kernel.
 
@@ -261,10 +227,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Items to which others are compared.
     normalization_ : ndarray of shape (n_components, n_components)
         Matrix that maps kernel values to features.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if `X` has them.
+    <features of fit>
 
     See Also
     --------
@@ -287,7 +250,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": COUNT,
         "kernel": [StrOptions({"rbf", "laplacian", "poly", "cosine", "linear"})],
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
@@ -312,8 +275,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
+        <table>
         y : None
             Ignored.
 
@@ -322,7 +284,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self
             The fitted features.
         """
-        table = checked_content(self, X, reset=True)
+        table = checked_content(self, X)
         chosen = np.arange(table.shape[0])
         if len(chosen) > self.n_components:
             rng = check_random_state(self.random_state)
@@ -340,8 +302,7 @@ class KernelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
+        <table>
 
         Returns
         -------
@@ -381,7 +342,7 @@ def _unit_targets(y: Any, *, n_items: int) -> sp.csr_array | None:
     if _are_counts(values):
         y = check_play_counts(y, n_items=n_items)
         y.data[:] = 1
-    return sp.csr_array(normalize(sp.csr_array(y, dtype=np.float64)))
+    return normalize(sp.csr_array(y, dtype=np.float64))
 
 
 def _are_counts(values: np.ndarray) -> bool:

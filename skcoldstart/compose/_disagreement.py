@@ -1,6 +1,5 @@
 """How sure a prediction is whose parts differ: windows, dropout, an ensemble."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from scipy.optimize import nnls
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.multioutput import MultiOutputRegressor
 
-from skcoldstart._scores.covariance import FactorCovariance
 from skcoldstart._utils.sk import _safe_indexing
 
 FEWEST_HELD = 20  # items that a network has not learnt from
@@ -27,14 +25,10 @@ def errors_of_network(
     """
     held = network.held_out_
     means, spreads = _of_network(network, _safe_indexing(frames, held))
+    errors = targets[held].astype(np.float64) - means
     step = -(-len(users) // MOST_USERS)
-    return [
-        {
-            "errors": targets[held].astype(np.float64) - means,
-            "spreads": spreads,
-            "users": users[::step].astype(np.float64),
-        }
-    ]
+    users = users[::step].astype(np.float64)
+    return [{"errors": errors, "spreads": spreads, "users": users}]
 
 
 def learn_from_spreads(folds: list[dict[str, np.ndarray]]) -> dict[str, Any]:
@@ -49,12 +43,16 @@ def learn_from_spreads(folds: list[dict[str, np.ndarray]]) -> dict[str, Any]:
     )
     state = shares_of_spreads(errors, spreads)
     scale = relative_variance(state, spreads)
-    kept = errors / np.sqrt(scale)[:, np.newaxis]
-    values, vectors = np.linalg.eigh(kept.T @ kept / len(kept))
-    sure = values > values.max(initial=0.0) * 1e-12
-    root = vectors[:, sure] * np.sqrt(values[sure])
+    root = root_of(errors / np.sqrt(scale)[:, np.newaxis])
     scales = [relative_variance(state, fold["spreads"]) for fold in folds]
     return state | {"root": root * conformal_factor(folds, scales, root)}
+
+
+def root_of(errors: np.ndarray) -> np.ndarray:
+    """Return a root of the covariance of errors, (n_items, k) -> (k, r)."""
+    values, vectors = np.linalg.eigh(errors.T @ errors / len(errors))
+    sure = values > values.max(initial=0.0) * 1e-12
+    return vectors[:, sure] * np.sqrt(values[sure])
 
 
 def conformal_factor(
@@ -93,13 +91,6 @@ def relative_variance(state: dict[str, Any], spreads: np.ndarray) -> np.ndarray:
     return 1.0 - share.sum() + _relative(spreads, state["typical"]) @ share
 
 
-def covariance_of_spreads(head: Any, F: Any, state: dict[str, Any]) -> FactorCovariance:
-    """Return the covariances of the factors that a regressor predicts."""
-    return FactorCovariance(
-        relative_variance(state, spreads_of(head, F)), state["root"]
-    )
-
-
 def spreads_of(head: Any, F: Any) -> np.ndarray:
     """Return how far the parts of a prediction are apart, (n_items, n_kinds)."""
     if hasattr(head, "held_out_"):
@@ -110,13 +101,21 @@ def spreads_of(head: Any, F: Any) -> np.ndarray:
 
 def n_members(model: Any) -> int:
     """Return the number of members of an ensemble, 0 for other regressors."""
+    from sklearn import ensemble
+
     if isinstance(model, TransformedTargetRegressor):
         return n_members(model.regressor_)
     if isinstance(model, MultiOutputRegressor):
         return min(map(n_members, model.estimators_))
     if hasattr(model, "predict_members"):
         return 2  # at least
-    return len(model.estimators_) if _is_ensemble(model) else 0
+    means = (
+        ensemble.BaggingRegressor,
+        ensemble.ExtraTreesRegressor,
+        ensemble.RandomForestRegressor,
+        ensemble.VotingRegressor,
+    )
+    return len(model.estimators_) if isinstance(model, means) else 0
 
 
 def members_of(model: Any, F: Any) -> np.ndarray:
@@ -138,27 +137,23 @@ def members_of(model: Any, F: Any) -> np.ndarray:
     return np.stack([np.reshape(own, (len(own), -1)) for own in found])
 
 
-def _is_ensemble(model: Any) -> bool:
-    from sklearn.ensemble import (
-        BaggingRegressor,
-        ExtraTreesRegressor,
-        RandomForestRegressor,
-        VotingRegressor,
-    )
-
-    means = (
-        BaggingRegressor,
-        ExtraTreesRegressor,
-        RandomForestRegressor,
-        VotingRegressor,
-    )
-    return isinstance(model, means)
-
-
 def _relative(spreads: np.ndarray, typical: np.ndarray) -> np.ndarray:
     """Return spreads relative to the typical ones, 1 for items of less than two."""
     filled = np.where(np.isfinite(spreads), spreads, typical)
     return np.where(typical > 0, filled / np.where(typical > 0, typical, 1.0), 1.0)
+
+
+def outputs_of_windows(network: Any, frames: Any) -> list[np.ndarray]:
+    """Return the predictions of the windows of each item, (n_windows, k)."""
+    windows, counts = [], []
+    for item in frames:
+        starts, width = network._window_starts(len(item))
+        windows += [np.asarray(item[s : s + width]) for s in starts]
+        counts.append(len(starts))
+    outputs = np.zeros((0, len(network.target_mean_)))
+    if windows:
+        outputs = np.reshape(network.predict(windows), (len(windows), -1))
+    return np.split(outputs.astype(np.float64), np.cumsum(counts)[:-1])
 
 
 def _of_network(network: Any, frames: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -166,20 +161,10 @@ def _of_network(network: Any, frames: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Shapes: (n_items, k), (n_items, n_kinds); NaN for less than two windows.
     """
-    windows, counts = [], []
-    for item in frames:
-        starts, width = network._window_starts(len(item))
-        windows += [np.asarray(item[s : s + width]) for s in starts]
-        counts.append(len(starts))
-    k = len(network.target_mean_)
-    outputs = np.zeros((0, k))
-    if windows:
-        outputs = np.reshape(network.predict(windows), (len(windows), k))
-    means = np.tile(np.asarray(network.target_mean_, np.float64), (len(counts), 1))
-    spreads = np.full((len(counts), 1), np.nan)
-    edges = np.cumsum([0, *counts])
-    for i, (start, stop) in enumerate(pairwise(edges)):
-        own = outputs[start:stop].astype(np.float64)
+    outputs = outputs_of_windows(network, frames)
+    means = np.tile(np.asarray(network.target_mean_, np.float64), (len(outputs), 1))
+    spreads = np.full((len(outputs), 1), np.nan)
+    for i, own in enumerate(outputs):
         if len(own):
             means[i] = own.mean(axis=0)
         if len(own) > 1:
@@ -187,6 +172,6 @@ def _of_network(network: Any, frames: Any) -> tuple[np.ndarray, np.ndarray]:
     drawn = network._draws_of_dropout(frames, N_DRAWS)
     if drawn is not None:
         by_dropout = drawn.var(axis=0, ddof=1).mean(axis=1, keepdims=True)
-        by_dropout[np.equal(counts, 0)] = np.nan
+        by_dropout[[len(own) == 0 for own in outputs]] = np.nan
         spreads = np.hstack([spreads, by_dropout])
     return means, spreads

@@ -11,8 +11,6 @@ from skcoldstart._scores.user_names import as_names, places_of
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import is_missing
 
-_SHOWN = 3
-
 
 class FoldInMixin:
     """Fold new users in by their plays of the items of fit.
@@ -24,8 +22,7 @@ class FoldInMixin:
     def fold_in_users(self, plays: Any, *, item_ids: Any = None) -> Any:
         """Return the factors of new users from their plays.
 
-        The model is not changed. The factors of the users are solved for with fixed
-        item factors. Pass the result to `recommend` as `user_factors`.
+        The model is not changed. Pass the result to `recommend` as `user_factors`.
 
         .. versionadded:: 0.2
 
@@ -58,9 +55,15 @@ class FoldInMixin:
         """
         check_is_fitted(self)
         factors = self._fold_in(self._rows_of_fit(plays, item_ids))
-        unknown = _without_entries(factors)
+        unknown = rows_of_zeros(factors)
         known = getattr(self, "user_factors_", None) if unknown.any() else None
-        return factors if known is None else _with_mean(factors, unknown, known)
+        if known is None:
+            return factors
+        mean = np.asarray(known.mean(axis=0)).reshape(1, -1).astype(factors.dtype)
+        if sp.issparse(factors):
+            chosen = sp.csr_array(unknown[:, np.newaxis].astype(factors.dtype))
+            return sp.csr_array(factors + chosen @ sp.csr_array(mean))
+        return np.where(unknown[:, np.newaxis], mean, factors)
 
     def _fold_in(self, plays: sp.csr_array) -> Any:
         raise NotImplementedError
@@ -80,7 +83,15 @@ class FoldInMixin:
         plays = check_play_counts(plays, input_name="plays")
         known = self._items_of_fit
         if given is None or (item_ids is None and known is None):
-            return self._in_order(plays)
+            if plays.shape[0] == self._n_items:
+                return plays
+            hint = " Did you pass users as rows (plays.T)?"
+            raise ValueError(
+                f"plays has {plays.shape[0]} rows but {type(self).__name__} was fitted "
+                f"on {self._n_items} items; expected one row per item of fit and one "
+                "column per new user, or item_ids."
+                f"{hint if plays.shape[1] == self._n_items else ''}"
+            )
         if known is None:
             raise ValueError(
                 f"item_ids names rows, such as {given[:1].tolist()}, but the items of "
@@ -90,12 +101,12 @@ class FoldInMixin:
             raise ValueError(
                 f"There are {len(given)} names of items, {len(set(given))} of them "
                 f"different, for {plays.shape[0]} rows of plays; expected one unique "
-                f"name for each row."
+                "name for each row."
             )
         places = places_of(given.tolist(), known)
         if (places < 0).any():
             new = given[places < 0]
-            shown = ", ".join(map(repr, new[:_SHOWN].tolist()))
+            shown = ", ".join(map(repr, new[:3].tolist()))
             raise ValueError(
                 f"plays has {len(new)} items that fit has not seen, such as {shown}; "
                 "leave these rows out, or add the items with partial_fit or fit."
@@ -106,17 +117,6 @@ class FoldInMixin:
             shape=(self._n_items, n_given),
         )
         return check_play_counts(order @ plays, input_name="plays")
-
-    def _in_order(self, plays: sp.csr_array) -> sp.csr_array:
-        if plays.shape[0] != self._n_items:
-            hint = " Did you pass users as rows (plays.T)?"
-            raise ValueError(
-                f"plays has {plays.shape[0]} rows but {type(self).__name__} was fitted "
-                f"on {self._n_items} items; expected one row per item of fit and one "
-                "column per new user, or item_ids."
-                f"{hint if plays.shape[1] == self._n_items else ''}"
-            )
-        return plays
 
 
 def _labels(table: Any) -> np.ndarray | None:
@@ -132,19 +132,8 @@ def _labels(table: Any) -> np.ndarray | None:
     return np.fromiter(index, object)  # type: ignore[arg-type]
 
 
-def _without_entries(factors: Any) -> np.ndarray:
-    """Mark rows of zeros, (n_users,)."""
-    if sp.issparse(factors):
-        return np.diff(factors.indptr) == 0
-    return ~factors.any(axis=1)
-
-
-def _with_mean(factors: Any, rows: np.ndarray, known: Any) -> Any:
-    """Put the mean of known factors into some rows."""
-    if not sp.issparse(factors):
-        factors = factors.copy()
-        factors[rows] = np.asarray(known.mean(axis=0)).reshape(1, -1)
-        return factors
-    mean = sp.csr_array(np.asarray(known.mean(axis=0)).reshape(1, -1))
-    chosen = sp.csr_array(rows[:, np.newaxis].astype(factors.dtype))
-    return sp.csr_array(factors + chosen @ mean.astype(factors.dtype))
+def rows_of_zeros(table: Any) -> np.ndarray:
+    """Mark rows of zeros, (n_rows,)."""
+    if sp.issparse(table):
+        return np.diff(table.indptr) == 0
+    return ~table.any(axis=1)

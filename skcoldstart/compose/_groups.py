@@ -2,15 +2,14 @@
 
 import copy
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
 from skcoldstart._scores.item_labels import check_same_items
-from skcoldstart._scores.user_names import as_names
+from skcoldstart._scores.user_names import as_names, places_of
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import is_missing, refuse_missing
 
@@ -28,9 +27,8 @@ def check_item_groups(groups: Any, X: Any) -> np.ndarray:
             f"groups has shape {missing.shape} but X has {n_items} items; expected one "
             "group per item."
         )
-    values = groups.tolist() if hasattr(groups, "tolist") else list(groups)
     found = np.empty(n_items, object)
-    found[:] = values
+    found[:] = groups.tolist() if hasattr(groups, "tolist") else list(groups)
     found[missing] = None
     return found
 
@@ -45,8 +43,7 @@ def group_table(groups: np.ndarray, known: list[Hashable], dtype: Any) -> sp.csr
 
     Shapes: `groups` (n_items,) -> (n_items, n_known).
     """
-    codes = {group: code for code, group in enumerate(known)}
-    found = np.array([codes.get(group, -1) for group in groups], dtype=np.int64)
+    found = places_of(groups, np.fromiter(known, object))
     rows = np.flatnonzero(found >= 0)
     return sp.csr_array(
         (np.ones(len(rows), dtype), (rows, found[rows])),
@@ -77,7 +74,7 @@ def by_group(
     except ValueError as error:
         raise ValueError(
             f"group_level=True averages the content of a group: {error} Pass a table "
-            f"of numbers, or put the steps that compute it before the recommender."
+            "of numbers, or put the steps that compute it before the recommender."
         ) from error
     content = share @ table
     if hasattr(X, "iloc"):
@@ -119,8 +116,7 @@ def item_names_of(X: Any, y: Any, item_ids: Any = None) -> np.ndarray | None:
     return names
 
 
-@dataclass(frozen=True)
-class Alignment:
+class Alignment(NamedTuple):
     """Known rows that are still present, and all rows, known ones first."""
 
     kept: np.ndarray
@@ -140,7 +136,7 @@ def align(
         if n_given < n_known:
             raise ValueError(
                 f"Got {n_given} {what}, but {n_known} are known; without names, "
-                f"expected all of them, in their old order, and new ones after them. "
+                "expected all of them, in their old order, and new ones after them. "
                 f"Pass {what[:-1]}_ids to fit and partial_fit to leave some out."
             )
         return Alignment(np.arange(n_known), np.arange(n_given))
@@ -150,8 +146,7 @@ def align(
             f"{what} had {first}names in fit and have {then}names now; pass "
             f"{what[:-1]}_ids or labelled frames in every call or in none."
         )
-    place = {name: i for i, name in enumerate(known)}
-    found = np.array([place.get(name, -1) for name in given], dtype=np.int64)
+    found = places_of(given, known)
     seen = np.flatnonzero(found >= 0)
     if not len(seen):
         raise ValueError(
@@ -173,12 +168,6 @@ def grow_factorization(
     grown.user_factors_ = factorizer.user_factors_[users.kept]
     grown.n_features_in_ = len(users.kept)
     grown.partial_fit(plays[items.order][:, users.order])
-    grown.item_factors_ = _put_back(grown.item_factors_, items.order)
-    grown.user_factors_ = _put_back(grown.user_factors_, users.order)
+    grown.item_factors_ = grown.item_factors_[np.argsort(items.order)]
+    grown.user_factors_ = grown.user_factors_[np.argsort(users.order)]
     return grown
-
-
-def _put_back(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-    original = np.empty_like(rows)
-    original[order] = rows
-    return original

@@ -20,8 +20,8 @@ class KernelRegressor(KernelRidge):
     """Kernel ridge regression in one matrix, for some ten thousand items.
 
     Predictions are those of `sklearn.kernel_ridge.KernelRidge`. The kernel matrix is
-    decomposed in place, in single precision for more than 4,000 items, so 20,000 items
-    take 1.6 GB instead of 6.4 GB.
+    decomposed in place, in single precision for more than 4,000 items: 20,000 items
+    take 1.6 GB.
 
     .. versionadded:: 0.2
 

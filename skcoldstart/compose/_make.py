@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
-from skcoldstart._utils.sk import StrOptions, validate_params
+from skcoldstart._utils.sk import StrOptions, validated
 from skcoldstart.audio import FramePooling
 from skcoldstart.codebook import BagOfWords, VectorQuantizer
 from skcoldstart.compose._baselines import ContentProfileRecommender
@@ -20,8 +20,6 @@ from skcoldstart.compose._spectral import SpectralEncoder
 from skcoldstart.compose._words import WordCounter
 from skcoldstart.factorization import WMF
 from skcoldstart.neural import CNNFactorRegressor, ContrastiveEncoder
-
-__all__ = ["make_recommender"]
 
 # Chosen on inner splits of the training items of five real sets; see
 # benchmarks/README.md.
@@ -37,14 +35,11 @@ SPECTRAL_TEMPERATURE = 0.2
 Steps = list[tuple[str, BaseEstimator]]
 
 
-@validate_params(
-    {
-        "content": [StrOptions({"table", "text", "frames"})],
-        "groups": ["boolean", "array-like", None],
-        "effort": [StrOptions({"quick", "thorough"})],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    content=[StrOptions({"table", "text", "frames"})],
+    groups=["boolean", "array-like", None],
+    effort=[StrOptions({"quick", "thorough"})],
+    random_state=["random_state"],
 )
 def make_recommender(
     content: str = "table",
@@ -55,19 +50,17 @@ def make_recommender(
 ) -> BlendRecommender:
     """Make a blend of recommenders with settings chosen on real data.
 
-    The blend consists of factors predicted from content, content neighbours and a
-    content profile, each with a suitable scaling of the content. It is returned
-    unfitted, so it can be printed, changed with ``set_params``, and used in a search.
+    The blend is returned unfitted, so it can be printed, changed with ``set_params``,
+    and used in a search.
 
     .. versionadded:: 0.2
 
     Parameters
     ----------
     content : {"table", "text", "frames"}, default="table"
-        Kind of `X`: a dense or sparse table of numbers, such as embeddings, tags or
-        counts of words; raw texts, in a list, a series or a frame of one column; or
-        frames of sound, such as those of `MFCCExtractor` and `MelSpectrogram`. A
-        missing text has no words.
+        Kind of `X`: a dense or sparse table of numbers; raw texts, in a list, a series
+        or a frame of one column, where a missing text has no words; or frames of sound,
+        such as those of `MFCCExtractor` and `MelSpectrogram`.
     groups : bool or array-like of shape (n_items,), default=None
         Whether new items belong to new groups, such as songs by new artists. The
         recommender then learns from groups instead of items, and its `fit` requires
@@ -83,8 +76,7 @@ def make_recommender(
     Returns
     -------
     BlendRecommender
-        An unfitted recommender. Its weights are chosen in `fit` on held-out items, see
-        ``weights_`` and ``cv_results_``.
+        An unfitted recommender. Its weights are chosen in `fit` on held-out items.
 
     See Also
     --------
@@ -109,20 +101,17 @@ def make_recommender(
     the same with all columns and up to 20,000 items, in a `KernelRegressor`, which
     takes 4 bytes for each pair of items; and "taste": neighbours, and with a weight of
     0.3 factors, in the space of a `ContrastiveEncoder`; for frames also "codewords" and
-    "network" (`CNNFactorRegressor`).
-    Weights 0, 0.3 or 1 are chosen by mAP@500 on five folds of the items, or on a fifth
-    of more than 5,000 items, which costs further fits of all parts.
-    ``set_params(weights=None)`` uses equal weights instead. "thorough" has more weights
-    to choose: on 1,500 songs its first places were worse than those of "quick".
+    "network" (`CNNFactorRegressor`). The choice of weights costs further fits of all
+    parts; ``set_params(weights=None)`` uses equal weights instead. "thorough" has more
+    weights to choose: on 1,500 songs its first places were worse than those of "quick".
 
     With `groups`, the part "groups" is a `ColdStartRecommender` that learns from
     groups, with weights ``n ** -0.5`` and a predicted popularity. "quick" has fixed
     weights, and "thorough" chooses them on five folds of whole groups.
 
     ``benchmarks/real_quality.py`` compares it with its parts; the results are in
-    ``benchmarks/README.md``. Settings were chosen on inner splits of tables, sparse and
-    dense. "text" uses the settings of sparse tables. Those of "frames" were tried only
-    on synthetic music.
+    ``benchmarks/README.md``. The settings of "frames" were tried only on synthetic
+    music.
 
     Examples
     --------
@@ -137,32 +126,28 @@ def make_recommender(
     ((40, 5), True)
     """
     by_group = bool(groups) if isinstance(groups, bool) else groups is not None
-    reading = _reading(content)
+    seed, reading = random_state, _reading(content)
     if by_group:
-        return _of_groups(reading, effort, random_state)
+        return _of_groups(reading, effort, seed)
+    space = [("kernel", _kernel(seed)), ("encoder", SpectralEncoder())]
+    shared = ContentKNNRecommender(temperature=SPECTRAL_TEMPERATURE)
+    popularity = PopularityRecommender(_kernel_ridge(seed))
     parts = [
-        (
-            "factors",
-            _factors(
-                _dense(reading, random_state),
-                random_state,
-                N_LANDMARKS_OF_FACTORS,
-            ),
-        ),
-        ("neighbors", _chain(_cosine(reading, random_state), _neighbors())),
-        (
-            "profile",
-            _chain(_cosine(reading, random_state), ContentProfileRecommender()),
-        ),
-        (
-            "popularity",
-            _chain(_dense(reading, random_state), _popularity(random_state)),
-        ),
-        ("shared", _shared(_dense(reading, random_state), random_state)),
+        ("factors", _factors(_dense(reading, seed), seed, N_LANDMARKS_OF_FACTORS)),
+        ("neighbors", _chain(_rows(reading, seed), _neighbors())),
+        ("profile", _chain(_rows(reading, seed), ContentProfileRecommender())),
+        ("popularity", _chain(_dense(reading, seed), popularity)),
+        ("shared", _chain([*_dense(reading, seed), *space], shared)),
     ]
     if effort == "thorough":
-        kernel = _exact_kernel(_cosine(reading, random_state), random_state)
-        parts += [("kernel", kernel), *_learnt(content, reading, random_state)]
+        kernel = ColdStartRecommender(
+            KernelRegressor(ALPHA, gamma=GAMMA, keep_inverse=True),
+            WMF(random_state=seed),
+            play_weight=1.0,
+            max_items=MOST_KERNEL_ITEMS,
+        )
+        parts.append(("kernel", _chain(_rows(reading, seed), kernel)))
+        parts += _learnt(content, reading, seed)
     return BlendRecommender(parts, weights="cv")
 
 
@@ -175,20 +160,16 @@ def _reading(content: str) -> Steps:
     return []
 
 
-def _cosine(reading: Steps, seed: Any) -> Steps:
-    """Return the steps to rows for cosines, sparse if the table is."""
-    return [*reading, ("scaler", _scaler(None, seed))]
+def _rows(reading: Steps, seed: Any, n_components: int | None = None) -> Steps:
+    """Return the steps to rows of unit length, sparse if the table is."""
+    scaler = ContentScaler(n_components, random_state=seed)
+    # A frame cannot be sparse.
+    return [*reading, ("scaler", scaler.set_output(transform="default"))]
 
 
 def _dense(reading: Steps, seed: Any) -> Steps:
     """Return the steps to dense rows."""
-    return [*reading, ("scaler", _scaler(N_DENSE, seed))]
-
-
-def _scaler(n_components: int | None, seed: Any) -> ContentScaler:
-    """Return a scaler that never returns frames, which cannot be sparse."""
-    scaler = ContentScaler(n_components, random_state=seed)
-    return scaler.set_output(transform="default")
+    return _rows(reading, seed, n_components=N_DENSE)
 
 
 def _chain(steps: Steps, model: BaseEstimator) -> Pipeline:
@@ -207,33 +188,10 @@ def _kernel_ridge(seed: Any, n_landmarks: int = N_LANDMARKS) -> Pipeline:
     return Pipeline([("kernel", _kernel(seed, n_landmarks)), ("ridge", Ridge(ALPHA))])
 
 
-def _shared(steps: Steps, seed: Any) -> Pipeline:
-    """Return neighbours in the directions of content that users share."""
-    return _chain(
-        [*steps, ("kernel", _kernel(seed)), ("encoder", SpectralEncoder())],
-        ContentKNNRecommender(temperature=SPECTRAL_TEMPERATURE),
-    )
-
-
 def _factors(steps: Steps, seed: Any, n_landmarks: int = N_LANDMARKS) -> Pipeline:
     """Return factors and smoothed plays, predicted by a kernel ridge."""
     regressor, factorizer = _kernel_ridge(seed, n_landmarks), WMF(random_state=seed)
     return _chain(steps, ColdStartRecommender(regressor, factorizer, play_weight=1.0))
-
-
-def _exact_kernel(steps: Steps, seed: Any) -> Pipeline:
-    """Return factors and smoothed plays by an exact kernel of all columns."""
-    recommender = ColdStartRecommender(
-        KernelRegressor(ALPHA, gamma=GAMMA, keep_inverse=True),
-        WMF(random_state=seed),
-        play_weight=1.0,
-        max_items=MOST_KERNEL_ITEMS,
-    )
-    return _chain(steps, recommender)
-
-
-def _popularity(seed: Any) -> PopularityRecommender:
-    return PopularityRecommender(_kernel_ridge(seed))
 
 
 def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
@@ -248,13 +206,13 @@ def _of_groups(reading: Steps, effort: str, seed: Any) -> BlendRecommender:
     )
     parts = [
         ("groups", _chain(_dense(reading, seed), groups)),
-        ("profile", _chain(_cosine(reading, seed), ContentProfileRecommender())),
+        ("profile", _chain(_rows(reading, seed), ContentProfileRecommender())),
     ]
     if effort == "quick":
         return BlendRecommender(parts, weights=[1.0, 0.3])
     parts += [
         ("factors", _factors(_dense(reading, seed), seed)),
-        ("neighbors", _chain(_cosine(reading, seed), _neighbors())),
+        ("neighbors", _chain(_rows(reading, seed), _neighbors())),
     ]
     return BlendRecommender(parts, weights="cv")
 
@@ -273,11 +231,10 @@ def _learnt(content: str, reading: Steps, seed: Any) -> list[tuple[str, BaseEsti
         ("quantizer", VectorQuantizer(512, random_state=seed)),
         ("bag", BagOfWords(weighting="sqrt")),
     ]
-    network = ColdStartRecommender(
-        CNNFactorRegressor(random_state=seed), WMF(random_state=seed)
+    codewords = _factors(_dense(codebook, seed), seed)
+    regressor, factorizer = (
+        CNNFactorRegressor(random_state=seed),
+        WMF(random_state=seed),
     )
-    return [
-        ("taste", taste),
-        ("codewords", _factors(_dense(codebook, seed), seed)),
-        ("network", network),
-    ]
+    network = ColdStartRecommender(regressor, factorizer)
+    return [("taste", taste), ("codewords", codewords), ("network", network)]

@@ -16,6 +16,7 @@ from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import users_by_name
 from skcoldstart.audio import AudioEmbedding, FramePooling
 from skcoldstart.codebook import BagOfWords
+from skcoldstart.compose._disagreement import outputs_of_windows
 
 TOLERANCE = 1e-5  # of a sum, relative to its terms, where networks are float32
 ADDITIVE = ("mean", "max", "min")
@@ -89,8 +90,7 @@ def score_over_time(estimator: Any, item: Any, users: Any) -> ScoreOverTime:
     Notes
     -----
     The sums are exact. The prediction of a network is the mean over consecutive windows
-    of the item, so each window contributes its share. A bag of words is a sum over
-    codewords, and the frames of a codeword share its contribution equally. A maximum is
+    of the item. The frames of a codeword share its contribution equally. A maximum is
     contributed by the frame that has it.
 
     Examples
@@ -144,7 +144,7 @@ def _split(estimator: Any, item: Any, users: Any) -> tuple[Any, Any, _Parts]:
     if n_users is None:
         raise TypeError(
             f"{type(recommender).__name__} is not a recommender; expected one, such "
-            f"as ColdStartRecommender."
+            "as ColdStartRecommender."
         )
     names = getattr(recommender, "user_names_in_", None)
     chosen = check_users(users_by_name(users, names), n_users)
@@ -160,8 +160,8 @@ def _split(estimator: Any, item: Any, users: Any) -> tuple[Any, Any, _Parts]:
     if (error > TOLERANCE * (np.abs(base) + np.abs(of_parts).sum(axis=0))).any():
         raise TypeError(
             f"The scores of {type(recommender).__name__} are not sums over time: "
-            f"steps after the pooling of frames must be linear up to a constant, such "
-            f"as StandardScaler, PCA and Ridge."
+            "steps after the pooling of frames must be linear up to a constant, such "
+            "as StandardScaler, PCA and Ridge."
         )
     return base, of_parts, parts
 
@@ -184,7 +184,8 @@ def _open(
         return _open(model.best_estimator_, X, finish, frame_s)
     if isinstance(model, Pipeline):
         for place, (_, step) in enumerate(model.steps[:-1], 1):
-            if isinstance(step, BagOfWords | FramePooling) or _pools(step):
+            pools = isinstance(step, AudioEmbedding) and step.pooling is not None
+            if pools or isinstance(step, BagOfWords | FramePooling):
                 return _pooled(step, X, frame_s), partial(finish, model[place:])
             if hasattr(step, "hop_length"):
                 frame_s = step.hop_length / step.sr
@@ -203,9 +204,8 @@ def _open(
         return _windows(model, X[0], frame_s), partial(finish, _AsIs())
     raise TypeError(
         f"{type(model).__name__} receives no frames to pool; expected a model that "
-        f"ends in "
-        "CNNFactorRegressor, or one with BagOfWords, FramePooling or AudioEmbedding "
-        "before a linear regressor."
+        "ends in CNNFactorRegressor, or one with BagOfWords, FramePooling or "
+        "AudioEmbedding before a linear regressor."
     )
 
 
@@ -217,10 +217,6 @@ def _scores(model: Any, X: Any, users: np.ndarray) -> np.ndarray:
         return np.asarray(recommender.predict(X), np.float64)[:, users]
     scores = recommender.predict_factors(X) @ factors[users].T
     return np.asarray(scores.toarray() if sp.issparse(scores) else scores, np.float64)
-
-
-def _pools(step: Any) -> bool:
-    return isinstance(step, AudioEmbedding) and step.pooling is not None
 
 
 def _pooled(step: Any, X: Any, frame_s: float | None) -> _Parts:
@@ -244,15 +240,11 @@ def _codewords(step: BagOfWords, X: Any, frame_s: float | None) -> _Parts:
         np.asarray(X[0]), return_inverse=True, return_counts=True
     )
     row = bag.toarray() if sp.issparse(bag) else bag
-    weights = row[0, present]
-    places = np.arange(len(present))
-    rows = sp.csr_array(
-        (weights, (places, present)), shape=(len(present), bag.shape[1])
-    )
-    cover = sp.csr_array(
-        (1.0 / counts[part], (part, np.arange(len(part)))),
-        shape=(len(present), len(part)),
-    )
+    n_parts, n_frames = len(present), len(part)
+    weights = row[0, present], (np.arange(n_parts), present)
+    rows = sp.csr_array(weights, shape=(n_parts, bag.shape[1]))
+    shares = 1.0 / counts[part], (part, np.arange(n_frames))
+    cover = sp.csr_array(shares, shape=(n_parts, n_frames))
     return _Parts(rows if sp.issparse(bag) else rows.toarray(), cover, frame_s)
 
 
@@ -262,8 +254,7 @@ def _statistics(step: FramePooling, X: Any, frame_s: float | None) -> _Parts:
     if others or step.delta:
         raise TypeError(
             f"FramePooling has {', '.join(others) or 'delta'}, which is not a sum "
-            f"over frames; expected statistics among {', '.join(ADDITIVE)} without "
-            f"delta."
+            f"over frames; expected only {', '.join(ADDITIVE)}."
         )
     frames = np.asarray(X[0], np.float64)
     groups = []
@@ -285,19 +276,10 @@ def _windows(network: Any, frames: np.ndarray, frame_s: float | None) -> _Parts:
     """Make a part of each window that a network reads."""
     starts, width = network._window_starts(len(frames))
     widths = np.minimum(width, len(frames) - starts)
-    outputs = np.zeros((0, len(network.target_mean_)))
-    if len(starts):
-        windows = [np.asarray(frames[s : s + width]) for s in starts]
-        outputs = network.predict(windows).reshape(len(starts), -1) / len(starts)
-    columns = np.concatenate(
-        [np.arange(start, start + n) for start, n in zip(starts, widths, strict=True)]
-        or [np.zeros(0, int)]
-    )
-    cover = sp.csr_array(
-        (
-            np.repeat(1.0 / np.maximum(widths, 1), widths),
-            (np.repeat(np.arange(len(starts)), widths), columns),
-        ),
-        shape=(len(starts), len(frames)),
-    )
+    (outputs,) = outputs_of_windows(network, [frames])
+    outputs /= max(len(starts), 1)
+    indptr = np.cumsum([0, *widths])
+    columns = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], widths)
+    shares = np.repeat(1.0 / np.maximum(widths, 1), widths)
+    cover = sp.csr_array((shares, columns, indptr), shape=(len(starts), len(frames)))
     return _Parts(outputs, cover, frame_s, np.column_stack([starts, starts + widths]))

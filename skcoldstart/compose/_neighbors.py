@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._recommender import (
+    TEXTS,
     RecommenderMixin,
     check_training_plays,
     weigh_plays,
@@ -22,12 +23,14 @@ from skcoldstart._scores.sources import (
     SumScores,
 )
 from skcoldstart._scores.top_n import top_n_per_user
-from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import COUNT, Interval, StrOptions, _fit_context
 from skcoldstart.compose._base import checked_content
-from skcoldstart.compose._fold_in import FoldInMixin
+from skcoldstart.compose._fold_in import FoldInMixin, rows_of_zeros
 from skcoldstart.compose._groups import check_item_groups, group_table, known_groups
 
 
+@documented(TEXTS)
 class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     r"""Score an item by the plays of the most similar training items.
 
@@ -41,8 +44,8 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         Weight of a neighbour: a power of its cosine, or the exponential of its cosine
         divided by `temperature` (the soft kernel).
     temperature : float, default=0.1
-        Temperature of the softmax: the smaller, the more weight have the most similar
-        items. 0.05 to 0.4 is worth a search.
+        Temperature of the softmax; small values give the most similar items more
+        weight. 0.05 to 0.4 is worth a search.
     power : float, default=3.0
         Power of the cosine, if ``weighting="cosine"``.
     group_bonus : float, default=0.0
@@ -62,15 +65,8 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         Rows of these items in the `X` of `fit`.
     groups_ : list of n_groups groups or None
         Groups of these items, if they were passed.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if `X` has them.
+    <users of fit>
+    <features of fit>
 
     See Also
     --------
@@ -89,16 +85,13 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     A similarity is a cosine, plus `group_bonus` for items of one group. Ties go to the
     training item with the lower index.
 
-    The score is a sum over the items that the user played, so it can be explained: the
-    part of training item ``played_items_[j]`` in the score of item i for user u is
+    The part of training item ``played_items_[j]`` in the score of item i for user u is
     ``predict_factors(X)[i, j] * user_factors_[u, j]``.
 
     An item without content (all zeros) scores 0 for all users, unless its group is
     known: then the items of its group have equal weights. For a user without plays in
-    `fit` all scores are 0; `fold_in_users` gives a new user without plays the mean of
-    all users. The search is exact and costs O(n_items n_train n_features) time and 256
-    n_train numbers a thread; scores are products of sparse tables. Only `predict`
-    computes them for all items and users.
+    `fit` all scores are 0. The search is exact and costs O(n_items n_train n_features)
+    time and 256 n_train numbers a thread.
 
     .. versionchanged:: 0.2 Added the soft kernel, powers and groups. The former
        `weighting` is `play_weighting`.
@@ -117,7 +110,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     __metadata_request__predict = {"groups": True}
 
     _parameter_constraints: dict = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": COUNT,
         "weighting": [StrOptions({"cosine", "softmax"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "power": [Interval(Real, 0, None, closed="neither")],
@@ -153,20 +146,14 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns.
+        <table>
+        <plays>
+        <user ids>
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist, for `group_bonus`; None or NaN
             for an item without one.
 
-        Returns
-        -------
-        self
-            The fitted recommender.
+        <fitted>
 
         Raises
         ------
@@ -195,8 +182,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content of the items to score.
+        <table>
         groups : array-like of shape (n_items,), default=None
             Group of each item; groups that were not in `fit` get no bonus.
 
@@ -212,8 +198,13 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         neighbors, similarities = top_n_per_user(
             source, min(self.n_neighbors, source.n_items), n_jobs=self.n_jobs
         )
-        shares = self._kernel(similarities)
-        shares[_rows_of_zeros(unit)] *= similarities[_rows_of_zeros(unit)] > 0
+        if self.weighting == "softmax":
+            shares = similarities - similarities[:, :1]
+            np.exp(shares / self.temperature, out=shares)
+        else:
+            shares = np.maximum(similarities, 0) ** self.power
+        empty = rows_of_zeros(unit)
+        shares[empty] *= similarities[empty] > 0
         totals = shares.sum(axis=1, keepdims=True)
         shares /= np.where(totals > 0, totals, 1)
         rows, places = np.nonzero(shares)
@@ -227,16 +218,10 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse} of shape (n_items, n_features)
-            Content of the items to score.
-        groups : array-like of shape (n_items,), default=None
-            Group of each item.
+        <table>
+        <groups>
 
-        Returns
-        -------
-        ndarray of shape (n_items, n_users)
-            Scores. For large catalogues prefer `recommend`, which does not build this
-            table.
+        <scores>
         """
         shares = self.predict_factors(X, groups=groups)
         return (shares @ self.user_factors_.T).toarray()
@@ -245,18 +230,11 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         weights = weigh_plays(plays[self.played_items_], self.play_weighting)
         return weights.astype(self.user_factors_.dtype).T.tocsr()
 
-    def _kernel(self, similarities: np.ndarray) -> np.ndarray:
-        """Return the weights of neighbours, up to a factor for each row."""
-        if self.weighting == "softmax":
-            below_best = similarities - similarities[:, :1]
-            return np.exp(below_best / self.temperature, out=below_best)
-        return np.maximum(similarities, 0) ** self.power
-
     def _similarities(self, unit: Any, same_group: ScoreSource | None) -> ScoreSource:
         """Return a source of similarities, with new items in place of users."""
         cosines: ScoreSource
         if sp.issparse(unit) or sp.issparse(self._unit_items):
-            cosines = SparseScores(sp.csr_array(self._unit_items), sp.csr_array(unit))
+            cosines = SparseScores(self._unit_items, unit)
         else:
             cosines = LowRankScores(self._unit_items, unit)
         if same_group is None:
@@ -283,10 +261,3 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _rows_of_zeros(unit: Any) -> np.ndarray:
-    """Mark items without content, (n_items,)."""
-    if sp.issparse(unit):
-        return np.diff(unit.indptr) == 0
-    return ~unit.any(axis=1)

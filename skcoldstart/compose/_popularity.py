@@ -10,30 +10,28 @@ from sklearn.utils import Tags, check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import (
+    TEXTS,
     RecommenderMixin,
     check_training_plays,
     weigh_plays,
 )
 from skcoldstart._sequences.checks import count_items
+from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import (
     name_missing_content,
     refuse_masked,
     refuse_missing,
 )
-from skcoldstart._utils.sk import (
-    HasMethods,
-    StrOptions,
-    _fit_context,
-    _safe_indexing,
-)
+from skcoldstart._utils.sk import HasMethods, StrOptions, _fit_context, _safe_indexing
+from skcoldstart.compose._base import take_items
 from skcoldstart.compose._fold_in import FoldInMixin
 
 
+@documented(TEXTS)
 class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     """Score a new item by how often items of the same artist are played.
 
-    The popularity of a new item is unknown, but that of its artist may be known. All
-    users get the same ranking. A regressor predicts the popularity from content
+    All users get the same ranking. A regressor predicts the popularity from content
     instead.
 
     .. versionadded:: 0.1
@@ -62,11 +60,7 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         The fitted regressor, where `on` is one.
     user_factors_ : ndarray of shape (n_users, 1)
         Ones: all users have the same scores.
-    n_users_ : int
-        Number of users, the columns of y.
-    user_names_in_ : ndarray of shape (`n_users_`,)
-        Names of users: labels of the columns of y, or `user_ids`. Exists only if users
-        have names.
+    <users of fit>
     n_features_in_ : int
         Number of features seen during fit, where `on` is a column.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -81,11 +75,10 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
     -----
     The score of item i is the sum of the weighted plays of the training items whose
     value equals that of i; a new value has score 0, the lowest. If artists are held out
-    as groups, all values are new and all items tie. Items of one artist always tie.
+    as groups, all values are new and all items tie.
 
     A regressor is fitted to log(1 + popularity) of the training items that anybody
-    played, and its prediction is the score: as a part of a `BlendRecommender` it says
-    how much popularity helps, in addition to what each user likes.
+    played, and its prediction is the score.
 
     Examples
     --------
@@ -115,15 +108,10 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_items, n_features), or whatever `on` takes
             Content.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Play counts, >= 0; row i is item i of X.
-        user_ids : array-like of shape (n_users,), default=None
-            Names of users, if `y` is not a DataFrame with named columns.
+        <plays>
+        <user ids>
 
-        Returns
-        -------
-        self
-            The fitted recommender.
+        <fitted>
 
         Raises
         ------
@@ -134,8 +122,8 @@ class PopularityRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         totals = weigh_plays(plays, self.weighting).sum(axis=1)
         if self._learns():
             played = np.flatnonzero(totals)
-            rows = _safe_indexing(X.tocsr() if sp.issparse(X) else X, played)
-            self.regressor_ = clone(self.on).fit(rows, np.log1p(totals[played]))
+            rows, target = take_items(X, played), np.log1p(totals[played])
+            self.regressor_ = clone(self.on).fit(rows, target)
         else:
             values = self._values(X, reset=True)
             code = {value: i for i, value in enumerate(dict.fromkeys(values))}

@@ -10,19 +10,20 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.covariance import FactorCovariance, after_plays
 from skcoldstart._utils.sk import _safe_indexing
-from skcoldstart.compose._base import FactorScoresMixin
+from skcoldstart.compose._base import FactorScoresMixin, take_items
 from skcoldstart.compose._disagreement import (
     FEWEST_HELD,
     conformal_factor,
-    covariance_of_spreads,
     errors_of_network,
     learn_from_spreads,
     n_members,
     relative_variance,
+    root_of,
     shares_of_spreads,
     spreads_of,
 )
@@ -46,9 +47,9 @@ MOST_HELD, ENOUGH_HELD, MOST_USERS = 1024, 600, 1024  # held out to see the erro
 class PosteriorMixin(FactorScoresMixin):
     """Covariances of predicted factors, and deviations of scores.
 
-    They take a third of the time of a fit, so they are computed on first use. Copies of
-    the recommender then contain them instead of its training items. An ensemble is
-    fitted again for them, so its copies contain them only if they were used.
+    They are computed on first use. Copies of the recommender then contain them instead
+    of its training items; those of an ensemble, which is fitted again for them, only if
+    they were used.
     """
 
     regressor_: Any
@@ -76,9 +77,9 @@ class PosteriorMixin(FactorScoresMixin):
             self._learnt_posterior()
             return super().__getstate__()
         reason = (
-            "it was copied or saved before they were computed; call predict_factors"
+            "it was copied or saved before they were computed; call "
+            "predict_factors(X, return_cov=True) once before that"
         )
-        reason += "(X, return_cov=True) once before that"
         state: Any = super().__getstate__()
         return state | {"_training": None, "_posterior": {"reason": reason}}
 
@@ -97,14 +98,12 @@ class PosteriorMixin(FactorScoresMixin):
         Returns
         -------
         scores : ndarray of shape (n_items, n_users)
-            Scores, decoded by the factorizer. The items of a user are ranked by their
-            column, highest first. For large catalogues prefer `recommend`, which does
-            not build this table.
+            Scores, decoded by the factorizer. For large catalogues prefer `recommend`,
+            which does not build this table.
         std : ndarray of shape (n_items, n_users)
             With `return_std`: standard deviations, ``sqrt(x_u @ cov[i] @ x_u)`` with
             the factors x_u of a user and ``cov`` as of `predict_factors`. In 90 % of
-            cases, the score that an item would get from its plays is within 1.645 of
-            them.
+            cases, the score that an item would get from its plays is within 1.645.
 
         Raises
         ------
@@ -129,8 +128,9 @@ class PosteriorMixin(FactorScoresMixin):
                 "factorizer such as WMF()."
             )
         F, head = features_and_head(self.regressor_, X)
-        if "share" in state and "typical" in state:
-            return covariance_of_spreads(head, F, state)
+        if "typical" in state:
+            scale = relative_variance(state, spreads_of(head, F))
+            return FactorCovariance(scale, state["root"])
         if isinstance(head, KernelRidge):
             cov = _kernel_covariance(head, F, state)
         else:
@@ -217,39 +217,34 @@ def _why_none(recommender: Any) -> str | None:
 def _learn_posterior(
     recommender: Any,
     F: Any,
-    targets: np.ndarray,
     weight: np.ndarray | None,
     plays: sp.csr_array,
-    played: np.ndarray,
     norm_compression: float,
 ) -> dict[str, Any]:
     """Return the state for covariances, or the reason why there are none.
 
-    Shapes: `F`, what the last step sees of the n_items `played` of all items, `targets`
-    (n_items, k), `weight` (n_items,), `plays` (n_items, n_users). Of a kernel ridge,
-    expensive parts are computed in the prediction.
+    Of a kernel ridge, expensive parts are computed in the prediction. Shapes: `F`, what
+    the last step sees of the training items, (n_items, d), `weight` (n_items,), `plays`
+    (n_items, n_users).
     """
     head = last_step(recommender.regressor_)
+    _, targets = recommender.training_factors()
     if hasattr(head, "held_out_"):
         users = recommender.user_factors_[:, : targets.shape[1]]
         return learn_from_spreads(errors_of_network(head, F, targets, users))
     F = F if hasattr(F, "shape") else np.asarray(F)
     rng = np.random.default_rng(0)
     w = np.ones(len(targets)) if weight is None else np.asarray(weight, np.float64)
-    folds = _held_out(
-        head, F, targets, weight, recommender, plays, played, norm_compression, rng
-    )
+    folds = _held_out(recommender, F, weight, plays, norm_compression, rng)
     if n_members(head):
         return learn_from_spreads(folds)
     log_plays = np.log1p(np.diff(plays.indptr))
     if isinstance(head, KernelRidge):
-        known = {"targets": targets, "weight": w, "log_plays": log_plays}
-        return known | {"folds": folds}
+        return {"weight": w, "log_plays": log_plays, "folds": folds}
     state = _ridge_state(head, F, w, log_plays, one_strength(head, "Covariances"))
     chosen = _chosen(len(targets), MOST_ITEMS, rng)
     chosen = np.unique(np.concatenate([chosen, *(fold["items"] for fold in folds)]))
-    rows = F.tocsr() if sp.issparse(F) else F
-    rows = _safe_indexing(rows, chosen)
+    rows = take_items(F, chosen)
     left = 1.0 - w[chosen] * _leverages(state, rows)
     if left.mean() < 1e-6:
         return {"reason": "the regressor fits its training items exactly"}
@@ -257,8 +252,7 @@ def _learn_posterior(
     predicted = np.reshape(head.predict(rows), (len(chosen), -1))
     residuals = (targets[chosen] - predicted) / left[:, np.newaxis]
     spare = (1 / left - 1) / w[chosen]
-    state |= _root_and_scale(residuals, spare, w[chosen], chosen, folds)
-    return state
+    return state | _root_and_scale(residuals, spare, w[chosen], chosen, folds)
 
 
 def _ridge_state(
@@ -266,18 +260,18 @@ def _ridge_state(
 ) -> dict[str, Any]:
     """Return the state for leverages of a ridge, and for the plays it predicts."""
     n_features = F.shape[1]
+    parts = list(gen_batches(len(w), BLOCK_ROWS))
     mean, share, level = np.zeros(n_features), 0.0, 0.0
     if head.fit_intercept:
-        mean, share = _weighted_sum(w, F) / w.sum(), 1 / w.sum()
+        blocks = zip(parts, dense_blocks(F), strict=True)
+        mean = np.sum([w[part] @ rows for part, rows in blocks], axis=0) / w.sum()
+        share = 1 / w.sum()
         level = share * (w @ log_plays)
     gram, moment = np.zeros((n_features, n_features)), np.zeros(n_features)
-    start = 0
-    for rows in dense_blocks(F):
-        own = w[start : start + len(rows), np.newaxis]
+    for part, rows in zip(parts, dense_blocks(F), strict=True):
         rows = rows - mean
-        gram += rows.T @ (own * rows)
-        moment += rows.T @ (own[:, 0] * (log_plays[start : start + len(rows)] - level))
-        start += len(rows)
+        gram += rows.T @ (w[part, np.newaxis] * rows)
+        moment += rows.T @ (w[part] * (log_plays[part] - level))
     state = {"mean": mean, "share": share, "level": level}
     if alpha > 0:
         gram[np.diag_indices_from(gram)] += alpha
@@ -288,12 +282,6 @@ def _ridge_state(
         kept = values > values.max(initial=0.0) * n_features * np.finfo(float).eps
         white = vectors[:, kept] / np.sqrt(values[kept])
     return state | {"whitening": white, "coef": white @ (white.T @ moment)}
-
-
-def _weighted_sum(w: np.ndarray, F: Any) -> np.ndarray:
-    starts = range(0, len(w), BLOCK_ROWS)
-    parts = zip(starts, dense_blocks(F), strict=True)
-    return np.sum([w[s : s + len(rows)] @ rows for s, rows in parts], axis=0)
 
 
 def _leverages(state: dict[str, Any], F: Any) -> np.ndarray:
@@ -345,8 +333,8 @@ def _kernel_covariance(
     dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"])
     scales, by_plays = [np.empty(0)], [np.empty(0)]
     F = by_row(F)
-    for start in range(0, F.shape[0], BLOCK_ROWS // 4):
-        rows = F[start : start + BLOCK_ROWS // 4]
+    for part in gen_batches(F.shape[0], BLOCK_ROWS // 4):
+        rows = F[part]
         own = np.diag(kernel_of(head, rows, rows))
         cross = root_w[:, np.newaxis] * kernel_of(head, known, rows)
         by_plays.append(_variance_by_plays(found["by_plays"], cross.T @ dual))
@@ -369,10 +357,7 @@ def _root_and_scale(
     Shapes: leave-one-out `residuals` (n_rows, k) of the items `rows`, their leverages
     `spare` (n_rows,) without themselves.
     """
-    kept = residuals / np.sqrt(1 / w + spare)[:, np.newaxis]
-    values, vectors = np.linalg.eigh(kept.T.astype(np.float64) @ kept / len(kept))
-    sure = values > values.max(initial=0.0) * 1e-12
-    root = vectors[:, sure] * np.sqrt(values[sure])
+    root = root_of(residuals / np.sqrt(1 / w + spare)[:, np.newaxis])
     scales = [1.0 + spare[np.searchsorted(rows, fold["items"])] for fold in folds]
     if not folds:
         return {"root": root, "by_plays": {}}
@@ -387,13 +372,10 @@ def _root_and_scale(
 
 
 def _held_out(
-    head: Any,
-    F: Any,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
     recommender: Any,
+    F: Any,
+    weight: np.ndarray | None,
     plays: sp.csr_array,
-    played: np.ndarray,
     norm_compression: float,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
@@ -403,8 +385,13 @@ def _held_out(
     fitted on its items, and the others are predicted and folded in. If the factorizer
     cannot do this, items keep their fitted factors.
     """
-    factorizer = recommender.factorizer_
+    head, factorizer = last_step(recommender.regressor_), recommender.factorizer_
+    played, targets = recommender.training_factors()
     users = recommender.user_factors_[:, : targets.shape[1]]
+    # The strength that a search chose is kept.
+    unfitted = head
+    if isinstance(head, RidgeCV):
+        unfitted = Ridge(head.alpha_, fit_intercept=head.fit_intercept)
     n_items = len(played)
     n_held = min(MOST_HELD, n_items // 5)
     order = rng.permutation(n_items)
@@ -432,7 +419,7 @@ def _held_out(
             both, _ = compress_norms(both, norm_compression)
             learnt, truth = both[: len(rest)], both[len(rest) :]
         params = {} if weight is None else {"sample_weight": weight[rest]}
-        twin, held = _with_chosen_strength(head), _safe_indexing(F, items)
+        twin, held = clone(unfitted), _safe_indexing(F, items)
         fold = {"items": items, "users": users[chosen].astype(np.float64)}
         if n_members(head):
             twin.fit(_safe_indexing(F, rest), learnt, **params)
@@ -445,13 +432,6 @@ def _held_out(
             fold["log_plays"] = expected[:, 0].astype(np.float64)
         folds.append(fold | {"errors": truth - predicted})
     return folds
-
-
-def _with_chosen_strength(head: Any) -> Any:
-    """Return an unfitted regressor with the strength selected by a search."""
-    if isinstance(head, RidgeCV):
-        return Ridge(head.alpha_, fit_intercept=head.fit_intercept)
-    return clone(head)
 
 
 def _chosen(n: int, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -28,8 +28,7 @@ class RegressorPerFactor(MultiOutputRegressor):
 
 def check_predicts(regressor: Any) -> None:
     """Reject what is not a regressor; some regressors get `predict` in `fit`."""
-    last = last_step(regressor)
-    if not (hasattr(regressor, "predict") or is_regressor(last)):
+    if not (hasattr(regressor, "predict") or is_regressor(last_step(regressor))):
         raise TypeError(
             f"regressor={type(regressor).__name__} has no predict; expected a "
             "regressor, or a Pipeline that ends in one."
@@ -41,16 +40,11 @@ def for_all_factors(regressor: Any) -> Any:
     regressor = clone(regressor)
     if _fits_several_outputs(regressor):
         return regressor
+    last = last_step(regressor)
+    repeat = MultiOutputRegressor if hasattr(last, "predict") else RegressorPerFactor
     if isinstance(regressor, Pipeline):
-        name, last = regressor.steps[-1]
-        return regressor.set_params(**{name: _repeated(last)})
-    return _repeated(regressor)
-
-
-def _repeated(regressor: Any) -> MultiOutputRegressor:
-    if hasattr(regressor, "predict"):
-        return MultiOutputRegressor(regressor)
-    return RegressorPerFactor(regressor)
+        return regressor.set_params(**{regressor.steps[-1][0]: repeat(last)})
+    return repeat(regressor)
 
 
 def _fits_several_outputs(regressor: Any) -> bool:
@@ -65,10 +59,8 @@ def _fits_several_outputs(regressor: Any) -> bool:
         return _fits_several_outputs(regressor.steps[-1][1])
     if isinstance(regressor, TransformedTargetRegressor):
         return regressor.regressor is None or _fits_several_outputs(regressor.regressor)
-    if isinstance(regressor, BaggingRegressor):
+    if isinstance(regressor, BaggingRegressor) or _is_search(regressor):
         return regressor.estimator is None or _fits_several_outputs(regressor.estimator)
-    if _is_search(regressor):
-        return _fits_several_outputs(regressor.estimator)
     tags = get_tags(regressor).target_tags
     return tags.multi_output or isinstance(regressor, MLPRegressor)
 
@@ -77,12 +69,15 @@ def _is_search(regressor: Any) -> bool:
     return hasattr(regressor, "estimator") and hasattr(regressor, "refit")
 
 
-def _continued(given: Any, fitted: Any) -> Any:
-    """Return the fitted step with new parameters if it has a warm start."""
-    params = given.get_params()
+def kept_or_new(given: Any, fitted: Any, new: Callable[[Any], Any]) -> Any:
+    """Return the fitted step with new parameters if it has a warm start, or a new one.
+
+    `fitted` is None if there is none yet.
+    """
+    params = {} if fitted is None else given.get_params()
     warm = [name for name in params if name.endswith("warm_start") and params[name]]
     if not warm:
-        return None
+        return new(given)
     last = last_step(fitted)
     searches = any(map(_is_search, (given, *params.values())))
     if searches or isinstance(last, MultiOutputRegressor):
@@ -93,19 +88,13 @@ def _continued(given: Any, fitted: Any) -> Any:
             "several outputs."
         )
     if type(given) is not type(fitted):
-        return None
+        return new(given)
     plain = {
         name: value
         for name, value in params.items()
         if not hasattr(value, "get_params") and not isinstance(value, list)
     }
     return fitted.set_params(**plain)
-
-
-def kept_or_new(given: Any, fitted: Any, new: Callable[[Any], Any]) -> Any:
-    """Return the fitted step to continue, or a new one."""
-    kept = None if fitted is None else _continued(given, fitted)
-    return new(given) if kept is None else kept
 
 
 def name_of_groups(regressor: Any) -> str | None:
@@ -119,14 +108,15 @@ def name_of_groups(regressor: Any) -> str | None:
 
 
 def with_item_weights(
-    regressor: Any, params: dict[str, Any], weight: np.ndarray | None
+    regressor: Any, params: dict[str, Any], item_weight: Any, plays: sp.csr_array
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """Return parameters of `fit` with weights of items among them, and all weights.
 
-    Shapes: `weight` (n_items,).
+    The weight of an item is a power of its number of users, of mean 1.
     """
     given = [name for name in params if name.endswith("sample_weight")]
-    if weight is None:
+    exponent = {"uniform": 0.0, "inverse": -1.0}.get(item_weight, item_weight)
+    if exponent == 0:
         return params, params[given[0]] if given else None
     named = _named_for_fit(regressor, ("sample_weight",))
     if not named:
@@ -134,26 +124,24 @@ def with_item_weights(
             f"item_weight needs a regressor whose fit takes sample_weight, but "
             f"{type(regressor).__name__} has none; use item_weight='uniform'."
         )
-    name = named["sample_weight"]
+    weight = np.diff(plays.indptr).astype(np.float64) ** exponent
+    weight /= weight.mean()
     if given:
         weight = weight * np.asarray(params[given[0]])
-    return params | {name: weight}, weight
+    return params | {named["sample_weight"]: weight}, weight
 
 
 def usage_parameters(
     regressor: Any, factorizer: Any, user_factors: np.ndarray | None, plays: Any
 ) -> dict[str, Any]:
-    """Return parameters of `fit` for a regressor that wants usage.
+    """Return ``user_factors`` and ``usage`` for a regressor whose `fit` has these.
 
+    Behind `TransformedTargetRegressor` it predicts no factors, and is given nothing.
     Shapes: `user_factors` (n_users, k), `plays` (n_items, n_users) of its items.
-
-    A regressor wants it by naming ``user_factors`` and ``usage`` in the signature of
-    its `fit`. Behind `TransformedTargetRegressor` it predicts other things than
-    factors, and is given nothing.
     """
-    if user_factors is None or not (
-        named := _named_for_fit(regressor, ("user_factors", "usage"))
-    ):
+    names = ("user_factors", "usage")
+    named = {} if user_factors is None else _named_for_fit(regressor, names)
+    if not named:
         return {}
     if hasattr(factorizer, "confidences"):
         usage = factorizer.confidences(plays)

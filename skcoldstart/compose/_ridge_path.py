@@ -1,8 +1,7 @@
 """Ridge regressions for all strengths from one decomposition of the content."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -18,8 +17,7 @@ from skcoldstart._scores.sources import (
 MOST_DIRECTIONS = 5000  # of content, at most, in a decomposition
 
 
-@dataclass
-class _New:
+class _New(NamedTuple):
     """Items to predict: coordinates, and the weight of each in its own prediction.
 
     Shapes: `C` (n_items, r), `squares` (n_items, r) if the items were fitted.
@@ -63,7 +61,7 @@ class RidgePath:
         users: np.ndarray,
         alphas: Any,
         play_weights: Any,
-    ) -> Iterator[tuple[tuple[float, float], ScoreSource]]:
+    ) -> Iterator[ScoreSource]:
         """Return scores of items for each strength and weight of plays.
 
         Shapes: `Y` (n_items, k), `users` (n_users, k).
@@ -83,7 +81,8 @@ class RidgePath:
             own = None
             if new.squares is not None:
                 own = 1 / len(Y) + new.squares @ (self._values * shrunk)
-                factors = _without(factors, Y, own)
+                factors -= own[:, np.newaxis] * Y
+                factors /= np.maximum(1 - own, 1e-10)[:, np.newaxis]
             for weight in play_weights:
                 scores: ScoreSource = LowRankScores(factors.astype(dtype), users)
                 if weight:
@@ -93,7 +92,7 @@ class RidgePath:
                     np.multiply(new.C, weight * shrunk, out=items[:, k:-1])
                     items[:, -1] = weight
                     scores = self._smoothed(items, k, both, own, weight)
-                yield (alpha, weight), scores
+                yield scores
 
     def _play_parts(self, dtype: np.dtype) -> np.ndarray:
         """Return slopes of plays along the axes, and mean plays, (n_users, r + 1)."""
@@ -123,12 +122,6 @@ class RidgePath:
         learnt = sp.diags_array(-weight * own / rest, format="csr")
         own_plays = SparseScores(learnt, self._plays.T.tocsr())
         return SumScores([LowRankScores(items, users), own_plays])
-
-
-def _without(fitted: np.ndarray, Y: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return the leave-one-out prediction of each item, (n_items, k)."""
-    rest = np.maximum(1 - own, 1e-10)[:, np.newaxis]
-    return (fitted - own[:, np.newaxis] * Y) / rest
 
 
 def _principal_axes(

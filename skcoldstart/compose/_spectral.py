@@ -1,6 +1,6 @@
 """SpectralEncoder: an embedding of content learned from plays in closed form."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,19 @@ from sklearn.base import (
 )
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._recommender import TEXTS
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._utils.missing import name_missing_content
-from skcoldstart._utils.sk import Interval, _fit_context
-
-__all__ = ["SpectralEncoder"]
+from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import COUNT, Interval, _fit_context
+from skcoldstart.compose._base import checked_content
 
 BLOCK_USERS = 8192
 
 
+@documented(TEXTS)
 class SpectralEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""Learn a linear embedding of content in which the items of a user are close.
 
@@ -48,10 +49,7 @@ class SpectralEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         eigenvalues.
     eigenvalues_ : ndarray of shape (n_components,)
         How much users share each direction, > 0.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if `X` has them.
+    <features of fit>
 
     See Also
     --------
@@ -102,7 +100,7 @@ class SpectralEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": COUNT,
         "alpha": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -132,7 +130,7 @@ class SpectralEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ValueError
             If `X` or `y` is malformed, or they do not match.
         """
-        F = self._table(X, reset=True)
+        F = checked_content(self, X, accept_sparse=False)
         if y is None:
             raise ValueError(
                 "SpectralEncoder requires y to be passed, but the target y is None; "
@@ -169,11 +167,8 @@ class SpectralEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Vectors of length 1, or of zeros.
         """
         check_is_fitted(self)
-        return normalize(self._table(X, reset=False) @ self.components_.T)
-
-    def _table(self, X: Any, *, reset: bool) -> np.ndarray:
-        with name_missing_content(X):
-            return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        F = checked_content(self, X, reset=False, accept_sparse=False)
+        return normalize(F @ self.components_.T)
 
     @property
     def _n_features_out(self) -> int:

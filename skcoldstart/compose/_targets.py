@@ -1,11 +1,8 @@
-"""Targets and item weights for the regressor of a recommender."""
+"""Targets of the regressors of a recommender, and spreads of scores."""
 
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.base import clone
-from sklearn.multioutput import MultiOutputRegressor
 
 from skcoldstart._scores.top_n import unit_rows
 
@@ -22,34 +19,8 @@ def compress_norms(factors: np.ndarray, compression: float) -> tuple[np.ndarray,
     return unit_rows(factors) * scale, 1.0
 
 
-def item_weights(plays: sp.csr_array, item_weight: Any) -> np.ndarray | None:
-    """Return a power of the number of users of each item, of mean 1.
-
-    Shapes: `plays` (n_items, n_users) -> (n_items,).
-    """
-    exponent = {"uniform": 0.0, "inverse": -1.0}.get(item_weight, item_weight)
-    if exponent == 0:
-        return None
-    weights = np.diff(plays.indptr).astype(np.float64) ** exponent
-    return weights / weights.mean()
-
-
-def fit_popularity(
-    head: Any, F: Any, plays: sp.csr_array, weight: np.ndarray | None
-) -> Any:
-    """Return a regressor like `head` that predicts log(1 + users) of an item.
-
-    Shapes: `F` (n_items, d), `plays` (n_items, n_users), `weight` (n_items,).
-    """
-    target = np.log1p(np.diff(plays.indptr).astype(np.float64))
-    if isinstance(head, MultiOutputRegressor):
-        target = target[:, np.newaxis]
-    params = {} if weight is None else {"sample_weight": weight}
-    return clone(head).fit(F, target, **params)
-
-
 def predict_popularity(regressor: Any, F: Any) -> np.ndarray:
-    """Return popularity predicted by `fit_popularity`, (n_items,)."""
+    """Return the predicted log(1 + users) of items, (n_items,)."""
     return np.ravel(regressor.predict(F)).astype(np.float64)
 
 

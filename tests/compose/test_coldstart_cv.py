@@ -1,5 +1,7 @@
 """ColdStartRecommenderCV against plain searches and plain refits."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -97,7 +99,7 @@ def test_a_metric_shrinks_as_features_of_its_root(rng, width):
     found, expected = (
         [
             source.rows(slice(None))
-            for _, source in path.scores(new, Y, users, (0.3, 30.0), (0.0, 2.0))
+            for source in path.scores(new, Y, users, (0.3, 30.0), (0.0, 2.0))
         ]
         for path, new in zip(paths, news, strict=True)
     )
@@ -110,9 +112,9 @@ def test_left_out_predictions_are_those_of_refits(rng, width):
     plays = sp.csr_array(rng.poisson(0.5, size=(40, 9)))
     Y, users = rng.normal(size=(40, 3)), rng.normal(size=(9, 3))
     path = RidgePath(F, plays)
-    for (alpha, weight), source in path.scores(
-        path.left_out(), Y, users, (0.3, 30.0), (0.0, 2.0)
-    ):
+    alphas, weights = (0.3, 30.0), (0.0, 2.0)
+    made = path.scores(path.left_out(), Y, users, alphas, weights)
+    for (alpha, weight), source in zip(product(alphas, weights), made, strict=True):
         scores = source.rows(slice(None)).T
         targets = Y @ users.T + weight * (plays.toarray() > 0)
         for i in (0, 17):
