@@ -65,26 +65,28 @@ def evaluate(options: argparse.Namespace) -> None:
         model = system.fit(plays[train] if is_bound else known, plays[train], **params)
         entries[name] = model, plays[test] if is_bound else new
     k = options.top_k or cutoff(len(test))
-    rows, n_users = score_models(entries, plays[test], k)
+    scores, n_users = score_models(entries, plays[test], k)
     about = notes(len(test), k)
+    rows = {}
+    for name, of_system in scores.items():
+        precision, *precision_interval = of_system["map"]
+        auc, *auc_interval = of_system["auc"]
+        rows[name] = {
+            f"map@{k}": precision,
+            f"map@{k}_interval": precision_interval,
+            "auc": auc,
+            "auc_interval": auc_interval,
+        }
     found = {
         "songs": len(train) + len(test),
         "candidates": len(test),
         "users": n_users,
         "k": k,
-        "systems": {
-            row.name: {
-                f"map@{k}": row.map,
-                f"map@{k}_interval": row.map_interval,
-                "auc": row.auc,
-                "auc_interval": row.auc_interval,
-            }
-            for row in rows
-        },
+        "systems": rows,
         "notes": about,
     }
     text = (
         f"Trained on {len(train)} songs; {len(test)} songs of other groups ranked for "
-        f"{n_users} users who play some of them.\n\n{table(rows, k)}\n"
+        f"{n_users} users who play some of them.\n\n{table(scores, k)}\n"
     )
     report(found, "\n".join([text, *about]), as_json=options.json)

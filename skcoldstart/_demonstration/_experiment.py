@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -69,12 +69,7 @@ class System:
     reads: str
     make: Callable[[Setting], Any]
     recommends: bool = True
-    needs: str | None = None
-
-    @property
-    def is_available(self) -> bool:
-        """Whether the package it needs is installed."""
-        return self.needs is None or find_spec(self.needs) is not None
+    needs: str | None = None  # a package
 
 
 def _from_bag_of_words(head: Any, setting: Setting) -> Pipeline:
@@ -161,16 +156,8 @@ SYSTEMS = (
 PAPERS_K = 500
 FEW = 100  # candidates, below which a mean average precision says little
 
-
-@dataclass(frozen=True)
-class SystemScore:
-    """One row of the table: a metric's mean over users and its 95 % interval."""
-
-    name: str
-    map: float
-    map_interval: tuple[float, float]
-    auc: float
-    auc_interval: tuple[float, float]
+# By system and metric: the mean over users, and its 95 % interval.
+Scores = Mapping[str, Mapping[str, tuple[float, float, float]]]
 
 
 def cutoff(n_candidates: int) -> int:
@@ -200,40 +187,35 @@ def notes(n_candidates: int, k: int, *, network: bool = False) -> list[str]:
 
 def score_models(
     models: Mapping[str, tuple[Any, Any]], plays: Any, k: int
-) -> tuple[list[SystemScore], int]:
+) -> tuple[Scores, int]:
     """Score fitted recommenders, each on its own view of the same songs.
 
     Shapes: `plays` (n_items, n_users). Also return how many users have plays there.
     """
     scorer = make_recommendation_scorer({"map": f"map@{k}", "auc": "auc"})
-    rows = []
+    scores = {}
     n_scored = 0
     for name, (model, X) in models.items():
         values = scorer.per_user(model, X, plays)
-        by_metric = [np.asarray(values[key]) for key in ("map", "auc")]
-        n_scored = int(np.count_nonzero(~np.isnan(by_metric[0])))
-        (m, *m_interval), (a, *a_interval) = map(bootstrap_interval, by_metric)
-        rows.append(SystemScore(name, m, tuple(m_interval), a, tuple(a_interval)))
-    return rows, n_scored
+        scores[name] = {key: bootstrap_interval(values[key]) for key in ("map", "auc")}
+        n_scored = int(np.count_nonzero(~np.isnan(values["map"])))
+    return scores, n_scored
 
 
-def table(rows: Sequence[SystemScore], k: int) -> str:
+def table(scores: Scores, k: int) -> str:
     """Format the scores in the form of the paper's Table 2."""
     lines = [
         f"{'system':<24}{f'mAP@{k}':>9}  {'95 % interval':<18}{'AUC':>7}  "
-        f"{'95 % interval':<18}",
+        "95 % interval",
         "-" * 78,
     ]
-    for row in rows:
-        lines.append(
-            f"{row.name:<24}{row.map:>9.4f}  {_interval(row.map_interval):<18}"
-            f"{row.auc:>7.4f}  {_interval(row.auc_interval):<18}"
-        )
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _interval(bounds: tuple[float, float]) -> str:
-    return f"[{bounds[0]:.4f}, {bounds[1]:.4f}]"
+    for name, of_system in scores.items():
+        precision, low, high = of_system["map"]
+        interval = f"[{low:.4f}, {high:.4f}]"
+        line = f"{name:<24}{precision:>9.4f}  {interval:<18}"
+        auc, low, high = of_system["auc"]
+        lines.append(f"{line}{auc:>7.4f}  [{low:.4f}, {high:.4f}]")
+    return "\n".join(lines)
 
 
 N_MELS = 64
@@ -249,7 +231,7 @@ class Experiment:
 
     train: np.ndarray
     test: np.ndarray
-    scores: list[SystemScore]
+    scores: Scores
     n_users_scored: int
     k: int
     models: dict[str, Any]
@@ -258,9 +240,8 @@ class Experiment:
     @property
     def best(self) -> System:
         """The system with the highest mAP among those that use sound."""
-        rows = {row.name: row.map for row in self.scores}
-        able = [s for s in SYSTEMS if s.recommends and s.name in rows]
-        return max(able, key=lambda system: rows[system.name])
+        able = [s for s in SYSTEMS if s.recommends and s.name in self.scores]
+        return max(able, key=lambda system: self.scores[system.name]["map"][0])
 
     @property
     def best_model(self) -> Any:
@@ -330,7 +311,8 @@ def run(
             "The held-out songs, or the training songs, have no plays."
         )
     n_frames = int(known.mfcc.lengths.sum())
-    available = [system for system in SYSTEMS if system.is_available]
+    left_out = [s for s in SYSTEMS if s.needs and find_spec(s.needs) is None]
+    available = [system for system in SYSTEMS if system not in left_out]
     models: dict[str, Any] = {}
     with (
         tempfile.TemporaryDirectory() as cache,
@@ -361,11 +343,10 @@ def run(
     k = k or cutoff(len(test))
     views = {
         system.name: (models[system.name], getattr(new, system.reads))
-        for system in SYSTEMS
+        for system in available
         if system.name in models
     }
     scores, n_scored = score_models(views, new.plays, k)
-    left_out = [system for system in SYSTEMS if not system.is_available]
     return Experiment(train, test, scores, n_scored, k, models, left_out)
 
 

@@ -122,11 +122,10 @@ def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
 def _draw_scores(
     axes: Any, experiment: Experiment, metric: str, title: str, colours: dict[str, str]
 ) -> None:
-    rows = experiment.scores[::-1]
-    for y, row in enumerate(rows):
-        value = getattr(row, metric)
-        low, high = getattr(row, f"{metric}_interval")
-        colour = colours[row.name]
+    names = [*experiment.scores][::-1]
+    for y, name in enumerate(names):
+        value, low, high = experiment.scores[name][metric]
+        colour = colours[name]
         axes.plot([low, high], [y, y], color=colour, linewidth=2, alpha=0.6)
         axes.plot(value, y, "o", color=colour, markersize=7)
         axes.annotate(
@@ -139,9 +138,9 @@ def _draw_scores(
             fontsize=9,
         )
     axes.set(
-        yticks=range(len(rows)),
-        yticklabels=[row.name.replace(" ", "\n") for row in rows],
-        ylim=(-0.5, len(rows) - 0.3),
+        yticks=range(len(names)),
+        yticklabels=[name.replace(" ", "\n") for name in names],
+        ylim=(-0.5, len(names) - 0.3),
         xlim=(0, 1),
         xticks=[0, 0.5, 1],
         xlabel="mean, 95 % interval",

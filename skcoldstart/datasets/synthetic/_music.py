@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -276,6 +277,16 @@ def make_music_catalog(
     )
     width = max(4, len(str(n_songs)))
     item_ids = np.array([f"{i + 1:0{width}d}" for i in range(n_songs)])
+    columns = {
+        "song": item_ids.tolist(),
+        "title": titles.tolist(),
+        "artist": names.tolist(),
+        "genre": genre_names,
+        "release_date": release_dates.astype("M8[us]").tolist(),
+    }
+    metadata = None
+    with suppress(ImportError):  # no library of frames is installed
+        metadata = frame_of(columns, "metadata").to_native()
     return Bunch(
         **_sound(songs, item_ids, folder, duration_s, sr, lazy, n_jobs, verbose),
         plays=plays,
@@ -284,13 +295,7 @@ def make_music_catalog(
         titles=titles,
         groups=names,
         is_new=np.diff(plays.indptr) == 0,
-        metadata=_metadata(
-            song=item_ids.tolist(),
-            title=titles.tolist(),
-            artist=names.tolist(),
-            genre=genre_names,
-            release_date=release_dates.astype("M8[us]").tolist(),
-        ),
+        metadata=metadata,
         item_ids=item_ids,
         user_ids=np.array([f"listener {u}" for u in range(n_users)]),
         release_dates=release_dates,
@@ -415,11 +420,3 @@ def _sound(
         )
     )
     return {"paths": paths} | ({"waveforms": waveforms} if paths is None else {})
-
-
-def _metadata(**columns: Any) -> Any:
-    """Return metadata of songs as a frame, or None if no library is installed."""
-    try:
-        return frame_of(columns, "metadata").to_native()
-    except ImportError:
-        return None
