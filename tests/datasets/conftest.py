@@ -25,3 +25,9 @@ def audio(tmp_path):
         return tmp_path / "audio"
 
     return make
+
+
+def overwritten(content):
+    """Return a zip archive whose first compressed bytes are no longer valid."""
+    start = 30 + int.from_bytes(content[26:28], "little") + 20
+    return content[:start] + b"\xff" * 20 + content[start + 20 :]

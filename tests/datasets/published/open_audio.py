@@ -46,46 +46,45 @@ def write_yambda_embeddings(folder, items, X, row_group_size=100):
     pq.write_table(pa.table(table), path, row_group_size=row_group_size)
 
 
+def melon_song(number, date, artists, genre):
+    return {
+        "id": number,
+        "song_name": f"곡 {number}",
+        "issue_date": date,
+        "artist_id_basket": artists,
+        "song_gn_gnr_basket": [genre],
+        "album_id": 1,
+    }
+
+
 def write_melon(folder, songs, playlists, spectrograms):
     """Write songs, playlists by split, and spectrograms of (48, n_frames)."""
-    (folder / "song_meta.json").write_text(
-        json.dumps(songs, ensure_ascii=False), "utf-8"
-    )
+    text = json.dumps(songs, ensure_ascii=False)
+    (folder / "song_meta.json").write_text(text, "utf-8")
+    more = {"plylst_title": "", "tags": ["록"], "updt_date": "2014-03-02 00:00:00.000"}
     for split, lists in playlists.items():
-        entries = [
-            {
-                "id": number,
-                "plylst_title": "",
-                "songs": of_list,
-                "tags": ["록"],
-                "like_cnt": 1,
-                "updt_date": "2014-03-02 00:00:00.000",
-            }
-            for number, of_list in lists.items()
-        ]
+        entries = [{"id": i, "songs": songs} | more for i, songs in lists.items()]
         (folder / f"{split}.json").write_text(json.dumps(entries), "utf-8")
-    archives = {}
     for song, bands in spectrograms.items():
         content = io.BytesIO()
         np.save(content, bands)
-        archives.setdefault(song // 16_000, []).append((song, content.getvalue()))
-    for number, members in archives.items():
-        with tarfile.open(folder / f"arena_mel_{number}.tar", "w") as archive:
-            for song, content in members:
-                member = tarfile.TarInfo(f"{song // 1000}/{song}.npy")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+        member = tarfile.TarInfo(f"{song // 1000}/{song}.npy")
+        member.size = content.tell()
+        content.seek(0)
+        with tarfile.open(folder / f"arena_mel_{song // 16_000}.tar", "a") as archive:
+            archive.addfile(member, content)
     return folder
 
 
 def write_music4all(folder, events, songs=(), audio=()):
-    rows = ["user_id\ttrack_id\ttimestamp", *("\t".join(event) for event in events)]
-    text = "\n".join(rows) + "\n"
-    (folder / "userid_trackid_timestamp.tsv").write_text(text, "utf-8")
+    tables = {"userid_trackid_timestamp.tsv": [("user_id", "track_id", "timestamp")]}
+    tables["userid_trackid_timestamp.tsv"] += events
     if songs:
-        rows = ["id\tartist\tsong\talbum_name", *("\t".join(song) for song in songs)]
-        text = "\n".join(rows) + "\n"
-        (folder / "id_information.csv").write_text(text, "utf-8")
+        header = ("id", "artist", "song", "album_name")
+        tables["id_information.csv"] = [header, *songs]
+    for name, rows in tables.items():
+        text = "".join("\t".join(row) + "\n" for row in rows)
+        (folder / name).write_text(text, "utf-8")
     for track in audio:
         path = folder / "audio" / f"{track}.mp3"
         path.parent.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ import soundfile
 import skcoldstart
 from tests.datasets.published.open_audio import (
     listen,
+    melon_song,
     write_acousticbrainz,
     write_listens,
     write_melon,
@@ -51,14 +52,7 @@ def make_yambda(folder, plays, X, artists):
 def make_melon(folder, plays, X, artists):
     rng = np.random.default_rng(0)
     songs = [
-        {
-            "id": i,
-            "song_name": f"곡 {i}",
-            "issue_date": "20140512",
-            "artist_id_basket": [artist],
-            "song_gn_gnr_basket": [f"GN0{artist % 3}00"],
-            "album_id": i,
-        }
+        melon_song(i, "20140512", [artist], f"GN0{artist % 3}00")
         for i, artist in enumerate(artists.tolist())
     ]
     lists = {}
@@ -98,16 +92,11 @@ def make_listenbrainz(folder, plays, X, artists):
 
 
 @pytest.mark.parametrize(
-    ("name", "make"),
-    [
-        ("yambda", make_yambda),
-        ("melon", make_melon),
-        ("music4all", make_music4all),
-        ("listenbrainz", make_listenbrainz),
-    ],
+    "make", [make_yambda, make_melon, make_music4all, make_listenbrainz]
 )
-def test_all_tables_of_a_set_are_printed(name, make, world, tmp_path):
+def test_all_tables_of_a_set_are_printed(make, world, tmp_path):
     make(tmp_path, *world)
+    name = make.__name__.removeprefix("make_")
     command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--set", name]
     command += ["--seeds", "0", "--factors", "8", "--epochs", "1"]
     systems = ["random", "linear regression", "make_recommender", "upper bound"]

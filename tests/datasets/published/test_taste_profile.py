@@ -64,17 +64,17 @@ def test_line_ends_and_marks_change_nothing(write, text):
     assert taste.n_lines == 3
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-def test_compressed_files_are_known_by_their_first_bytes(write, pack):
-    taste = load_taste_profile(write(pack(LINES.encode())))
-    assert counts_of(taste) == plain_reading(LINES)
-
-
-def test_an_encrypted_archive_is_named(tmp_path):
+def test_zip_archive_of_one_file_is_read_and_others_are_refused(tmp_path):
     path = tmp_path / "train_triplets.txt.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("train_triplets.txt", "u1\tSO1\t3\n")
-    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/train_triplets.txt", LINES)
+    assert counts_of(load_taste_profile(path)) == plain_reading(LINES)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other.txt", LINES)
+    with pytest.raises(ValueError, match=r"archive of 2 files; expected one"):
+        load_taste_profile(path)
+    data = bytearray(whole)
     for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(header) + flags] |= 1  # says that a password is needed
     path.write_bytes(data)
@@ -82,23 +82,14 @@ def test_an_encrypted_archive_is_named(tmp_path):
         load_taste_profile(path)
 
 
-def test_zip_archive_of_one_file_is_read_and_of_two_refused(tmp_path):
-    path = tmp_path / "train_triplets.txt.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("folder/train_triplets.txt", LINES)
-    assert counts_of(load_taste_profile(path)) == plain_reading(LINES)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("other.txt", LINES)
-    with pytest.raises(ValueError, match=r"archive of 2 files; expected one"):
-        load_taste_profile(path)
-
-
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-@pytest.mark.parametrize("damage", [slice(None, -20), slice(None, 60)])
-def test_cut_off_archives_are_named(write, pack, damage, rng):
+def test_compressed_files_are_read_and_cut_off_ones_named(write, pack, rng):
     text = "".join(f"u{i}\tS{rng.integers(1e9)}\t1\n" for i in range(2000))
-    with pytest.raises(ValueError, match=r"table\.tsv .*(damaged|empty|line)"):
-        load_taste_profile(write(pack(text.encode())[damage]))
+    packed = pack(text.encode())
+    assert counts_of(load_taste_profile(write(packed))) == plain_reading(text)
+    for n_bytes in (len(packed) - 20, 60):
+        with pytest.raises(ValueError, match=r"table\.tsv .*(damaged|empty|line)"):
+            load_taste_profile(write(packed[:n_bytes]))
 
 
 NAME = st.text(
@@ -138,11 +129,8 @@ def test_matrix_is_that_of_a_plain_reading_for_any_names(
 
 
 def test_many_names_outgrow_every_table(write, rng):
-    rows = [
-        (f"{rng.integers(2**60):015x}" * (1 + i % 9), f"SO{i:07d}", 1 + i % 5)
-        for i in range(30_000)
-    ]
-    text = "".join(f"{u}\t{s}\t{n}\n" for u, s, n in rows)
+    users = [f"{rng.integers(2**60):015x}" * (1 + i % 9) for i in range(30_000)]
+    text = "".join(f"{u}\tSO{i:07d}\t{1 + i % 5}\n" for i, u in enumerate(users))
     taste = load_taste_profile(write(text))
     assert taste.plays.shape == (30_000, 30_000)
     assert counts_of(taste) == plain_reading(text)
@@ -183,7 +171,6 @@ def test_only_wanted_songs_are_kept(write):
         ("\n\n", r"is empty"),
         (LINES + "u\tS\t1.5\n", r"line 4: plays is '1\.5'; expected .* whole number"),
         (LINES + "\nu\tS\t-1\n", r"line 5: plays is '-1'"),
-        ("u\tS\tnan\n", r"line 1: plays is 'nan'"),
         ("u\tS\t0\n", r"line 1: plays is '0'"),
         ("u\tS\t\n", r"line 1: plays is ''"),
         ("u\tS\t 1\n", r"line 1: plays is ' 1'"),
@@ -194,7 +181,6 @@ def test_only_wanted_songs_are_kept(write):
         ("u,S,1\n", r"line 1: 'u,S,1' has 1 fields"),
         ("\tS\t1\n", r"line 1: user is empty"),
         ("u\t\t1\n", r"line 1: song is empty"),
-        (LINES + "u\tS\t2", None),
         (LINES + "u\tS", r"line 4: 'u\\tS' has 2 fields"),
         ("u" * 300 + "\tS\t1\n", r"line 1: a name has more than 255 bytes"),
         ("u" * 9000, r"line 1: a name has more than 255 bytes"),
@@ -203,9 +189,6 @@ def test_only_wanted_songs_are_kept(write):
     ],
 )
 def test_faulty_lines_are_named(write, text, message):
-    if message is None:
-        assert load_taste_profile(write(text)).n_lines == 4
-        return
     with pytest.raises(ValueError, match=message) as error:
         load_taste_profile(write(text))
     assert "table.tsv" in str(error.value)
