@@ -5,6 +5,8 @@ import pytest
 
 @pytest.fixture
 def write(tmp_path):
+    """Write a file, and return its path."""
+
     def make(content, name="table.tsv"):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -60,10 +60,8 @@ def test_every_kind_of_table_gives_the_same_catalogue(tmp_path, audio, kind):
     assert catalog.is_new.tolist() == [False, False, True]
     assert list(catalog.metadata["title"].to_numpy()) == ["A", "B", "C"]
     assert list(catalog.metadata["year"].to_numpy()) == [1, 2, 3]
-    native = {"pandas": pd.DataFrame, "arrow": pa.Table}.get(
-        kind, pl.DataFrame if kind in ("polars", "lazy") else pd.DataFrame
-    )
-    assert isinstance(catalog.metadata, native)
+    native = {"polars": pl.DataFrame, "lazy": pl.DataFrame, "arrow": pa.Table}
+    assert isinstance(catalog.metadata, native.get(kind, pd.DataFrame))
     half = make_subset(catalog, 1, 1)
     assert list(half.metadata["title"].to_numpy()) == ["B"]
 
@@ -71,23 +69,19 @@ def test_every_kind_of_table_gives_the_same_catalogue(tmp_path, audio, kind):
 @pytest.mark.parametrize("kind", ["text", "pandas", "polars", "arrow"])
 def test_a_song_without_metadata_has_missing_values(tmp_path, kind):
     table = {"song": ["x", "b"], "year": [1, 2], "title": ["X", "B"]}
+    table = KINDS[kind](table, tmp_path)
     with pytest.warns(UserWarning, match=r"1 of 2 songs have no row in .*: 'a'"):
-        catalog = load_catalog(
-            pd.DataFrame(PLAYS), metadata=KINDS[kind](table, tmp_path, "m")
-        )
-    frame = catalog.metadata
+        frame = load_catalog(pd.DataFrame(PLAYS), metadata=table).metadata
     frame = frame if kind in ("text", "pandas") else frame.to_pandas()
     assert frame["title"].isna().tolist() == [True, False]
     assert frame["year"].tolist()[1] == 2
     assert frame.index.tolist() == [0, 1]
 
 
-def test_metadata_of_text_is_numbers_where_all_of_it_is(tmp_path):
-    path = tmp_path / "m.tsv"
-    path.write_text(
-        'song\tcode\tyear\tscore\tnote\na\t007\t1999\t\t"x\nb\t12\t2001\t1.5\t\\N\n'
-    )
-    metadata = load_catalog(pd.DataFrame(PLAYS), metadata=path).metadata
+def test_metadata_of_text_is_numbers_where_all_of_it_is(write):
+    rows = 'a\t007\t1999\t\t"x\nb\t12\t2001\t1.5\t\\N\n'
+    table = write(f"song\tcode\tyear\tscore\tnote\n{rows}")
+    metadata = load_catalog(pd.DataFrame(PLAYS), metadata=table).metadata
     assert metadata["code"].tolist() == ["007", "12"]
     assert metadata["year"].tolist() == [1999, 2001]
     assert metadata["score"].isna().tolist() == [True, False]
@@ -101,16 +95,15 @@ def test_a_table_of_files_names_them_where_ids_do_not(tmp_path, audio, kind):
         "song_id": ["a", "b", "n"],
         "path": ["audio/x/01.flac", str(folder / "two.wav"), "audio/new.ogg"],
     }
-    base = {"audio": None if kind in ("text", "parquet") else tmp_path}
+    base = None if kind in ("text", "parquet") else tmp_path
     if kind == "mapping":
         files = dict(zip(*table.values(), strict=True))
     else:
         files = KINDS[kind](table, tmp_path, "files")
-    catalog = load_catalog(pd.DataFrame(PLAYS), files=files, **base)
+    catalog = load_catalog(pd.DataFrame(PLAYS), files=files, audio=base)
     assert catalog.item_ids.tolist() == ["a", "b", "n"]
-    assert catalog.paths == [
-        str(folder / f) for f in ("x/01.flac", "two.wav", "new.ogg")
-    ]
+    names = ("x/01.flac", "two.wav", "new.ogg")
+    assert catalog.paths == [str(folder / name) for name in names]
     assert_array_equal(catalog.plays.toarray(), [[1, 0], [2.5, 3], [0, 0]])
     assert catalog.is_new.tolist() == [False, False, True]
 
@@ -144,29 +137,22 @@ def test_plays_of_a_log_are_joined_as_they_are(audio):
 
 NAMELESS = pd.DataFrame({"user": ["u", None], "song": ["a", "b"]})
 NO_ARTIST = pd.DataFrame({"song": ["a"], "artist": [None]})
-TWICE = pd.DataFrame({"song": ["a", "a"], "file": ["b.wav", "a.wav"]})
+TWO_ROWS = pd.DataFrame({"song": ["a", "a.wav"]})
+TWO_FILES = pd.DataFrame({"song": ["a", "a"], "file": ["b.wav", "a.wav"]})
 WRONG_VALUES = [
     ("plays", pd.DataFrame({"a": [1]}), r"plays has no column for "),
     ("plays", NAMELESS, r"1 of 2 rows of plays have no user or no song; leave"),
-    (
-        "groups",
-        pd.DataFrame({"song": ["a"], "artist": [None]}),
-        r"row 1: song or artist",
-    ),
-    (
-        "metadata",
-        pd.DataFrame({"song": ["a", "a.wav"]}),
-        r"two rows of .*'a\.wav'",
-    ),
+    ("groups", NO_ARTIST, r"row 1: song or artist is missing"),
+    ("metadata", TWO_ROWS, r"two rows of .*'a\.wav'"),
     ("metadata", pd.DataFrame({"song": ["q"]}), r"None of the 2 songs .* in metadata"),
     ("metadata", pd.DataFrame({"title": ["q"]}), r"no column for song"),
+    ("files", {"a": "no.wav"}, r"None of the 1 .*no\.wav'\. Relative .*; pass another"),
+    ("files", {"q": "b.wav"}, r"None of the 2 songs in plays matches"),
     (
         "files",
-        {"a": "nowhere.wav"},
-        r"None of the 1 .*nowhere\.wav'\. Relative paths begin in .*; pass another",
+        TWO_FILES,
+        r"row 2: song 'a' has the file '.*a\.wav' but '.*b\.wav'",
     ),
-    ("files", {"q": "b.wav"}, r"None of the 2 songs in plays matches"),
-    ("files", TWICE, r"files, row 2: song 'a' has the file '.*a\.wav' but '.*b\.wav'"),
 ]
 WRONG_TYPES = [
     ("plays", [1, 2], r"plays is a list; expected a dataframe or"),
@@ -189,12 +175,10 @@ def test_what_cannot_be_joined_is_named(audio, error, name, table, message):
 
 
 def test_files_that_are_not_there_are_said(audio):
-    files = {"a": "a.wav", "b": "gone.wav", "c": "c.wav"}
+    folder, files = audio("a.wav"), {"a": "a.wav", "b": "gone.wav"}
     with (
-        pytest.warns(UserWarning, match=r"1 of 3 files of files do not exist.*gone"),
+        pytest.warns(UserWarning, match=r"1 of 2 files of files do not exist.*gone"),
         pytest.warns(UserWarning, match=r"1 of 2 songs in plays have no audio file in"),
     ):
-        catalog = load_catalog(
-            pd.DataFrame(PLAYS), audio("a.wav", "c.wav"), files=files
-        )
-    assert catalog.item_ids.tolist() == ["a", "c"]
+        catalog = load_catalog(pd.DataFrame(PLAYS), folder, files=files)
+    assert catalog.item_ids.tolist() == ["a"]

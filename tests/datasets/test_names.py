@@ -91,19 +91,10 @@ def test_a_song_with_its_own_name_keeps_its_file(catalog):
 @pytest.mark.parametrize(
     ("files", "songs", "message"),
     [
-        (
-            ["a b.wav", "A_B.wav"],
-            ["A B"],
-            r"'A B' matches 2 files .*'A_B.wav', '",
-        ),
+        (["a b.wav", "A_B.wav"], ["A B"], r"'A B' matches 2 files .*'A_B.wav', '"),
         (["01.wav", "001.wav"], ["1"], r"'1' matches 2 files.*paths relative to"),
         (["x/1.wav", "y/01.wav"], ["0001"], r"'0001' matches 2 files"),
-        (
-            ["song.wav"],
-            ["SONG", "Song"],
-            r"'SONG' and 'Song' .* are the same file, 'so",
-        ),
-        (["a.wav"], ["b", "c"], r"None of the 2 songs"),
+        (["ab.wav"], ["AB", "Ab"], r"'AB' and 'Ab' .* are the same file, 'ab\.wav'"),
     ],
 )
 def test_what_may_mean_several_is_refused_with_what_to_do(
@@ -118,9 +109,8 @@ def test_what_may_mean_several_is_refused_with_what_to_do(
     [("y/A.wav", "x/A"), ("A.wav", "x/A"), ("y/A.wav", "/music/x/A.wav")],
 )
 def test_a_file_of_another_folder_is_named_and_not_taken(catalog, file, song):
-    with pytest.warns(
-        UserWarning, match=rf"differ only by .*'{song}' is like '{file}'"
-    ):
+    message = rf"differ only by .*'{song}' is like '{file}'"
+    with pytest.warns(UserWarning, match=message):
         found = catalog([file, "B.wav"], [song, "B"])
     assert found.item_ids[found.is_new].tolist() == ["A"]
 
@@ -132,11 +122,8 @@ def test_file_names_that_are_not_utf8_are_kept(catalog, tmp_path):
     assert found.is_new.tolist() == [False, True]
 
 
-def test_groups_are_found_though_they_are_spelled_in_another_way(catalog, tmp_path):
-    groups = tmp_path / "groups.csv"
-    groups.write_text("song,artist\nTRACK_01.mp3,X\n./b.wav,Y\n")
+def test_groups_are_found_though_they_are_spelled_in_another_way(catalog):
+    groups = {"TRACK_01.mp3": "X", "./b.wav": "Y"}
     found = catalog(["track 1.wav", "b.wav"], ["track 1", "b"], groups=groups)
-    assert dict(zip(found.item_ids, found.groups, strict=True)) == {
-        "b": "Y",
-        "track 1": "X",
-    }
+    assert found.item_ids.tolist() == ["b", "track 1"]
+    assert found.groups.tolist() == ["Y", "X"]

@@ -8,7 +8,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from skcoldstart import datasets
 from skcoldstart.datasets import (
     load_artist_terms,
     load_catalog,
@@ -17,6 +16,9 @@ from skcoldstart.datasets import (
     load_lastfm_tags,
     load_msd_segments,
     load_msd_songs,
+    load_sid_mismatches,
+    load_taste_profile,
+    load_unique_tracks,
 )
 
 # How each loader of tables reads two columns: the names of the second one.
@@ -28,27 +30,13 @@ TABLES = {
 
 
 @pytest.mark.parametrize("kind", TABLES)
-@pytest.mark.parametrize(
-    "names",
-    [
-        ['"Heroes', "B", "C", 'Blue Monday 12"', "D"],
-        ['"Heroes"', "Heroes", "B"],
-        ['"weird al" yankovic', "B"],
-        ['"', '""', '"""', "'"],
-        ['5" of snow, 7" single', "x;y"],
-    ],
-)
-def test_quotation_marks_are_letters_where_tabs_separate(write, kind, names):
+def test_quotation_marks_are_letters_where_tabs_separate(write, kind):
     first, second, read = TABLES[kind]
+    names = ['"Heroes', "Heroes", '"Heroes"', 'Blue Monday 12"', '"weird al" yankovic']
+    names += ['"', '""', '"""', "'", '5" of snow, 7" single', "x;y"]
     rows = "".join(f"a{i}\t{name}\n" for i, name in enumerate(names))
     found = read(write(f"{first}\t{second}\n{rows}"))
     assert sorted(found.tolist()) == sorted(names)
-
-
-def test_quotation_marks_in_groups_are_letters_where_tabs_separate(write):
-    plays = write('user\tsong\nu\t"A\nu\tB"\nu\tC\n')
-    groups = write('song\tartist\n"A\t"X\nB"\tY"\nC\tZ\n', "groups.tsv")
-    assert load_catalog(plays, groups=groups).groups.tolist() == ['"X', 'Y"', "Z"]
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -103,10 +91,7 @@ def excel():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            "{0}|{1}\na|b\n",
-            r"first line '.*', whose columns seem to be separated by '\|'; expected ta",
-        ),
+        ("{0}|{1}\na|b\n", r"line '.*', whose .* separated by '\|'; expected tabs"),
         ("sep=|\n{0}|{1}\na|b\n", r"separated by '\|'; expected tabs, commas or semi"),
         (b"PAR1xxxx", r"is a (damaged parquet file|parquet file; expected UTF-8 text)"),
         (b"ARROW1\0\0", r"is an Arrow \(Feather\) file; expected UTF-8 text"),
@@ -115,22 +100,17 @@ def excel():
         (b"{0},{1}\na,b\na,\xe9\n", r"line 3 is not UTF-8 text \(byte 0xe9\); save it"),
         ("{0},{1}\na,b\n\na,b\0\n", r"line 4 has NUL bytes; expected text"),
         ("{0},{1}\na,b,c\n", r"line 2 has 3 fields; .* that holds ',' needs quot"),
-        (
-            "{0},{1},plays\na,b\n",
-            r"line 2 has 2 fields; expected 3, one for each column of",
-        ),
+        ("{0},{1},plays\na,b\n", r"line 2 has 2 fields; expected 3, one for each"),
         ("\n \n", r"is empty; expected a first line that names the columns"),
         ("{0},{1}\n,\n", r"has a line of column names but no rows"),
         ("{0},{1}\n" + "x" * (1 << 22), r"line 2 has more than \d+ letters"),
     ],
 )
 def test_what_is_no_table_is_named(write, kind, content, message):
-    first, second, read = TABLES[kind]
-    for place, name in enumerate((first, second)):
-        if isinstance(content, bytes):
-            content = content.replace(f"{{{place}}}".encode(), name.encode())
-        else:
-            content = content.replace(f"{{{place}}}", name)
+    *names, read = TABLES[kind]
+    content = content if isinstance(content, bytes) else content.encode()
+    for place, name in enumerate(names):
+        content = content.replace(b"{%d}" % place, name.encode())
     with pytest.raises(ValueError, match=r"table\.tsv.*" + message):
         read(write(content))
 
@@ -138,10 +118,7 @@ def test_what_is_no_table_is_named(write, kind, content, message):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (
-            "\\N\tA\t1",
-            r"line 3: user is '\\\\N', a missing value of SQL; .* Leave such",
-        ),
+        ("\\N\tA\t1", r"line 3: user is '\\\\N', a missing value of SQL; .* Leave"),
         ("u\tNULL\t1", r"line 3: song is 'NULL', a missing value of SQL"),
         (" \tA\t1", r"line 3: user is empty; every row needs user and song"),
         ("u\tA\t2,5", r"plays is '2,5'; .* 3 or 2\.5, with a point and no commas"),
@@ -158,20 +135,19 @@ def test_values_of_other_programs_are_named_with_what_to_do(write, row, message)
 
 def test_two_columns_of_one_name_are_refused(write):
     path = write("user,Song ID,song_id\nu,a,b\n")
-    with pytest.raises(
-        ValueError, match=r"several columns for song: 'Song ID', 'song_"
-    ):
+    with pytest.raises(ValueError, match=r"columns for song: 'Song ID', 'song_id'"):
         load_catalog(path)
 
 
+POSIX = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
 LOADERS = [
     *(load_artist_terms, load_catalog, load_citeulike, load_hetrec, load_lastfm_tags),
-    *(load_msd_segments, load_msd_songs, datasets.load_sid_mismatches),
-    *(datasets.load_taste_profile, datasets.load_unique_tracks),
+    *(load_msd_segments, load_msd_songs, load_sid_mismatches, load_taste_profile),
+    load_unique_tracks,
 ]
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+@POSIX
 @pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
 def test_a_pipe_or_device_is_refused_at_once(tmp_path, load):
     os.mkfifo(tmp_path / "pipe")
@@ -180,7 +156,7 @@ def test_a_pipe_or_device_is_refused_at_once(tmp_path, load):
             load(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+@POSIX
 @pytest.mark.parametrize(
     ("load", "name"),
     [

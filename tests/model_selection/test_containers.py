@@ -94,12 +94,7 @@ def test_containers_give_what_arrays_give(name, call, container, rng):
     if name in {"metric", "report"}:
         X = rng.normal(size=y.shape)
     X[3] = X[30]
-    expected = call(X, y)
-    for values in (
-        call(container(X), y),
-        call(X, container(y)),
-        call(container(X), container(y)),
-    ):
-        assert_allclose(
-            np.asarray(values, float), np.asarray(expected, float), rtol=1e-12
-        )
+    expected = np.asarray(call(X, y), float)
+    inputs = (container(X), y), (X, container(y)), (container(X), container(y))
+    for data in inputs:
+        assert_allclose(np.asarray(call(*data), float), expected, rtol=1e-12)

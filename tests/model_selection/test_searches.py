@@ -14,7 +14,7 @@ from sklearn.model_selection import (
     HalvingRandomSearchCV,
     RandomizedSearchCV,
 )
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import (
@@ -91,54 +91,44 @@ ENTRIES = {
     "learning_curve": lambda model, *data, **options: learning_curve(
         model, *data, train_sizes=[1.0], **options
     ),
-    "validation_curve": lambda model, *data, **options: validation_curve(
-        model, *data, param_name=REFIT[type(model)], param_range=[True], **options
-    ),
+    "validation_curve": validation_curve,
     "warmup_curve": lambda model, *data, **options: warmup_curve(
         model, *data, n_plays=[0], **options
     ),
 }
-
-REFIT = {
-    GridSearchCV: "refit",
-    Pipeline: "gridsearchcv__refit",
-    ColdStartRecommender: "regressor__refit",
+SEARCH = GridSearchCV(FactorRecommender(), GRID, scoring=AUC, cv=InnerFolds(2))
+OF_FACTORS = GridSearchCV(Ridge(), GRID, cv=InnerFolds(2))
+MODELS = {
+    "refit": SEARCH,
+    "gridsearchcv__refit": make_pipeline(StandardScaler(), SEARCH),
+    "regressor__refit": ColdStartRecommender(OF_FACTORS, WMF(2, random_state=0)),
 }
 
 
 @pytest.mark.parametrize("routing", [False, True])
-@pytest.mark.parametrize("outside", REFIT)
+@pytest.mark.parametrize("refit", MODELS)
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_groups_reach_the_folds_of_a_search_inside(entry, outside, routing, catalog):
+def test_groups_reach_the_folds_of_a_search_inside(entry, refit, routing, catalog):
     X, y, groups = catalog
-    model = GridSearchCV(FactorRecommender(), GRID, scoring=AUC, cv=InnerFolds(2))
-    if outside is Pipeline:
-        model = make_pipeline(StandardScaler(), model)
-    if outside is ColdStartRecommender:
-        model = GridSearchCV(Ridge(), GRID, cv=InnerFolds(2))
-        model = ColdStartRecommender(model, WMF(2, random_state=0))
-    outer = GroupKFold(3)
+    options = {"groups": groups, "cv": CV}
+    if entry == "validation_curve":
+        options |= {"param_name": refit, "param_range": [True]}
     InnerFolds.given.clear()
     with config_context(enable_metadata_routing=routing):
-        ENTRIES[entry](model, X, y, groups=groups, cv=outer)
-    expected = [list(groups[train]) for train, _ in outer.split(X, y, groups)]
-    assert InnerFolds.given == expected
+        ENTRIES[entry](MODELS[refit], X, y, **options)
+    assert InnerFolds.given == [
+        list(groups[train]) for train, _ in CV.split(X, y, groups)
+    ]
 
 
 @pytest.mark.parametrize("search", [HalvingGridSearchCV, HalvingRandomSearchCV])
 def test_halving_on_sparse_plays_chooses_as_on_dense_ones(search, catalog):
     X, y, groups = catalog
+    options = {"cv": CV, "min_resources": 24, "factor": 2, "random_state": 0}
     chosen = []
     for plays in (sp.csr_array(y), y):
-        halving = search(
-            LinearRecommender(),
-            GRID,
-            scoring=AUC,
-            cv=CV,
-            min_resources=24,
-            factor=2,
-            random_state=0,
-        ).fit(X, plays, groups=groups)
+        halving = search(LinearRecommender(), GRID, scoring=AUC, **options)
+        halving.fit(X, plays, groups=groups)
         assert halving.n_iterations_ > 1
         assert np.isfinite(halving.cv_results_["mean_test_score"]).all()
         chosen.append((halving.best_params_, halving.best_score_))
@@ -148,13 +138,9 @@ def test_halving_on_sparse_plays_chooses_as_on_dense_ones(search, catalog):
 
 def test_several_metrics_and_refit_by_one_of_them(catalog):
     X, y, groups = catalog
-    search = GridSearchCV(
-        make_pipeline(StandardScaler(), LinearRecommender()),
-        {"linearrecommender__alpha": GRID["alpha"]},
-        scoring=recommendation_scorer,
-        refit="map",
-        cv=CV,
-    ).fit(X, sp.csr_array(y), groups=groups)
+    options = {"scoring": recommendation_scorer, "refit": "map", "cv": CV}
+    search = GridSearchCV(LinearRecommender(), GRID, **options)
+    search.fit(X, sp.csr_array(y), groups=groups)
     best = np.argmax(search.cv_results_["mean_test_map"])
     assert search.best_index_ == best
     assert search.score(X, y) == recommendation_scorer(search, X, y)["map"]
@@ -169,16 +155,11 @@ def test_exclusions_are_routed_and_cut_to_each_fold(container, catalog, rng):
     with config_context(enable_metadata_routing=True):
         params = {"groups": groups, "exclude": exclude}
         options = {"scoring": AUC, "cv": CV}
-        scores = cross_val_score(
-            LinearRecommender(), X, sp.csr_array(y), params=params, **options
-        )
-        results = cross_validate(
-            LinearRecommender(), X, sp.csr_array(y), params=params, **options
-        )
-        search = GridSearchCV(LinearRecommender(), {"alpha": [1.0]}, **options)
+        data = LinearRecommender(), X, sp.csr_array(y)
+        scores = cross_val_score(*data, params=params, **options)
+        search = GridSearchCV(LinearRecommender(), {}, **options)
         search.fit(X, sp.csr_array(y), **params)
     assert_array_equal(scores, expected)
-    assert_array_equal(results["test_score"], expected)
     assert search.best_score_ == np.mean(expected)
 
 
@@ -186,12 +167,12 @@ def test_sampled_users_are_the_same_for_every_candidate_and_process(catalog):
     X, y, groups = catalog
     y = sp.csr_array(y)
 
+    grid = {"alpha": [1.0, 1.0, 1e3]}
+
     def found(n_jobs=None, **options):
         scoring = make_recommendation_scorer("auc", users=10, **options)
-        grid = {"alpha": [1.0, 1.0, 1e3]}
-        search = GridSearchCV(
-            LinearRecommender(), grid, scoring=scoring, cv=CV, n_jobs=n_jobs
-        )
+        options = {"scoring": scoring, "cv": CV, "n_jobs": n_jobs}
+        search = GridSearchCV(LinearRecommender(), grid, **options)
         return search.fit(X, y, groups=groups).cv_results_["mean_test_score"]
 
     first = found()

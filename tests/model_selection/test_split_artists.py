@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_array_equal, assert_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skcoldstart import recommendation_scorer
+from skcoldstart import make_recommendation_scorer
 from skcoldstart.model_selection import (
     ArtistHistorySplit,
     ReleaseDateSplit,
-    cross_validate,
+    cross_val_score,
 )
 from tests.stubs import FactorRecommender
 
@@ -24,9 +25,16 @@ def catalog(rng):
     return rng.normal(size=(120, 3)), y, artists
 
 
-def plays_of_others(y, artists, train, item):
-    same = train[artists[train] == artists[item]]
-    return y[same].sum()
+def hot_and_cold(n_splits, *data, **options):
+    """Yield training items, new hot items and new cold items of each split."""
+    hot, cold = (
+        list(ArtistHistorySplit(n_splits, history=history, **options).split(*data))
+        for history in ("hot", "cold")
+    )
+    assert len(hot) == len(cold) == n_splits
+    for (train, warm), (same_train, new) in zip(hot, cold, strict=True):
+        assert_array_equal(train, same_train)
+        yield train, warm, new
 
 
 @pytest.mark.parametrize(
@@ -37,57 +45,33 @@ def test_hot_items_have_an_artist_with_plays_in_training_and_cold_ones_none(
 ):
     X, y, artists = catalog
     dates = rng.integers(1990, 2020, len(artists)) if dated else None
-    splits = {
-        history: list(
-            ArtistHistorySplit(n_splits, history=history, release_dates=dates).split(
-                X, y, artists
-            )
-        )
-        for history in ("hot", "cold")
-    }
-    assert len(splits["hot"]) == len(splits["cold"]) == n_splits
-    for (train, hot), (same_train, cold) in zip(*splits.values(), strict=True):
-        assert_array_equal(train, same_train)
-        assert not set(hot) & set(cold)
-        assert not set(train) & (set(hot) | set(cold))
-        assert all(plays_of_others(y, artists, train, item) > 0 for item in hot)
-        assert all(plays_of_others(y, artists, train, item) == 0 for item in cold)
+    by_date = ReleaseDateSplit(n_splits).split(X, groups=dates)
+    splits = hot_and_cold(n_splits, X, y, artists, release_dates=dates)
+    for train, hot, cold in splits:
+        parts = np.concatenate([train, hot, cold])
+        assert len(np.unique(parts)) == len(parts)
+        with_plays = artists[train[y[train].sum(axis=1) > 0]]
+        assert np.isin(artists[hot], with_plays).all()
+        assert not np.isin(artists[cold], with_plays).any()
         if dated:
-            assert dates[train].max() < dates[np.union1d(hot, cold)].min()
+            assert_equal((train, np.union1d(hot, cold)), next(by_date))
         else:
             assert not set(artists[cold]) & set(artists[train])
 
 
 def test_every_item_is_cold_once_and_hot_at_most_once(catalog):
     X, y, artists = catalog
-    n_times = {}
-    for history in ("hot", "cold"):
-        splits = ArtistHistorySplit(4, history=history).split(X, y, artists)
-        tests = np.concatenate([test for _, test in splits])
-        n_times[history] = np.bincount(tests, minlength=len(artists))
-    assert (n_times["cold"] == 1).all()
-    assert n_times["hot"].max() == 1
+    _, *tests = zip(*hot_and_cold(4, X, y, artists), strict=True)
+    n_hot, n_cold = (np.bincount(np.concatenate(t), minlength=120) for t in tests)
+    assert (n_cold == 1).all()
+    assert n_hot.max() == 1
     # Artists with two items and more that are played are hot with most of them.
     played = np.diff(y.indptr) > 0
     names, sizes = np.unique(artists[played], return_counts=True)
     can_be = np.isin(artists, names[sizes > 1])
-    assert n_times["hot"][can_be].mean() > 0.6
+    assert n_hot[can_be].mean() > 0.6
     alone = np.isin(artists, names[sizes == 1]) & played
-    assert (n_times["hot"][alone] == 0).all()
-
-
-def test_with_dates_hot_and_cold_items_are_those_of_the_period(catalog, rng):
-    X, y, artists = catalog
-    dates = rng.integers(1990, 2020, len(artists))
-    both = [
-        ArtistHistorySplit(3, history=history, release_dates=dates).split(X, y, artists)
-        for history in ("hot", "cold")
-    ]
-    for (train, hot), (_, cold), (before, after) in zip(
-        *both, ReleaseDateSplit(3).split(X, groups=dates), strict=True
-    ):
-        assert_array_equal(train, before)
-        assert_array_equal(np.union1d(hot, cold), after)
+    assert (n_hot[alone] == 0).all()
 
 
 def test_without_plays_every_item_counts_as_played(catalog):
@@ -107,45 +91,33 @@ def test_shuffle_draws_another_order_and_the_same_one_again(catalog):
     assert len(first) != len(plain) or (first != plain).any()
 
 
-def test_it_goes_where_cv_is_asked_for(catalog):
+@pytest.mark.parametrize("routing", [False, True])
+def test_it_goes_where_cv_is_asked_for(routing, catalog):
     X, y, artists = catalog
-    for history in ("hot", "cold"):
-        scores = cross_validate(
-            FactorRecommender(),
-            X,
-            y,
-            cv=ArtistHistorySplit(3, history=history),
-            groups=artists,
-            scoring=recommendation_scorer,
-        )
-        assert len(scores["test_auc"]) == 3
-    search = GridSearchCV(
-        FactorRecommender(),
-        {},
-        cv=ArtistHistorySplit(3),
-        scoring=recommendation_scorer,
-        refit=False,
-    )
-    assert search.fit(X, y, groups=artists).n_splits_ == 3
+    scoring = make_recommendation_scorer("auc")
+    options = {"cv": ArtistHistorySplit(3), "scoring": scoring}
+    with config_context(enable_metadata_routing=routing):
+        scores = cross_val_score(FactorRecommender(), X, y, groups=artists, **options)
+        search = GridSearchCV(FactorRecommender(), {}, refit=False, **options)
+        search.fit(X, y, groups=artists)
+    assert len(scores) == 3
+    assert search.best_score_ == scores.mean()
 
 
-def test_what_it_refuses(catalog):
+@pytest.mark.parametrize(
+    ("options", "change", "message"),
+    [
+        ({}, {"groups": None}, "pass the artist of each item"),
+        ({"history": "warm"}, {}, "history='warm'; expected 'hot' or 'cold'"),
+        ({"release_dates": [1, 2, 3]}, {}, r"release_dates has shape \(3,\) but X has"),
+        ({}, {"groups": ["a"] * 7}, "one group per item"),
+        ({"n_splits": 1}, {}, "n_splits == 1, must be >= 2"),
+        ({}, {"groups": np.arange(120)}, "0 hot test items of 24 new ones"),
+        ({}, {"y": np.ones((5, 6))}, "one row per item"),
+    ],
+)
+def test_what_it_refuses(options, change, message, catalog):
     X, y, artists = catalog
-
-    def first(split, groups=artists, y=y):
-        return next(split.split(X, y, groups))
-
-    with pytest.raises(ValueError, match="pass the artist of each item"):
-        first(ArtistHistorySplit(), None)
-    with pytest.raises(ValueError, match="history='warm'; expected 'hot' or 'cold'"):
-        first(ArtistHistorySplit(history="warm"))
-    with pytest.raises(ValueError, match=r"shape \(3,\) but X has 120"):
-        first(ArtistHistorySplit(release_dates=[2001, 2002, 2003]))
-    with pytest.raises(ValueError, match="one group per item"):
-        first(ArtistHistorySplit(), artists[:7])
-    with pytest.raises(ValueError, match="n_splits == 1, must be >= 2"):
-        first(ArtistHistorySplit(1))
-    with pytest.raises(ValueError, match="0 hot test items of 24 new ones"):
-        first(ArtistHistorySplit(), np.arange(120))
-    with pytest.raises(ValueError, match="one row per item"):
-        first(ArtistHistorySplit(), y=y[:5])
+    data = {"y": y, "groups": artists} | change
+    with pytest.raises(ValueError, match=message):
+        next(ArtistHistorySplit(**options).split(X, **data))
