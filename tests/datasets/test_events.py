@@ -109,15 +109,14 @@ FRAMES = {
     "polars categories": lambda rows, _: as_polars(rows).cast({
         "user_id": pl.Categorical
     }),
-    "arrow": as_arrow,
     "stream": as_stream,
     "narwhals": lambda rows, _: nw.from_native(as_polars(rows)),
     "parquet": as_parquet,
     "folder": as_folder,
-    "parts": lambda rows, _: [as_pandas(rows[::2]), as_polars(rows[1::2])],
-    "other parts": lambda rows, folder: iter([
-        as_parquet(rows[::2], folder),
-        as_pandas(rows[1::2]),
+    "parts": lambda rows, folder: iter([
+        as_parquet(rows[::3], folder),
+        as_pandas(rows[1::3]),
+        as_polars(rows[2::3]),
     ]),
     "dask": as_dask,
 }
@@ -190,10 +189,9 @@ def test_rows_and_columns_can_be_fixed(rng):
     rows = log_of(rng)
     counts, _ = plain_reading(rows)
     items, users = [29, 999, 1, 2, 3], ["ü3", "nobody", "ü1"]
+    options = {"count": "n", "timestamp": "t"}
     for frame in (as_pandas(rows), as_polars(rows)):
-        taste = plays_from_events(
-            frame, count="n", timestamp="t", items=np.array(items), users=users
-        )
+        taste = plays_from_events(frame, items=np.array(items), users=users, **options)
         assert taste.item_ids.tolist() == items and taste.user_ids.tolist() == users
         expected = [[counts.get((i, u), 0) for u in users] for i in items]
         assert_array_equal(taste.plays.toarray(), expected)

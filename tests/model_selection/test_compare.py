@@ -18,15 +18,9 @@ from skcoldstart.model_selection import UserColdKFold, compare, cross_validate
 from tests.stubs import BrokenRecommender, FactorRecommender, LinearRecommender
 
 
-@pytest.fixture
-def catalog(rng):
-    X = rng.normal(size=(60, 4))
-    y = rng.poisson(np.exp(X @ rng.normal(size=(4, 25)) - 1.5))
-    return X, sp.csr_array(y), rng.integers(0, 12, size=60)
-
-
 def test_figures_are_means_over_users_of_means_over_folds(catalog):
     X, y, groups = catalog
+    y = sp.csr_array(y)
     models = {"one": LinearRecommender(), "two": ContentKNNRecommender(group_bonus=0.5)}
     folds = list(KFold(3).split(X))
     draws = {"confidence": 0.8, "n_resamples": 99, "random_state": 3}
@@ -71,7 +65,7 @@ def test_content_of_its_own_and_another_reference(catalog):
         "upper bound": (OracleRecommender(WMF(5, random_state=0)), y),
     }
     options = {"reference": "content", "n_resamples": 99}
-    table = compare(models, X, y, cv=3, metrics="auc", **options)
+    table = compare(models, X[:, :2], y, cv=3, metrics="auc", **options)
     assert (np.diff(table["auc"]) > 0).all()
     assert table["auc_gain"][0] < 0 == table["auc_gain"][1] < table["auc_gain"][2]
     assert table["auc_p"][0] < 0.05

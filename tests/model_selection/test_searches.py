@@ -39,13 +39,6 @@ GRID = {"alpha": [1e-2, 1.0, 1e2, 1e5]}
 CV = GroupKFold(3)
 
 
-@pytest.fixture
-def catalog(rng):
-    X = rng.normal(size=(96, 5))
-    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 40)) - 1))
-    return X, y, np.arange(96) // 4
-
-
 def by_hand(X, y, groups, alpha, exclude=None):
     """Return the AUC of each fold."""
     return [

@@ -1,25 +1,30 @@
+"""Cross-validation and curves with sparse plays are scikit-learn's with dense ones."""
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn.model_selection
 from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GroupShuffleSplit, KFold
-from sklearn.model_selection import cross_validate as sklearn_cross_validate
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcoldstart import RaggedArray, make_recommendation_scorer, recommendation_scorer
-from skcoldstart.model_selection import cross_val_score, cross_validate
+from skcoldstart.model_selection import (
+    WarmupSplit,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
 from tests.stubs import FactorRecommender, LinearRecommender, SequenceRecommender
 
 SPARSE = [sp.csr_matrix, sp.csr_array, sp.csc_array, sp.coo_array, sp.coo_matrix]
-
-
-@pytest.fixture
-def catalog(rng):
-    X = rng.integers(-2, 3, size=(60, 4)).astype(float)
-    y = rng.poisson(np.exp(X @ rng.normal(size=(4, 25)) / 2 - 1))
-    return X, y, rng.integers(0, 12, size=60)
+CURVES = [
+    (learning_curve, {"train_sizes": [10, 40]}),
+    (validation_curve, {"param_name": "alpha", "param_range": [0.1, 1.0, 1e4]}),
+]
 
 
 @pytest.mark.parametrize("container", [*SPARSE, np.asarray, np.ndarray.tolist])
@@ -41,14 +46,51 @@ def test_sparse_plays_give_what_scikit_learn_gives_for_dense_ones(n_jobs, catalo
     options = {"groups": groups, "cv": GroupShuffleSplit(3, random_state=0)}
     names = ("return_indices", "return_estimator", "return_train_score")
     options |= dict.fromkeys(names, True)
-    model, scoring = LinearRecommender(), recommendation_scorer
-    expected = sklearn_cross_validate(model, X, y, scoring=scoring, **options)
+    model = LinearRecommender()
+    expected = sklearn.model_selection.cross_validate(
+        model, X, y, scoring=recommendation_scorer, **options
+    )
     for plays in (y, sp.csr_array(y)):
         results = cross_validate(model, X, plays, n_jobs=n_jobs, **options)
         assert results.keys() == expected.keys()
         for key in ("test_map", "test_auc", "train_map", "indices"):
             assert_equal(results[key], expected[key])
         assert len(results["estimator"]) == 3
+
+
+@pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
+@pytest.mark.parametrize(("curve", "options"), CURVES)
+def test_curves_of_sparse_plays_are_those_of_scikit_learn_for_dense_ones(
+    curve, options, container, catalog
+):
+    X, y, groups = catalog
+    scoring = make_recommendation_scorer("auc")
+    options = options | {"groups": groups, "cv": GroupKFold(3), "scoring": scoring}
+    theirs = getattr(sklearn.model_selection, curve.__name__)
+    expected = theirs(LinearRecommender(), X, y, **options)
+    assert_equal(curve(LinearRecommender(), X, container(y), **options), expected)
+
+
+@pytest.mark.parametrize(
+    ("curve", "options"),
+    [
+        (learning_curve, {"train_sizes": [1.0]}),
+        (validation_curve, {"param_name": "alpha", "param_range": [1.0]}),
+    ],
+)
+def test_the_score_is_map_where_nothing_else_is_asked(curve, options, catalog):
+    X, y, _ = catalog
+    *_, scores = curve(LinearRecommender(), X, y, cv=3, **options)
+    assert_array_equal(scores[0], cross_val_score(LinearRecommender(), X, y, cv=3))
+
+
+@pytest.mark.parametrize(("curve", "options"), CURVES)
+def test_what_does_not_fit_is_refused_before_any_fold(curve, options, catalog):
+    X, y, _ = catalog
+    with pytest.raises(ValueError, match="one row per item"):
+        curve(LinearRecommender(), X, y[1:], **options)
+    with pytest.raises(TypeError, match="splits plays"):
+        curve(LinearRecommender(), X, y, cv=WarmupSplit(), **options)
 
 
 def test_sequences_of_any_kind_are_content(catalog):
@@ -66,7 +108,7 @@ def test_sequences_of_any_kind_are_content(catalog):
 @pytest.mark.slow
 def test_ragged_items_travel_to_processes(catalog):
     X, y, _ = catalog
-    data = SequenceRecommender(), RaggedArray(X, np.arange(61)), sp.csr_array(y)
+    data = SequenceRecommender(), RaggedArray(X, np.arange(97)), sp.csr_array(y)
     expected = cross_val_score(*data, scoring="auc")
     assert_array_equal(cross_val_score(*data, scoring="auc", n_jobs=2), expected)
 
@@ -118,7 +160,7 @@ def test_a_single_path_is_no_sequence_of_items():
     ("change", "message"),
     [
         (lambda y: y.T, r"users as rows \(y.T\)"),
-        (lambda y: y[:-1], "y has 59 rows but X has 60 items"),
+        (lambda y: y[:-1], "y has 95 rows but X has 96 items"),
         (lambda y: y[:, 0], "one column per user"),
         (lambda y: y - 1, "Play counts are >= 0"),
         (lambda y: None, "y is None"),
