@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from skcoldstart._sequences.ragged import RaggedArray
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,18 @@ class Bags:
     def batches(self, epoch: int) -> Iterator[BagBatch]:
         """Yield the batches of a pass; every play is in one of them."""
         rng = np.random.default_rng([self._seed, epoch])
-        offsets, items, users = self._deal(rng)
+        bags, users = self._deal(rng)
         order = rng.permutation(len(users))
-        sizes = np.diff(offsets)
-        ends = np.cumsum(sizes[order])
+        ends = np.cumsum(bags.lengths[order])
         cuts = np.linspace(0, self.n_pairs, self._n_batches + 1)[1:-1]
         for chosen in np.split(order, np.searchsorted(ends, cuts)):
             if len(chosen):
-                pairs = _ranges(offsets[chosen], sizes[chosen])
-                yield self._batch(items[pairs], sizes[chosen], users[chosen])
+                yield self._batch(bags[chosen], users[chosen])
 
-    def _deal(
-        self, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _deal(self, rng: np.random.Generator) -> tuple[RaggedArray, np.ndarray]:
         """Distribute each user's items over that user's bags, in random order.
 
-        Shapes: -> (n_bags + 1,), (n_pairs,), (n_bags,).
+        Shapes: -> bags of items, and their users (n_bags,).
         """
         indptr, n_bags = self._plays.indptr, self._n_bags
         users = np.repeat(np.arange(len(n_bags)), np.diff(indptr))
@@ -83,12 +80,11 @@ class Bags:
         bags = (np.cumsum(n_bags) - n_bags)[users] + place % n_bags[users]
         by_bag = np.argsort(bags, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(bags))])
-        owners = np.repeat(np.arange(len(n_bags)), n_bags)
-        return offsets, self._plays.indices[shuffled[by_bag]], owners
+        dealt = RaggedArray(self._plays.indices[shuffled[by_bag]], offsets)
+        return dealt, np.repeat(np.arange(len(n_bags)), n_bags)
 
-    def _batch(
-        self, pairs: np.ndarray, sizes: np.ndarray, users: np.ndarray
-    ) -> BagBatch:
+    def _batch(self, chosen: RaggedArray, users: np.ndarray) -> BagBatch:
+        pairs, sizes = chosen.values, chosen.lengths
         items, places = np.unique(pairs, return_inverse=True)
         bags = np.repeat(np.arange(len(sizes)), sizes)
         units = asked = np.arange(len(pairs))
@@ -100,31 +96,9 @@ class Bags:
                 return_counts=True,
             )
             asked = np.flatnonzero(of_unit[units] < sizes[bags])
-        hidden = self._hidden(items, places[asked], bags[asked], users)
+        played = self._plays[users][:, items][bags[asked]]
+        rows = np.repeat(np.arange(len(asked)), np.diff(played.indptr))
+        found = played.indices.astype(np.int64)
+        others = found != places[asked][rows]
+        hidden = rows[others], found[others]
         return BagBatch(items, places, bags, units, asked, *hidden)
-
-    def _hidden(
-        self, items: np.ndarray, places: np.ndarray, bags: np.ndarray, users: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the other items of a batch that the user of each asked pair played."""
-        place_of = np.full(self._plays.shape[1], -1)
-        place_of[items] = np.arange(len(items))
-        starts = self._plays.indptr[users]
-        sizes = self._plays.indptr[users + 1] - starts
-        played = place_of[self._plays.indices[_ranges(starts, sizes)]]
-        owners = np.repeat(np.arange(len(users)), sizes)[played >= 0]
-        played = played[played >= 0]
-        n_played = np.bincount(owners, minlength=len(users))
-        firsts = np.cumsum(n_played) - n_played
-        rows = np.repeat(np.arange(len(bags)), n_played[bags])
-        found = played[_ranges(firsts[bags], n_played[bags])]
-        others = found != places[rows]
-        return rows[others], found[others]
-
-
-def _ranges(starts: Any, sizes: Any) -> np.ndarray:
-    """Return the concatenation of the ranges ``start, start + 1, ...``."""
-    ends = np.cumsum(sizes)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(
-        starts - (ends - sizes), sizes
-    )

@@ -16,6 +16,9 @@ from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._sequences.checks import check_frames, check_one_row_per_item
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.missing import refuse_masked
+from skcoldstart._utils.sk import COUNT, Interval
+
+N_JOBS = [Interval(Integral, None, -1, closed="right"), *COUNT, None]
 
 
 def import_torch(module: str, needs: str = "CNNFactorRegressor") -> ModuleType:
@@ -57,18 +60,15 @@ def check_targets(X: Any, y: Any, n_items: int) -> tuple[np.ndarray, bool]:
     targets = check_array(
         y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y"
     )
-    if targets.shape[0] != n_items:
-        columns = " and one column per factor"
-        check_one_row_per_item(targets.shape, n_items, columns=columns)
-    one_output = targets.ndim == 1
-    return targets.reshape(n_items, -1), one_output
+    columns = " and one column per factor"
+    check_one_row_per_item(targets.shape, n_items, columns=columns)
+    return targets.reshape(n_items, -1), targets.ndim == 1
 
 
 def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> None:
     """Reject anything but a sequence of layer widths."""
     good = isinstance(sizes, (Sequence, np.ndarray)) and not isinstance(sizes, str)
-    for size in sizes if good else ():
-        good = good and isinstance(size, Integral) and int(size) >= 1
+    good = good and all(isinstance(size, Integral) and int(size) >= 1 for size in sizes)
     if not good or (len(sizes) == 0 and not allow_none):
         raise ValueError(
             f"{name}={sizes!r}; expected a tuple of layer widths, integers >= 1, such "
@@ -76,10 +76,16 @@ def check_layer_sizes(name: str, sizes: Any, *, allow_none: bool = False) -> Non
         )
 
 
-def check_same_network(params: Any, built_with: dict[str, Any]) -> None:
+def check_same_network(network: Any, n_outputs: int) -> None:
     """Reject a warm start of a network with different parameters."""
-    for name, before in built_with.items():
-        now = getattr(params, name)
+    if n_outputs != len(network.target_mean_):
+        raise ValueError(
+            f"y has {n_outputs} columns but the network has "
+            f"{len(network.target_mean_)} outputs; expected the same number. Use "
+            f"warm_start=False for another number."
+        )
+    for name, before in network._built_with.items():
+        now = getattr(network, name)
         if not np.array_equal(now, before):
             raise ValueError(
                 f"{name}={now!r} but the network was built with {before!r}; expected "

@@ -19,9 +19,10 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._sequences.checks import check_frames
 from skcoldstart._utils.missing import name_missing_content, refuse_masked
-from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart._utils.sk import COUNT, Interval, StrOptions, _fit_context
 from skcoldstart.neural._bags import Bags
 from skcoldstart.neural._checks import (
+    N_JOBS,
     check_known_frames,
     check_layer_sizes,
     hold_out,
@@ -58,16 +59,14 @@ class ContrastiveEncoder(
         Temperature of the softmax over cosines. With smaller values only the closest
         items matter.
     max_epochs : int, default=12
-        Maximum number of passes over the plays. The learning rate decreases to 0 over
-        them.
+        Maximum number of passes over the plays, while the learning rate decreases to 0.
     batch_size : int, default=2048
         Number of plays in a step. An item is identified among the items of the step.
     validation_fraction : float, default=0.1
-        Fraction of the items, or of the groups, held out to select the best pass and to
-        stop; 0 trains on all items for `max_epochs`.
+        Share of the items, or of the groups, held out to choose the best pass and to
+        stop; 0 learns from all items for `max_epochs`.
     patience : int or None, default=3
-        Number of passes without improvement before training stops; ``None`` makes all
-        passes.
+        Passes without improvement before training stops; ``None`` makes all passes.
     architecture : str, callable or None, default=None
         ``None`` reads tables, dense or sparse, with dense layers. "spotify2014",
         "nips2013", "shortchunk" or a callable read frames of spectrograms, as in
@@ -94,7 +93,8 @@ class ContrastiveEncoder(
         Seeds weights, bags, windows, dropout and held-out items. An int gives the same
         network on the same machine with the same number of torch threads.
     n_jobs : int, default=None
-        Number of threads that read windows ahead; for an `architecture`.
+        Number of threads that read windows ahead, for an `architecture`; ``None`` means
+        none on a CPU, otherwise four.
     verbose : int, default=0
         Whether to show a progress bar with the losses.
 
@@ -130,22 +130,16 @@ class ContrastiveEncoder(
 
     where j are the items of the batch that the user did not play, and i itself. It is
     the softmax loss of [1]_, with one difference: an item is predicted from a sample of
-    the user's items, which are in the batch. So a step encodes each item of its batch
-    once, and not the whole catalogue.
-
-    If `groups` are passed to `fit`, items of the group of i are also left out of
-    :math:`v_{bi}`, so an item cannot be identified by its artist. Use this for new
-    artists.
+    the user's items, so a step encodes only the items of its batch. With `groups`,
+    items of the group of i are also left out of :math:`v_{bi}`, so an item cannot be
+    identified by its artist. Use this for new artists.
 
     A table is divided by the root mean square of its nonzero values, and is not
     shifted. Use `sklearn.preprocessing.Normalizer` before this estimator: for
     embeddings it is better than `StandardScaler`, which gives noise the same scale as
-    signal.
-
-    In `transform`, batch normalization uses running statistics, so a vector depends
-    only on its item. Items without frames are left out of `fit`, and their vectors are
-    zeros. The memory is the network with two moments, and a batch: `batch_size` times
-    the features of an item, and 256 times `batch_size` logits.
+    signal. Items without frames are left out of `fit`, and their vectors are zeros. The
+    memory is the network with two moments, and a batch: `batch_size` times the features
+    of an item, and 256 times `batch_size` logits.
 
     References
     ----------
@@ -166,33 +160,29 @@ class ContrastiveEncoder(
     """
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": COUNT,
         "hidden": ["array-like"],
         "temperature": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": COUNT,
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "patience": [*COUNT, None],
         "architecture": [
             StrOptions({"spotify2014", "nips2013", "shortchunk"}),
             callable,
             None,
         ],
-        "max_context": [Interval(Integral, 1, None, closed="left")],
+        "max_context": COUNT,
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "window": [Interval(Integral, 1, None, closed="left")],
+        "window": COUNT,
         "n_filters": ["array-like"],
         "batch_norm": ["boolean"],
         "device": [str],
         "random_state": ["random_state"],
-        "n_jobs": [
-            Interval(Integral, None, -1, closed="right"),
-            Interval(Integral, 1, None, closed="left"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
     }
 
@@ -383,9 +373,9 @@ class ContrastiveEncoder(
         """Set the attributes returned by `_plain_state`."""
         self.__dict__.update(state)
         if "net_" in state:
-            self.net_ = import_torch(
-                "contrastive", "ContrastiveEncoder"
-            ).restore_encoder(self._as_built(), self.n_features_in_, state["net_"])
+            self.net_ = _import_contrastive().restore_encoder(
+                self._as_built(), self.n_features_in_, state["net_"]
+            )
 
     def __getstate__(self) -> Any:
         """Move the network to the CPU: a reader of the pickle may have no GPU."""

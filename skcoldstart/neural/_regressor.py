@@ -1,6 +1,6 @@
 """CNNFactorRegressor: predict item factors from spectrograms."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._sequences.checks import check_frames
-from skcoldstart._sequences.ragged import LazySequence, RaggedArray
-from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
+from skcoldstart._utils.sk import COUNT, Interval, StrOptions, _fit_context
 from skcoldstart.neural._checks import (
+    N_JOBS,
     TargetScale,
     check_known_frames,
     check_layer_sizes,
@@ -35,9 +35,9 @@ NETWORK_PARAMS = (
 class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Predict item factors from spectrograms with a convolutional network.
 
-    In each pass of the training, one random window of every item is used. A prediction
-    is the mean over the item's consecutive windows. Requires torch and skorch: ``pip
-    install skcoldstart[neural]``.
+    A pass of the training uses one random window of every item. A prediction is the
+    mean over the item's consecutive windows. Requires torch and skorch: ``pip install
+    skcoldstart[neural]``.
 
     .. versionadded:: 0.1
 
@@ -45,10 +45,10 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     architecture : str or callable, default="spotify2014"
         The network from standardized windows to outputs: "spotify2014", "nips2013" or
-        "shortchunk", see Notes; or a callable that accepts ``(n_features, n_outputs)``
-        and returns a `torch.nn.Module` that maps (n_windows, window, n_features) to
-        (n_windows, n_outputs), such as a class of modules; then `n_filters`, `hidden`,
-        `dropout` and `batch_norm` are not used.
+        "shortchunk", see Notes; or a callable, such as a class of modules, that accepts
+        ``(n_features, n_outputs)`` and returns a `torch.nn.Module` from (n_windows,
+        window, n_features) to (n_windows, n_outputs). A callable does not use
+        `n_filters`, `hidden`, `dropout` and `batch_norm`.
     objective : {"mse", "wpe", "gram", "ranking", "softmax"}, default="mse"
         The loss. All except "mse" need the arguments that `ColdStartRecommender`
         passes.
@@ -76,8 +76,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Passes without improvement before training stops; ``None`` makes all passes.
     device : str, default="auto"
         "auto" is the first GPU, or the CPU if there is none; or any device of torch.
-        With several processes in torch's default group, "auto" gives each process its
-        own GPU, and each calls `fit` with the same data, see Notes.
+        With several processes, "auto" gives each its own GPU, see Notes.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Floating-point type of the layers. "auto" is bfloat16 on a GPU that supports it.
     warm_start : bool, default=False
@@ -86,7 +85,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seeds weights, windows, order, dropout and held-out items. An int gives the same
         network on the same machine for any `n_jobs`, with the same number of torch
-        threads (`torch.get_num_threads`; workers of a search have fewer).
+        threads; workers of a search have fewer.
     verbose : int, default=0
         Whether to show a progress bar with the losses.
     batch_norm : bool, default=False
@@ -95,8 +94,8 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether to shift and scale each band to mean 0 and variance 1 over the training
         frames.
     target_scaling : {"raw", "unit", "factor"}, default="raw"
-        Errors in the units of the factors; or after scaling the factors of each item to
-        unit norm, also in predictions; or in standard deviations of each factor.
+        Errors in the units of the factors; or of factors scaled to unit norm for each
+        item, also in predictions; or in standard deviations of each factor.
     lr_schedule : {"plateau", "cosine", "constant"}, default="plateau"
         Halve the learning rate after `patience` / 3 passes without improvement,
         decrease it to 0 over `max_epochs`, or keep it constant.
@@ -105,14 +104,13 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     temperature : float, default=0.1
         Temperature of the softmax in the objectives "ranking" and "softmax".
     device_storage : {"auto", "host", "float16", "uint8"}, default="auto"
-        Place of the frames during training: on the host, read in batches; or all on the
-        device, in half precision or in one byte per value (256 levels per band). "auto"
-        stores them on a GPU if they fit, in half precision if possible.
+        Place of the frames in training: the host, read in batches; or the device, in
+        half precision or one byte per value (256 levels per band). "auto" uses a GPU if
+        they fit, in half precision if possible.
     compile : bool, default=False
         Whether to compile the network with `torch.compile`.
     callbacks : list of skorch callbacks, default=None
-        Callbacks of skorch. A callback on single batches disables the fast training
-        loop.
+        A callback on single batches disables the fast training loop.
     n_jobs : int, default=None
         Number of threads that read windows ahead; ``None`` means none on a CPU,
         otherwise four.
@@ -151,7 +149,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     the others; mean, maximum and L2 norm over time; dense layers. "nips2013" follows
     his only remark about the paper's own network: two convolutional and two dense
     layers (the hidden and the output layer); the sizes are our choice. "shortchunk"
-    treats the spectrogram as an image: seven 3 x 3 convolutions, then the maximum [3]_.
+    has seven 3 x 3 convolutions of the spectrogram as an image, then the maximum [3]_.
 
     With :math:`y_i` the factors of item i, :math:`y'_i` the predicted ones and
     :math:`G = X^T X` of the user factors, the objectives are
@@ -170,22 +168,18 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Predictions of the last two define the order of items for a user; they are not in
     the units of the factors.
 
-    Items are `RaggedArray`, lists, object arrays, 3-D arrays, 2-D arrays (items of one
-    frame), lazy sequences or memory maps; items that are not in memory are read window
-    by window. Windows longer than an item are padded with zeros, the silence of
+    A 2-D X holds items of one frame. Items that are not in memory are read window by
+    window. Windows longer than an item are padded with zeros, the silence of
     logarithmic spectrograms. Items without frames are left out of `fit`, and their
-    prediction is the mean target.
-
-    The memory is the network, two moments of the optimizer, and a few batches; on a GPU
-    also the frames if they fit. torch's global random state is not changed.
+    prediction is the mean target. The memory is the network, two moments of the
+    optimizer, and a few batches; on a GPU also the frames if they fit.
 
     If `torch.distributed` has a default group of processes, all of them train one
-    network: each calls `fit` with the same X, y and an int as `random_state`, reads and
-    computes its share of each batch of `batch_size` windows, and ends with the same
-    network. Losses equal those of one process up to rounding for every objective,
-    because the outputs of all shares are gathered before the loss. Layers that
-    normalize batches use the share of one process, and their running statistics are
-    averaged after each pass. Only `fit` and `partial_fit` wait for the other processes.
+    network: each calls `fit` with the same X, y and an int as `random_state`, computes
+    its share of each batch, and ends with the same network. Losses equal those of one
+    process up to rounding, because the outputs of all shares are gathered before the
+    loss. Layers that normalize batches use the share of one process, and their running
+    statistics are averaged after each pass.
 
     References
     ----------
@@ -216,16 +210,16 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             callable,
         ],
         "objective": [StrOptions({"mse", "wpe", "gram", "ranking", "softmax"})],
-        "window": [Interval(Integral, 1, None, closed="left")],
+        "window": COUNT,
         "n_filters": ["array-like"],
         "hidden": ["array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": COUNT,
+        "batch_size": COUNT,
         "lr": [Interval(Real, 0, None, closed="neither")],
         "optimizer": [StrOptions({"adamw", "sgd"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "patience": [*COUNT, None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "warm_start": ["boolean"],
@@ -240,16 +234,13 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "device_storage": [StrOptions({"auto", "host", "float16", "uint8"})],
         "compile": ["boolean"],
         "callbacks": [list, None],
-        "n_jobs": [
-            Interval(Integral, None, -1, closed="right"),
-            Interval(Integral, 1, None, closed="left"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
     }
 
     net_: Any
     target_mean_: np.ndarray
     _scale: TargetScale
+    _built_with: dict[str, Any]
 
     def __init__(
         self,
@@ -332,10 +323,9 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Factors of all users, of shape (n_users, n_outputs); required by every
             objective except "mse".
         usage : {array-like, sparse} of shape (n_items, n_users), default=None
-            Confidences of played pairs, at least 1, as returned by `WMF.confidences`.
-            Pairs that are not stored were not played and have confidence 1. Required by
-            "wpe", and by "ranking" and "softmax", which use only which pairs are
-            stored.
+            Confidences of played pairs, at least 1, as returned by `WMF.confidences`;
+            pairs that are not stored have confidence 1. Required by "wpe", and by
+            "ranking" and "softmax", which use only which pairs are stored.
         groups : array-like of shape (n_items,), default=None
             Group of each item, such as its artist. Whole groups are held out.
 
@@ -405,7 +395,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         training = import_torch("training")
-        frames = self._check_frames(X)
+        frames = check_known_frames(self, X)
         outputs = training.predict_outputs(
             self.net_, frames, self.n_features_in_, self._window
         )
@@ -427,18 +417,12 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Check everything, build a net if there is none, and train it."""
         known = hasattr(self, "net_")
         training = import_torch("training")
-        frames = self._check_frames(X)
+        frames = check_known_frames(self, X) if known else check_frames(X)
         check_layer_sizes("n_filters", self.n_filters)
         check_layer_sizes("hidden", self.hidden, allow_none=True)
         targets, one_output = check_targets(X, y, len(frames))
-        if known and targets.shape[1] != len(self.target_mean_):
-            raise ValueError(
-                f"y has {targets.shape[1]} columns but the network has "
-                f"{len(self.target_mean_)} outputs; expected the same number. Use "
-                f"warm_start=False for another number."
-            )
         if known:
-            check_same_network(self, self._built_with)
+            check_same_network(self, targets.shape[1])
         check_same_items(X, usage, input_name="usage")
         user_factors, usage = check_usage(
             user_factors,
@@ -454,14 +438,12 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if not len(heard):
             raise ValueError("No item of X has frames; at least one must have some.")
         train, held_out = hold_out(X, heard, groups, validation_fraction, rng)
-        if not known:
+        if known:
+            scale = self._scale
+        else:
             table = X if hasattr(X, "columns") else frames[int(heard[0])]
             validate_data(self, table, skip_check_array=True)
-        scale = (
-            self._scale
-            if known
-            else TargetScale.learn(targets[heard], self.target_scaling)
-        )
+            scale = TargetScale.learn(targets[heard], self.target_scaling)
         data = training.TrainingSet(
             frames=frames,
             n_frames=n_frames,
@@ -477,9 +459,7 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             net = self.net_
         else:
             net = training.build_net(self, data, seed)
-            self._built_with: dict[str, Any] = {
-                name: getattr(self, name) for name in NETWORK_PARAMS
-            }
+            self._built_with = {name: getattr(self, name) for name in NETWORK_PARAMS}
         interrupt = None
         try:
             training.train_net(net, self, data, seed, epochs)
@@ -499,20 +479,14 @@ class CNNFactorRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise interrupt
         return self
 
-    def _check_frames(self, X: Any) -> RaggedArray | LazySequence:
-        """Validate frames, and their features if known."""
-        return check_known_frames(self, X) if hasattr(self, "net_") else check_frames(X)
-
     def _window_starts(self, n_frames: int) -> tuple[np.ndarray, int]:
         """Return where the windows of a prediction start, and their width."""
         return prediction_starts(n_frames, self._window), self._window
 
     def _draws_of_dropout(self, X: Any, n_draws: int) -> np.ndarray | None:
         """Return predictions with dropout, (n_draws, n_items, n_outputs), if any."""
-        outputs = import_torch("training").draw_outputs(
-            *(self.net_, self._check_frames(X), self.n_features_in_, self._window),
-            n_draws=n_draws,
-        )
+        frames = check_known_frames(self, X), self.n_features_in_, self._window
+        outputs = import_torch("training").draw_outputs(self.net_, n_draws, *frames)
         return np.stack(outputs) * self._scale.scale if outputs else None
 
     def _onnx_model(self) -> bytes:

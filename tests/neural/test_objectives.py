@@ -1,5 +1,7 @@
 """Each objective against its dense twin, its gradient against differences."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -103,14 +105,11 @@ def unit_scale():
 
 def objective_of(name, problem, scale=None, temperature=0.5):
     factors, users, usage = problem
-    return OBJECTIVES[name](
-        unit_scale() if scale is None else scale,
-        torch.device("cpu"),
-        targets=factors,
-        user_factors=users,
-        usage=usage,
-        temperature=temperature,
+    scale = unit_scale() if scale is None else scale
+    data = SimpleNamespace(
+        scale=scale, targets=factors, user_factors=users, usage=usage
     )
+    return OBJECTIVES[name](data, torch.device("cpu"), temperature)
 
 
 @pytest.mark.parametrize("name", ["mse", "gram", "wpe", "ranking", "softmax"])
@@ -178,15 +177,9 @@ def test_ranking_loss_is_finite_where_a_user_played_the_whole_batch(rng):
 def test_softmax_is_1_where_items_score_alike_and_least_at_the_share_of_plays(rng):
     """Its minimum is the entropy of the plays, which no other scores reach."""
     plays = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 0.0]])
-    users = np.eye(3)
-    objective = OBJECTIVES["softmax"](
-        TargetScale(np.zeros(3), np.ones(3), False),
-        torch.device("cpu"),
-        targets=np.zeros((4, 3)),
-        user_factors=users,
-        usage=sp.csr_array(plays),
-        temperature=0.5,
-    )
+    scale = TargetScale(np.zeros(3), np.ones(3), False)
+    problem = np.zeros((4, 3)), np.eye(3), sp.csr_array(plays)
+    objective = objective_of("softmax", problem, scale)
     usage = objective.usage_of(np.arange(4))
     y = torch.zeros((4, 3))
     assert_allclose(float(objective(y, y, *usage)), 1.0, rtol=1e-6)

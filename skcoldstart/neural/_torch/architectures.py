@@ -1,7 +1,7 @@
 """Networks from windows of frames to factors."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,16 +14,12 @@ KERNEL = 4  # frames that a filter spans
 class SpectrogramNet(nn.Module):
     """Standardize windows, run the network, and return outputs in its own units."""
 
-    def __init__(
-        self,
-        network: Callable[[int, int], nn.Module],
-        n_outputs: int,
-        mean: Any,
-        deviation: Any,
-    ) -> None:
+    def __init__(self, params: Any, n_outputs: int, mean: Any, deviation: Any) -> None:
         super().__init__()
         self.n_outputs = n_outputs
-        self.network = network(len(mean), n_outputs)
+        named = not callable(params.architecture)
+        build = partial(build_network, params) if named else params.architecture
+        self.network = build(len(mean), n_outputs)
         if not isinstance(self.network, nn.Module):
             raise TypeError(
                 f"architecture returned a {type(self.network).__name__}; expected a "
@@ -56,7 +52,7 @@ class _TimeConvolutions(nn.Sequential):
     ) -> None:
         layers: list[nn.Module] = []
         for n_in, n_out, pool in zip(
-            (n_features, *n_filters), n_filters, pools, strict=False
+            (n_features, *n_filters[:-1]), n_filters, pools, strict=True
         ):
             layers.append(nn.Conv2d(n_in, n_out, (1, KERNEL), bias=not batch_norm))
             if batch_norm:
@@ -95,37 +91,12 @@ class _GlobalMaximum(nn.Module):
         return maps.amax((2, 3))
 
 
-_NIPS2013_POOLS = (4, 2)
-
-
-def _pools(architecture: str, n_layers: int) -> list[int]:
-    """Return the pooling after each convolution over time."""
-    if architecture == "nips2013":
-        return list(_NIPS2013_POOLS[:n_layers])
-    # Pooling stands between layers: by 4 after the first, by 2 after the others.
-    return [*[4, *[2] * n_layers][: n_layers - 1], 1]
-
-
-def build_network(
-    architecture: str,
-    n_features: int,
-    n_outputs: int,
-    *,
-    window: int,
-    n_filters: Sequence[int],
-    hidden: Sequence[int],
-    dropout: float,
-    batch_norm: bool,
-) -> nn.Module:
-    """Return the network of a name, with weights that preserve the scale of signals.
-
-    "spotify2014": convolutions over time, global mean, maximum and L2 pooling, dense
-    layers. "nips2013": two convolutions over time, and two dense layers over time
-    positions. "shortchunk": seven 3 x 3 convolutions of the spectrogram as an image,
-    global maximum, dense layers.
-    """
+def build_network(params: Any, n_features: int, n_outputs: int) -> nn.Module:
+    """Return a named network, with weights that preserve the scale of signals."""
+    name, window, hidden = params.architecture, params.window, tuple(params.hidden)
+    n_filters = tuple(params.n_filters)
     layers: list[nn.Module]
-    if architecture == "shortchunk":
+    if name == "shortchunk":
         width = n_filters[-1]
         widths = [max(1, width // share) for share in (4, 4, 2, 2, 2, 2, 1)]
         layers, sides = [_Image()], [n_features, window]
@@ -139,24 +110,35 @@ def build_network(
                 nn.MaxPool2d(strides),
             ]
         layers.append(_GlobalMaximum())
-    elif architecture == "nips2013":
-        n_filters, hidden = n_filters[:2], hidden[:1]
-        pools = _pools(architecture, len(n_filters))
-        for pool in pools:
-            window = (window - KERNEL + 1) // pool
-        width = window * n_filters[-1]
-        convolutions = _TimeConvolutions(n_features, n_filters, pools, batch_norm)
-        layers = [convolutions, nn.Flatten()]
     else:
-        pools = _pools(architecture, len(n_filters))
-        width = 3 * n_filters[-1]
-        convolutions = _TimeConvolutions(n_features, n_filters, pools, batch_norm)
-        layers = [convolutions, _GlobalPool()]
+        if name == "nips2013":
+            n_filters, hidden = n_filters[:2], hidden[:1]
+            pools = [4, 2][: len(n_filters)]
+        else:  # pooling stands between layers: by 4 after the first, then by 2
+            pools = [*[4, *[2] * len(n_filters)][: len(n_filters) - 1], 1]
+        n_frames, needed = window, 1
+        for pool in pools:
+            n_frames = (n_frames - KERNEL + 1) // pool
+        if n_frames < 1:
+            for pool in reversed(pools):
+                needed = needed * pool + KERNEL - 1
+            raise ValueError(
+                f"window={window} frames are too few for {name!r} with "
+                f"{len(n_filters)} convolutional layers, which need {needed}. Use "
+                "longer windows or fewer n_filters."
+            )
+        layers = [_TimeConvolutions(n_features, n_filters, pools, params.batch_norm)]
+        if name == "nips2013":
+            layers.append(nn.Flatten())
+            width = n_frames * n_filters[-1]
+        else:
+            layers.append(_GlobalPool())
+            width = 3 * n_filters[-1]
     dense: list[nn.Module] = []
     for n_out in hidden:
         dense += [nn.Linear(width, n_out), nn.ReLU()]
-        if dropout:
-            dense.append(nn.Dropout(dropout))
+        if params.dropout:
+            dense.append(nn.Dropout(params.dropout))
         width = n_out
     network = nn.Sequential(*layers, nn.Sequential(*dense, nn.Linear(width, n_outputs)))
     for module in network.modules():
@@ -167,29 +149,3 @@ def build_network(
             last = module
     nn.init.xavier_uniform_(last.weight, gain=0.1)  # start near the mean target
     return network
-
-
-def network_of(params: Any) -> Callable[[int, int], nn.Module]:
-    """Return the factory of the network between input and output."""
-    name = params.architecture
-    if callable(name):
-        return name
-    n_layers, needed = len(params.n_filters), 1
-    # The minimum number of frames for a nonempty output of all layers.
-    for pool in reversed(() if name == "shortchunk" else _pools(name, n_layers)):
-        needed = needed * pool + KERNEL - 1
-    if params.window < needed:
-        raise ValueError(
-            f"window={params.window} frames are too few for {name!r} "
-            f"with {n_layers} convolutional layers, which need {needed}. Use longer "
-            "windows or fewer n_filters."
-        )
-    return partial(
-        build_network,
-        name,
-        window=params.window,
-        n_filters=tuple(params.n_filters),
-        hidden=tuple(params.hidden),
-        dropout=params.dropout,
-        batch_norm=params.batch_norm,
-    )

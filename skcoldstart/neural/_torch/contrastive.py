@@ -3,7 +3,7 @@
 import copy
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +23,12 @@ from skcoldstart.neural._torch.contrastive_loss import (
     user_vectors,
 )
 from skcoldstart.neural._torch.loading import (
+    n_reading_threads,
     prediction_batches,
     read_ahead,
 )
 from skcoldstart.neural._torch.net import RandomStream, plain_torch, resolve_device
-from skcoldstart.neural._torch.training import network_of, with_weights
+from skcoldstart.neural._torch.training import with_weights
 from skcoldstart.neural._windows import WindowReader, frame_moments, training_starts
 
 PREDICTION_ROWS = 256  # always the same, because rounding depends on it
@@ -65,7 +66,9 @@ class TableNet(nn.Module):
 
     def forward(self, *rows: torch.Tensor) -> torch.Tensor:
         """Map rows to (n_rows, n_outputs); sparse ones are columns, starts, values."""
-        values = self._dropped(rows[-1])
+        values = rows[-1] * self.inverse_unit
+        if self.input_dropout:
+            values = functional.dropout(values, self.input_dropout, self.training)
         if len(rows) == 1:
             return self.layers(values @ self.first)
         columns, starts = rows[:-1]
@@ -74,12 +77,6 @@ class TableNet(nn.Module):
                 columns, self.first, starts, mode="sum", per_sample_weights=values
             )
         )
-
-    def _dropped(self, values: torch.Tensor) -> torch.Tensor:
-        scaled = values * self.inverse_unit
-        if not self.input_dropout:
-            return scaled
-        return functional.dropout(scaled, self.input_dropout, self.training)
 
 
 @dataclass(frozen=True)
@@ -90,24 +87,23 @@ class TableContent:
     """
 
     X: Any
-    n_threads: int = 0
 
     def read(self, items: np.ndarray, epoch: int) -> tuple[torch.Tensor, ...]:
         """Return rows, which are the same in each pass."""
         rows = self.X[items]
         if not sp.issparse(rows):
             return (torch.from_numpy(rows),)
-        parts = rows.indices.astype(np.int64), rows.indptr[:-1].astype(np.int64)
-        return (*map(torch.from_numpy, parts), torch.from_numpy(rows.data))
+        columns, starts = rows.indices.astype(np.int64), rows.indptr[:-1]
+        parts = columns, starts.astype(np.int64), rows.data
+        return tuple(map(torch.from_numpy, parts))
 
     def moments(self) -> tuple[float, float]:
         """Return the number of nonzero features per row, and their root mean square."""
         values = self.X.data if sp.issparse(self.X) else self.X
         n_values = np.count_nonzero(values)
         squares = np.square(values, dtype=np.float64).sum()
-        return max(1.0, n_values / self.X.shape[0]), math.sqrt(
-            squares / n_values
-        ) if squares else 1.0
+        size = math.sqrt(squares / n_values) if squares else 1.0
+        return max(1.0, n_values / self.X.shape[0]), size
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,6 @@ class FrameContent:
     n_features: int
     window: int
     seed: int = 0
-    n_threads: int = 0
 
     def read(self, items: np.ndarray, epoch: int) -> tuple[torch.Tensor, ...]:
         """Return a window of each item."""
@@ -176,13 +171,12 @@ def restore_encoder(
     params: Any, n_features: int, weights: dict[str, np.ndarray]
 ) -> nn.Module:
     """Return a network with the weights of another one with the same parameters."""
-    n_layers = len(params.hidden)
-    if params.architecture is not None:
+    is_table, n_layers = params.architecture is None, len(params.hidden)
+    if not is_table:
         n_layers += len(params.n_filters)
 
     def build() -> nn.Module:
-        is_table = params.architecture is None
-        moments = (1.0, 1.0) if is_table else np.ones((2, n_features))
+        moments = (1.0, 1.0) if is_table else torch.empty(2, n_features)
         return _network(params, n_features, moments)
 
     return with_weights(build, weights, n_layers).eval()
@@ -190,7 +184,7 @@ def restore_encoder(
 
 def _network(params: Any, n_features: int, moments: Any) -> nn.Module:
     if params.architecture is not None:
-        return SpectrogramNet(network_of(params), params.n_components, *moments)
+        return SpectrogramNet(params, params.n_components, *moments)
     row_size, unit = moments
     return TableNet(
         n_features,
@@ -222,23 +216,28 @@ def train_encoder(
     )
     n_steps = params.max_epochs * len(bags)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
-    draws = callable(params.architecture) or params.dropout or params.input_dropout
+    device = _device_of(net)
     random: Any = nullcontext
-    if draws:
-        random = RandomStream(seed + 1, _device_of(net)).opened
+    if callable(params.architecture) or params.dropout or params.input_dropout:
+        random = RandomStream(seed + 1, device).opened
+    n_threads = 0
+    if isinstance(content, FrameContent):
+        n_threads = n_reading_threads(params.n_jobs, device)
     history: list[dict[str, float]] = []
     best, weights = math.inf, None
-    bar = progress_bar(
+    with progress_bar(
         description="ContrastiveEncoder",
         verbose=params.verbose,
         total=params.max_epochs,
         unit="epoch",
-    )
-    with bar:
+    ) as bar:
         for epoch in range(params.max_epochs):
-            loss = _one_pass(
-                net, params, content, bags, optimizer, schedule, random, epoch
-            )
+
+            def read(batch: BagBatch, epoch: int = epoch) -> tuple[BagBatch, Any]:
+                return batch, content.read(batch.items, epoch)
+
+            batches = read_ahead(read, bags.batches(epoch), n_threads)
+            loss = _one_pass(net, params, batches, optimizer, schedule, random)
             row = {"epoch": epoch + 1, "train_loss": loss}
             if held_out is not None:
                 row["valid_loss"] = _held_out_loss(net, content, held_out, params)
@@ -270,22 +269,16 @@ def train_encoder(
 def _one_pass(
     net: nn.Module,
     params: Any,
-    content: Any,
-    bags: Bags,
+    batches: Iterator[Any],
     optimizer: Any,
     schedule: Any,
     random: Any,
-    epoch: int,
 ) -> float:
-    """Make a pass over all plays and return the mean loss."""
+    """Make a pass over batches of plays and content; return the mean loss."""
     net.train()
     device = _device_of(net)
     total, n_asked = torch.zeros((), dtype=torch.float64, device=device), 0
-
-    def read(batch: BagBatch) -> tuple[BagBatch, tuple[torch.Tensor, ...]]:
-        return batch, content.read(batch.items, epoch)
-
-    for batch, rows in read_ahead(read, bags.batches(epoch), content.n_threads):
+    for batch, rows in batches:
         if not len(batch.asked):
             continue
         with random():
@@ -349,7 +342,7 @@ def _encoded(net: nn.Module, content: Any, items: np.ndarray) -> np.ndarray:
 
 @plain_torch()
 @torch.inference_mode()
-def item_vectors(net: nn.Module, content: Any) -> np.ndarray:
+def item_vectors(net: Any, content: Any) -> np.ndarray:
     """Return unit vectors of all items, zeros for those without frames.
 
     Shapes: -> (n_items, n_components).
@@ -357,17 +350,12 @@ def item_vectors(net: nn.Module, content: Any) -> np.ndarray:
     if isinstance(content, TableContent):
         return _encoded(net, content, np.arange(content.X.shape[0]))
     device = _device_of(net)
-    sums: Any = 0.0
+    sums = np.zeros((len(content.X), net.n_outputs))
     for owners, windows in prediction_batches(
         content.X, content.n_features, window=content.window, batch_size=64
     ):
         outputs = net(torch.from_numpy(windows).to(device))[: len(owners)]
-        units = functional.normalize(outputs).cpu().numpy()
-        own = sp.csr_array(
-            (np.ones(len(owners)), (owners, np.arange(len(owners)))),
-            shape=(len(content.X), len(owners)),
-        )
-        sums = sums + own @ units
+        np.add.at(sums, owners, functional.normalize(outputs).cpu().numpy())
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return (sums / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 

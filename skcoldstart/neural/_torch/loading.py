@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset
@@ -47,6 +48,13 @@ def read_ahead(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def n_reading_threads(n_jobs: int | None, device: torch.device) -> int:
+    """Return the number of threads that read ahead; 0 reads in the main thread."""
+    if n_jobs is None:
+        return 0 if device.type == "cpu" else 4
+    return 0 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)
 
 
 @dataclass

@@ -33,6 +33,7 @@ class FactorNet(NeuralNet):
     """
 
     precision = "float32"
+    dropping = False  # whether predictions drop units, as training does
     _random: Any = nullcontext  # random generators of layers in training
     _processes = Processes()  # that share each batch
 
@@ -74,8 +75,6 @@ class FactorNet(NeuralNet):
             for _, callback in self.callbacks_:
                 if isinstance(callback, LRScheduler):
                     callback.lr_scheduler_ = None  # it holds the optimizer
-
-    dropping = False  # whether predictions drop units, as training does
 
     def dropout_layers(self) -> list[torch.nn.Module]:
         """Return the layers that drop units."""
@@ -125,12 +124,9 @@ class FactorNet(NeuralNet):
     def train_step_single(self, batch: Any, **params: Any) -> dict[str, Any]:
         """Compute the loss and its gradients, of all processes that share the batch."""
         step = super().train_step_single(batch, **params)
-        self._processes.add(self._gradients())
-        return step
-
-    def _gradients(self) -> Iterator[torch.Tensor]:
         parameters = self.module_.parameters()
-        return (p.grad for p in parameters if p.grad is not None)
+        self._processes.add(p.grad for p in parameters if p.grad is not None)
+        return step
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -154,12 +150,12 @@ class FactorNet(NeuralNet):
             n_batches = 0
             with torch.set_grad_enabled(training):
                 for windows, targets in iterator:
-                    loss = self.get_loss(self.infer(windows), targets, windows)
                     if training:
                         self.optimizer_.zero_grad(set_to_none=True)
-                        loss.backward()
-                        self._processes.add(self._gradients())
+                        loss = self.train_step_single((windows, targets))["loss"]
                         self.optimizer_.step()
+                    else:
+                        loss = self.get_loss(self.infer(windows), targets, windows)
                     total += loss.detach().double() * len(windows)
                     n_batches += 1
             self._processes.follow_first(total)

@@ -14,38 +14,19 @@ import scipy.sparse as sp
 import torch
 from torch.autograd.function import once_differentiable
 
-from skcoldstart.neural._checks import TargetScale
-
 GRAM_ROWS = 8192
 
 
 class Objective(torch.nn.Module):
-    """Base of all objectives, without parameters or state in checkpoints.
+    """Base of all objectives of a `TrainingSet`, without parameters or saved state."""
 
-    Shapes: `targets` (n_items, n_outputs), `user_factors` (n_users, n_outputs), `usage`
-    (n_items, n_users).
-    """
-
-    def __init__(
-        self,
-        scale: TargetScale,
-        device: Any,
-        *,
-        targets: np.ndarray,
-        user_factors: np.ndarray | None = None,
-        usage: sp.csr_array | None = None,
-        temperature: float = 1.0,
-    ) -> None:
+    def __init__(self, data: Any, device: Any, temperature: float = 1.0) -> None:
         super().__init__()
         self._device = device
-        self._unit, self._mean = self._put(scale.scale), self._put(scale.mean)
 
     def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Return the plays of some items that `forward` needs, on the CPU."""
         return ()
-
-    def _factors(self, outputs: torch.Tensor) -> torch.Tensor:
-        return outputs * self._unit + self._mean
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         # torch warns about read-only arrays, such as memory maps.
@@ -66,14 +47,14 @@ class GramError(Objective):
     Divided by its value for the mean target.
     """
 
-    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
-        super().__init__(scale, device, **data)
+    def __init__(self, data: Any, device: Any, temperature: float = 1.0) -> None:
+        super().__init__(data, device)
         # In coordinates in which the metric is the identity, this is the plain error.
         # Eigenvectors also work for singular matrices.
-        spectrum, vectors = np.linalg.eigh(gram_matrix(data["user_factors"]))
+        spectrum, vectors = np.linalg.eigh(gram_matrix(data.user_factors))
         root = vectors * np.sqrt(np.maximum(spectrum, 0))
-        root *= scale.scale[:, np.newaxis]
-        far = scale.to_network(data["targets"]).astype(np.float64) @ root
+        root *= data.scale.scale[:, np.newaxis]
+        far = data.scale.to_network(data.targets).astype(np.float64) @ root
         mean_error = np.square(far).sum(axis=1).mean()
         self._root = self._put(root / np.sqrt(mean_error or 1.0))
 
@@ -84,19 +65,15 @@ class GramError(Objective):
 class _UsageObjective(Objective):
     """Base of objectives that use the plays of items."""
 
-    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
-        super().__init__(scale, device, **data)
-        usage = data["usage"]
-        self._users = self._put(data["user_factors"])
-        self._indptr = usage.indptr.astype(np.int64)
-        self._columns, self._confidences = usage.indices, usage.data
+    def __init__(self, data: Any, device: Any, temperature: float = 1.0) -> None:
+        super().__init__(data, device)
+        self._unit, self._mean = self._put(data.scale.scale), self._put(data.scale.mean)
+        self._users = self._put(data.user_factors)
+        self._usage: sp.csr_array = data.usage
+        self._temperature = temperature
 
-    def _entries(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return positions of stored entries of items, and their number per item."""
-        starts, counts = self._indptr[items], np.diff(self._indptr)[items]
-        ends = np.cumsum(counts)
-        shift = np.repeat(starts - (ends - counts), counts)
-        return np.arange(len(shift)) + shift, counts
+    def _factors(self, outputs: torch.Tensor) -> torch.Tensor:
+        return outputs * self._unit + self._mean
 
 
 class WeightedPredictionError(_UsageObjective):
@@ -105,19 +82,19 @@ class WeightedPredictionError(_UsageObjective):
     Divided by its value if no plays are predicted.
     """
 
-    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
-        super().__init__(scale, device, **data)
-        self._gram = self._put(gram_matrix(data["user_factors"]))
-        usage = data["usage"]
-        self._per_item = float(usage.data.sum(dtype=np.float64)) / usage.shape[0]
+    def __init__(self, data: Any, device: Any, temperature: float = 1.0) -> None:
+        super().__init__(data, device)
+        self._gram = self._put(gram_matrix(data.user_factors))
+        total = float(self._usage.data.sum(dtype=np.float64))
+        self._per_item = total / self._usage.shape[0]
 
     def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Return users, confidences and number of plays of items."""
-        entries, counts = self._entries(items)
+        rows = self._usage[items]
         return (
-            torch.from_numpy(self._columns[entries].astype(np.int64)),
-            torch.from_numpy(self._confidences[entries].astype(np.float32)),
-            torch.from_numpy(counts),
+            torch.from_numpy(rows.indices.astype(np.int64)),
+            torch.from_numpy(rows.data.astype(np.float32)),
+            torch.from_numpy(np.diff(rows.indptr).astype(np.int64)),
         )
 
     def forward(
@@ -132,16 +109,12 @@ class WeightedPredictionError(_UsageObjective):
 class _InBatch(_UsageObjective):
     """Base of objectives on the users' scores of the items of a batch."""
 
-    def __init__(self, scale: TargetScale, device: Any, **data: Any) -> None:
-        super().__init__(scale, device, **data)
-        self._temperature = data["temperature"]
-
     def usage_of(self, items: np.ndarray) -> tuple[torch.Tensor, ...]:
         """Return the users of a batch and its plays as (place of user, row of item)."""
-        entries, counts = self._entries(items)
-        users, places = np.unique(self._columns[entries], return_inverse=True)
-        rows = np.repeat(np.arange(len(items)), counts)
-        parts = (users.astype(np.int64), places.astype(np.int64), rows)
+        plays = self._usage[items]
+        users, places = np.unique(plays.indices, return_inverse=True)
+        rows = np.repeat(np.arange(len(items)), np.diff(plays.indptr))
+        parts = users.astype(np.int64), places.astype(np.int64), rows
         return tuple(map(torch.from_numpy, parts))
 
     def forward(

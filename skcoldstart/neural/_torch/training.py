@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
@@ -14,9 +13,10 @@ from torch.optim import lr_scheduler
 
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart.neural._checks import TargetScale
-from skcoldstart.neural._torch.architectures import SpectrogramNet, network_of
+from skcoldstart.neural._torch.architectures import SpectrogramNet
 from skcoldstart.neural._torch.loading import (
     WindowBatches,
+    n_reading_threads,
     prediction_batches,
     window_reader,
 )
@@ -33,9 +33,7 @@ from skcoldstart.neural._windows import WindowReader, frame_moments
 # Rounding depends on the shape of a batch. Batches are padded to the same shape, so a
 # prediction depends only on the item.
 PREDICTION_BATCH = {"cpu": 64, "cuda": 1024}
-MOST_PASSES = (
-    1 << 20
-)  # of one network, with random numbers that differ between processes
+MOST_PASSES = 1 << 20  # of one network, so that processes draw different numbers
 LEAST_GAIN = 1e-4  # relative decrease of the loss that is an improvement
 LR_FACTOR = 0.5  # of the learning rate on a plateau
 
@@ -64,10 +62,9 @@ def build_net(params: Any, data: TrainingSet, seed: int) -> FactorNet:
     moments = np.zeros(data.n_features), np.ones(data.n_features)
     if params.standardize:
         moments = frame_moments(data.frames, data.train)
-    device = resolve_device(params.device)
-    network, n_outputs = network_of(params), data.targets.shape[1]
+    device, n_outputs = resolve_device(params.device), data.targets.shape[1]
     with RandomStream(seed, device).opened():
-        module = SpectrogramNet(network, n_outputs, *moments)
+        module = SpectrogramNet(params, n_outputs, *moments)
     net = _as_skorch(params, module, device)
     if callable(params.architecture):
         # Other outputs would be broadcast against the targets.
@@ -88,12 +85,10 @@ def restore_net(
 ) -> FactorNet:
     """Return a net with the weights of another one with the same parameters."""
     n_layers = len(params.n_filters) + len(params.hidden)
-
-    def build() -> SpectrogramNet:
-        moments = torch.empty(2, n_features)
-        return SpectrogramNet(network_of(params), n_outputs, *moments)
-
-    module = with_weights(build, weights, n_layers)
+    module = with_weights(
+        lambda: SpectrogramNet(params, n_outputs, *torch.empty(2, n_features)),
+        *(weights, n_layers),
+    )
     return _as_skorch(params, module, resolve_device(params.device))
 
 
@@ -117,18 +112,15 @@ def with_weights(
 
 
 def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> FactorNet:
-    optimizers: dict[str, dict[str, Any]] = {
-        "adamw": {"optimizer": torch.optim.AdamW},
-        "sgd": {
-            "optimizer": torch.optim.SGD,
-            "optimizer__momentum": 0.9,
-            "optimizer__nesterov": True,
-        },
-    }
+    optimizer, options = torch.optim.AdamW, {}
+    if params.optimizer == "sgd":
+        optimizer = torch.optim.SGD
+        options = {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
     net = FactorNet(
         module,
         criterion=torch.nn.MSELoss,  # while it is not in training
-        **optimizers[params.optimizer],
+        optimizer=optimizer,
+        **options,
         optimizer__weight_decay=params.weight_decay,
         lr=params.lr,
         batch_size=params.batch_size,
@@ -138,9 +130,9 @@ def _as_skorch(params: Any, module: SpectrogramNet, device: torch.device) -> Fac
         verbose=0,
         callbacks__print_log=None,
     ).initialize()
-    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
     net.precision = params.precision
     if params.precision == "auto":
+        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
         net.precision = "bfloat16" if half else "float32"
     return net
 
@@ -157,19 +149,8 @@ def train_net(
     read = window_reader(
         data.frames, data.n_frames, data.n_features, params.device_storage, device
     )
-    n_threads = 0
-    if isinstance(read, WindowReader) and params.n_jobs != 1:
-        unset = params.n_jobs is None
-        n_threads = 4 if unset else joblib.effective_n_jobs(params.n_jobs)
-        n_threads *= not (unset and device.type == "cpu")
-    objective = OBJECTIVES[params.objective](
-        data.scale,
-        device,
-        targets=data.targets,
-        user_factors=data.user_factors,
-        usage=data.usage,
-        temperature=params.temperature,
-    )
+    on_host = isinstance(read, WindowReader)
+    objective = OBJECTIVES[params.objective](data, device, params.temperature)
     batches = WindowBatches(
         read,
         data.train,
@@ -179,7 +160,7 @@ def train_net(
         window=params.window,
         batch_size=params.batch_size,
         seed=seed,
-        n_threads=n_threads,
+        n_threads=n_reading_threads(params.n_jobs, device) if on_host else 0,
         device=device,
         processes=processes,
     )
@@ -187,15 +168,14 @@ def train_net(
     if len(data.held_out):
         held_out = replace(batches, items=data.held_out, shuffle=False)
     # After a warm start they may differ from those of the net.
+    rates = {"lr": params.lr, "initial_lr": params.lr}
     for group in net.optimizer_.param_groups:
-        group.update(
-            lr=params.lr, initial_lr=params.lr, weight_decay=params.weight_decay
-        )
-    draws = callable(params.architecture) or params.dropout > 0
-    # Each process drops different units; a single process is not affected.
-    random = RandomStream(
-        seed + len(net.history) + processes.rank * MOST_PASSES, device
-    ).opened
+        group.update(rates, weight_decay=params.weight_decay)
+    random: Any = nullcontext
+    if callable(params.architecture) or params.dropout:
+        # Each process drops different units; a single process is not affected.
+        first = seed + len(net.history) + processes.rank * MOST_PASSES
+        random = RandomStream(first, device).opened
     bar: Any = nullcontext()
     if params.verbose:
         name = type(params).__name__
@@ -207,7 +187,7 @@ def train_net(
             held_out,
             epochs=epochs,
             callbacks=_callbacks(params, held_out is not None, epochs, shown),
-            random=random if draws else nullcontext,
+            random=random,
         )
 
 
@@ -227,7 +207,8 @@ class _Progress(Callback):
 
 def _callbacks(params: Any, has_held_out: bool, epochs: int, bar: Any) -> list[Any]:
     """Return callbacks: schedule, the user's, progress bar, early stopping."""
-    for callback in params.callbacks or []:
+    own = params.callbacks or []
+    for callback in own:
         named = isinstance(callback, tuple) and len(callback) == 2
         name, kind = callback if named else ("", callback)
         kind = kind if isinstance(kind, type) else type(kind)  # skorch accepts both
@@ -237,34 +218,28 @@ def _callbacks(params: Any, has_held_out: bool, epochs: int, bar: Any) -> list[A
                 "a name and a callback."
             )
     # Each training starts a new schedule: last_epoch is not that of the history.
-    policies: dict[str, dict[str, Any]] = {
-        "plateau": {
-            "policy": lr_scheduler.ReduceLROnPlateau,
-            "monitor": "valid_loss" if has_held_out else "train_loss",
-            "factor": LR_FACTOR,
-            "patience": max(1, (params.patience or 12) // 3),
-            "threshold": LEAST_GAIN,
-        },
-        "cosine": {
-            "policy": lr_scheduler.CosineAnnealingLR,
-            "T_max": epochs,
-            "last_epoch": -1,
-        },
-        "constant": {
-            "policy": lr_scheduler.ConstantLR,
-            "factor": 1.0,
-            "last_epoch": -1,
-        },
+    policies: dict[str, tuple[Any, dict[str, Any]]] = {
+        "plateau": (
+            lr_scheduler.ReduceLROnPlateau,
+            {
+                "monitor": "valid_loss" if has_held_out else "train_loss",
+                "factor": LR_FACTOR,
+                "patience": max(1, (params.patience or 12) // 3),
+                "threshold": LEAST_GAIN,
+            },
+        ),
+        "cosine": (lr_scheduler.CosineAnnealingLR, {"T_max": epochs, "last_epoch": -1}),
+        "constant": (lr_scheduler.ConstantLR, {"factor": 1.0, "last_epoch": -1}),
     }
-    schedule = LRScheduler(**policies[params.lr_schedule], event_name="lr")
-    stopping = EarlyStopping(
-        patience=params.patience, threshold=LEAST_GAIN, load_best=True, sink=noop
-    )
-    made = [("_lr", schedule), *(params.callbacks or [])]
+    policy, options = policies[params.lr_schedule]
+    made = [("_lr", LRScheduler(policy, event_name="lr", **options)), *own]
     if bar is not None:
         made.append(("_progress", _Progress(bar)))
     if has_held_out:
         # Last, because its exception ends the pass for later callbacks.
+        stopping = EarlyStopping(
+            patience=params.patience, threshold=LEAST_GAIN, load_best=True, sink=noop
+        )
         made.append(("_early_stopping", stopping))
     return made
 
@@ -294,7 +269,7 @@ def predict_outputs(net: FactorNet, X: Any, n_features: int, window: int) -> np.
     return sums / np.maximum(n_windows, 1)
 
 
-def draw_outputs(net: FactorNet, *frames: Any, n_draws: int) -> list[np.ndarray]:
+def draw_outputs(net: FactorNet, n_draws: int, *frames: Any) -> list[np.ndarray]:
     """Return outputs with units dropped at random, (n_items, n_outputs) a draw."""
     if not net.dropout_layers():
         return []
