@@ -122,14 +122,6 @@ def _make_tree(
     return tree
 
 
-def _predictor_parts(predictor: Any) -> dict[str, Any]:
-    return {
-        "nodes": _columns(predictor.nodes),
-        "binned": predictor.binned_left_cat_bitsets,
-        "raw": predictor.raw_left_cat_bitsets,
-    }
-
-
 def _make_predictor(nodes: dict[str, Any], binned: np.ndarray, raw: np.ndarray) -> Any:
     dtype = np.dtype([
         *(("value", "f8"), ("count", "u4"), ("feature_idx", "i8")),
@@ -199,15 +191,6 @@ def _records(columns: dict[str, np.ndarray], dtype: np.dtype) -> np.ndarray:
     return table
 
 
-def _spline_parts(spline: Any) -> dict[str, Any]:
-    return {
-        "t": spline.t,
-        "c": spline.c,
-        "k": int(spline.k),
-        "extrapolate": spline.extrapolate,
-    }
-
-
 def _make_spline(**parts: Any) -> Any:
     from scipy.interpolate import BSpline
 
@@ -225,10 +208,6 @@ def _scorer_parts(scorer: Any) -> dict[str, Any]:
     return {name: getattr(scorer, name) for name in names}
 
 
-def _masked_parts(array: Any) -> dict[str, Any]:
-    return {"data": array.data, "mask": np.ma.getmaskarray(array)}
-
-
 def need(holds: bool, message: str) -> None:
     if not holds:
         raise ValueError(message)
@@ -238,7 +217,7 @@ def _text_of(make: Callable[[str], Any], take: Callable[[Any], str] = str) -> Ad
     return Adapter(lambda value: {"text": take(value)}, lambda text: make(text))
 
 
-_ADAPTERS = {
+ADAPTERS = {
     "sparse": Adapter(_sparse_parts, _make_sparse),
     "ragged": Adapter(
         lambda items: {"parts": [np.asarray(items.values), np.asarray(items.offsets)]},
@@ -256,13 +235,27 @@ _ADAPTERS = {
     ),
     "decimal": _text_of(decimal.Decimal),
     "bytes": _text_of(bytes.fromhex, bytes.hex),
-    "masked": Adapter(_masked_parts, lambda data, mask: np.ma.array(data, mask=mask)),
-    "tree": Adapter(_tree_parts, _make_tree),
-    "predictor": Adapter(_predictor_parts, _make_predictor),
-    "spline": Adapter(_spline_parts, _make_spline),
-    "scorer": Adapter(
-        _scorer_parts, lambda **parts: make_recommendation_scorer(**parts)
+    "masked": Adapter(
+        lambda array: {"data": array.data, "mask": np.ma.getmaskarray(array)},
+        lambda data, mask: np.ma.array(data, mask=mask),
     ),
+    "tree": Adapter(_tree_parts, _make_tree),
+    "predictor": Adapter(
+        lambda predictor: {
+            "nodes": _columns(predictor.nodes),
+            "binned": predictor.binned_left_cat_bitsets,
+            "raw": predictor.raw_left_cat_bitsets,
+        },
+        _make_predictor,
+    ),
+    "spline": Adapter(
+        lambda spline: {
+            **{"t": spline.t, "c": spline.c, "k": int(spline.k)},
+            "extrapolate": spline.extrapolate,
+        },
+        _make_spline,
+    ),
+    "scorer": Adapter(_scorer_parts, make_recommendation_scorer),
 }
 # Classes by name, so that most are imported only when needed.
 _KIND_OF = {
@@ -291,12 +284,7 @@ _KIND_OF = {
 }
 
 
-def adapter_of(value: Any) -> tuple[str, Adapter] | None:
-    """Return the adapter of an object and its kind, if it has one."""
+def kind_of(value: Any) -> str | None:
+    """Return the name of an object's adapter, if it has one."""
     cls = type(value)
-    kind = _KIND_OF.get(f"{cls.__module__}.{cls.__qualname__}")
-    return None if kind is None else (kind, _ADAPTERS[kind])
-
-
-def adapter_named(kind: Any) -> Adapter | None:
-    return _ADAPTERS.get(kind) if isinstance(kind, str) else None
+    return _KIND_OF.get(f"{cls.__module__}.{cls.__qualname__}")

@@ -1,5 +1,6 @@
 """The fixed list of classes and functions that a file may name."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -99,13 +100,10 @@ def function_named(name: str) -> Any:
     return getattr(import_module(_MODULE_OF_FUNCTION[name]), name)
 
 
-def name_of(value: Any) -> str | None:
-    """Return the name of a class or function in the list, or None."""
-    name = getattr(value, "__name__", None)
-    for known, find in (
-        (_MODULE_OF_CLASS, class_named),
-        (_MODULE_OF_FUNCTION, function_named),
-    ):
-        if name in known and find(name) is value:
-            return name
-    return name if name == "_BinMapper" and class_named(name) is value else None
+def name_of(value: Any, named: Callable[[str], Any] = class_named) -> str | None:
+    """Return the name of a class, or of a function, in the list, or None."""
+    name = getattr(value, "__name__", "")
+    try:
+        return name if named(name) is value else None
+    except ValueError:
+        return None

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from skcoldstart.persistence._adapters import adapter_named, adapter_of
+from skcoldstart.persistence._adapters import ADAPTERS, kind_of
 from skcoldstart.persistence._classes import (
     DTYPES,
     class_named,
@@ -21,12 +21,7 @@ _TAG = "is"  # key for the kind of a JSON object
 _NUMBERS = "biuf"  # kinds of arrays in the format
 _AS_BYTES = "cUSmM"  # and kinds stored as bytes
 _PLAIN = (type(None), bool, int, str)
-_CONTAINERS: dict[type, str] = {
-    list: "list",
-    tuple: "tuple",
-    set: "set",
-    frozenset: "frozenset",
-}
+_CONTAINERS = (list, tuple, set, frozenset)
 # Maximum ratio of the bytes of created objects to the bytes of the file.
 _MOST_COPIES = 16
 _MOST_OF_ONE_HASH = 1000
@@ -55,10 +50,10 @@ class Encoder:
         if kind in _CONTAINERS:
             ordered = value if kind in (list, tuple) else sorted(value, key=repr)
             items = [self.encode(v, f"{where}[{i}]") for i, v in enumerate(ordered)]
-            return items if kind is list else _tagged(_CONTAINERS[kind], items=items)
+            return items if kind is list else _tagged(kind.__name__, items=items)
         if kind in (dict, Bunch):
             pairs = self._pairs(value, where)
-            return _tagged("dict" if kind is dict else "bunch", items=pairs)
+            return _tagged(kind.__name__.lower(), items=pairs)
         if isinstance(value, type) and value in DTYPES.values():
             return _tagged("dtype", name=value.__name__)
         if isinstance(value, np.dtype) and value.names is None:
@@ -94,20 +89,18 @@ class Encoder:
         if name is not None:
             state = self._pairs(state_of(value), where)
             return _tagged("estimator", name=name, state=state)
-        found = adapter_of(value)
-        if found is not None:
-            kind, adapter = found
+        kind = kind_of(value)
+        if kind is not None:
             try:
-                parts = adapter.take(value)
+                parts = ADAPTERS[kind].take(value)
             except TypeError as reason:
                 raise TypeError(f"{where} is {reason}.") from None
             return _tagged(kind, **{k: self.encode(v, where) for k, v in parts.items()})
-        if callable(value) and name_of(getattr(value, "func", value)) is not None:
-            function = getattr(value, "func", value)
-            keywords = getattr(value, "keywords", {})
-            if not getattr(value, "args", ()):
-                pairs = self._pairs(keywords, where)
-                return _tagged("function", name=function.__name__, keywords=pairs)
+        # Also of a partial function.
+        name = name_of(getattr(value, "func", value), function_named)
+        if name is not None and not getattr(value, "args", ()):
+            keywords = self._pairs(getattr(value, "keywords", {}), where)
+            return _tagged("function", name=name, keywords=keywords)
         unknown = (
             "which save_model does not support"
             if isinstance(value, BaseEstimator)
@@ -182,12 +175,11 @@ class Decoder:
         kind, number = content.pop(_TAG, None), content.pop("id", None)
         if kind == "same":
             return self._objects[number]
-        adapter = adapter_named(kind)
-        if adapter is not None:
+        if kind in ADAPTERS:
             self._makers += 1
             parts = {key: self.decode(part) for key, part in content.items()}
             self._makers -= 1
-            value = adapter.make(**parts)
+            value = ADAPTERS[kind].make(**parts)
         else:
             make = getattr(self, f"_make_{kind}".replace(" ", "_"), None)
             if make is None:

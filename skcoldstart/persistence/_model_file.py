@@ -16,9 +16,8 @@ from skcoldstart._utils.warning import warn
 from skcoldstart.persistence._encoding import Decoder, Encoder
 
 FORMAT = "1"
-_DOCUMENT, _DIGEST, _FORMAT = (
-    f"skcoldstart.{part}" for part in ("model", "sha256", "format")
-)
+_FORMAT = "skcoldstart.format"
+_DOCUMENT, _DIGEST = "skcoldstart.model", "skcoldstart.sha256"
 # Readers of the format reject a longer header; a longer document becomes an array.
 _LONGEST_IN_HEADER = 50_000_000
 
@@ -34,15 +33,14 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
         A fitted or unfitted estimator of this package, or a scikit-learn estimator used
         with it (Notes).
     path : str or PathLike
-        The file to write or replace, by convention ``*.safetensors``; ``~`` is your
-        home. If writing fails, an existing file is unchanged. A link stays a link, and
-        a replaced file keeps its mode.
+        The file to write or replace, by convention ``*.safetensors``. If writing fails,
+        an existing file is unchanged. A link stays a link, and a replaced file keeps
+        its mode.
 
     Raises
     ------
     TypeError
-        If a part of the estimator is neither data nor of a supported class; the message
-        names it.
+        If a part of the estimator is neither data nor of a supported class.
     OSError
         If the file cannot be written, as on a full disk.
 
@@ -53,8 +51,8 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     Notes
     -----
     The file is in safetensors format: parameters as JSON in its header, arrays as
-    tensors, with a SHA-256 of each. Shared objects, such as an array, are written once.
-    State that only a continued fit needs, such as an optimizer's, is not saved.
+    tensors, with a SHA-256 of each. Shared objects are written once. State that only a
+    continued fit needs, such as an optimizer's, is not saved.
 
     Supported scikit-learn estimators are pipelines, ``ColumnTransformer`` and
     ``FeatureUnion``, searches, the usual preprocessing, encoders, text vectorizers,

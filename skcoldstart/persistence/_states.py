@@ -92,22 +92,14 @@ def _check_vocabulary(vectorizer: Any) -> None:
         )
 
 
-def _check_tree(estimator: Any) -> None:
-    if hasattr(estimator, "tree_"):
-        _need_features(estimator, estimator.tree_.n_features)
-
-
-def _check_forest(forest: Any) -> None:
-    for tree in np.ravel(getattr(forest, "estimators_", [])):
-        _need_features(forest, tree.tree_.n_features)
-
-
-def _need_features(estimator: Any, n_features: int) -> None:
-    need(
-        estimator.n_features_in_ == n_features,
-        f"{type(estimator).__name__} of {estimator.n_features_in_} features has a tree "
-        f"of {n_features}",
-    )
+def _check_trees(estimator: Any) -> None:
+    own = [estimator] if hasattr(estimator, "tree_") else []
+    for member in [*own, *np.ravel(getattr(estimator, "estimators_", []))]:
+        need(
+            estimator.n_features_in_ == member.tree_.n_features,
+            f"{type(estimator).__name__} of {estimator.n_features_in_} features has a "
+            f"tree of {member.tree_.n_features}",
+        )
 
 
 def _check_boosting(estimator: Any) -> None:
@@ -169,13 +161,13 @@ def _check_stacking(stack: Any) -> None:
 
 _CHECKS: dict[str, Callable[[Any], None]] = {
     "CountVectorizer": _check_vocabulary,
-    "DecisionTreeRegressor": _check_tree,
-    "ExtraTreeRegressor": _check_tree,
-    "ExtraTreesRegressor": _check_forest,
-    "GradientBoostingRegressor": _check_forest,
+    "DecisionTreeRegressor": _check_trees,
+    "ExtraTreeRegressor": _check_trees,
+    "ExtraTreesRegressor": _check_trees,
+    "GradientBoostingRegressor": _check_trees,
     "HistGradientBoostingRegressor": _check_boosting,
     "OneHotEncoder": _check_one_hot,
-    "RandomForestRegressor": _check_forest,
+    "RandomForestRegressor": _check_trees,
     "StackingRegressor": _check_stacking,
     "TfidfVectorizer": _check_vocabulary,
     "WordCounter": _check_vocabulary,
@@ -187,19 +179,15 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
 SET_ASIDE = ("memory", "store", "compile")
 _MOST_JOBS = max(64, os.cpu_count() or 1)
 
-# The version, which is stored once per file.
-_NOT_KEPT = {"_sklearn_version"}
 # State that only a continued fit needs, and attributes that `_REBUILT` restores.
-_NOT_KEPT_OF = {
-    "GradientBoostingRegressor": {"_loss", "_rng"},
-    "GridSearchCV": {"scorer_"},
-    "HistGradientBoostingRegressor": {
-        *("_feature_subsample_rng", "_in_fit", "_loss", "_scorer"),
-    },
-    "KNeighborsRegressor": {"_tree"},
-    "MLPRegressor": {"_optimizer", "_random_state"},
-    "OneHotEncoder": {"_n_features_outs"},
-    "RandomizedSearchCV": {"scorer_"},
+_NOT_KEPT = {
+    "GradientBoostingRegressor": "_loss _rng",
+    "GridSearchCV": "scorer_",
+    "HistGradientBoostingRegressor": "_feature_subsample_rng _in_fit _loss _scorer",
+    "KNeighborsRegressor": "_tree",
+    "MLPRegressor": "_optimizer _random_state",
+    "OneHotEncoder": "_n_features_outs",
+    "RandomizedSearchCV": "scorer_",
 }
 
 
@@ -248,11 +236,16 @@ def state_of(estimator: Any) -> dict[str, Any]:
         state = estimator._plain_state()
     else:
         state = estimator.__getstate__() or {}
-    left_out = _NOT_KEPT | _NOT_KEPT_OF.get(type(estimator).__name__, set())
-    state = {name: value for name, value in state.items() if name not in left_out}
+    state = _kept(type(estimator), state)
     if "memory" in state:  # a joblib.Memory is a place to write to
         state["memory"] = getattr(state["memory"], "location", state["memory"])
     return state
+
+
+def _kept(cls: type, state: dict[str, Any]) -> dict[str, Any]:
+    left_out = _NOT_KEPT.get(cls.__name__, "").split()
+    left_out.append("_sklearn_version")  # is stored once per file
+    return {name: value for name, value in state.items() if name not in left_out}
 
 
 def restore(
@@ -273,8 +266,7 @@ def restore(
     if missing:
         raise ValueError(f"{cls.__name__} lacks {', '.join(sorted(missing))}")
     set_aside = _set_aside(state, defaults)
-    left_out = _NOT_KEPT_OF.get(cls.__name__, set())
-    state = {name: value for name, value in state.items() if name not in left_out}
+    state = _kept(cls, state)
 
     estimator: Any = object.__new__(cls)
     if hasattr(cls, "_set_plain_state"):

@@ -157,6 +157,7 @@ class Stranger(BaseEstimator):
             r"Ridge\.alpha is a builtins\..*, which is not plain data",
         ),
         (Ridge(alpha=np.array([print])), r"Ridge\.alpha\[0\] is a builtins\."),
+        (Ridge(alpha=Ridge), r"Ridge\.alpha is a .*, which is not plain data"),
         (Ridge(alpha=np.zeros(1, "i4,i4")), r"Ridge\.alpha is an array of \[\("),
         (Ridge(alpha=np.ones(1, np.longdouble)), "is an array of float128"),
         (

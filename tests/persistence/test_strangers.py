@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.ensemble import (
     HistGradientBoostingRegressor,
@@ -33,6 +34,7 @@ from skcoldstart import (
     CNNFactorRegressor,
     ColdStartRecommender,
     ContentKNNRecommender,
+    ContrastiveEncoder,
     VectorQuantizer,
     load_model,
     save_model,
@@ -309,39 +311,38 @@ def test_what_compiled_code_does_not_check_is_checked(forge, model, data, change
         load_model(forge(model, change))
 
 
-def test_a_network_takes_no_more_memory_than_its_file(tmp_path):
-    frames = RNG.normal(size=(4, 20, 5)).astype("f4")
-    network = CNNFactorRegressor(
-        **{"window": 16, "n_filters": (4,), "hidden": (4,), "max_epochs": 1},
-        **{"device": "cpu", "validation_fraction": 0},
-    ).fit(frames, Y[:4])
-    path = tmp_path / "model"
-    save_model(network, path)
-    for name, value in (
-        ("n_features_in_", 10**9),
-        ("_built_with", None),
-        ("target_mean_", None),
-    ):
-        document, arrays = read(path)
-        state = dict(state_of(document, "CNNFactorRegressor"))
-        if name == "_built_with":
-            built = dict(state[name]["items"])
-            built["hidden"] = {"is": "tuple", "items": [10**6, 10**6]}
-            value = {"is": "dict", "items": list(built.items())}
-        if name == "target_mean_":
-            arrays["long"] = np.zeros(3)
-            value = {
-                "is": "array",
-                "name": "long",
-                "dtype": "<f8",
-                "shape": [3],
-                "fortran": False,
-            }
-        set_attribute(document, "CNNFactorRegressor", name, value)
-        forged = tmp_path / "forged"
-        write(forged, document, arrays)
-        with pytest.raises(ValueError, match="weights"):
-            load_model(forged)
+NETWORK = {
+    **{"window": 16, "n_filters": (4,), "hidden": (4,), "max_epochs": 1},
+    **{"device": "cpu", "validation_fraction": 0},
+}
+WIDE = {"is": "tuple", "items": [10**6, 10**6]}
+LONG = {"is": "array", "name": "long", "dtype": "<f8", "shape": [3], "fortran": False}
+
+
+@pytest.mark.parametrize(
+    "network, name, value",
+    [
+        (CNNFactorRegressor(**NETWORK), "n_features_in_", 10**15),
+        (CNNFactorRegressor(**NETWORK), "hidden", WIDE),
+        (CNNFactorRegressor(**NETWORK), "target_mean_", LONG),
+        (ContrastiveEncoder(**NETWORK, architecture="spotify2014"), "hidden", WIDE),
+        (
+            ContrastiveEncoder(**NETWORK, architecture="spotify2014"),
+            *("n_features_in_", 10**15),
+        ),
+    ],
+)
+def test_a_network_takes_no_more_memory_than_its_file(forge, network, name, value):
+    def change(document, arrays):
+        arrays["long"] = np.zeros(3)
+        pairs = state_of(document, type(network).__name__)
+        if name == "hidden":
+            pairs = dict(pairs)["_built_with"]["items"]
+        pairs[:] = [pair for pair in pairs if pair[0] != name] + [[name, value]]
+
+    network = clone(network).fit(RNG.normal(size=(4, 20, 5)).astype("f4"), Y[:4])
+    with pytest.raises(ValueError, match="weights"):
+        load_model(forge(network, change))
 
 
 def test_keys_made_to_collide_are_refused(forge):
