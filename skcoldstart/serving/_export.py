@@ -76,13 +76,12 @@ def export(
         Names of the items; ``None`` means the index of a frame `X`, else its column
         ``item_id``, else rows.
     item_factors : array-like of shape (n_items, k), default=None
-        Factors used instead of those predicted from `X`, such as ``item_factors`` of a
-        recommender for items with plays.
+        Factors used instead of those predicted from `X`.
     n_components : int, "auto" or None, default="auto"
         Largest number of factors. "auto" means the factors of the model if they are
-        dense, and otherwise an approximation of its scores by 256 factors. An int also
-        approximates the scores of models with more factors. ``None`` means the factors
-        of the model, and an error if it has no dense ones.
+        dense, and otherwise an approximation of its scores by 256 factors; an int
+        approximates whenever the model has more. ``None`` accepts only dense factors of
+        the model.
     random_state : int, RandomState instance or None, default=0
         Seeds the approximation.
 
@@ -110,19 +109,17 @@ def export(
     The folder holds ``manifest.json`` and one safetensors file, named in it with its
     SHA-256: ``item_factors`` and ``user_factors``, float32, whose **inner products**
     are the scores, and ``item_ids`` and ``user_ids``, int64; names that are not
-    integers are UTF-8 text, all in one array of bytes with an array of offsets. Names
-    of other types are written as text.
+    integers are UTF-8 text, all in one array of bytes with an array of offsets.
 
     Recommenders with neighbours, such as the blend of `make_recommender`, have no dense
     factors. Their scores, with each user scaled to equal spread, are approximated by a
     truncated singular value decomposition, which is exact if the scores have at most
-    `n_components` dimensions. Scores are used as products of sparse and dense factors,
-    or read in blocks of 256 users. The time is ten products of the scores and a table
-    of `n_components` + 10 columns, the memory is four such tables of (n_items +
-    n_users) rows in float64. ``approximation`` in the manifest contains, for up to
-    1,000 random users, ``relative_error`` (root mean square over users of the error of
-    their scores, relative to their spread) and ``top_10_kept``, the share of their best
-    10 items that are still among the best 10. It is ``null`` for factors of the model.
+    `n_components` dimensions. The time is ten products of the scores and a table of
+    `n_components` + 10 columns, the memory is four such tables of (n_items + n_users)
+    rows in float64. ``approximation`` in the manifest contains, for up to 1,000 random
+    users, ``relative_error``, the root mean square error of scores relative to the
+    spread of a user, and ``top_10_kept``, the share of the best 10 items that are still
+    among the best 10. It is ``null`` for factors of the model.
 
     References
     ----------
@@ -221,9 +218,7 @@ def load_export(folder: str | os.PathLike[str]) -> Export:
         try:
             data = check_regular_file(folder / manifest["file"]).read_bytes()
             break
-        except (
-            FileNotFoundError
-        ):  # replaced in the meantime: the new manifest names another file
+        except FileNotFoundError:  # replaced in the meantime, so the manifest is new
             if attempt == 2:
                 raise
     file = folder / manifest["file"]
@@ -265,18 +260,16 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _encoded(names: np.ndarray, key: str) -> dict[str, np.ndarray]:
     if names.dtype.kind in "iu":
         return {key: names.astype(np.uint64 if names.dtype.kind == "u" else np.int64)}
-    texts = [_text(name).encode("utf-8", "surrogatepass") for name in names.tolist()]
-    ends = np.cumsum([0, *map(len, texts)])
+    texts = [
+        name.decode("utf-8", "backslashreplace") if type(name) is bytes else str(name)
+        for name in names.tolist()
+    ]
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)])
     return {
-        f"{key}.text": np.frombuffer(b"".join(texts), np.uint8),
+        f"{key}.text": np.frombuffer(b"".join(encoded), np.uint8),
         f"{key}.offsets": ends.astype(np.int64),
     }
-
-
-def _text(name: Any) -> str:
-    return (
-        name.decode("utf-8", "backslashreplace") if type(name) is bytes else str(name)
-    )
 
 
 def _decoded(arrays: dict[str, np.ndarray], key: str) -> np.ndarray:

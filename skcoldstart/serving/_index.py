@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 
 from skcoldstart._scores.recommendations import masked_lists
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import Interval, StrOptions, validate_params
+from skcoldstart._utils.sk import COUNT, Interval, StrOptions, validated
 from skcoldstart._utils.threads import n_kernel_threads
 from skcoldstart.serving._longest_first import LongestFirst
 
@@ -34,7 +34,7 @@ class VectorIndex:
         The vectors.
     search : callable, default=None
         ``search(queries, n, width)`` returns n candidates of each query, -1 if there
-        are fewer; ``None`` means an exact search, which sorts the vectors by length.
+        are fewer; ``None`` means an exact search.
     search_width : int, default=128
         Candidates kept while the graph is searched.
     n_jobs : int, default=None
@@ -45,8 +45,7 @@ class VectorIndex:
     vectors : float32 ndarray of shape (n_vectors, k)
         The vectors.
     search_width : int
-        Candidates kept while the graph is searched. Set it to a larger value for a
-        better recall, or to a smaller one for speed.
+        Set it to a larger value for a better recall, or to a smaller one for speed.
     """
 
     def __init__(
@@ -76,14 +75,13 @@ class VectorIndex:
             Number of rows per query.
         exclude : sequence of n_queries sequences of int, or {array-like, sparse} of \
                 shape (n_queries, n_vectors), default=None
-            Rows to exclude for each query: their numbers, or a table with nonzero
-            entries.
+            Rows to exclude for each query.
 
         Returns
         -------
         rows : masked array of int of shape (n_queries, n)
-            Rows of the index, best first, masked where there are fewer. With the exact
-            search, rows with equal scores are in ascending order.
+            Rows of the index, best first, masked where there are fewer. The exact
+            search returns rows with equal scores in ascending order.
         scores : masked array of float32 of shape (n_queries, n)
             Their inner products, exact for the rows that were found.
 
@@ -93,7 +91,7 @@ class VectorIndex:
             If queries have another number of components or are not finite, `n` is below
             1, or `exclude` is invalid.
         """
-        queries = _as_vectors(vectors, "vectors")
+        queries = _as_vectors(vectors)
         if queries.shape[1] != self.vectors.shape[1]:
             raise ValueError(
                 f"Queries have {queries.shape[1]} components but the index has "
@@ -137,16 +135,13 @@ class VectorIndex:
         return masked_lists(rows, scores)
 
 
-@validate_params(
-    {
-        "vectors": ["array-like", "sparse matrix"],
-        "backend": [StrOptions({"usearch", "voyager", "faiss", "exact"})],
-        "connectivity": [Interval(Integral, 2, None, closed="left")],
-        "build_width": [Interval(Integral, 1, None, closed="left")],
-        "search_width": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
-    },
-    prefer_skip_nested_validation=True,
+@validated(
+    vectors=["array-like", "sparse matrix"],
+    backend=[StrOptions({"usearch", "voyager", "faiss", "exact"})],
+    connectivity=[Interval(Integral, 2, None, closed="left")],
+    build_width=COUNT,
+    search_width=COUNT,
+    n_jobs=[Integral, None],
 )
 def build_index(
     vectors: Any,
@@ -169,14 +164,12 @@ def build_index(
         "exact" finds the best rows of all. The others are libraries of graphs, which
         may miss some of them; ``pip install skcoldstart[serve]`` installs usearch.
     connectivity : int, default=16
-        Neighbours of a vector in the graph: larger values improve the recall and need
-        memory.
+        Neighbours of a vector in the graph: more improve the recall and need memory.
     build_width : int, default=128
-        Candidates kept while the graph is built: larger values improve the recall and
-        take time once.
+        Candidates kept while the graph is built: more improve the recall and take time.
     search_width : int, default=128
-        Candidates kept while the graph is searched: larger values improve the recall
-        and take time per query.
+        Candidates kept while the graph is searched: more improve the recall and take
+        time per query.
     n_jobs : int, default=None
         Number of threads; ``None`` means all.
 
@@ -201,25 +194,21 @@ def build_index(
 
     Notes
     -----
-    "exact" is the default because it is also the fastest backend for factors of
-    recommenders: its recall is 1 at a higher rate than that of graphs at .95, it
-    requires no other library, and it is built in seconds (``benchmarks/README.md``).
-    Lengths of factors differ, and long vectors have the largest products. Vectors are
-    sorted by length. The search of a query ends where ``|q| |v|`` is below the worst
-    score in its list. Most of the vectors before are excluded by their first
-    coordinates in the basis of principal axes, because the product of the lengths of
-    the other coordinates bounds what these add. Limits allow for rounding, and scores
-    of the rows that remain are computed in double precision. If all vectors have
-    similar lengths and no principal axes, all are compared, at about the cost of a
-    matrix product. With the vectors themselves, the index takes a little more than
-    three times their memory.
+    "exact" is also the fastest backend for factors of recommenders: its recall is 1 at
+    a higher rate than that of graphs at .95, and it is built in seconds
+    (``benchmarks/README.md``). It sorts vectors by length. The search of a query ends
+    where ``|q| |v|`` is below the worst score in its list. Most of the vectors before
+    are excluded by their first coordinates on principal axes, because the lengths of
+    the other coordinates bound what these add. Bounds allow for rounding, and the
+    remaining scores are computed in double precision. If all vectors have similar
+    lengths and no principal axes, the cost is about that of a matrix product. The index
+    takes a little more than three times the memory of the vectors.
 
     The libraries use a graph of near neighbours (HNSW). A graph built with the inner
     product itself (usearch, faiss) has a much better recall than one built with
     distances of vectors that an additional component makes equally long (voyager).
-    Graphs built by several threads differ between runs, and so do the rows that they
-    miss. Scores of the found rows are exact. With `exclude` the graph is searched for
-    as many additional rows as a query excludes at most.
+    Graphs built by several threads differ between runs. Scores of the found rows are
+    exact.
 
     References
     ----------
@@ -241,7 +230,7 @@ def build_index(
     >>> rows.tolist(), scores.tolist()
     ([[1, 0]], [[2.0, 1.0]])
     """
-    vectors = _as_vectors(vectors, "vectors")
+    vectors = _as_vectors(vectors)
     if backend == "exact":
         return VectorIndex(vectors, search_width=search_width, n_jobs=n_jobs)
     build = {"usearch": _usearch, "voyager": _voyager, "faiss": _faiss}[backend]
@@ -327,15 +316,15 @@ def _faiss(
     return search
 
 
-def _as_vectors(vectors: Any, name: str) -> np.ndarray:
-    refuse_masked(vectors, name)
+def _as_vectors(vectors: Any) -> np.ndarray:
+    refuse_masked(vectors, "vectors")
     if sp.issparse(vectors):
         raise TypeError(
-            f"{name} are sparse, like factors of neighbours; expected dense ones. "
+            "vectors are sparse, like factors of neighbours; expected dense ones. "
             "export(model, folder, X) writes dense factors that approximate the scores "
             "of any recommender, and load_export reads them."
         )
-    return check_array(vectors, dtype=np.float32, order="C", input_name=name)
+    return check_array(vectors, dtype=np.float32, order="C", input_name="vectors")
 
 
 def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | None:
@@ -345,7 +334,19 @@ def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | No
     if isinstance(exclude, Sequence) and len(exclude) == n_queries:
         lists = [_rows_of(rows) for rows in exclude]
         if not any(len(rows) == n_vectors and set(rows) <= {0, 1} for rows in lists):
-            return _table_of(lists, n_vectors)
+            rows = np.concatenate([*lists, np.empty(0, np.int64)])
+            outside = rows[(rows < 0) | (rows >= n_vectors)]
+            if len(outside):
+                raise ValueError(
+                    f"exclude holds row {outside[0]} but the index has {n_vectors} "
+                    "rows."
+                )
+            place = np.repeat(np.arange(n_queries), list(map(len, lists)))
+            table = sp.csr_array(
+                (np.ones(len(rows)), (place, rows)), (n_queries, n_vectors)
+            )
+            table.sum_duplicates()
+            return table
     refuse_masked(exclude, "exclude")
     # A copy, because the table is sorted and its zeros are removed.
     table = sp.csr_array(
@@ -370,17 +371,3 @@ def _rows_of(excluded: Any) -> np.ndarray:
             "integers."
         )
     return rows.astype(np.int64)
-
-
-def _table_of(lists: list[np.ndarray], n_vectors: int) -> sp.csr_array:
-    lengths = [len(rows) for rows in lists]
-    rows = np.concatenate([*lists, np.empty(0, np.int64)])
-    outside = (rows < 0) | (rows >= n_vectors)
-    if outside.any():
-        raise ValueError(
-            f"exclude holds row {rows[outside][0]} but the index has {n_vectors} rows."
-        )
-    place = np.repeat(np.arange(len(lists)), lengths)
-    table = sp.csr_array((np.ones(len(rows)), (place, rows)), (len(lists), n_vectors))
-    table.sum_duplicates()
-    return table

@@ -48,8 +48,8 @@ def recommend(
     Recommendations
         Unpacks as ``items, scores``, masked arrays of shape (n_selected_users, n): rows
         of `X`, best first, and their scores, masked where a user has fewer than n
-        candidates. ``to_frame()``, ``to_parquet(path)`` and ``to_csv(path)`` return
-        rows of ``user_id``, ``rank``, ``item_id`` and ``score``.
+        candidates. ``to_frame()`` returns rows of ``user_id``, ``rank``, ``item_id``
+        and ``score``; ``to_parquet(path)`` and ``to_csv(path)`` write them.
 
     Raises
     ------
@@ -66,10 +66,9 @@ def recommend(
 
     Notes
     -----
-    Scores are computed for some users at a time, so the memory is one block of scores
-    per thread, and 16 bytes for each entry of the lists. Equal scores are ranked by
-    row, lower rows first. With `max_per_group` a list is filled with the best items
-    that do not exceed the limit of their group; it is short if there are no more.
+    The memory is one block of scores per thread, and 16 bytes for each entry of the
+    lists. Equal scores are ranked by row, lower rows first. With `max_per_group` a list
+    is filled with the best items that do not exceed the limit of their group.
 
     Examples
     --------
@@ -164,9 +163,8 @@ def listeners(
 
     Notes
     -----
-    Scores of one user for different items can be compared. Scores of different users
-    for one item are less comparable: users with many plays tend to have higher scores.
-    Treat the list as candidates.
+    Scores of different users for one item are less comparable than those of one user
+    for different items: users with many plays tend to have higher scores.
 
     Examples
     --------
@@ -202,8 +200,7 @@ def fold_in_users(model: Any, plays: Any, *, item_ids: Any = None) -> Any:
         A fitted recommender that folds users in, or a Pipeline or search that ends in
         one.
     plays : {array-like, sparse} of shape (n_items, n_new_users)
-        Play counts, >= 0: one row per item of `fit`, in the same order, and one column
-        per new user. With `item_ids`, or where the rows of `plays` have names, rows
+        Play counts, >= 0: one row per item of `fit`, in the same order. Rows with names
         may be any items of `fit`, in any order.
     item_ids : array-like of shape (n_rows,), default=None
         Names of the rows of `plays`, where the items of `fit` have names.

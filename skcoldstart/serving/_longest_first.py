@@ -41,12 +41,8 @@ class LongestFirst:
             self._vectors = vectors[self._rows]
             self._longest = float(lengths[self._rows[0]]) or 1.0
             self._lengths = lengths[self._rows[::BLOCK_VECTORS]] / self._longest
-            self._blocks = _aligned_zeros((
-                self._n_steps,
-                n_blocks,
-                STEP + 1,
-                BLOCK_VECTORS,
-            ))
+            shape = self._n_steps, n_blocks, STEP + 1, BLOCK_VECTORS
+            self._blocks = _aligned_zeros(shape)
             for start in range(0, n_vectors, _MOST_ROWS):
                 part = self._vectors[start : start + _MOST_ROWS]
                 coordinates = np.moveaxis(self._coordinates(part, self._longest), 0, 2)
@@ -74,10 +70,8 @@ class LongestFirst:
         products = np.full((n_queries, n), -np.inf, np.float32)
         n_found = min(n, len(self._vectors))
         if hidden is None:
-            indptr, indices = np.zeros(n_queries + 1, np.int64), np.empty(0, np.int64)
-        else:
-            indptr = hidden.indptr.astype(np.int64)
-            indices = hidden.indices.astype(np.int64)
+            hidden = sp.csr_array((n_queries, len(self._vectors)))
+        indptr, indices = (a.astype(np.int64) for a in (hidden.indptr, hidden.indices))
         index = (
             *(self._blocks.ravel(), self._lengths, self._vectors.ravel()),
             *(self._rows, self._longest),

@@ -1,6 +1,7 @@
 """Convert predicted factors to an ONNX graph, for programs without scikit-learn."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,9 @@ def to_onnx(model: Any, X: Any = None) -> Any:
     -----
     Scores are ``factors @ user_factors_.T``. Inside the graph, numbers are float64 if
     the steps support it, so factors agree with those of `model` to the precision of
-    float32; trees use float32. Steps of scikit-learn are converted by skl2onnx, linear
-    regressors, perceptrons and networks here. Steps that read sound are not converted:
-    leave them out, as in ``to_onnx(pipeline[1:])``. Vectorizers of text require the
-    locale en_US.UTF-8 on the machine that runs the model.
+    float32; trees use float32. Steps that read sound are not converted: leave them out,
+    as in ``to_onnx(pipeline[1:])``. Vectorizers of text require the locale en_US.UTF-8
+    on the machine that runs the model.
 
     Examples
     --------
@@ -94,8 +94,6 @@ def to_onnx(model: Any, X: Any = None) -> Any:
 
 
 def _import(name: str) -> Any:
-    from importlib import import_module
-
     try:
         return import_module(name)
     except ImportError as error:
@@ -113,6 +111,7 @@ class _Graph:
 
         self._onnx, self._X = onnx, X
         self._type = np.float64 if double else np.float32
+        self._number = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self._type))
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
@@ -129,12 +128,10 @@ class _Graph:
         graph = self._onnx.helper.make_graph(
             self._nodes, "predict_factors", self._inputs, [output], self._constants
         )
-        opsets = [
-            self._onnx.helper.make_opsetid(*item) for item in self._opsets.items()
-        ]
+        opset_of = self._onnx.helper.make_opsetid
         proto = self._onnx.helper.make_model(
             graph,
-            opset_imports=opsets,
+            opset_imports=[opset_of(*item) for item in self._opsets.items()],
             producer_name="skcoldstart",
             ir_version=IR_VERSION,
         )
@@ -168,9 +165,8 @@ class _Graph:
         if isinstance(recommender, ColdStartRecommender):
             return self._cold_start(steps, recommender, rows)
         if isinstance(recommender, ContentProfileRecommender):
-            return self._steps(
-                [*steps, Normalizer().fit(np.ones((1, 1)))], recommender, rows
-            )
+            steps = [*steps, Normalizer().fit(np.ones((1, 1)))]
+            return self._steps(steps, recommender, rows)
         if isinstance(recommender, BlendRecommender):
             rows = self._steps(steps, recommender, rows) if steps else rows
             parts = [
@@ -218,16 +214,15 @@ class _Graph:
         """Add steps from the input to a table, and return its name."""
         if rows is None:
             rows = self._input(steps[0] if steps else last)
-        if not steps:
-            if isinstance(rows, dict):
-                raise TypeError(
-                    f"{type(last).__name__} reads columns by name, but no step "
-                    f"combines them to a table; expected a ColumnTransformer."
-                )
-            return rows
-        names = [f"s{i}" for i in range(len(steps))]
-        whole = Pipeline(list(zip(names, steps, strict=True)))
-        return self._converted(whole, rows, steps)
+        if steps:
+            whole = Pipeline([(f"s{i}", step) for i, step in enumerate(steps)])
+            return self._converted(whole, rows, steps)
+        if isinstance(rows, dict):
+            raise TypeError(
+                f"{type(last).__name__} reads columns by name, but no step combines "
+                f"them to a table; expected a ColumnTransformer."
+            )
+        return rows
 
     def _input(self, first: Any) -> Any:
         """Add the inputs; return the name of the table, or those of its columns."""
@@ -245,31 +240,25 @@ class _Graph:
         value = self._onnx.helper.make_tensor_value_info
         if all(entry.name != name for entry in self._inputs):
             self._inputs.append(value(name, kind, ["n_rows", width]))
-        if kind != 1:
-            return name
-        to = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self._type))
-        return self.node("Cast", [name], to=to)
+        return self.node("Cast", [name], to=self._number) if kind == 1 else name
 
     def _head(self, head: Any, F: str) -> str:
         """Add a regressor that is applied to a table, (n_items, n_outputs)."""
         if hasattr(head, "_onnx_model"):
             proto = self._onnx.load_from_string(head._onnx_model())
-            single = self.node("Cast", [F], to=1)
-            found = self._insert(proto, {"X": single})
-            to = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self._type))
-            return self.node("Cast", [found], to=to)
+            found = self._insert(proto, {"X": self.node("Cast", [F], to=1)})
+            return self.node("Cast", [found], to=self._number)
         if isinstance(head, (Ridge, RidgeCV, LinearRegression)):
             weights = np.atleast_2d(head.coef_).T
             offsets = np.broadcast_to(head.intercept_, weights.shape[1])
             return self._affine(F, weights, offsets)
         if isinstance(head, MLPRegressor):
-            for i, (weights, offsets) in enumerate(
-                zip(head.coefs_, head.intercepts_, strict=True)
-            ):
+            layers = list(zip(head.coefs_, head.intercepts_, strict=True))
+            for weights, offsets in layers[:-1]:
                 F = self._affine(F, weights, offsets)
-                if i < len(head.coefs_) - 1 and head.activation != "identity":
+                if head.activation != "identity":
                     F = self.node(_ACTIVATIONS[head.activation], [F])
-            return F
+            return self._affine(F, *layers[-1])
         found = self._converted(head, F, [head])
         return self.node("Reshape", [found, self.constant(np.array([0, -1]))])
 
@@ -329,9 +318,7 @@ def _steps_before(model: Any) -> tuple[list[Any], Any]:
     if hasattr(model, "best_estimator_"):
         return _steps_before(model.best_estimator_)
     if isinstance(model, Pipeline):
-        before = [
-            step for _, step in model.steps[:-1] if step not in (None, "passthrough")
-        ]
+        steps = [step for _, step in model.steps[:-1]]
         inner, recommender = _steps_before(model[-1])
-        return [*before, *inner], recommender
+        return [s for s in steps if s not in (None, "passthrough")] + inner, recommender
     return [], open_recommender(model)[0]
