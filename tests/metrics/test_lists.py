@@ -20,10 +20,7 @@ def test_novelty_is_the_mean_information_of_recommendations():
     assert_allclose(novelty([[0, 1], [1, -1]], y), (bits[0] + 2 * bits[1]) / 3)
     assert_allclose(novelty([[2]], sp.csr_array(y)), bits[2])
     assert novelty([[0, 0]], y) == 0.0
-
-
-def test_novelty_of_nothing_is_nan():
-    assert np.isnan(novelty([[-1, -1]], np.eye(2)))
+    assert np.isnan(novelty([[-1, -1]], y))
 
 
 @pytest.mark.parametrize(
@@ -36,12 +33,13 @@ def test_novelty_of_nothing_is_nan():
     ],
 )
 def test_recommendations_of_another_form_are_refused(items, message):
-    with pytest.raises(ValueError, match=message):
-        coverage(items, n_items=2)
-    with pytest.raises(ValueError, match=message):
-        novelty(items, np.eye(2))
-    with pytest.raises(ValueError, match=message):
-        popularity_bias(items, np.eye(2))
+    for call in (
+        lambda: coverage(items, n_items=2),
+        lambda: novelty(items, np.eye(2)),
+        lambda: popularity_bias(items, np.eye(2)),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 def test_popularity_bias_compares_lists_with_what_the_same_users_play():
@@ -56,21 +54,9 @@ def test_popularity_bias_compares_lists_with_what_the_same_users_play():
     assert_allclose(popularity_bias(lists, sp.csc_array(y)), expected)
     alone = popularity_bias(lists[1:2], y, users=[1])
     assert_allclose(alone, popularity[0] / played[1] - 1)
-
-
-def test_users_who_are_recommended_what_they_play_have_no_popularity_bias(rng):
-    y = rng.random((30, 20)) < 0.2
-    y[0] = True
-    lists = np.full((20, 30), -1)
-    for u in range(20):
-        lists[u, : y[:, u].sum()] = np.flatnonzero(y[:, u])
-    assert_allclose(popularity_bias(lists, y), 0, atol=1e-12)
-    assert np.isnan(popularity_bias(np.full((20, 3), -1), y))
-
-
-def test_lists_of_other_users_are_refused():
-    with pytest.raises(ValueError, match="2 rows for 3 users"):
-        popularity_bias([[0], [1]], np.eye(3))
+    assert np.isnan(popularity_bias(np.full((4, 3), -1), y))
+    with pytest.raises(ValueError, match="2 rows for 4 users"):
+        popularity_bias(lists[:2], y)
 
 
 def test_scorers_describe_the_lists_of_the_users_they_score(rng):
@@ -89,8 +75,3 @@ def test_scorers_describe_the_lists_of_the_users_they_score(rng):
     assert_allclose(values["novelty@7"], novelty(order[:, :7], y))
     bias = popularity_bias(order[:, :5], y, users=scored)
     assert_allclose(values["popularity_bias@5"], bias)
-
-
-def test_a_list_has_a_length():
-    with pytest.raises(ValueError, match="pass 'novelty@10'"):
-        make_recommendation_scorer("novelty@all")

@@ -67,9 +67,6 @@ def test_sign_test_leaves_equal_users_out():
     result = compare_paired([1, 1, 1, 0, 0.5, 0.5], [0, 0, 0, 1, 0.5, 0.5])
     assert (result.n_better, result.n_worse, result.n_equal) == (3, 1, 2)
     assert_allclose(result.p_sign, binomtest(3, 4).pvalue)
-
-
-def test_no_difference_is_not_significant():
     result = compare_paired([0.2, 0.8, 0.5], [0.2, 0.8, 0.5])
     assert (result.difference, result.p_bootstrap, result.p_sign) == (0.0, 1.0, 1.0)
 
