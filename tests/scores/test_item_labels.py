@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 
 from skcoldstart import (
@@ -44,8 +45,9 @@ from skcoldstart.model_selection import (
 
 N = 24
 MODEL = PopularityRecommender()
+WITH_FACTORS = ColdStartRecommender(factorizer=WMF(2, random_state=0))
 FITS = {
-    "ColdStart": ColdStartRecommender(factorizer=WMF(2, random_state=0)).fit,
+    "ColdStart": clone(WITH_FACTORS).fit,
     "profile": ContentProfileRecommender().fit,
     "kNN": ContentKNNRecommender(3).fit,
     "popularity": PopularityRecommender().fit,
@@ -58,54 +60,47 @@ FITS = {
 }
 
 
-def fitted(X, y, **params):
+def fitted(X, y, model=MODEL):
+    """Return a recommender that was fitted to rows without labels."""
+    return clone(model).fit(X.to_numpy(), y.to_numpy())
+
+
+def grouped(X, y):
     """Return a recommender that takes groups, behind a step that drops the index."""
     model = make_recommender("table", groups=True)
-    return model.fit(X.to_numpy(), y.to_numpy(), groups=np.arange(N) // 3, **params)
+    return model.fit(X.to_numpy(), y.to_numpy(), groups=np.arange(N) // 3)
 
 
-def factors(X, y):
-    """Return the model, and item factors labelled as y."""
-    model = ColdStartRecommender(factorizer=WMF(2, random_state=0))
-    model.fit(X.to_numpy(), y.to_numpy())
-    return model, pd.DataFrame(model.predict_factors(X.to_numpy()), y.index)
+def groups_of(table):
+    return pd.Series(np.arange(N) // 3, table.index)
 
 
-def given_factors(call):
-    return lambda X, y: (lambda model, V: call(model, X, V))(*factors(X, y))
-
-
-def scored(scorer):
-    return lambda X, y: scorer(MODEL.fit(X.to_numpy(), y.to_numpy()), X, y)
+def factors_of(y):
+    return pd.DataFrame(np.ones((N, 2)), y.index)
 
 
 CALLS = {
     **FITS,
-    "score": lambda X, y: MODEL.fit(X.to_numpy(), y.to_numpy()).score(X, y),
-    "scorer": scored(make_recommendation_scorer("auc")),
-    "values per user": scored(recommendation_scorer.per_user),
-    "recommend": lambda X, y: MODEL.fit(X.to_numpy(), y.to_numpy()).recommend(
-        X, n=2, exclude=y
-    ),
-    "refine_factors": lambda X, y: (
-        ColdStartRecommender(factorizer=WMF(2, random_state=0))
-        .fit(X.to_numpy(), y.to_numpy())
-        .refine_factors(X, y)
-    ),
+    "score": lambda X, y: fitted(X, y).score(X, y),
+    "scorer": lambda X, y: make_recommendation_scorer("auc")(fitted(X, y), X, y),
+    "values per user": lambda X, y: recommendation_scorer.per_user(fitted(X, y), X, y),
+    "recommend": lambda X, y: fitted(X, y).recommend(X, n=2, exclude=y),
+    "refine_factors": lambda X, y: fitted(X, y, WITH_FACTORS).refine_factors(X, y),
     "groups of a blend": lambda X, y: make_recommender("table", groups=True).fit(
-        X, y.to_numpy(), groups=pd.Series(np.arange(N) // 3, y.index)
+        X, y.to_numpy(), groups=groups_of(y)
     ),
-    "groups to predict": lambda X, y: fitted(X, y).predict(
-        X, groups=pd.Series(np.arange(N) // 3, y.index)
+    "groups to predict": lambda X, y: grouped(X, y).predict(X, groups=groups_of(y)),
+    "groups of lists": lambda X, y: recommend(grouped(X, y), X, 2, groups=groups_of(y)),
+    "factors of lists": lambda X, y: recommend(
+        fitted(X, y, WITH_FACTORS), X, item_factors=factors_of(y)
     ),
-    "groups of lists": lambda X, y: recommend(
-        fitted(X, y), X, 2, groups=pd.Series(np.arange(N) // 3, y.index)
+    "factors to export": lambda X, y: export(
+        fitted(X, y, WITH_FACTORS), "nowhere", X, item_factors=factors_of(y)
     ),
-    "factors of lists": given_factors(lambda m, X, V: recommend(m, X, item_factors=V)),
-    "factors to export": given_factors(
-        lambda m, X, V: export(m, "nowhere", X, item_factors=V)
+    "expected factors": lambda X, y: (
+        WMF(2, random_state=0).fit(y).transform_with_prior(y, factors_of(X))
     ),
-    "labels": lambda X, y: MLRSimilarity().fit(X, pd.Series(np.arange(N) % 4, y.index)),
+    "labels": lambda X, y: MLRSimilarity().fit(X, groups_of(y)),
     "rows of relevance": lambda X, y: MLRSimilarity().fit(
         X, relevance=pd.DataFrame(np.eye(N), y.index)
     ),
@@ -113,7 +108,7 @@ CALLS = {
         X, relevance=pd.DataFrame(np.eye(N), columns=y.index)
     ),
     "release_curve": lambda X, y: release_curve(
-        factors(X, y)[0], X, y, n_rounds=2, n_shown=2
+        fitted(X, y, WITH_FACTORS), X, y, n_rounds=2, n_shown=2
     ),
     "cross_validate": lambda X, y: cross_validate(MODEL, X, y),
     "cross_val_score": lambda X, y: cross_val_score(MODEL, X, y),
@@ -123,20 +118,16 @@ CALLS = {
     ),
     "compare": lambda X, y: compare({"a": MODEL}, X, y),
     "warmup_curve": lambda X, y: warmup_curve(MODEL, X, y, n_plays=[0], cv=2),
-    "permutation_importance": lambda X, y: permutation_importance(
-        MODEL.fit(X.to_numpy(), y.to_numpy()), X, y
-    ),
+    "permutation_importance": lambda X, y: permutation_importance(fitted(X, y), X, y),
     "content_leakage_check": content_leakage_check,
     "WarmupSplit": lambda X, y: list(WarmupSplit().split(X, y)),
     "UserColdKFold": lambda X, y: list(UserColdKFold(2).split(X, y)),
     "DoubleColdSplit": lambda X, y: list(DoubleColdSplit(2).split(X, y)),
     "ReleaseDateSplit": lambda X, y: list(
-        ReleaseDateSplit(2).split(X, groups=pd.Series(np.arange(N), y.index))
+        ReleaseDateSplit(2).split(X, groups=groups_of(y))
     ),
     "groups of cross_validate": lambda X, y: cross_validate(
-        *(MODEL, X, y.to_numpy()),
-        groups=pd.Series(np.arange(N), y.index),
-        cv=GroupKFold(2),
+        MODEL, X, y.to_numpy(), groups=groups_of(y), cv=GroupKFold(2)
     ),
     "metric": lambda X, y: mean_auc(y, pd.DataFrame(y.to_numpy(), X.index)),
     "report": lambda X, y: ranking_report(y, pd.DataFrame(y.to_numpy(), X.index)),
@@ -144,7 +135,7 @@ CALLS = {
         pd.DataFrame(y.to_numpy(), X.index), y.to_numpy(), exclude=0 * y
     ),
     "strata": lambda X, y: stratified_report(
-        y, y.to_numpy(), item_popularity=pd.Series(np.arange(N), X.index)
+        y, y.to_numpy(), item_popularity=groups_of(X)
     ),
 }
 ORDERS = {
@@ -169,13 +160,6 @@ def test_items_in_another_order_are_refused_everywhere(call, rng):
     X, y = frames(rng, ORDERS["text"])
     with pytest.raises(ValueError, match=r"same items in another order: row \d+ is '"):
         call(X, y)
-
-
-def test_expected_factors_in_another_order_are_refused(rng):
-    X, y = frames(rng, ORDERS["text"])
-    expected = pd.DataFrame(np.ones((N, 2)), X.index)
-    with pytest.raises(ValueError, match="same items in another order"):
-        WMF(2, random_state=0).fit(y).transform_with_prior(y, expected)
 
 
 @pytest.mark.parametrize("labels", ORDERS.values(), ids=ORDERS)
@@ -222,9 +206,9 @@ def named_plays(y):
 OF_PLAYS = {
     **{name: CALLS[name] for name in FITS},
     "exclude": lambda X, y: MODEL.fit(X.to_numpy(), y).recommend(X, n=2, exclude=y),
-    "refine_factors": lambda X, y: factors(X, pd.DataFrame(y.toarray()))[
-        0
-    ].refine_factors(X, y),
+    "refine_factors": lambda X, y: (
+        clone(WITH_FACTORS).fit(X.to_numpy(), y.toarray()).refine_factors(X, y)
+    ),
     "score": lambda X, y: MODEL.fit(X.to_numpy(), y).score(X, y),
     "cross_validate": CALLS["cross_validate"],
     "WarmupSplit": CALLS["WarmupSplit"],

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
@@ -48,54 +49,49 @@ def by_class(recommender):
     return type(recommender).__name__
 
 
-@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
-def test_reordered_users_are_refused_with_the_remedy(recommender, catalog):
+@pytest.fixture
+def profile(catalog):
+    """A recommender of named users."""
     X, y = catalog
-    recommender.fit(X[:20], y[:20])
-    assert recommender.user_names_in_.tolist() == NAMES
+    return ContentProfileRecommender().fit(X[:20], y[:20])
+
+
+def test_reordered_users_are_refused_with_the_remedy(profile, catalog):
+    X, y = catalog[0][20:], catalog[1][20:]
     backwards = y[NAMES[::-1]]
     with pytest.raises(ValueError, match=r"another order; pass y\[recommender\.user_n"):
-        recommender.score(X[20:], backwards[20:])
-    again = backwards[recommender.user_names_in_]
-    assert recommender.score(X[20:], again[20:]) == recommender.score(X[20:], y[20:])
+        profile.score(X, backwards)
+    again = backwards[profile.user_names_in_]
+    assert profile.score(X, again) == profile.score(X, y)
     with pytest.raises(ValueError, match="columns of exclude are not the users of fit"):
-        recommender.recommend(X[20:], n=2, exclude=backwards[20:])
+        profile.recommend(X, n=2, exclude=backwards)
 
 
-@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
-def test_users_are_chosen_by_name(recommender, catalog):
+@pytest.mark.parametrize("container", [list, np.array, pd.Index])
+def test_users_are_chosen_by_name(container, profile, catalog):
     X, y = catalog
-    recommender.fit(X[:20], y[:20])
-    for chosen in (["gus", "ann"], np.array(["gus", "ann"]), pd.Index(["gus", "ann"])):
-        for found, expected in zip(
-            recommender.recommend(X[20:], n=3, users=chosen),
-            recommender.recommend(X[20:], n=3),
-            strict=True,
-        ):
-            np.testing.assert_array_equal(found, expected[[6, 0]])
+    everyone = profile.recommend(X[20:], n=3)
+    chosen = profile.recommend(X[20:], n=3, users=container(["gus", "ann"]))
+    assert_array_equal(chosen.items, everyone.items[[6, 0]])
     with pytest.raises(ValueError, match="users holds 'zoe', not seen in fit"):
-        recommender.recommend(X[20:], n=3, users=["ann", "zoe"])
-    recommender.fit(X[:20], y[:20].to_numpy())
+        profile.recommend(X[20:], n=3, users=container(["ann", "zoe"]))
+    profile.fit(X[:20], y[:20].to_numpy())
     with pytest.raises(ValueError, match="users holds names, such as 'ann', but fit"):
-        recommender.recommend(X[20:], n=3, users=["ann"])
+        profile.recommend(X[20:], n=3, users=container(["ann"]))
 
 
-@pytest.mark.parametrize("recommender", RECOMMENDERS[:3], ids=by_class)
-def test_columns_of_content_are_no_users(recommender, catalog):
+def test_columns_of_content_are_no_users(profile, catalog):
     X, y = catalog
     X = pd.DataFrame(X, columns=["tempo", "key", "loud", "dur"])
-    recommender.fit(X, y.to_numpy())
-    for name in ("key", "ann"):
-        with pytest.raises(ValueError, match="plays without names"):
-            recommender.recommend(X, n=2, users=[name])
+    profile.fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match="plays without names"):
+        profile.recommend(X, n=2, users=["key"])
 
 
 def test_a_factorizer_knows_its_columns_by_name(catalog):
     _, y = catalog
     model = WMF(2, random_state=0).fit(y)
-    np.testing.assert_array_equal(
-        model.recommend(3, users=["hal"])[0], model.recommend(3)[0][7:]
-    )
+    assert_array_equal(model.recommend(3, users=["hal"])[0], model.recommend(3)[0][7:])
 
 
 def test_plays_to_be_folded_in_are_compared_too(catalog):
@@ -109,14 +105,12 @@ def test_plays_to_be_folded_in_are_compared_too(catalog):
         oracle.predict(y[NAMES[::-1]])
 
 
-def test_unknown_and_missing_users_are_named(catalog):
-    X, y = catalog
-    model = ContentProfileRecommender().fit(X[:20], y[:20])
-    others = y.rename(columns={"ann": "zoe"})
+def test_unknown_and_missing_users_are_named(profile, catalog):
+    X, y = catalog[0][20:], catalog[1][20:]
     with pytest.raises(ValueError, match=r"Not seen in fit: 'zoe'. Missing: 'ann'"):
-        model.score(X[20:], others[20:])
+        profile.score(X, y.rename(columns={"ann": "zoe"}))
     with pytest.raises(ValueError, match=r"Missing: 'bob', .* 'fay' and 2 more"):
-        model.score(X[20:], y.loc[20:, ["ann"]])
+        profile.score(X, y[["ann"]])
 
 
 @pytest.mark.parametrize("search", [False, True])
@@ -130,30 +124,29 @@ def test_scorer_gives_nan_and_the_reason_through_pipelines_and_searches(
         scoring = make_recommendation_scorer("auc")
         model = GridSearchCV(model, grid, scoring=scoring, cv=2, error_score="raise")
     model.fit(X[:20], y[:20])
-    assert np.isfinite(
-        list(recommendation_scorer(model, X[20:], y[20:]).values())
-    ).all()
+    X, y = X[20:], y[20:]
+    assert np.isfinite(list(recommendation_scorer(model, X, y).values())).all()
     with pytest.warns(UserWarning, match="They are in another order"):
-        values = recommendation_scorer(model, X[20:], y.loc[20:, NAMES[::-1]])
+        values = recommendation_scorer(model, X, y[NAMES[::-1]])
     assert np.isnan(list(values.values())).all()
     with pytest.warns(UserWarning, match="columns of exclude"):
-        recommendation_scorer(model, X[20:], y[20:], exclude=y.loc[20:, NAMES[::-1]])
+        recommendation_scorer(model, X, y, exclude=y[NAMES[::-1]])
 
 
-def test_plays_without_names_are_taken_in_order(catalog):
-    X, y = catalog
-    model = ContentProfileRecommender().fit(X[:20], y[:20])
-    assert model.score(X[20:], y[20:].to_numpy()) == model.score(X[20:], y[20:])
-    numbered = y.set_axis(range(len(NAMES)), axis=1)
-    assert model.score(X[20:], numbered[20:]) == model.score(X[20:], y[20:])
-    model.fit(X[:20], y[:20].to_numpy())
-    assert not hasattr(model, "user_names_in_")
-
-
-def test_users_named_only_in_part_are_refused(catalog):
-    X, y = catalog
-    with pytest.raises(TypeError, match="string"):
-        ContentProfileRecommender().fit(X, y.rename(columns={"ann": 0}))
+def test_plays_without_names_are_taken_in_order(profile, catalog):
+    X, y = catalog[0][20:], catalog[1][20:]
+    numbered = y.set_axis(range(8), axis=1)
+    for plays in (y.to_numpy(), numbered):
+        assert profile.score(X, plays) == profile.score(X, y)
+    profile.fit(X, y.to_numpy())
+    assert not hasattr(profile, "user_names_in_")
+    # Columns that only count are no names, but have an order.
+    profile.fit(X, numbered)
+    assert not hasattr(profile, "user_names_in_")
+    everyone = profile.recommend(X, n=2)
+    assert_array_equal(profile.recommend(X, n=2, users=[3])[0], everyone[0][3:4])
+    with pytest.raises(ValueError, match="another order"):
+        profile.score(X, numbered.iloc[:, ::-1])
 
 
 LABELS = {
@@ -177,50 +170,25 @@ def columns(labels):
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
 def test_users_of_any_name_are_found_by_it_and_never_by_position(
-    recommender, labels, catalog
+    recommender, labels, catalog, tmp_path
 ):
-    X, y = catalog
-    y = y.set_axis(columns(labels), axis=1)
-    recommender.fit(X[:20], y[:20])
-    everyone = recommender.recommend(X[20:], n=3)
+    X, y = catalog[0], catalog[1].set_axis(columns(labels), axis=1)
+    joblib.dump(recommender.fit(X[:20], y[:20]), tmp_path / "model")
+    model = joblib.load(tmp_path / "model")
+    assert model.user_names_in_.tolist() == labels
+    X, y = X[20:], y[20:]
+    everyone = recommender.recommend(X, n=3)
     for chosen in ([labels[6], labels[0]], np.arange(8) % 6 == 0):
         order = [6, 0] if isinstance(chosen, list) else [0, 6]
-        for found, expected in zip(
-            recommender.recommend(X[20:], n=3, users=chosen), everyone, strict=True
-        ):
-            np.testing.assert_array_equal(found, expected[order])
+        found = model.recommend(X, n=3, users=chosen)
+        assert_array_equal(found.items, everyone.items[order])
+        assert_array_equal(found.scores, everyone.scores[order])
     with pytest.raises(ValueError, match="users holds 55, not seen in fit"):
-        recommender.recommend(X[20:], n=3, users=[55])
+        model.recommend(X, n=3, users=[55])
     with pytest.raises(ValueError, match="another order"):
-        recommender.score(X[20:], y.iloc[20:, ::-1])
+        model.score(X, y.iloc[:, ::-1])
     with pytest.raises(ValueError, match="another order"):
-        recommender.recommend(X[20:], n=3, exclude=y.iloc[20:, ::-1])
-
-
-@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-def test_names_of_any_type_survive_joblib(labels, catalog, tmp_path):
-    X, y = catalog
-    y = y.set_axis(columns(labels), axis=1)
-    model = ContentProfileRecommender().fit(X, y)
-    joblib.dump(model, tmp_path / "model")
-    loaded = joblib.load(tmp_path / "model")
-    assert loaded.user_names_in_.tolist() == labels
-    np.testing.assert_array_equal(
-        loaded.recommend(X, n=2, users=labels[3:4])[0],
-        model.recommend(X, n=2)[0][3:4],
-    )
-
-
-def test_columns_that_only_count_are_no_names_but_have_an_order(catalog):
-    X, y = catalog
-    y = y.set_axis(range(8), axis=1)
-    model = ContentProfileRecommender().fit(X[:20], y[:20])
-    assert not hasattr(model, "user_names_in_")
-    np.testing.assert_array_equal(
-        model.recommend(X[20:], n=2, users=[3])[0], model.recommend(X[20:], n=2)[0][3:4]
-    )
-    with pytest.raises(ValueError, match="another order"):
-        model.score(X[20:], y.iloc[20:, ::-1])
+        model.recommend(X, n=3, exclude=y.iloc[:, ::-1])
 
 
 @pytest.mark.parametrize("make", [pl.DataFrame, pa.table], ids=["polars", "pyarrow"])
@@ -232,19 +200,26 @@ def test_frames_of_every_library_have_names(make, catalog):
         model.score(X, make(y[NAMES[::-1]].to_dict(orient="list")))
 
 
-def test_two_users_of_one_name_are_refused_wherever_plays_go(catalog):
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([*NAMES[:-1], "ann"], "name 2 users 'ann'; expected unique names"),
+        ([*range(7, 14), 7], "name 2 users 7"),
+        ([*NAMES[:-1], None], "missing value"),
+        ([*NAMES[:-1], 0], "mix strings with other types, such as 0"),
+    ],
+)
+def test_names_that_do_not_tell_users_apart_are_refused(names, message, catalog):
     X, y = catalog
-    twice = y.set_axis([*NAMES[:-1], "ann"], axis=1)
-    message = "the columns of y name 2 users 'ann'; expected unique names"
-    for fit in (ContentProfileRecommender().fit, PopularityRecommender().fit):
-        with pytest.raises(ValueError, match=message):
-            fit(X, twice)
-    with pytest.raises(ValueError, match="name 2 users 'ann'"):
-        WMF(2).fit(twice)
-    with pytest.raises(ValueError, match="name 2 users 7"):
-        ContentProfileRecommender().fit(X, y, user_ids=[*range(7, 14), 7])
-    with pytest.raises(ValueError, match="missing value"):
-        ContentProfileRecommender().fit(X, y.to_numpy(), user_ids=[*NAMES[:-1], None])
+    named = y.set_axis(names, axis=1)
+    for fit in (
+        lambda: ContentProfileRecommender().fit(X, named),
+        lambda: PopularityRecommender().fit(X, named),
+        lambda: ContentProfileRecommender().fit(X, y.to_numpy(), user_ids=names),
+        lambda: WMF(2).fit(named),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            fit()
 
 
 @pytest.mark.parametrize("recommender", RECOMMENDERS, ids=by_class)
@@ -253,10 +228,9 @@ def test_names_given_beside_plays_are_those_of_a_frame(recommender, catalog):
     plays = csr_array(y.to_numpy())
     model = recommender.fit(X[:20], plays[:20], user_ids=NAMES)
     assert model.user_names_in_.tolist() == NAMES
-    np.testing.assert_array_equal(
-        model.recommend(X[20:], n=2, users=["hal"])[0],
-        model.recommend(X[20:], n=2)[0][7:],
-    )
+    everyone = model.recommend(X[20:], n=2)
+    hal = model.recommend(X[20:], n=2, users=["hal"])
+    assert_array_equal(hal.items, everyone.items[7:])
     model.fit(X[:20], y[:20], user_ids=NAMES)
     with pytest.raises(ValueError, match="differ from the names of the columns of y"):
         model.fit(X[:20], y[:20], user_ids=NAMES[::-1])
