@@ -107,33 +107,31 @@ class _BlasLimit:
 one_blas_thread = _BlasLimit().held
 
 
-class _DrawsAtFork:
+_held_draws: list[Any] = []  # locks of NumPy's global random state
+
+
+def _hold_draws() -> None:
     """Let no other thread draw from NumPy's global random state during a fork.
 
     The child would inherit a lock that nobody releases, and its first draw, which
     ``random_state=None`` makes, would wait forever.
     """
-
-    def __init__(self) -> None:
-        self._held: list[Any] = []
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._hold,
-                after_in_parent=self._release,
-                after_in_child=self._release,
-            )
-
-    def _hold(self) -> None:
-        lock = np.random.mtrand.get_bit_generator().lock
-        if lock.acquire(timeout=10):  # if not, the fork must not wait forever
-            self._held.append(lock)
-
-    def _release(self) -> None:
-        while self._held:
-            self._held.pop().release()
+    lock = np.random.mtrand.get_bit_generator().lock
+    if lock.acquire(timeout=10):  # if not, the fork must not wait forever
+        _held_draws.append(lock)
 
 
-_DRAWS_AT_FORK = _DrawsAtFork()
+def _release_draws() -> None:
+    while _held_draws:
+        _held_draws.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_hold_draws,
+        after_in_parent=_release_draws,
+        after_in_child=_release_draws,
+    )
 
 
 @contextmanager

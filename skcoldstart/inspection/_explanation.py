@@ -107,7 +107,7 @@ class ExplanationDisplay:
             for column in ("kind", "source", "contribution")
         )
         texts = [str(name) for name in names]
-        lettering = Lettering.of(texts)
+        lettering = Lettering.of([*texts, str(user)])
         colours = [
             GREY if kind in ("rest", "constant") else PALETTE[0 if value >= 0 else 1]
             for kind, value in zip(kinds, values, strict=True)
@@ -132,12 +132,12 @@ class ExplanationDisplay:
                 fontsize=9,
             )
         ax.set_xlabel("contribution")
-        title = Lettering.of([str(user)])
+        shown = lettering.drawn(str(user), 40)
         ax.set_title(
-            f"item {item}, user {title.drawn(str(user), 40)}: score {values.sum():.3g}",
+            f"item {item}, user {shown}: score {values.sum():.3g}",
             loc="left",
             fontsize=11,
-            fontfamily=title.families,
+            fontfamily=lettering.families,
         )
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(axis="y", length=0)

@@ -146,12 +146,11 @@ class NewReleaseDisplay:
                     "expected the same."
                 )
             values = values / np.where(base > 0, base, np.nan)
-        mean, half = values.mean(axis=0), np.zeros(values.shape[1])
+        mean, half = values.mean(axis=0), 0.0
         if len(values) > 1:
-            from scipy.stats import t
+            from scipy.stats import sem, t
 
-            half = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-            half *= t.ppf(0.975, len(values) - 1)
+            half = sem(values) * t.ppf(0.975, len(values) - 1)
         return rounds, mean, mean - half, mean + half
 
     def _by_seed(self, name: str, quantity: str) -> tuple[np.ndarray, np.ndarray]:
@@ -161,12 +160,11 @@ class NewReleaseDisplay:
             np.asarray(self.table[column])[own] for column in ("round", quantity)
         )
         seeds = np.asarray(self.table["seed"])[own]
-        order = np.lexsort((rounds, seeds))
-        n_seeds = len(np.unique(seeds))
-        if len(order) != n_seeds * len(np.unique(rounds)):
+        distinct, n_seeds = np.unique(rounds), len(np.unique(seeds))
+        if len(rounds) != n_seeds * len(distinct):
             raise ValueError(
-                f"Policy {name!r} has {len(order)} rows for {n_seeds} seeds and "
-                f"{len(np.unique(rounds))} rounds; expected one for each pair."
+                f"Policy {name!r} has {len(rounds)} rows for {n_seeds} seeds and "
+                f"{len(distinct)} rounds; expected one for each pair."
             )
-        shape = n_seeds, -1
-        return np.unique(rounds), values[order].astype(float).reshape(shape)
+        order = np.lexsort((rounds, seeds))
+        return distinct, values[order].astype(float).reshape(n_seeds, -1)

@@ -1,12 +1,14 @@
 """Explanations: contributions are those of the model, and add up to its scores."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
+from sklearn.dummy import DummyRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,6 +22,7 @@ from skcoldstart import (
     explain,
 )
 from skcoldstart.compose import KernelRegressor
+from tests.explanation.tables import by_source, rows_of, sums
 
 N_TRAIN, N_USERS = 60, 25
 _WMF = WMF(5, reg=1.0, random_state=0)
@@ -29,39 +32,34 @@ def cold(regressor, **options):
     return ColdStartRecommender(regressor, _WMF, **options)
 
 
-RIDGES = [
-    Ridge(2.0),
-    Ridge(2.0, fit_intercept=False),
-    make_pipeline(StandardScaler(), Ridge(3.0)),
-    RidgeCV([0.1, 10.0]),
-]
-KERNEL = KernelRidge(0.5, kernel="rbf")
-EXACT = KernelRegressor(0.5, keep_inverse=True)
 SCALED = make_pipeline(StandardScaler(), cold(Ridge()))
 PARTS = [("kernel", ContentKNNRecommender()), ("profile", ContentProfileRecommender())]
-ALONE = {
+SCALER_RIDGE = make_pipeline(StandardScaler(), Ridge(3.0))
+KERNEL = KernelRidge(0.5, kernel="rbf")
+BY_ONE = {
     "soft kernel": ContentKNNRecommender(),
     "cosine kernel": ContentKNNRecommender(7, weighting="cosine"),
     "profile": ContentProfileRecommender(),
 }
-BY_CONTENT = {
-    **{f"ridge {i}": cold(ridge) for i, ridge in enumerate(RIDGES)},
-    "all heads": cold(RIDGES[2], play_weight=2.0, popularity_weight=0.5),
+BY_BOTH = {
+    "ridge": cold(Ridge(2.0)),
+    "no intercept": cold(Ridge(2.0, fit_intercept=False)),
+    "pipeline": cold(SCALER_RIDGE),
+    "ridge of several": cold(RidgeCV([0.1, 10.0])),
+    "all heads": cold(SCALER_RIDGE, play_weight=2.0, popularity_weight=0.5),
     "blend": BlendRecommender([*PARTS, ("ridge", SCALED)], weights=[1.0, 0.5, 2.0]),
 }
-BY_SONGS = BY_CONTENT | {
+BY_SONGS = {
     "kernel ridge": cold(KERNEL),
     "scaled kernel ridge": cold(make_pipeline(StandardScaler(), KERNEL)),
-    "exact kernel, plays": cold(EXACT, play_weight=1.0),
+    "exact kernel, plays": cold(
+        KernelRegressor(0.5, keep_inverse=True), play_weight=1.0
+    ),
     "compressed norms": cold(Ridge(), norm_compression=2.0),
     "kernel ridge, all heads": cold(KERNEL, play_weight=1.0, popularity_weight=1.0),
     "pipeline of the recommender": SCALED,
 }
-MODELS = {
-    **{name: (model, {}) for name, model in ALONE.items()},
-    **{f"{k}, content": (m, {"by": "content"}) for k, m in BY_CONTENT.items()},
-    **{f"{k}, songs": (m, {"by": "songs"}) for k, m in BY_SONGS.items()},
-}
+MODELS = BY_ONE | BY_BOTH | BY_SONGS
 
 
 @pytest.fixture
@@ -73,35 +71,18 @@ def world(rng):
     return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN:]
 
 
-def rows_of(explanation):
-    """Return the rows of a table, a DataFrame or columns, as dicts."""
-    columns = [np.asarray(explanation[name]).tolist() for name in explanation]
-    return [
-        dict(zip(explanation, row, strict=True)) for row in zip(*columns, strict=True)
-    ]
-
-
-def sums(explanation):
-    """Return the sum of contributions of each item and user."""
-    users, column = np.unique(explanation["user"], return_inverse=True)
-    totals = np.zeros((max(explanation["item"]) + 1, len(users)))
-    np.add.at(totals, (explanation["item"], column), explanation["contribution"])
-    return totals
-
-
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("n", [3, None])
-def test_contributions_add_up_to_the_score(name, n, world):
+def test_contributions_add_up_to_the_score(name, world):
     X, y, X_new = world
-    model, options = MODELS[name]
-    model.fit(X, y)
-    if options.get("by") == "songs":
-        options = options | {"X_train": X}
-    users = np.arange(N_USERS)
-    explanation = explain(model, X_new, users, n=n, **options)
+    model = MODELS[name].fit(X, y)
     scores = model.predict(X_new)
-    scale = np.abs(scores).max()
-    assert_allclose(sums(explanation), scores, rtol=1e-5, atol=1e-5 * scale)
+    ways = [{}] if name in BY_ONE else [{"by": "songs", "X_train": X}]
+    if name in BY_BOTH:
+        ways.append({"by": "content"})
+    for options, n in itertools.product(ways, (3, None)):
+        explanation = explain(model, X_new, np.arange(N_USERS), n=n, **options)
+        found = sums(explanation, scores.shape)
+        assert_allclose(found, scores, rtol=1e-5, atol=1e-5 * np.abs(scores).max())
 
 
 def test_song_contributes_its_share_of_the_kernel(world):
@@ -111,24 +92,23 @@ def test_song_contributes_its_share_of_the_kernel(world):
     cosine = X_new[0] / np.linalg.norm(X_new[0]) @ unit.T
     kernel = np.where(y.sum(axis=1) > 0, np.exp(cosine / 0.2), 0)
     expected = kernel / kernel.sum() * (y[:, 4] > 0)
-    rows = rows_of(explain(model, X_new[:1], [4], n=None))
-    assert {row["kind"] for row in rows} == {"song"}
-    got = {row["source"]: row["contribution"] for row in rows}
+    explanation = explain(model, X_new[:1], [4], n=None)
+    assert set(explanation["kind"]) == {"song"}
+    got = by_source(explanation)
     assert sorted(got) == np.flatnonzero(expected).tolist()
     assert_allclose([got[i] for i in sorted(got)], expected[expected > 0], rtol=1e-6)
-    values = [abs(row["contribution"]) for row in rows]
+    values = np.abs(explanation["contribution"]).tolist()
     assert values == sorted(values, reverse=True)
 
 
 def test_songs_behind_factors_are_dual_weights_times_their_own_scores(world):
     X, y, X_new = world
-    model = ColdStartRecommender(Ridge(2.0, fit_intercept=False), _WMF).fit(X, y)
+    model = cold(Ridge(2.0, fit_intercept=False)).fit(X, y)
     played = np.flatnonzero(y.sum(axis=1))
     F = X[played]
     weights = X_new[0] @ np.linalg.solve(F.T @ F + 2 * np.eye(6), F.T)
     own = model.factorizer_.item_factors_[played] @ model.user_factors_[7]
-    rows = rows_of(explain(model, X_new[:1], [7], n=None, X_train=X))
-    got = {row["source"]: row["contribution"] for row in rows}
+    got = by_source(explain(model, X_new[:1], [7], n=None, X_train=X))
     assert_allclose([got[i] for i in played], weights * own, rtol=1e-3, atol=1e-6)
 
 
@@ -137,44 +117,39 @@ def test_columns_behind_factors_are_coefficients_times_values(world):
     X, y, X_new = world
     names = list("abcdef")
     content = make_pipeline(StandardScaler().set_output(transform="pandas"), Ridge())
-    model = ColdStartRecommender(content, _WMF).fit(pd.DataFrame(X, columns=names), y)
+    model = cold(content).fit(pd.DataFrame(X, columns=names), y)
     new = pd.DataFrame(X_new, columns=names)
-    rows = rows_of(explain(model, new, [2], n=None, by="content"))[:7]
-    got = {row["source"]: row["contribution"] for row in rows}
-    scaled = model.regressor_[0].transform(new).iloc[0]
-    slopes = model.user_factors_[2] @ model.regressor_[-1].coef_
-    assert_allclose([got[name] for name in names], scaled * slopes, rtol=1e-5)
-    assert_allclose(
-        got["(all items alike)"],
-        model.user_factors_[2] @ model.regressor_[-1].intercept_,
-        rtol=1e-5,
-    )
+    got = by_source(explain(model, new[:1], [2], n=None, by="content"))
+    scaler, ridge = model.regressor_
+    terms = scaler.transform(new).iloc[0] * (model.user_factors_[2] @ ridge.coef_)
+    assert_allclose([got[name] for name in names], terms, rtol=1e-5)
+    constant = model.user_factors_[2] @ ridge.intercept_
+    assert_allclose(got["(all items alike)"], constant, rtol=1e-5)
 
 
 def test_a_song_of_two_recommenders_is_named_once(world):
     X, y, X_new = world
-    kernel, ridge = ContentKNNRecommender(), ColdStartRecommender(Ridge(), _WMF)
+    kernel, ridge = ContentKNNRecommender(), cold(Ridge())
     blend = BlendRecommender([("kernel", kernel), ("ridge", ridge)]).fit(X, y)
-    rows = rows_of(explain(blend, X_new[:1], [4], n=None, X_train=X))
-    songs = [row["source"] for row in rows if row["kind"] == "song"]
-    assert len(songs) == len(set(songs))
+    explanation = explain(blend, X_new[:1], [4], n=None, X_train=X)
+    got = by_source(explanation, "song")
     expected = {}
     for m, part in enumerate(blend.recommenders_):
         for row in rows_of(explain(part, X_new[:1], [4], n=None, X_train=X)):
             value = blend.scales_[m, 4] * row["contribution"]
             expected[row["source"]] = expected.get(row["source"], 0.0) + value
-    got = {row["source"]: row["contribution"] for row in rows if row["kind"] == "song"}
-    assert_allclose([got[i] for i in songs], [expected[i] for i in songs], rtol=1e-5)
-    (constant,) = [row for row in rows if row["kind"] == "constant"]
-    assert_allclose(constant["contribution"], blend.shifts_[4], rtol=1e-6)
+    assert_allclose([*got.values()], [expected[i] for i in got], rtol=1e-5)
+    (constant,) = by_source(explanation, "constant").values()
+    assert_allclose(constant, blend.shifts_[4], rtol=1e-6)
 
 
 def test_groups_are_explained_by_content_alone(world):
     X, y, X_new = world
-    model = ColdStartRecommender(Ridge(), _WMF, group_level=True)
+    model = cold(Ridge(), group_level=True)
     model.fit(X, y, groups=np.arange(N_TRAIN) // 2)
-    explanation = explain(model, X_new, np.arange(N_USERS), n=None)
-    assert_allclose(sums(explanation), model.predict(X_new), rtol=1e-4, atol=1e-5)
+    scores = model.predict(X_new)
+    found = sums(explain(model, X_new, np.arange(N_USERS), n=None), scores.shape)
+    assert_allclose(found, scores, rtol=1e-4, atol=1e-5)
     with pytest.raises(TypeError, match="groups instead of songs"):
         explain(model, X_new, [0], X_train=X)
 
@@ -213,21 +188,10 @@ def test_users_and_songs_have_their_names(world):
         (ContentKNNRecommender(), {"n": 1.5}, ValueError, "n=1.5; expected an integer"),
         (ContentKNNRecommender(), {"n": "2"}, ValueError, "n='2'; expected an integer"),
         (ContentKNNRecommender(), {"users": []}, ValueError, "users is empty"),
-        (
-            ColdStartRecommender(Ridge(), _WMF),
-            {"by": "songs"},
-            ValueError,
-            "requires X_train",
-        ),
-        (
-            ColdStartRecommender(MLPRegressor(max_iter=5, random_state=0), _WMF),
-            {"by": "content"},
-            TypeError,
-            "not sums over columns",
-        ),
+        (cold(Ridge()), {"by": "songs"}, ValueError, "requires X_train"),
+        (cold(DummyRegressor()), {"by": "content"}, TypeError, "not sums over columns"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_cannot_be_explained_is_named(model, options, error, match, world):
     X, y, X_new = world
     with pytest.raises(error, match=match):
@@ -236,8 +200,10 @@ def test_what_cannot_be_explained_is_named(model, options, error, match, world):
 
 def test_other_content_than_that_of_fit_is_refused(world):
     X, y, X_new = world
-    model = ColdStartRecommender(Ridge(), _WMF).fit(X, y)
-    with pytest.raises(ValueError, match="differ from the predictions"):
-        explain(model, X_new, [0], X_train=X[::-1])
-    with pytest.raises(ValueError, match="fitted on more"):
-        explain(model, X_new, [0], X_train=X[:10])
+    model = cold(Ridge()).fit(X, y)
+    for other, message in (
+        (X[::-1], "differ from the predictions"),
+        (X[:10], "fitted on more"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            explain(model, X_new, [0], X_train=other)

@@ -21,6 +21,7 @@ from skcoldstart import (
     explain,
 )
 from skcoldstart.compose import score_over_time
+from tests.explanation.tables import rows_of, sums
 
 SR, USERS = 8000, [2, 0, 7]
 
@@ -34,24 +35,20 @@ def world():
 
 def of_time(found, item=0, user=2):
     """Return the windows of one item and user: (start, end) -> contribution."""
-    columns = ("item", "user", "kind", "source", "contribution")
-    rows = zip(*(np.asarray(found[c]).tolist() for c in columns), strict=True)
     windows = {}
-    for row in rows:
-        if row[:3] == (item, user, "time"):
-            start, _, end, unit = row[3].split()
+    for row in rows_of(found):
+        if (row["item"], row["user"], row["kind"]) == (item, user, "time"):
+            start, _, end, unit = row["source"].split()
             assert unit == "s"
-            windows[float(start), float(end)] = row[4]
+            windows[float(start), float(end)] = row["contribution"]
     return dict(sorted(windows.items()))
 
 
 def check_sums(model, X, **params):
     found = explain(model, X, USERS, by="time", **params)
-    sums = np.zeros((len(X), 15))
-    np.add.at(sums, (found["item"], found["user"]), found["contribution"])
     scores = model.predict(X)
-    scale = np.abs(scores).max()
-    assert_allclose(sums[:, USERS], scores[:, USERS], rtol=1e-6, atol=1e-6 * scale)
+    got, expected = sums(found, scores.shape)[:, USERS], scores[:, USERS]
+    assert_allclose(got, expected, rtol=1e-6, atol=1e-6 * np.abs(scores).max())
     return found
 
 

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 from skcoldstart import WMF, explain
+from tests.explanation.tables import rows_of, sums
 
 N_ITEMS, N_USERS, K = 40, 30, 5
 
@@ -21,9 +22,11 @@ def plays(rng):
 
 def table_of(explanation, kind):
     """Return contributions of one kind, (item, user, source) -> value."""
-    columns = ("item", "user", "source", "kind", "contribution")
-    rows = zip(*(np.asarray(explanation[c]).tolist() for c in columns), strict=True)
-    return {row[:3]: row[4] for row in rows if row[3] == kind}
+    return {
+        (row["item"], row["user"], row["source"]): row["contribution"]
+        for row in rows_of(explanation)
+        if row["kind"] == kind
+    }
 
 
 def contributions_twin(wmf, y, items, users):
@@ -60,27 +63,16 @@ def test_songs_contribute_through_the_normal_equations_of_the_user(plays, params
         assert_allclose(got[items.index(i), user, j], value, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("n", [3, None])
-def test_contributions_add_up_to_the_scores_of_the_factors(plays, n):
-    wmf = WMF(K, reg=1.0, max_iter=2, dtype="float64", random_state=0).fit(plays)
-    found = explain(wmf, plays, np.arange(N_USERS), n=n, X_train=plays)
-    sums = np.zeros((N_ITEMS, N_USERS))
-    np.add.at(sums, (found["item"], found["user"]), found["contribution"])
-    scores = wmf.inverse_transform(wmf.item_factors_)
-    assert_allclose(sums, scores, atol=1e-6 * np.abs(scores).max())
-    if n is None:  # far from converged, what is left is a part of its own
-        assert max(map(abs, table_of(found, "constant").values())) > 1e-3
-
-
-def test_a_converged_fit_leaves_nothing_beside_the_songs(plays):
-    wmf = WMF(K, reg=1.0, max_iter=500, tol=0.0, dtype="float64", random_state=0)
-    wmf.fit(plays)
-    found = explain(wmf, plays, np.arange(N_USERS), n=None, X_train=plays)
-    rest = table_of(found, "constant").values()
-    assert (
-        max(map(abs, rest))
-        < 1e-6 * np.abs(wmf.inverse_transform(wmf.item_factors_)).max()
-    )
+@pytest.mark.parametrize("max_iter", [2, 500])
+def test_contributions_add_up_and_a_converged_fit_is_songs_alone(plays, max_iter):
+    wmf = WMF(K, reg=1.0, max_iter=max_iter, tol=0, dtype="float64", random_state=0)
+    scores = wmf.inverse_transform(wmf.fit(plays).item_factors_)
+    for n in (3, None):
+        found = explain(wmf, plays, np.arange(N_USERS), n=n, X_train=plays)
+        got = sums(found, scores.shape)
+        assert_allclose(got, scores, atol=1e-6 * np.abs(scores).max())
+    rest = max(map(abs, table_of(found, "constant").values()))
+    assert rest > 1e-3 if max_iter == 2 else rest < 1e-6 * np.abs(scores).max()
 
 
 def test_contributions_are_those_of_implicit(plays):

@@ -3,7 +3,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
@@ -23,10 +22,9 @@ from skcoldstart.inspection import (
 
 
 @pytest.fixture
-def world(rng):
-    X = rng.normal(size=(120, 5))
-    y = sp.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(5, 30)) - 1.5)))
-    return X[:80], y[:80], X[80:], y[80:]
+def world(items):
+    X, y = items
+    return X[:50], y[:50], X[50:], y[50:]
 
 
 @pytest.fixture
@@ -37,15 +35,15 @@ def model(world):
 
 def test_bars_are_the_contributions_to_one_score(world, model):
     _, _, X_new, _ = world
-    table = explain(model, X_new[:2], [3, 7], n=2, by="content")
-    display = ExplanationDisplay.from_estimator(
-        model, X_new[:2], [3, 7], n=2, by="content"
-    ).plot(item=1, user=7)
-    own = (np.asarray(table["item"]) == 1) & (np.asarray(table["user"]) == 7)
+    asked = (model, X_new[:2], [3, 7])
+    table = explain(*asked, n=2, by="content")
+    display = ExplanationDisplay.from_estimator(*asked, n=2, by="content")
+    display.plot(item=1, user=7)
+    own = table[(table["item"] == 1) & (table["user"] == 7)]
     widths = [bar.get_width() for bar in display.bars_]
-    assert_allclose(widths, np.asarray(table["contribution"])[own])
+    assert_allclose(widths, own["contribution"])
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
-    assert labels == np.asarray(table["source"])[own].tolist()
+    assert labels == own["source"].tolist()
     low, high = display.ax_.get_ylim()
     assert low > high  # the first on top
     score = model.predict(X_new)[1, 7]
@@ -56,38 +54,45 @@ def test_bars_are_the_contributions_to_one_score(world, model):
         display.plot(item=5)
 
 
-def release_table():
-    rounds = [1, 2] * 4
-    return {
-        "policy": ["greedy"] * 4 + ["ucb"] * 4,
-        "round": rounds,
-        "seed": [0, 0, 1, 1] * 2,
-        "hits": [10, 20, 20, 40, 5, 30, 10, 60],
-        "items": [0, 2, 0, 4, 0, 4, 0, 8],
-    }
+RELEASES = {
+    "policy": ["greedy"] * 4 + ["ucb"] * 4,
+    "round": [1, 2] * 4,
+    "seed": [0, 0, 1, 1] * 2,
+    "hits": [10, 20, 20, 40, 5, 30, 10, 60],
+    "items": [0, 2, 0, 4, 0, 4, 0, 8],
+}
 
 
 def test_lines_are_means_over_seeds_and_bands_their_intervals():
-    display = NewReleaseDisplay(release_table()).plot()
-    assert [ax.get_ylabel() for ax in display.axes_] == [
-        "hits so far",
-        "items with enough listeners",
-    ]
+    display = NewReleaseDisplay(RELEASES).plot()
+    labels = [ax.get_ylabel() for ax in display.axes_]
+    assert labels == ["hits so far", "items with enough listeners"]
     assert_allclose(display.lines_[0].get_ydata(), [15, 30])
     assert_allclose(display.lines_[3].get_ydata(), [0, 6])
     band = display.axes_[0].collections[0].get_paths()[0].vertices[:, 1]
     half = 12.7062 * np.std([20, 40], ddof=1) / np.sqrt(2)  # Student's t, one degree
     assert_allclose(band.max(), 30 + half, rtol=1e-4)
-    ratio = NewReleaseDisplay(release_table(), baseline="greedy").plot()
+    ratio = NewReleaseDisplay(RELEASES, baseline="greedy").plot()
     assert_allclose(ratio.lines_[1].get_ydata(), [0.5, 1.5])
     assert_allclose(ratio.lines_[3].get_ydata(), [np.nan, 2.0])
-    with pytest.raises(ValueError, match="no policy 'best'; it has: greedy, ucb"):
-        NewReleaseDisplay(release_table(), baseline="best").plot()
-    with pytest.raises(ValueError, match="expected 2"):
-        NewReleaseDisplay(release_table()).plot([plt.gca()])
-    twice = {k: [*v, v[-1]] for k, v in release_table().items()}
-    with pytest.raises(ValueError, match="expected one for each pair"):
-        NewReleaseDisplay(twice).plot()
+
+
+LAST_TWICE = {column: [*values, values[-1]] for column, values in RELEASES.items()}
+REFUSED = {
+    "no policy 'best'; it has: greedy, ucb": lambda: NewReleaseDisplay(
+        RELEASES, baseline="best"
+    ).plot(),
+    "expected 2": lambda: NewReleaseDisplay(RELEASES).plot([plt.gca()]),
+    "expected one for each pair": lambda: NewReleaseDisplay(LAST_TWICE).plot(),
+    "one value of each": lambda: TradeOffDisplay([1, 2], [0.1], [0.2]).plot(),
+    "NaN": lambda: TradeOffDisplay([1], [np.nan], [0.2]).plot(),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_does_not_fit_is_said(message):
+    with pytest.raises(ValueError, match=message):
+        REFUSED[message]()
 
 
 def test_a_release_is_replayed_for_the_display(world, model):
@@ -106,13 +111,8 @@ def test_frontier_holds_the_points_that_none_beats(rng):
     ]
     assert sorted(display.frontier_) == np.flatnonzero(~np.array(beaten)).tolist()
     assert np.all(np.diff(exposure[display.frontier_]) > 0)
-    assert_allclose(
-        display.points_.get_offsets(), np.column_stack([exposure, accuracy])
-    )
-    with pytest.raises(ValueError, match="one value of each"):
-        TradeOffDisplay([1, 2], [0.1], [0.2]).plot()
-    with pytest.raises(ValueError, match="NaN"):
-        TradeOffDisplay([1], [np.nan], [0.2]).plot()
+    points = display.points_.get_offsets()
+    assert_allclose(points, np.column_stack([exposure, accuracy]))
 
 
 def test_a_lever_is_set_and_measured(world):
@@ -125,8 +125,8 @@ def test_a_lever_is_set_and_measured(world):
     model.set_params(popularity_weight=3).fit(X, y)
     scorer = make_recommendation_scorer("ndcg@20")
     assert_allclose(display.accuracy[1], scorer(model, X_new, y_new))
-    report = exposure_report(recommend(model, X_new, 4), 40)
-    assert_allclose(display.exposure[1], np.asarray(report["shown"])[0])
+    report = exposure_report(recommend(model, X_new, 4), 30)
+    assert_allclose(display.exposure[1], report["shown"][0])
     assert display.ax_.get_ylabel() == "ndcg@20"
     variety = TradeOffDisplay.from_estimator(
         model, X, y, **data, lever="trade_off", values=[0.0, 1.0], n=4, column="gini"
@@ -136,7 +136,6 @@ def test_a_lever_is_set_and_measured(world):
     active = np.flatnonzero(played.any(axis=0))
     hits = [played[items[u], u].mean() for u in active]
     assert_allclose(variety.accuracy[1], np.mean(hits))
-    gini = np.asarray(exposure_report(items, 40)["gini"])[0]
-    assert_allclose(variety.exposure[1], 1 - gini)
+    assert_allclose(variety.exposure[1], 1 - exposure_report(items, 30)["gini"][0])
     with pytest.raises(ValueError, match="no part 'new'"):
         TradeOffDisplay.from_reports([0], [0.1], [report], part="new")

@@ -1,27 +1,29 @@
 """The ends of factors: hand values, artists' means, turned axes."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
 from sklearn.linear_model import Ridge
 
-from skcoldstart import WMF, ColdStartRecommender
-from skcoldstart.inspection import FactorExtremesDisplay
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ContentKNNRecommender,
+    PopularityRecommender,
+)
+from skcoldstart.inspection import FactorExtremesDisplay, TasteMapDisplay
 
-V = np.array([
-    [5.0, 0.0],
-    [3.0, 1.0],
-    [-1.0, 9.0],
-    [-6.0, -8.0],
-    [0.0, 2.0],
-    [1.0, 0.5],
-])
+V = np.transpose([[5.0, 3.0, -1.0, -6.0, 0.0, 1.0], [0.0, 1.0, 9.0, -8.0, 2.0, 0.5]])
 SONGS = ["a", "b", "c", "d", "e", "f"]
 
 
 def test_ends_of_hand_made_factors():
     display = FactorExtremesDisplay.from_factors(V, SONGS, factors=[0, 1], n=2)
+    assert display.table.to_dict("records")[3] == {
+        **{"factor": 0, "end": "lowest", "rank": 2, "name": "c", "value": -1.0}
+    }
     assert display.highest.tolist() == [["a", "b"], ["c", "e"]]
     assert display.lowest.tolist() == [["d", "c"], ["d", "a"]]
     assert_allclose(display.highest_values, [[5, 3], [9, 2]])
@@ -30,22 +32,20 @@ def test_ends_of_hand_made_factors():
 
 def test_artists_are_means_of_their_items_and_rare_ones_are_left_out():
     artists = ["Bo", "Bo", "Ada", "Cleo", "Ada", None]
-    display = FactorExtremesDisplay.from_factors(V, artists, factors=[0], n=1)
-    assert display.highest.tolist() == [["Bo"]]
-    assert_allclose(display.highest_values, [[4.0]])
-    assert display.lowest.tolist() == [["Cleo"]]
-    display = FactorExtremesDisplay.from_factors(
-        V, artists, factors=[0], n=1, min_items=2
-    )
-    assert display.lowest.tolist() == [["Ada"]]
-    assert_allclose(display.lowest_values, [[-0.5]])
+    for min_items, name, value in ((1, "Cleo", -6.0), (2, "Ada", -0.5)):
+        display = FactorExtremesDisplay.from_factors(
+            V, artists, factors=[0], n=1, min_items=min_items
+        )
+        assert [*display.highest[0], *display.lowest[0]] == ["Bo", name]
+        assert_allclose(
+            [display.highest_values, display.lowest_values], [[[4]], [[value]]]
+        )
 
 
 def test_no_name_is_at_both_ends():
     display = FactorExtremesDisplay.from_factors(V[:5], SONGS[:5], n=50)
-    for high, low in zip(display.highest, display.lowest, strict=True):
-        assert len(high) == len(low) == 2
-        assert not set(high) & set(low)
+    ends = np.hstack([display.highest, display.lowest])
+    assert [len(set(names)) for names in ends] == [4, 4]
 
 
 def test_the_factors_that_matter_most_to_scores_come_first():
@@ -78,11 +78,10 @@ def test_usage_axes_do_not_depend_on_the_basis_of_the_factors(rng):
     assert_allclose(plain.shares, sizes / sizes.sum())
 
 
-def test_fitted_and_predicted_factors_are_read_from_estimators(rng):
-    X = rng.normal(size=(50, 5))
-    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 40)) - 1))
+def test_fitted_and_predicted_factors_are_read_from_estimators(items):
+    X, y = items
     model = ColdStartRecommender(Ridge(), WMF(4, random_state=0)).fit(X, y)
-    names = [f"song {i}" for i in range(50)]
+    names = [f"song {i}" for i in range(80)]
     for source, X_or_none, factors in (
         (model, None, model.factorizer_.item_factors_),
         (model.factorizer_, None, model.factorizer_.item_factors_),
@@ -95,30 +94,14 @@ def test_fitted_and_predicted_factors_are_read_from_estimators(rng):
         assert_allclose(display.lowest_values[0][0], factors[:, 2].min(), rtol=1e-6)
 
 
-def test_table_lists_both_ends_in_order():
-    display = FactorExtremesDisplay.from_factors(V, SONGS, factors=[0], n=2)
-    assert display.table.to_dict("records")[-1] == {
-        "factor": 0,
-        "end": "lowest",
-        "rank": 2,
-        "name": "c",
-        "value": -1.0,
-    }
-
-
-def test_bars_have_the_values_and_names_stand_as_they_are():
-    names = ["$x^2$", "b", "c", "Ke$ha $", "e", "f"]
-    display = FactorExtremesDisplay.from_factors(V, names, factors=[0, 1], n=2).plot()
+def test_bars_have_the_values():
+    display = FactorExtremesDisplay.from_factors(V, SONGS, factors=[0, 1], n=2).plot()
     assert display.figure_ is display.ax_[0].figure
-    widths = [bar.get_width() for bar in display.ax_[0].patches]
-    assert_allclose(widths, [5, 3, -1, -6])
-    display.figure_.draw_without_rendering()  # a formula would fail to parse here
-    assert display.ax_[0].texts[0].get_text() == r"\$x^2\$"
+    assert_allclose([b.get_width() for b in display.ax_[0].patches], [5, 3, -1, -6])
+    assert [text.get_text() for text in display.ax_[0].texts] == ["a", "b", "c", "d"]
 
 
 def test_plot_draws_on_given_axes_one_for_each_factor():
-    import matplotlib.pyplot as plt
-
     display = FactorExtremesDisplay.from_factors(V, factors=[0, 1])
     figure, axes = plt.subplots(1, 2)
     assert display.plot(axes).figure_ is figure
@@ -150,17 +133,15 @@ def test_one_name_for_all_items_is_a_type_error():
 
 
 def test_an_estimator_without_factors_is_a_type_error(rng):
-    from skcoldstart import ContentKNNRecommender, PopularityRecommender
-    from skcoldstart.inspection import TasteMapDisplay
-
     y = rng.poisson(1.0, size=(6, 8))
     popular = PopularityRecommender().fit(np.zeros((6, 1)), y)
     for display in (FactorExtremesDisplay, TasteMapDisplay):
         with pytest.raises(TypeError, match="PopularityRecommender keeps no factors"):
             display.from_estimator(popular)
-    wmf = WMF(2, random_state=0).fit(y)
     neighbors = ContentKNNRecommender().fit(np.eye(4), np.eye(4))
-    with pytest.raises(TypeError, match="factors of ContentKNNRecommender are sparse"):
-        FactorExtremesDisplay.from_estimator(neighbors, np.eye(4))
-    with pytest.raises(TypeError, match="WMF does not predict factors from X"):
-        FactorExtremesDisplay.from_estimator(wmf, np.zeros((6, 1)))
+    for model, message in (
+        (neighbors, "factors of ContentKNNRecommender are sparse"),
+        (WMF(2, random_state=0).fit(y), "WMF does not predict factors from X"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            FactorExtremesDisplay.from_estimator(model, np.eye(4))

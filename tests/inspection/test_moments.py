@@ -1,7 +1,9 @@
 """The seconds that make a song right: found, drawn, and summing to the score."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -43,28 +45,24 @@ def song():
 
 
 def test_the_second_that_users_like_is_found(model, song):
-    for estimator in (model, GridSearchCV(model, {"prior_strength": [4.0]}, cv=2)):
-        if estimator is not model:
-            estimator.best_estimator_ = model
+    search = GridSearchCV(model, {})
+    search.best_estimator_ = model
+    for estimator in (model, search):
         display = MomentsDisplay.from_estimator(estimator, song, [0, 1])
         ((start, end, contribution),) = display.moments(1, length=1.0)
         assert abs(start - 3) < 0.2 and abs(end - 4) < 0.2
         score = model.predict([song])[0, [0, 1]].mean()
         total = display.base + np.sum(display.contributions)
         assert_allclose(total, score, rtol=1e-5)
-        assert contribution > 0.9 * (np.sum(display.contributions))
+        assert contribution > 0.9 * np.sum(display.contributions)
         assert_array_equal(display.waveform, song)
         assert display.sr == SR
-    # Others like everything else.
-    (start, end, _), *_ = MomentsDisplay.from_estimator(model, song, [15]).moments(
-        1, length=1.0
-    )
+    others = MomentsDisplay.from_estimator(model, song, [15])
+    ((start, end, _),) = others.moments(1, length=1.0)
     assert end < 3.1 or start > 3.9
 
 
 def test_a_file_is_heard_as_its_waveform(model, song, tmp_path):
-    import soundfile
-
     soundfile.write(tmp_path / "a.wav", song, SR, subtype="FLOAT")
     from_file, from_sound = (
         MomentsDisplay.from_estimator(model, item, [0])
@@ -80,7 +78,7 @@ def test_moments_of_hand_made_contributions():
     # The next would add less than an average second.
     assert display.moments(3, length=1.0) == [(0.5, 1.5, 7.0), (2.5, 3.5, 6.0)]
     assert MomentsDisplay(values).moments(1, length=1) == [(1.0, 2.0, 5.0)]
-    # The whole song, where it is shorter; nothing where no part is above the others.
+    # A song may be shorter than a moment, or have no part above the others.
     assert display.moments(3, length=60.0) == [(0.0, 5.0, 4.5)]
     assert MomentsDisplay([1.0] * 9).moments(length=2) == []
     assert MomentsDisplay([]).moments() == []
@@ -109,27 +107,24 @@ def test_frames_or_the_score_alone_are_drawn(model):
     display = MomentsDisplay.from_estimator(pooled, frames[0], [1]).plot(length=2)
     assert len(display.axes_) == 2
     assert display.axes_[-1].get_xlabel() == "frame"
-    import matplotlib.pyplot as plt
-
     _, ax = plt.subplots()
     assert MomentsDisplay([1.0, 2.0]).plot(ax).axes_ == [ax]
+
+
+TWO = MomentsDisplay([1.0, 2.0])
 
 
 @pytest.mark.parametrize(
     "draw, message",
     [
-        (lambda d: d.moments(0), "n=0, length=5.0; expected numbers above 0"),
-        (lambda d: d.moments(length=0), "length=0; expected"),
-        (lambda d: d.plot([1, 2]), "axes has 2 Axes; expected 1"),
-        (lambda d: MomentsDisplay([]).plot(), r"shape \(0,\); expected one for each"),
-        (lambda d: MomentsDisplay(np.eye(2)).plot(), r"shape \(2, 2\)"),
+        (lambda *_: TWO.moments(0), "n=0, length=5.0; expected numbers above 0"),
+        (lambda *_: TWO.moments(length=0), "length=0; expected"),
+        (lambda *_: TWO.plot([1, 2]), "axes has 2 Axes; expected 1"),
+        (lambda *_: MomentsDisplay([]).plot(), r"shape \(0,\); expected one for each"),
+        (lambda *_: MomentsDisplay(np.eye(2)).plot(), r"shape \(2, 2\)"),
+        (lambda *of: MomentsDisplay.from_estimator(*of, []), "users is empty"),
     ],
 )
-def test_what_does_not_fit_is_said(draw, message):
+def test_what_does_not_fit_is_said(draw, message, model, song):
     with pytest.raises(ValueError, match=message):
-        draw(MomentsDisplay([1.0, 2.0]))
-
-
-def test_nobody_is_refused(model, song):
-    with pytest.raises(ValueError, match="users is empty"):
-        MomentsDisplay.from_estimator(model, song, np.zeros(20, bool))
+        draw(model, song)

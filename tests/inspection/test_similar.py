@@ -31,45 +31,38 @@ def test_neighbours_are_those_of_the_usage_patterns_of_all_users(rng):
             assert_allclose(table.similarities[source][place], cosines, rtol=1e-9)
 
 
-def test_smoothed_plays_and_popularity_do_not_change_the_comparison(rng):
-    X = rng.normal(size=(45, 5))
-    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 50)) - 1))
+def test_smoothed_plays_and_popularity_do_not_change_the_comparison(items):
     weights = {"play_weight": 1.0, "popularity_weight": 0.5}
     plain, joined = (
         SimilarItemsTable.from_estimator(
-            ColdStartRecommender(Ridge(), WMF(4, random_state=0), **more).fit(X, y),
-            *(X, y),
+            ColdStartRecommender(Ridge(), WMF(4, random_state=0), **more).fit(*items),
+            *items,
             queries=[3],
         )
         for more in ({}, weights)
     )
     similarities = (table.similarities["from content"] for table in (joined, plain))
     assert_allclose(*similarities, rtol=1e-6)  # joined factors are float32
-    assert_array_equal(
-        joined.neighbors["from content"], plain.neighbors["from content"]
-    )
-    assert_array_equal(joined.neighbors["from plays"], plain.neighbors["from plays"])
+    for source in ("from content", "from plays"):
+        assert_array_equal(joined.neighbors[source], plain.neighbors[source])
 
 
-def test_estimator_gives_fitted_beside_predicted_factors(rng):
-    X = rng.normal(size=(60, 5))
-    y = rng.poisson(np.exp(X @ rng.normal(size=(5, 50)) - 1))
+def test_estimator_gives_fitted_beside_predicted_factors(items):
+    X, y = items
     recommender = ColdStartRecommender(Ridge(), WMF(4, random_state=0))
     model = make_pipeline(StandardScaler(), recommender).fit(X[:45], y[:45])
-    U = model[-1].user_factors_
-
-    known = SimilarItemsTable.from_estimator(model, X[:45], queries=[3], n=4)
-    fitted = model[-1].factorizer_.item_factors_
-    assert_array_equal(known.neighbors["from plays"][0], closest(fitted @ U.T, 3, 4)[0])
-
+    factorizer = model[-1].factorizer_
+    known = SimilarItemsTable.from_estimator(model, X[:45], queries=[2], n=4)
     new = SimilarItemsTable.from_estimator(model, X[45:], y[45:], queries=[2], n=4)
-    folded = model[-1].factorizer_.transform(y[45:])
     predicted = model[-1].predict_factors(model[:-1].transform(X[45:]))
-    assert_array_equal(new.neighbors["from plays"][0], closest(folded @ U.T, 2, 4)[0])
-    assert_array_equal(
-        new.neighbors["from content"][0], closest(predicted @ U.T, 2, 4)[0]
-    )
-    with pytest.raises(ValueError, match="15 items but there are plays of 45"):
+    for table, source, factors in (
+        (known, "from plays", factorizer.item_factors_),
+        (new, "from plays", factorizer.transform(y[45:])),
+        (new, "from content", predicted),
+    ):
+        rows, _ = closest(factors @ model[-1].user_factors_.T, 2, 4)
+        assert_array_equal(table.neighbors[source][0], rows)
+    with pytest.raises(ValueError, match="35 items but there are plays of 45"):
         SimilarItemsTable.from_estimator(model, X[45:], queries=[0])
 
 
@@ -103,15 +96,9 @@ def test_text_html_and_frame_hold_the_names_as_they_are():
     html = table._repr_html_()
     assert "&lt;b&gt;Hold On&lt;/b&gt;" in html and "A &amp; B" in html
     assert "<b>" not in html
-    frame = table.table
-    assert frame.columns.tolist() == [
-        "query",
-        "source",
-        "rank",
-        "neighbor",
-        "similarity",
-    ]
-    assert frame.neighbor.tolist() == ["A & B", "A & B"]
+    columns = ["query", "source", "rank", "neighbor", "similarity"]
+    assert table.table.columns.tolist() == columns
+    assert table.table.neighbor.tolist() == ["A & B", "A & B"]
 
 
 @pytest.mark.parametrize(
@@ -128,11 +115,7 @@ def test_text_html_and_frame_hold_the_names_as_they_are():
     ],
 )
 def test_what_does_not_fit_is_said(options, message):
-    given = {
-        "item_factors": np.eye(3, 2),
-        "predicted_factors": np.eye(3, 2),
-        "user_factors": np.eye(2),
-        "queries": [0],
-    }
+    given = dict.fromkeys(("item_factors", "predicted_factors"), np.eye(3, 2))
+    given |= {"user_factors": np.eye(2), "queries": [0]}
     with pytest.raises(ValueError, match=message):
         SimilarItemsTable.from_factors(**given | options)

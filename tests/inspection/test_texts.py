@@ -52,8 +52,11 @@ def test_names_of_every_kind_are_drawn_without_a_warning(suffix, tmp_path):
     display = TasteMapDisplay(V, names=NAMES, labels=NAMES)
     display.plot(closeups=[0], closeup_items=8)
     display.figure_.savefig(tmp_path / f"map.{suffix}")
-    display = FactorExtremesDisplay.from_factors(V, NAMES, n=3).plot()
+    drawn = [text.get_text() for text in display.closeups_[0].texts]
+    display = FactorExtremesDisplay.from_factors(V, NAMES, n=4).plot()
     display.figure_.savefig(tmp_path / f"extremes.{suffix}")
+    for texts in (drawn, [text.get_text() for text in display.ax_[0].texts]):
+        assert {r"\$x\$ {y} \z", "� alone"} <= set(texts)
 
 
 def test_names_of_every_kind_are_printed_and_written(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -17,14 +18,9 @@ from skcoldstart import RaggedArray
 from skcoldstart._sequences.ragged import LazySequence
 
 
-def make_items(lengths, n_features=3):
-    start = 0
-    items = []
-    for n in lengths:
-        size = n * n_features
-        items.append(np.arange(start, start + size, dtype=float).reshape(n, n_features))
-        start += size
-    return items
+def make_items(lengths):
+    stops = np.cumsum(lengths)
+    return np.split(np.arange(3.0 * stops[-1]).reshape(-1, 3), stops[:-1])
 
 
 @pytest.fixture
@@ -69,23 +65,24 @@ def test_an_item_is_a_view(ragged):
     assert np.shares_memory(ragged[1:3].values, ragged.values)
 
 
-def test_reversed_and_empty_slices(ragged, items):
+def test_reversed_and_empty_selections(ragged, items):
     same(ragged[::-1], items[::-1])
-    assert len(ragged[3:1]) == 0
-    assert len(ragged[[]]) == 0
+    assert len(ragged[3:1]) == len(ragged[[]]) == 0
 
 
 @pytest.mark.parametrize(
-    ("key", "error"), [(4, "out of range"), (-5, "out of range"), ([0, 9], "Index 9")]
+    ("key", "error"),
+    [
+        (4, "out of range"),
+        (-5, "out of range"),
+        ([0, 9], "Index 9"),
+        *((key, "indexed with an integer") for key in (1.0, "a", np.array([[0]]))),
+        ((0, 1), "one axis"),
+        ([True, False], "boolean mask"),
+    ],
 )
-def test_positions_out_of_range_are_refused(ragged, key, error):
+def test_other_indices_are_refused(ragged, key, error):
     with pytest.raises(IndexError, match=error):
-        ragged[key]
-
-
-@pytest.mark.parametrize("key", [1.0, "a", np.array([[0]]), (0, 1), [True, False]])
-def test_other_indices_are_refused(ragged, key):
-    with pytest.raises(IndexError):
         ragged[key]
 
 
@@ -105,28 +102,28 @@ def test_items_of_one_number_each_are_an_array_of_numbers():
     assert np.asarray(RaggedArray(codes.values, [0, 1, 3])).dtype == object
 
 
-def test_a_cube_is_items_of_equal_length_without_a_copy():
-    cube = np.arange(24.0).reshape(2, 3, 4)
-    ragged = RaggedArray.from_sequence(cube)
-    same(ragged, list(cube))
-    assert np.shares_memory(ragged.values, cube)
+CUBE, TABLE = np.arange(24.0).reshape(2, 3, 4), np.arange(6.0).reshape(3, 2)
+OBJECTS = np.array([np.ones((2, 3)), np.empty(0), None], dtype=object)[:2]
 
 
-def test_a_table_is_items_of_one_row():
-    table = np.arange(6.0).reshape(3, 2)
-    same(RaggedArray.from_sequence(table), [table[:1], table[1:2], table[2:]])
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        (CUBE, list(CUBE)),
+        (TABLE, [TABLE[:1], TABLE[1:2], TABLE[2:]]),
+        (OBJECTS, [np.ones((2, 3)), np.empty((0, 3))]),
+        ([np.array([1, 2]), np.array([3])], [[1, 2], [3]]),
+    ],
+)
+def test_items_come_in_many_forms(items, expected):
+    same(RaggedArray.from_sequence(items), expected)
+    codes = RaggedArray.from_sequence(items, dtype="i4")
+    assert codes.dtype == np.int32
+    same(codes, expected)
 
 
-def test_object_arrays_and_empty_placeholders_are_items():
-    array = np.empty(2, dtype=object)
-    array[0], array[1] = np.ones((2, 3)), np.empty(0)
-    same(RaggedArray.from_sequence(array), [np.ones((2, 3)), np.empty((0, 3))])
-
-
-def test_codes_are_one_dimensional_items():
-    ragged = RaggedArray.from_sequence([np.array([1, 2]), np.array([3])], dtype="i4")
-    assert ragged.dtype == np.int32
-    same(ragged, [[1, 2], [3]])
+def test_an_array_of_equal_items_is_not_copied():
+    assert np.shares_memory(RaggedArray.from_sequence(CUBE).values, CUBE)
 
 
 def test_an_odd_item_is_named():
@@ -168,16 +165,11 @@ def test_splitters_pipelines_and_searches_take_ragged_arrays():
     train, test = train_test_split(ragged, random_state=0)
     assert isinstance(train, RaggedArray)
     assert len(train) + len(test) == 12
-    from sklearn.linear_model import Ridge
-
-    pipe = make_pipeline(FunctionTransformer(_means), Ridge())
+    means = FunctionTransformer(lambda items: np.stack([i.mean(axis=0) for i in items]))
+    pipe = make_pipeline(means, Ridge())
     y = np.array([item.mean() for item in ragged])
     search = GridSearchCV(pipe, {"ridge__alpha": [1e-6, 1e6]}, cv=KFold(3))
     assert search.fit(ragged, y).best_params_ == {"ridge__alpha": 1e-6}
-
-
-def _means(items):
-    return np.stack([item.mean(axis=0) for item in items])
 
 
 def test_lazy_items_are_computed_only_when_read():
@@ -199,25 +191,16 @@ def by_hand(items, chosen, starts, n_rows):
     return windows
 
 
-@pytest.fixture(params=["ragged", "lazy"])
-def sequence(request, items, ragged):
-    return (
-        ragged
-        if request.param == "ragged"
-        else LazySequence(items.__getitem__, range(4))
-    )
-
-
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 9])
-def test_windows_are_rows_of_items_and_zeros_beyond(sequence, items, n_rows):
-    chosen, starts = [2, -1, 1, 2, 0, 2], [1, 0, 0, 4, 1, 3]
+def test_windows_are_rows_of_items_and_zeros_beyond(items, ragged, n_rows):
+    chosen, starts = np.array([2, -1, 1, 2, 0, 2]), [1, 0, 0, 4, 1, 3]
     expected = by_hand(items, chosen, starts, n_rows)
-    assert_array_equal(sequence.windows(chosen, starts, n_rows), expected)
-    out = np.full(expected.shape, np.nan, np.float32)
-    assert (
-        sequence.windows(np.uint8(np.array(chosen) % 4), starts, n_rows, out=out) is out
-    )
-    assert_array_equal(out, expected)
+    for sequence in (ragged, LazySequence(items.__getitem__, range(4))):
+        assert_array_equal(sequence.windows(chosen, starts, n_rows), expected)
+        out = np.full(expected.shape, np.nan, np.float32)
+        filled = sequence.windows(np.uint8(chosen % 4), starts, n_rows, out=out)
+        assert filled is out
+        assert_array_equal(out, expected)
 
 
 @pytest.mark.parametrize(
