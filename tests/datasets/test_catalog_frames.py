@@ -142,6 +142,7 @@ TWO_FILES = pd.DataFrame({"song": ["a", "a"], "file": ["b.wav", "a.wav"]})
 WRONG_VALUES = [
     ("plays", pd.DataFrame({"a": [1]}), r"plays has no column for "),
     ("plays", NAMELESS, r"1 of 2 rows of plays have no user or no song; leave"),
+    ("audio", "nowhere", r"nowhere is not a folder"),
     ("groups", NO_ARTIST, r"row 1: song or artist is missing"),
     ("metadata", TWO_ROWS, r"two rows of .*'a\.wav'"),
     ("metadata", pd.DataFrame({"song": ["q"]}), r"None of the 2 songs .* in metadata"),

@@ -92,9 +92,13 @@ def test_a_song_with_its_own_name_keeps_its_file(catalog):
     ("files", "songs", "message"),
     [
         (["a b.wav", "A_B.wav"], ["A B"], r"'A B' matches 2 files .*'A_B.wav', '"),
+        (["x/A.wav", "y/A.wav"], ["A"], r"'A' matches 2 .*'x/A\.wav', 'y/A\.wav'"),
         (["01.wav", "001.wav"], ["1"], r"'1' matches 2 files.*paths relative to"),
         (["x/1.wav", "y/01.wav"], ["0001"], r"'0001' matches 2 files"),
+        (["A.wav"], ["A", "A.wav"], r"'A' and 'A\.wav' .* are the same file, 'A\."),
         (["ab.wav"], ["AB", "Ab"], r"'AB' and 'Ab' .* are the same file, 'ab\.wav'"),
+        (["C.wav", "d/e.ogg"], ["A", "B"], r"None of .*'A', 'B'; .*'C\.wav', 'd/e"),
+        (["a.txt"], ["a"], r"no audio .*; it has 1 other files, such as 'a\.txt'"),
     ],
 )
 def test_what_may_mean_several_is_refused_with_what_to_do(

@@ -121,6 +121,5 @@ def test_what_does_not_fit_is_said(world, options, match):
 
 def test_a_model_that_does_not_learn_from_first_plays_is_refused(world):
     _, X, y = world
-    kernel = ContentKNNRecommender().fit(X, y)
-    with pytest.raises(TypeError, match="refine_factors"):
-        release_curve(kernel, X, y, n_rounds=2)
+    with pytest.raises(TypeError, match="has no refine_factors"):
+        release_curve(ContentKNNRecommender().fit(X, y), X, y, n_rounds=2)
