@@ -1,6 +1,6 @@
 """Convert a log of events to a table of plays."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -174,9 +174,8 @@ def _fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
             "columns."
         )
     fixed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-    if not fixed or len(set(fixed)) < len(fixed) or any(i != i for i in fixed):
-        seen: set[Any] = set()
-        twice = [i for i in fixed if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
+    twice = [value for value, n in Counter(fixed).items() if n > 1]
+    if not fixed or twice or any(value != value for value in fixed):
         what = f"{some(twice)} more than once" if twice else "no ids, or missing ones"
         raise ValueError(f"{name} has {what}; expected different ids.")
     return fixed
@@ -369,17 +368,15 @@ class _Counter:
         """Refuse an empty table, and name ids that are nearly those that were given."""
         hints = []
         for axis, fixed in self._fixed.items():
-            if fixed is not None:
-                unknown = [str(value) for value in ids[axis].unknown]
-                hint = near_miss(unknown, map(str, fixed)).strip()
-                others = [type(v) for v in ids[axis].unknown[:1]]
-                if others and others[0] not in {type(v) for v in fixed}:
-                    hint = (
-                        f"they are {others[0].__name__} in the events; here they are "
-                        f"{type(fixed[0]).__name__}"
-                    )
-                if hint:
-                    hints.append(f"Ids of {axis}s= are not those of the events: {hint}")
+            unknown, known = ids[axis].unknown, fixed or []
+            hint = near_miss([*map(str, unknown)], map(str, known)).strip()
+            if unknown and type(unknown[0]) not in map(type, known):
+                hint = (
+                    f"they are {type(unknown[0]).__name__} in the events; here they "
+                    f"are {type(known[0]).__name__}"
+                )
+            if hint:
+                hints.append(f"Ids of {axis}s= are not those of the events: {hint}")
         if not self._n_events:
             raise ValueError("events has no rows; expected a row for each event.")
         if not plays.nnz:

@@ -54,15 +54,13 @@ def split_plays(splitter):
     return plays
 
 
+HALF = {"train_sizes": [0.5]}
+ONE_REG = {"param_name": "factorizer__reg", "param_range": [1.0]}
 CALLS = {
     "cross_validate": lambda X, y: cross_validate(MODEL, X, y, cv=2)["test_auc"],
     "cross_val_score": lambda X, y: cross_val_score(MODEL, X, y, cv=2, scoring="mrr"),
-    "learning_curve": lambda X, y: learning_curve(MODEL, X, y, cv=2, train_sizes=[0.5])[
-        2
-    ],
-    "validation_curve": lambda X, y: validation_curve(
-        MODEL, X, y, cv=2, param_name="factorizer__reg", param_range=[1.0]
-    )[1],
+    "learning_curve": lambda X, y: learning_curve(MODEL, X, y, cv=2, **HALF)[2],
+    "validation_curve": lambda X, y: validation_curve(MODEL, X, y, cv=2, **ONE_REG)[1],
     "compare": lambda X, y: compare({"m": MODEL}, X, y, cv=2, n_resamples=9)["auc"],
     "warmup_curve": lambda X, y: warmup_curve(
         MODEL, X, y, cv=2, n_plays=[0, 2], n_resamples=9
@@ -72,9 +70,7 @@ CALLS = {
             MODEL.fit(X, y), X, y, random_state=0, scoring="auc"
         ).importances
     ),
-    "content_leakage_check": lambda X, y: [
-        *dict(content_leakage_check(X, y, cv=2)).values()
-    ],
+    "content_leakage_check": lambda X, y: content_leakage_check(X, y, cv=2),
     "scorer": lambda X, y: [*recommendation_scorer(MODEL.fit(X, y), X, y).values()],
     "kNN": lambda X, y: ContentKNNRecommender(3).fit(X, y).predict(X),
     "profile": lambda X, y: ContentProfileRecommender().fit(X, y).predict(X),

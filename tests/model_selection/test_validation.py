@@ -59,38 +59,29 @@ def test_sparse_plays_give_what_scikit_learn_gives_for_dense_ones(n_jobs, catalo
 
 
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
+@pytest.mark.parametrize("scoring", [None, "auc"])
 @pytest.mark.parametrize(("curve", "options"), CURVES)
 def test_curves_of_sparse_plays_are_those_of_scikit_learn_for_dense_ones(
-    curve, options, container, catalog
+    curve, options, scoring, container, catalog
 ):
     X, y, groups = catalog
-    scoring = make_recommendation_scorer("auc")
-    options = options | {"groups": groups, "cv": GroupKFold(3), "scoring": scoring}
+    options = options | {"groups": groups, "cv": GroupKFold(3)}
     theirs = getattr(sklearn.model_selection, curve.__name__)
-    expected = theirs(LinearRecommender(), X, y, **options)
+    scorer = make_recommendation_scorer(scoring or "map@500")
+    expected = theirs(LinearRecommender(), X, y, scoring=scorer, **options)
+    options["scoring"] = scoring
     assert_equal(curve(LinearRecommender(), X, container(y), **options), expected)
 
 
-@pytest.mark.parametrize(
-    ("curve", "options"),
-    [
-        (learning_curve, {"train_sizes": [1.0]}),
-        (validation_curve, {"param_name": "alpha", "param_range": [1.0]}),
-    ],
-)
-def test_the_score_is_map_where_nothing_else_is_asked(curve, options, catalog):
-    X, y, _ = catalog
-    *_, scores = curve(LinearRecommender(), X, y, cv=3, **options)
-    assert_array_equal(scores[0], cross_val_score(LinearRecommender(), X, y, cv=3))
-
-
-@pytest.mark.parametrize(("curve", "options"), CURVES)
-def test_what_does_not_fit_is_refused_before_any_fold(curve, options, catalog):
+@pytest.mark.parametrize(("evaluate", "options"), [(cross_validate, {}), *CURVES])
+def test_what_does_not_fit_is_refused_before_any_fold(evaluate, options, catalog):
     X, y, _ = catalog
     with pytest.raises(ValueError, match="one row per item"):
-        curve(LinearRecommender(), X, y[1:], **options)
+        evaluate(LinearRecommender(), X, y[1:], **options)
     with pytest.raises(TypeError, match="splits plays"):
-        curve(LinearRecommender(), X, y, cv=WarmupSplit(), **options)
+        evaluate(LinearRecommender(), X, y, cv=WarmupSplit(), **options)
+    with pytest.raises(TypeError, match="single path"):
+        evaluate(SequenceRecommender(), "a.wav", y, **options)
 
 
 def test_sequences_of_any_kind_are_content(catalog):
@@ -149,11 +140,6 @@ def test_one_number_per_fold(catalog):
     assert_array_equal(auc, full["test_auc"])
     with pytest.raises(ValueError, match=r"metrics \['map', 'auc'\]"):
         cross_val_score(model, X, plays, scoring=recommendation_scorer)
-
-
-def test_a_single_path_is_no_sequence_of_items():
-    with pytest.raises(TypeError, match="single path"):
-        cross_validate(SequenceRecommender(), "a.wav", np.eye(5))
 
 
 @pytest.mark.parametrize(
