@@ -3,28 +3,27 @@
 import copy
 import os
 from collections.abc import Iterable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 from skcoldstart._utils.sk import Interval, StrOptions
 from skcoldstart.audio._extraction import FrameFunction
-from skcoldstart.audio._extractor import Reader
+from skcoldstart.audio._extractor import AudioExtractor, Reader
 from skcoldstart.audio._listening import (
     MUSICNN_SR,
-    CallableVectors,
     MusicNNVectors,
-    ONNXVectors,
-    TorchVectors,
+    ONNXModel,
+    SampleVectors,
     file_digest,
     musicnn_frames,
 )
 from skcoldstart.audio._musicnn import LAYERS, TAGS, TRAINING_SETS
-from skcoldstart.audio._pooling import PooledExtractor
 
 _WINDOW_S = 3.0
 
 
-class AudioEmbedding(PooledExtractor):
+class AudioEmbedding(AudioExtractor):
     """Describe audio files or waveforms by the output of a pretrained network.
 
     A network trained on other music maps windows of a few seconds to vectors, and the
@@ -76,18 +75,15 @@ class AudioEmbedding(PooledExtractor):
 
     Notes
     -----
-    Windows are consecutive from the start of an item. A remainder at the end that is
-    shorter than a window is not used. An item shorter than one window is padded with
-    silence (with zeros in the spectrogram for musicnn). An item that could not be read
-    has a row of zeros.
+    A remainder of an item that is shorter than a window is not used. An item shorter
+    than one window is padded with silence (with zeros in the spectrogram for musicnn).
 
     The input of musicnn is 96 mel bands of sound at 16 kHz, ``log10(1 + 10000 S)``, in
     windows of 187 frames. Its weights are read from the checkpoint of the package,
-    which is compared with known sums first. Network and spectrogram together give the
-    numbers of the original under TensorFlow 2.15 to 1e-5 (tags and penultimate layer,
-    two clips), except for its rounding of the spectrogram to half precision, which
-    changes the tags by up to 2e-5. It was trained on tags of songs in the Million Song
-    Dataset: take this into account if you evaluate on these songs.
+    which is compared with known sums first. The results are those of the original under
+    TensorFlow 2.15 to 1e-5 (tags and penultimate layer, two clips), except for its
+    rounding of the spectrogram to half precision, which changes the tags by up to 2e-5.
+    "musicnn" has seen songs of the Million Song Dataset: do not evaluate it on these.
 
     Models that download their weights at run time can be passed as callables or
     modules; load them first.
@@ -114,10 +110,11 @@ class AudioEmbedding(PooledExtractor):
     """
 
     _parameter_constraints: dict = {
-        **PooledExtractor._parameter_constraints,
+        **AudioExtractor._parameter_constraints,
         "model": [str, os.PathLike, callable],
         "weights": [str, os.PathLike, None],
         "layer": [str],
+        "pooling": ["array-like", None],
         "window": [Interval(Real, 0, None, closed="neither"), None],
         "hop": [Interval(Real, 0, None, closed="neither"), None],
         "sr": [Interval(Real, 1, None, closed="left"), None],
@@ -177,7 +174,7 @@ class AudioEmbedding(PooledExtractor):
         return [f"{prefix}{i}" for i in range(vectors.n_features)]
 
     def _rate(self) -> float:
-        if isinstance(self.model, str) and self.model in TRAINING_SETS:
+        if self._is_musicnn():
             if self.sr not in (None, MUSICNN_SR):
                 raise ValueError(
                     f"sr={self.sr:g}, but musicnn was trained on sound at "
@@ -197,7 +194,7 @@ class AudioEmbedding(PooledExtractor):
         window_s = _WINDOW_S if self.window is None else float(self.window)
         hop_s = window_s if self.hop is None else float(self.hop)
         batch_size = int(self.batch_size)
-        if isinstance(self.model, str) and self.model in TRAINING_SETS:
+        if self._is_musicnn():
             if self.layer not in LAYERS:
                 raise ValueError(
                     f"layer={self.layer!r}; musicnn has the layers {[*LAYERS]}."
@@ -212,24 +209,30 @@ class AudioEmbedding(PooledExtractor):
                 device=self._torch_device(),
                 batch_size=batch_size,
             )
-        window, hop = (max(round(seconds * sr), 1) for seconds in (window_s, hop_s))
         named = None if self.layer == "penultimate" else self.layer
-        if isinstance(self.model, (str, os.PathLike)):
-            path = os.path.expanduser(self.model)
-            return ONNXVectors(file_digest(path), named, window, hop, path, batch_size)
-        if self.store is not None:
+        model = self.model
+        if isinstance(model, (str, os.PathLike)):
+            path = os.path.expanduser(model)
+            model = ONNXModel(file_digest(path), named, path)
+        elif self.store is not None:
             raise ValueError(
                 f"store={str(self.store)!r} cannot distinguish the vectors of this "
-                f"{type(self.model).__name__} from those of another. Use store with "
+                f"{type(model).__name__} from those of another. Use store with "
                 "musicnn or an ONNX file, or save the result of transform yourself."
             )
-        if not any(c.__module__.startswith("torch.nn") for c in type(self.model).mro()):
-            return CallableVectors(self.model, window, hop, batch_size)
-        device = self._torch_device()
-        module = copy.deepcopy(self.model).eval().to(device)
-        return TorchVectors(
-            module, named, window, hop, self.precision, device, batch_size
-        )
+        elif any(c.__module__.startswith("torch.nn") for c in type(model).mro()):
+            device = self._torch_device()
+            from skcoldstart.audio._torch.musicnn import forward
+
+            module = copy.deepcopy(model).eval().to(device)
+            model = partial(
+                forward, module, device=device, precision=self.precision, layer=named
+            )
+        window, hop = (max(round(seconds * sr), 1) for seconds in (window_s, hop_s))
+        return SampleVectors(model, window, hop, batch_size)
+
+    def _is_musicnn(self) -> bool:
+        return isinstance(self.model, str) and self.model in TRAINING_SETS
 
     def _torch_device(self) -> str:
         try:

@@ -129,19 +129,15 @@ class Analysis:
             )
         return cast
 
-    def no_frames(self) -> np.ndarray:
-        """Return the frames of an item that cannot be used."""
-        return np.empty((0, self.compute.n_features), self.dtype)
-
 
 class ClipFrames(NamedTuple):
     """The result for one item."""
 
     frames: tuple[np.ndarray, ...]  # of each analysis; empty if there is an error
     error: AudioReadError | None
-    notice: str | None  # why its file seems truncated, if it does
-    decoder: str | None  # the decoder, if it is not libsndfile
-    content: str | None  # a checksum of its file, if requested
+    notice: str | None = None  # why its file seems truncated, if it does
+    decoder: str | None = None  # the decoder, if it is not libsndfile
+    content: str | None = None  # a checksum of its file, if requested
 
 
 @dataclass(frozen=True)
@@ -172,5 +168,5 @@ class ClipExtractor:
         except AudioReadError as error:
             path = item if is_path(item) else None
             named = AudioReadError(path, error.reason, index)
-            nothing = tuple(a.no_frames() for a in analyses)
-            return ClipFrames(nothing, named, None, None, None)
+            nothing = [np.empty((0, a.compute.n_features), a.dtype) for a in analyses]
+            return ClipFrames(tuple(nothing), named)

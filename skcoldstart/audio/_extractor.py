@@ -1,7 +1,7 @@
 """Base of all extractors: reading options, transform, and errors of items."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from skcoldstart._sequences.checks import check_item_sequence, labels_of
+from skcoldstart._sequences.checks import check_item_sequence, label_rows, labels_of
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.docstrings import filled
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart.audio import _pyav
 from skcoldstart.audio._extraction import Analysis, ClipExtractor, FrameFunction
 from skcoldstart.audio._items import check_audio_items
+from skcoldstart.audio._pooling import FramePooling
 from skcoldstart.audio._reading import Reading, here
 from skcoldstart.audio._runs import ItemError, LazyFrames, Run
 
@@ -44,12 +45,11 @@ dtype : {"float32", "float16"}, default="float32"
     "reading": """\
 reader : {"auto", "soundfile", "av"} or callable, default="auto"
     The decoder of files. "auto" is libsndfile (WAV, FLAC, OGG, OPUS, MP3, AIFF and
-    more), and for formats that it does not read (M4A, AAC, WMA, video files) PyAV, if
-    it is installed: ``pip install skcoldstart[av]``. "soundfile" and
-    "av" use one of them for all files. A callable takes an item's path and
-    returns ``(samples, sr)``: floats of shape (n_samples,) or (n_samples,
-    n_channels) with full scale at 1.0, and their rate in Hz. It can accept paths of any
-    kind. If it raises an exception, the item cannot be used.
+    more), and for other formats (M4A, AAC, WMA, video files) PyAV, if it is installed:
+    ``pip install skcoldstart[av]``. "soundfile" and "av" use one of them for all files.
+    A callable takes an item's path, of any kind, and returns ``(samples, sr)``: floats
+    of shape (n_samples,) or (n_samples, n_channels) with full scale at 1.0, and their
+    rate in Hz. If it raises an exception, the item cannot be used.
 
     .. versionadded:: 0.2
 max_duration : float, default=None
@@ -60,13 +60,12 @@ on_error : {"raise", "warn", "ignore"}, default="raise"
     its row as an item of zero frames and record it in `errors_`. They also accept
     ``None``, NaN and ``pd.NA`` as items without audio.
 salvage : bool, default=False
-    What to do with a file whose decoding fails in the middle, such as a truncated FLAC
-    file. If True, the sound before the damage is used, and a warning reports its
-    length. If False, the file cannot be used. A file that ends early without an error
-    of the decoder is always used, with the same warning.
+    If True, a file whose decoding fails in the middle, such as a truncated FLAC file,
+    is used up to the damage, with a warning. If False, it cannot be used. A file that
+    ends early without an error of the decoder is always used, with the same warning.
 lazy : bool, default=False
-    If True, `transform` reads nothing. It returns a sequence that computes an item on
-    each access, and `n_jobs` items at once when they are accessed in order.
+    If True, `transform` returns a sequence that computes an item on each access, and
+    `n_jobs` items at once when they are accessed in order.
 store : str or PathLike, default=None
     Folder that keeps the frames on disk. `transform` computes only frames that are not
     in the folder, and returns a sequence that reads from it, so `lazy` has no effect.
@@ -244,10 +243,11 @@ class AudioReader(
         return tags
 
 
-class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
-    """Base of extractors from paths or waveforms to frames.
+class AudioExtractor(AudioReader):
+    """Base of extractors from paths or waveforms to frames, which can be pooled.
 
-    A subclass has `sr` and `dtype` and defines `_frame_function`.
+    A subclass has `sr`, `dtype` and possibly `pooling`, and defines `_frame_function`
+    and `_frame_names`.
     """
 
     _parameter_constraints: dict = {
@@ -261,6 +261,7 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
 
     sr: float
     dtype: Any
+    pooling: Iterable[str] | None = None
 
     def _check(self, X: Any) -> None:
         self._frame_function()
@@ -279,9 +280,8 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
         -------
         RaggedArray or LazySequence of n_items, or ndarray (n_items, n_features)
             Item i is (n_frames_i, n_features), frame-major; an item that could not be
-            used has no frames. With ``lazy=True`` an item is computed on access, with
-            `store` it is read from disk. With `pooling` the array has one row per item,
-            zeros if it could not be used.
+            used has no frames. With `pooling` the array has one row per item, zeros if
+            it could not be used.
 
         Raises
         ------
@@ -309,7 +309,26 @@ class AudioExtractor(AudioReader, auto_wrap_output_keys=None):
 
     def _pooled(self, frames: Any, X: Any) -> Any:
         """Return the rows of items, or their frames if they are not pooled."""
-        return frames
+        if self.pooling is None:
+            return frames
+        pooling = FramePooling(self.pooling).set_output(transform="default")
+        return label_rows(pooling.fit_transform(frames), X, self)
+
+    def _names(self) -> list[str]:
+        names = self._frame_names()
+        if self.pooling is None:
+            return names
+        silence = np.zeros((1, 1, len(names)), np.float32)
+        pooling = FramePooling(self.pooling).fit(silence)
+        return list(pooling.get_feature_names_out(names))
+
+    @property
+    def _gives_rows(self) -> bool:
+        return self.pooling is not None
+
+    def _frame_names(self) -> list[str]:
+        """Return a name for each feature of a frame."""
+        raise NotImplementedError
 
     def _frame_function(self) -> FrameFunction:
         """Check the parameters against each other and return the frame function."""

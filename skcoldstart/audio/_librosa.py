@@ -15,9 +15,8 @@ import numpy as np
 from skcoldstart._utils.sk import Interval, StrOptions
 from skcoldstart._utils.threads import one_blas_thread
 from skcoldstart.audio._callables import fingerprint
-from skcoldstart.audio._extractor import Reader
+from skcoldstart.audio._extractor import AudioExtractor, Reader
 from skcoldstart.audio._items import AudioReadError
-from skcoldstart.audio._pooling import PooledExtractor
 
 Step = Callable[[np.ndarray], np.ndarray]
 
@@ -164,7 +163,7 @@ STEPS: dict[str, Step] = {
 }
 
 
-class LibrosaFeatures(PooledExtractor):
+class LibrosaFeatures(AudioExtractor):
     """Turn audio files or waveforms into frames of librosa's features.
 
     Harmony, rhythm and loudness, where `MFCCExtractor` and `MelSpectrogram` describe
@@ -214,8 +213,7 @@ default=None
     The default features are 12 + 7 + 6 + 384 + 1 + 1 = 411 numbers per frame, 384 of
     them from the tempogram.
 
-    The time is that of librosa: a few tenths of a second for the chroma of a 29-second
-    clip. It holds Python's global lock for a part of it, so processes
+    librosa holds Python's global lock for a part of the time, so processes
     (``joblib.parallel_config("loky", n_jobs=-1)``) use a machine better than threads.
 
     With `store`, your own functions are identified by name and code, but not by the
@@ -241,10 +239,11 @@ default=None
     """
 
     _parameter_constraints: dict = {
-        **PooledExtractor._parameter_constraints,
+        **AudioExtractor._parameter_constraints,
         "features": [str, callable, "array-like"],
         "params": [dict, None],
         "preprocess": [StrOptions(set(STEPS)), callable, "array-like", None],
+        "pooling": ["array-like", None],
         "n_fft": [Interval(Integral, 2, None, closed="left")],
         "hop_length": [Interval(Integral, 1, None, closed="left")],
     }

@@ -25,26 +25,6 @@ def musicnn_frames(seconds: float) -> int:
     return (n_samples - n_fft // 2) // hop + 1
 
 
-class _Vectors:
-    """Windows of samples through a model."""
-
-    window: int
-    hop: int
-    batch_size: int
-
-    @property
-    def n_features(self) -> int:
-        return self(np.zeros(self.window, np.float32)).shape[1]
-
-    def __call__(self, waveform: np.ndarray) -> np.ndarray:
-        """Return a vector for each window, (n_windows, n_features)."""
-        windows = _windows(waveform, self.window, self.hop)
-        return _in_batches(self._model(), windows, self.batch_size)
-
-    def _model(self) -> Callable[[np.ndarray], Any]:
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
 class MusicNNVectors:
     """Log-mel windows through musicnn; holds no weights, so it is cheap to send."""
@@ -79,54 +59,37 @@ class MusicNNVectors:
 
 
 @dataclass(frozen=True)
-class TorchVectors(_Vectors):
-    """Windows of samples through a torch module."""
+class SampleVectors:
+    """Windows of samples through a model of the user."""
 
-    module: Any
-    layer: str | None  # a submodule whose output is used
+    model: Callable[[np.ndarray], Any]
     window: int  # samples
     hop: int
-    precision: str
-    device: str = field(repr=False)
     batch_size: int = field(repr=False)
 
-    def _model(self) -> Callable[[np.ndarray], Any]:
-        from skcoldstart.audio._torch.musicnn import forward
+    @property
+    def n_features(self) -> int:
+        return self(np.zeros(self.window, np.float32)).shape[1]
 
-        return lambda windows: forward(
-            self.module, windows, self.device, self.precision, self.layer
-        )
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Return a vector for each window, (n_windows, n_features)."""
+        windows = _windows(waveform, self.window, self.hop)
+        return _in_batches(self.model, windows, self.batch_size)
 
 
 @dataclass(frozen=True)
-class ONNXVectors(_Vectors):
-    """Windows of samples through a network in an ONNX file."""
+class ONNXModel:
+    """A network in an ONNX file; its repr identifies it in a store."""
 
     digest: str
     output: str | None
-    window: int  # samples
-    hop: int
     path: str = field(repr=False)
-    batch_size: int = field(repr=False)
 
-    def _model(self) -> Callable[[np.ndarray], Any]:
+    def __call__(self, windows: np.ndarray) -> Any:
+        """Return the output of the network for its first input."""
         session = _onnx_session(self.path, self.digest)
-        name = session.get_inputs()[0].name
         outputs = None if self.output is None else [self.output]
-        return lambda windows: session.run(outputs, {name: windows})[0]
-
-
-@dataclass(frozen=True)
-class CallableVectors(_Vectors):
-    """Windows of samples through a function."""
-
-    function: Callable[[np.ndarray], Any]
-    window: int  # samples
-    hop: int
-    batch_size: int = field(repr=False)
-
-    def _model(self) -> Callable[[np.ndarray], Any]:
-        return self.function
+        return session.run(outputs, {session.get_inputs()[0].name: windows})[0]
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

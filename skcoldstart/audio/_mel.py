@@ -12,7 +12,7 @@ from skcoldstart.audio._extractor import AudioExtractor, Reader
 from skcoldstart.audio._spectrum import MelBands, MelFrames, MFCCFrames
 
 
-class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
+class MelExtractor(AudioExtractor):
     """Base of extractors of mel bands and of features computed from them."""
 
     _parameter_constraints: dict = {
@@ -31,18 +31,15 @@ class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
     fmax: float | None
 
     def _check(self, X: Any) -> None:
-        weights = self._frame_function().bands.weights()
+        super()._check(X)
         # Bands that are too narrow to contain a frequency bin.
-        empty = np.flatnonzero(~weights.any(axis=1))
+        empty = np.flatnonzero(~self._mel_bands().weights().any(axis=1))
         if len(empty):
             warn(
                 f"{len(empty)} of {self.n_mels} mel bands hold no frequency bin (band "
                 f"{empty[0]} is the first) and will be constant. Decrease n_mels, "
                 f"increase fmin or use a longer n_fft."
             )
-
-    def _frame_function(self) -> MelFrames | MFCCFrames:
-        raise NotImplementedError
 
     def _mel_bands(self) -> MelBands:
         nyquist = self.sr / 2
@@ -62,7 +59,7 @@ class MelExtractor(AudioExtractor, auto_wrap_output_keys=None):
         )
 
 
-class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
+class MelSpectrogram(MelExtractor):
     """Convert audio files or waveforms to mel spectrogram frames.
 
     Every item becomes a sequence of frames: power in `n_mels` bands, `hop_length`
@@ -96,20 +93,15 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
     weights that are evenly spaced on Slaney's mel scale and have unit area. All
     computations are in single precision: decibels agree with librosa's to 2e-3.
 
-    With ``compression="db"`` every frame depends on the loudest moment of its clip. The
-    frames of a shortened clip then differ from the first frames of the clip. This is
-    not so with "log".
+    With ``compression="db"`` every frame depends on the loudest moment of its clip, so
+    the frames of a shortened clip differ from the first frames of the clip.
 
-    Files are decoded by libsndfile (WAV, FLAC, OGG, OPUS, MP3 and more), their channels
-    averaged and resampled by soxr, to exactly the samples of ``librosa.load(path,
-    sr=sr)``. A file whose rate is below `sr` has empty upper bands. The remaining part
-    of a truncated file is used, with a warning. A truncated FLAC file cannot be decoded
-    unless ``salvage=True``.
+    Files give exactly the samples of ``librosa.load(path, sr=sr)``. A file whose rate
+    is below `sr` has empty upper bands.
 
-    Time is linear in the length of the audio. Memory is the result, the decoded samples
-    of one item per worker and, with several workers, the frames of 40 items per worker.
-    With `store` the result stays on disk, and up to 64 MB of frames are buffered in
-    memory. A killed run loses this buffer.
+    Memory is the result, the decoded samples of one item per worker and, with several
+    workers, the frames of 40 items per worker. With `store` the result stays on disk,
+    and up to 64 MB of frames are buffered, which a killed run loses.
 
     .. versionadded:: 0.1
 
@@ -183,7 +175,7 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
     def _frame_function(self) -> MelFrames:
         return MelFrames(self._mel_bands(), self.compression, float(self.log_scale))
 
-    def _names(self) -> list[str]:
+    def _frame_names(self) -> list[str]:
         return [f"mel{band}" for band in range(self.n_mels)]
 
     def band_frequencies(self) -> np.ndarray:
@@ -197,7 +189,7 @@ class MelSpectrogram(MelExtractor, auto_wrap_output_keys=None):
         return self._mel_bands().edges()[1:-1]
 
 
-class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
+class MFCCExtractor(MelExtractor):
     """Convert audio files or waveforms to MFCC frames with deltas.
 
     Every item becomes a sequence of frames: `n_mfcc` coefficients, then their first
@@ -321,6 +313,6 @@ class MFCCExtractor(MelExtractor, auto_wrap_output_keys=None):
             int(self.delta_width),
         )
 
-    def _names(self) -> list[str]:
+    def _frame_names(self) -> list[str]:
         orders = ("", "delta_", "delta2_")[: 1 + self.n_deltas]
         return [f"{order}mfcc{k}" for order in orders for k in range(self.n_mfcc)]

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,71 +14,48 @@ import numpy as np
 
 # The last bytes of a table: two block handles, padding, and a magic number.
 _FOOTER_SIZE = 48
-_MAGIC = bytes.fromhex("57fb808b247547db")
-
-# Bytes after each block: the compression type, and a checksum.
-_BLOCK_TRAILER = 5
-
-_DTYPES = {1: "<f4", 3: "<i4", 9: "<i8"}
+# Codes of TensorFlow for a type, and of protocol buffers for two kinds of fields.
+_FLOAT32, _BYTES, _FOUR_BYTES = 1, 2, 5
 
 
-class CheckpointError(ValueError):
-    """The file is not a checkpoint, or it is damaged."""
-
-
-def read_checkpoint(
-    index: bytes, data: bytes, wanted: Callable[[str], bool]
-) -> dict[str, np.ndarray]:
-    """Return the tensors with the given names from a checkpoint with one data file.
+def read_checkpoint(index: bytes, data: bytes) -> dict[str, np.ndarray]:
+    """Return the weights in a checkpoint by name, without the optimizer's state.
 
     `index` is a LevelDB table from names to entries in protocol buffers; an entry
-    holds type, shape, offset and size of a tensor in `data`.
+    holds type, shape, offset and size of a tensor in `data`. Neither is checked here:
+    their sums are known.
     """
-    if len(index) < _FOOTER_SIZE or index[-8:] != _MAGIC:
-        raise CheckpointError("the index is not a table of tensors")
-    try:
-        _, at = _handle(index, len(index) - _FOOTER_SIZE)
-        (start, size), _ = _handle(index, at)
-        tensors = {}
-        for _, block in _entries(index, start, size):
-            (start, size), _ = _handle(block, 0)
-            for name, entry in _entries(index, start, size):
-                text = name.decode("utf-8")
-                if text and wanted(text):
-                    tensors[text] = _tensor(entry, data)
-    except (IndexError, UnicodeDecodeError) as error:
-        raise CheckpointError("the index is damaged") from error
+    at = len(index) - _FOOTER_SIZE
+    for _ in range(2):  # the handle of a block that is not needed
+        _, at = _varint(index, at)
+    tensors = {}
+    for _, handle in _entries(index, index, at):
+        for key, entry in _entries(index, handle, 0):
+            name, fields = key.decode("utf-8"), dict(_fields(entry))
+            is_of_optimizer = "Adam" in name or "power" in name
+            if name and fields[1] == _FLOAT32 and not is_of_optimizer:
+                axes = [axis for n, axis in _fields(fields.get(2, b"")) if n == 2]
+                shape = [dict(_fields(axis)).get(1, 0) for axis in axes]
+                start, n_values = fields.get(4, 0), math.prod(shape)
+                values = np.frombuffer(data, "<f4", n_values, start)
+                tensors[name] = values.reshape(shape)
     return tensors
 
 
 def _varint(buffer: bytes, at: int) -> tuple[int, int]:
     """Decode an integer of seven bits per byte; return it and the next position."""
     value = shift = 0
-    while True:
-        byte = buffer[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise CheckpointError("the index is damaged")
+    while buffer[at] > 127:
+        value |= (buffer[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return value | buffer[at] << shift, at + 1
 
 
-def _handle(buffer: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Decode the start and length of a block."""
-    start, at = _varint(buffer, at)
-    size, at = _varint(buffer, at)
-    return (start, size), at
-
-
-def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values of a block; a key shares a prefix with the last."""
+def _entries(table: bytes, handle: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of the block that a handle names by start and length."""
+    start, at = _varint(handle, at)
+    size, _ = _varint(handle, at)
     block = table[start : start + size]
-    if len(table) < start + size + _BLOCK_TRAILER or size < 4:
-        raise CheckpointError("the index is truncated")
-    if table[start + size] != 0:
-        raise CheckpointError("the index is compressed; expected an uncompressed one")
     n_restarts = int.from_bytes(block[-4:], "little")
     stop = size - 4 * (n_restarts + 1)
     at, key = 0, b""
@@ -92,50 +69,19 @@ def _entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
         at += n_value
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Yield numbers and values of the fields of a protocol buffer."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
-        kind = tag & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            yield tag >> 3, value
-        elif kind == 2:
-            size, at = _varint(message, at)
-            yield tag >> 3, message[at : at + size]
-            at += size
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise CheckpointError(f"the index holds a field of unknown kind {kind}")
-
-
-def _value(
-    fields: dict[int, int | bytes], number: int, kind: type, default: Any
-) -> Any:
-    value = fields.get(number, default)
-    if not isinstance(value, kind):
-        raise CheckpointError("the index is damaged")
-    return value
-
-
-def _tensor(entry: bytes, data: bytes) -> np.ndarray:
-    """Return the tensor that an entry of the index describes."""
-    fields = dict(_fields(entry))
-    dtype = _DTYPES.get(_value(fields, 1, int, 0))
-    if dtype is None:
-        raise CheckpointError(f"a tensor has the unknown type {fields.get(1)!r}")
-    shape = []
-    for number, dim in _fields(_value(fields, 2, bytes, b"")):
-        if number == 2:
-            size_of_axis = dict(_fields(_value({number: dim}, number, bytes, b"")))
-            shape.append(_value(size_of_axis, 1, int, 0))
-    offset, size = _value(fields, 4, int, 0), _value(fields, 5, int, 0)
-    n_values = math.prod(shape)
-    if size != n_values * np.dtype(dtype).itemsize or offset + size > len(data):
-        raise CheckpointError("the data file is truncated, or belongs to another index")
-    return np.frombuffer(data, dtype, n_values, offset).reshape(shape)
+        if tag & 7 == _FOUR_BYTES:  # a checksum
+            at += 4
+            continue
+        value: Any
+        value, at = _varint(message, at)
+        if tag & 7 == _BYTES:
+            value, at = message[at : at + value], at + value
+        yield tag >> 3, value
 
 
 TRAINING_SETS = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
@@ -193,8 +139,11 @@ _REMEDY = (
 @lru_cache(maxsize=4)
 def load_musicnn(weights: str | None, training_set: str) -> dict[str, np.ndarray]:
     """Return the weights of the network by name, without the optimizer's state."""
-    place = _installed_folder() if weights is None else Path(weights).expanduser()
-    if place is None:
+    if weights is not None:
+        place = Path(weights).expanduser()
+    elif (spec := find_spec("musicnn")) and spec.origin:  # it is not imported
+        place = Path(spec.origin).parent
+    else:
         raise FileNotFoundError(f"No weights of musicnn were given. {_REMEDY}")
     contents = []
     for name, expected in zip((_INDEX, _DATA), _SUMS[training_set], strict=True):
@@ -206,20 +155,7 @@ def load_musicnn(weights: str | None, training_set: str) -> dict[str, np.ndarray
                 f"another version. {_REMEDY}"
             )
         contents.append(content)
-    try:
-        return read_checkpoint(
-            contents[0],
-            contents[1],
-            lambda name: "Adam" not in name and "power" not in name,
-        )
-    except CheckpointError as error:
-        raise ValueError(f"{str(place)!r} cannot be read: {error}. {_REMEDY}") from None
-
-
-def _installed_folder() -> Path | None:
-    """Return the folder of the installed package, without importing it."""
-    spec: Any = find_spec("musicnn")
-    return Path(spec.origin).parent if spec is not None and spec.origin else None
+    return read_checkpoint(*contents)
 
 
 def _read(place: Path, folder: str, name: str) -> bytes:

@@ -1,7 +1,7 @@
-"""FramePooling, and extractors whose frames can be pooled: one row per item."""
+"""FramePooling: one row per item."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -12,15 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skcoldstart._sequences.checks import check_frames, label_rows
 from skcoldstart._sequences.ragged import LazySequence, RaggedArray
 from skcoldstart._utils.sk import _check_feature_names_in, _fit_context
-from skcoldstart.audio._extractor import AudioExtractor
 
-_STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "mean": lambda frames: frames.mean(axis=0),
-    "std": lambda frames: frames.std(axis=0),
-    "min": lambda frames: frames.min(axis=0),
-    "max": lambda frames: frames.max(axis=0),
-    "median": lambda frames: np.median(frames, axis=0),
-}
+# Functions of numpy.
+_STATISTICS = ("mean", "std", "min", "max", "median")
 
 
 class FramePooling(TransformerMixin, BaseEstimator):
@@ -52,12 +46,10 @@ class FramePooling(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    An item of zero frames has a row of zeros, as in `BagOfWords`. "std" divides by the
-    number of frames. For an item of one frame, "std" and all statistics of differences
-    are 0. Statistics are computed in double precision.
-
-    Frames are read one item at a time, so lazy or stored frames need not fit into
-    memory.
+    An item of zero frames has a row of zeros, as in `BagOfWords`. For an item of one
+    frame, "std" and all statistics of differences are 0. Statistics are computed in
+    double precision, and frames are read one item at a time, so lazy or stored frames
+    need not fit into memory.
 
     .. versionadded:: 0.2
 
@@ -211,7 +203,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         return np.concatenate([
             np.quantile(frames, list(self.quantiles), axis=0).ravel()
             if name == "quantiles"
-            else _STATISTICS[name](frames)
+            else getattr(np, name)(frames, axis=0)
             for name in self.statistics
         ])
 
@@ -225,40 +217,3 @@ class FramePooling(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = [np.float64, np.float32]
         return tags
-
-
-class PooledExtractor(AudioExtractor):
-    """Base of extractors whose `pooling` is statistics over frames, or None."""
-
-    _parameter_constraints: dict = {
-        **AudioExtractor._parameter_constraints,
-        "pooling": ["array-like", None],
-    }
-
-    pooling: Iterable[str] | None
-
-    # scikit-learn wraps the output of methods that the class itself defines.
-    def transform(self, X: Any) -> Any:
-        return super().transform(X)
-
-    def _names(self) -> list[str]:
-        names = self._frame_names()
-        if self.pooling is None:
-            return names
-        silence = np.zeros((1, 1, len(names)), np.float32)
-        pooling = FramePooling(self.pooling).fit(silence)
-        return list(pooling.get_feature_names_out(names))
-
-    @property
-    def _gives_rows(self) -> bool:
-        return self.pooling is not None
-
-    def _pooled(self, frames: Any, X: Any) -> Any:
-        if self.pooling is None:
-            return frames
-        pooling = FramePooling(self.pooling).set_output(transform="default")
-        return label_rows(pooling.fit_transform(frames), X, self)
-
-    def _frame_names(self) -> list[str]:
-        """Return a name for each feature of a frame."""
-        raise NotImplementedError

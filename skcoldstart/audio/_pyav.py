@@ -35,24 +35,24 @@ def decode(path: Any, request: Request) -> Decoded:
     """Decode the first audio stream of a file."""
     import av
 
-    blocks = _Blocks(request)
+    stream = _Stream(request)
     # A file object, so that FFmpeg gets no name that could be an address.
     with _File(path) as file:
         n_missing = _n_missing_of_riff(file)
         try:
             options = {"format_whitelist": _FORMATS}
             with av.open(file, options=options, metadata_errors="replace") as container:
-                notice = _decode_stream(container, blocks)
+                notice = stream.decode(container)
             if notice is None and n_missing > 0:
                 notice = f"it declares {n_missing} bytes more than it has"
-            return blocks.decoded(notice)
         except AudioReadError:
             raise
         except (av.FFmpegError, ValueError) as error:
             reason = f"decoding failed ({getattr(error, 'strerror', None) or error})"
-            if not (blocks.n_samples and request.salvage):
+            if not (stream.n_samples and request.salvage):
                 raise AudioReadError(None, reason) from error
-            return blocks.decoded(f"{reason} after {blocks.n_samples} samples")
+            notice = f"{reason} after {stream.n_samples} samples"
+    return Decoded(np.concatenate(stream.blocks), stream.rate, notice)
 
 
 class _File(io.FileIO):
@@ -69,58 +69,46 @@ class _File(io.FileIO):
             return -1
 
 
-class _Blocks:
-    """Collects samples of frames until there are enough or too many."""
+class _Stream:
+    """The samples of an audio stream, as far as they are decoded."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._blocks: list[np.ndarray] = []
-        self.n_samples = 0
-        self.rate, self._n_channels = 0, 0
+        self.blocks = [np.empty((0, 0), np.float32)]
+        self.n_samples = self.rate = self._n_channels = 0
 
-    def add(self, frame: Any) -> bool:
-        """Add the samples of a frame; return whether more are needed."""
-        rate, n_channels = frame.sample_rate, frame.layout.nb_channels
-        n_wanted = self._request.n_to_decode(
-            rate, n_channels, self.n_samples + frame.samples
-        )
-        if not self._blocks:
-            self.rate, self._n_channels = rate, n_channels
-        elif (rate, n_channels) != (self.rate, self._n_channels):
-            raise AudioReadError(
-                None,
-                f"{self._n_channels} channels at {self.rate} Hz become {n_channels} at "
-                f"{rate} Hz",
+    def decode(self, container: Any) -> str | None:
+        """Decode the first audio stream; return why it seems truncated, or None."""
+        if not container.streams.audio:
+            raise AudioReadError(None, "it contains no sound")
+        stream = container.streams.audio[0]
+        for frame in container.decode(stream):
+            rate, n_channels = frame.sample_rate, frame.layout.nb_channels
+            n_wanted = self._request.n_to_decode(
+                rate, n_channels, self.n_samples + frame.samples
             )
-        block = _samples(frame)[: n_wanted - self.n_samples]
-        self._blocks.append(block)
-        is_enough = len(block) < frame.samples
-        self.n_samples = n_wanted
-        return not is_enough
-
-    def decoded(self, notice: str | None) -> Decoded:
-        """Return the samples, (n_samples, n_channels)."""
-        nothing = np.empty((0, self._n_channels), np.float32)
-        return Decoded(np.concatenate([nothing, *self._blocks]), self.rate, notice)
-
-
-def _decode_stream(container: Any, blocks: _Blocks) -> str | None:
-    """Decode the first audio stream; return why it seems truncated, or None."""
-    if not container.streams.audio:
-        raise AudioReadError(None, "it contains no sound")
-    stream = container.streams.audio[0]
-    for frame in container.decode(stream):
-        if not blocks.add(frame):
-            return None
-    declared = (container.duration or 0) / 1e6
-    if stream.duration is not None:
-        declared = float(stream.duration * stream.time_base)
-    if blocks.n_samples < blocks.rate * (declared - _LENGTH_SLACK_S):
-        return (
-            f"{blocks.n_samples / blocks.rate:.2f} of {declared:.2f} declared seconds "
-            "could be decoded"
-        )
-    return None
+            if not self.rate:
+                self.rate, self._n_channels, self.blocks = rate, n_channels, []
+            elif (rate, n_channels) != (self.rate, self._n_channels):
+                raise AudioReadError(
+                    None,
+                    f"{self._n_channels} channels at {self.rate} Hz become "
+                    f"{n_channels} at {rate} Hz",
+                )
+            block = _samples(frame)[: n_wanted - self.n_samples]
+            self.blocks.append(block)
+            self.n_samples = n_wanted
+            if len(block) < frame.samples:
+                return None
+        declared = (container.duration or 0) / 1e6
+        if stream.duration is not None:
+            declared = float(stream.duration * stream.time_base)
+        if self.n_samples < self.rate * (declared - _LENGTH_SLACK_S):
+            return (
+                f"{self.n_samples / self.rate:.2f} of {declared:.2f} declared seconds "
+                "could be decoded"
+            )
+        return None
 
 
 def _n_missing_of_riff(file: Any) -> int:

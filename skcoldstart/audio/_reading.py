@@ -170,7 +170,8 @@ def _check_readable(path: str | bytes) -> None:
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             raise AudioReadError(None, f"it is {kind}; expected an audio file")
         with open(path, "rb") as file:
-            empty = not file.read(1)
+            if not file.read(1):
+                raise AudioReadError(None, "the file is empty")
     except AudioReadError:
         raise
     except OSError as error:
@@ -178,8 +179,6 @@ def _check_readable(path: str | bytes) -> None:
         raise AudioReadError(None, f"{reason} (errno {error.errno})") from error
     except ValueError as error:  # a null byte in the name
         raise AudioReadError(None, f"the name is not a path: {error}") from error
-    if empty:
-        raise AudioReadError(None, "the file is empty")
 
 
 def _foreign_kind(path: str | bytes) -> str | None:

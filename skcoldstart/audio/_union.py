@@ -90,13 +90,8 @@ class AudioUnion(AudioReader, _BaseComposition):
 
     Frames can be joined if extractors have the same ``sr`` and ``hop_length``. Each
     kind can always be used by its name. Extractors with `pooling` have a row for each
-    item: if all of them do, `transform` returns their joined rows.
-
-    Extractors with different ``sr`` share the decoding. They require paths, because a
-    waveform has one sampling rate.
-
-    The time is that of one decoding and of the features. The memory is the sum of that
-    of the extractors.
+    item: if all of them do, `transform` returns their joined rows. Extractors with
+    different ``sr`` require paths, because a waveform has one sampling rate.
 
     .. versionadded:: 0.2
 

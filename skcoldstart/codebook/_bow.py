@@ -14,13 +14,13 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._sequences.checks import check_item_sequence, label_rows
-from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.sk import Interval, StrOptions, _fit_context
-from skcoldstart.codebook._sampling import check_codes, read_codes
+from skcoldstart.codebook._sampling import read_codes
 
 # One megabyte, which stays in the cache of a core.
 _COUNTERS_AT_ONCE = 1 << 17
 _ITEMS_AT_ONCE = 512
+_REMEDY = "Set n_codewords to that of the VectorQuantizer."
 
 
 class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -33,10 +33,9 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         code in `fit` plus one. Pass the quantizer's number, so that higher codes of new
         items are also counted.
     weighting : {"count", "frequency", "sqrt", "tfidf"}, default="count"
-        Value of a codeword that occurs :math:`n` times in an item: the count :math:`n`;
-        its share of the item's frames (zero if there are no frames);
-        :math:`\sqrt{n}`; or :math:`n` times the inverse document frequency from `fit`,
-        with each row scaled to unit length.
+        Value of a codeword that occurs :math:`n` times in an item: :math:`n`; its
+        share of the item's frames; :math:`\sqrt{n}`; or :math:`n` times the inverse
+        document frequency from `fit`, with each row scaled to unit length.
     sparse_output : bool, default=False
         ``True`` returns CSR. Most codewords are absent from most items: above some
         20,000 items of 4,000 codewords CSR saves gigabytes.
@@ -61,16 +60,13 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     Notes
     -----
-    Codes are a `RaggedArray` of integers, a list or object array of 1-D integer
-    arrays, a 2-D integer array (each row is one item) or a lazy sequence. There is no
-    ``n_features_in_``: items have no common length.
+    There is no ``n_features_in_``: items have no common length.
 
     With :math:`m` items in `fit`, :math:`m_k` of them holding codeword :math:`k`,
 
     .. math:: \mathrm{idf}_k = \ln\frac{1 + m}{1 + m_k} + 1,
 
-    and rows are scaled to unit Euclidean length: scikit-learn's ``TfidfTransformer``
-    with its defaults.
+    as in scikit-learn's ``TfidfTransformer`` with its defaults.
 
     *Cost*: a few microseconds per item (tens of microseconds in CSR), and one megabyte
     of counters in addition to the result.
@@ -140,8 +136,8 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             )
             self.idf_ = np.log((1 + len(X)) / (1 + n_items_with)) + 1
         else:
-            for start, block in read_codes(X):
-                _check_known(block, n_codewords, start)
+            for _ in read_codes(X, n_codewords, remedy=_REMEDY):
+                pass
             if hasattr(self, "idf_"):
                 del self.idf_
         self.n_codewords_ = n_codewords
@@ -201,8 +197,9 @@ class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 def _count_blocks(X: Any, n_codewords: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield counts of (n_block_items, n_codewords) and the block's first item."""
     items_at_once = min(_ITEMS_AT_ONCE, max(1, _COUNTERS_AT_ONCE // n_codewords))
-    for start, block in read_codes(X, items_at_once):
-        _check_known(block, n_codewords, start)
+    for start, block in read_codes(
+        X, n_codewords, remedy=_REMEDY, items_at_once=items_at_once
+    ):
         n_items = len(block)
         first_counter = np.repeat(np.arange(n_items) * n_codewords, block.lengths)
         counts = np.bincount(
@@ -225,13 +222,4 @@ def _to_csr(blocks: Iterable[np.ndarray], n_codewords: int) -> sp.csr_array:
     return sp.csr_array(
         (np.concatenate(weights), np.concatenate(indices), indptr),
         shape=(len(indptr) - 1, n_codewords),
-    )
-
-
-def _check_known(block: RaggedArray, n_codewords: int, first_item: int) -> None:
-    check_codes(
-        block,
-        n_codewords=n_codewords,
-        first_item=first_item,
-        remedy="Set n_codewords to that of the VectorQuantizer.",
     )

@@ -1,4 +1,7 @@
-"""k-means on frames in memory: initialization, Lloyd steps, mini-batch steps."""
+"""k-means on frames in memory: initialization, Lloyd steps, mini-batch steps.
+
+Frames are (n_frames, n_features), codebooks (n_codewords, n_features).
+"""
 
 from typing import Any
 
@@ -16,10 +19,7 @@ _FRAMES_PER_LEAF_INDEX = 4
 def distinct_frames(
     frames: np.ndarray, n_codewords: int, random_state: np.random.RandomState
 ) -> np.ndarray:
-    """Draw distinct frames at random as first codewords.
-
-    Shapes: `frames` (n_frames, n_features) -> (n_codewords, n_features).
-    """
+    """Draw distinct frames at random as codewords, (n_codewords, n_features)."""
     order = random_state.permutation(len(frames))
     seen: set[bytes] = set()
     chosen = np.full(n_codewords, order[0])
@@ -34,14 +34,9 @@ def distinct_frames(
 
 
 def nested_start(
-    frames: np.ndarray,
-    codebook: np.ndarray,
-    **options: Any,
+    frames: np.ndarray, codebook: np.ndarray, **options: Any
 ) -> np.ndarray:
-    """Improve first codewords on growing parts of shuffled frames.
-
-    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
-    (n_codewords, n_features).
+    """Improve first codewords, (n_codewords, n_features), on parts of shuffled frames.
 
     Up to six steps on a ninth of the frames, then on a third: this is cheaper than as
     many steps on all frames, and gives a better start. Parts with fewer than ten frames
@@ -64,11 +59,7 @@ def lloyd(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> tuple[np.ndarray, int]:
-    """Alternate nearest codewords and means until convergence.
-
-    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
-    `codebook` (n_codewords, n_features).
-    """
+    """Alternate nearest codewords and means; return the codebook and the steps."""
     labels: Any = None
     n_iter = 0
     with progress_bar(
@@ -134,11 +125,7 @@ def mini_batches(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> tuple[np.ndarray, int]:
-    """Move codewords after every batch, over at most max_iter passes.
-
-    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features) ->
-    `codebook` (n_codewords, n_features).
-    """
+    """Move codewords after every batch; return the codebook and the passes."""
     n_iter = 0
     counts = np.zeros(len(codebook))
     with progress_bar(
@@ -162,8 +149,8 @@ def mini_batch_step(
 ) -> tuple[np.ndarray, float]:
     """Move each codeword to the mean of all frames it was ever nearest to.
 
-    Shapes: `frames` (n_frames, n_features), `codebook` (n_codewords, n_features),
-    `counts` (n_codewords,) -> `codebook` (n_codewords, n_features).
+    Adds the frames to `counts`, (n_codewords,), and returns the codebook and the sum of
+    squared distances before the step.
     """
     from skcoldstart._kernels.codewords import add_frames
 

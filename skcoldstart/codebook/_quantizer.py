@@ -16,11 +16,7 @@ from skcoldstart._sequences.ragged import ItemCollector, RaggedArray
 from skcoldstart._utils.sk import Interval, _fit_context
 from skcoldstart._utils.warning import warn
 from skcoldstart.codebook import _lloyd
-from skcoldstart.codebook._sampling import (
-    check_codes,
-    read_codes,
-    sample_frames,
-)
+from skcoldstart.codebook._sampling import read_codes, sample_frames
 from skcoldstart.codebook._search import CodewordIndex
 
 # Squared error of a codeword in float32, relative to the variance of the frames.
@@ -42,8 +38,8 @@ class VectorQuantizer(
     n_codewords : int, default=4000
         Number of codewords, >= 1.
     max_frames : int or None, default=500_000
-        Size of the training sample, drawn uniformly from all items; ``None`` uses every
-        frame. More than about 50 frames per codeword hardly improve the codebook.
+        Size of the training sample, drawn uniformly from all frames; ``None`` uses
+        them all. More than about 50 per codeword hardly improve the codebook.
     n_init : int, default=1
         Number of runs from different first codewords; the run with the lowest
         inertia is kept.
@@ -53,10 +49,9 @@ class VectorQuantizer(
         Stop when the squared distances that the codewords moved in one pass sum to
         at most ``tol`` times the mean variance of the features.
     batch_size : int or None, default=None
-        Number of frames per update of the codewords. ``None`` updates them once per
-        pass (Lloyd's algorithm), a number after every batch of this size (mini-batch
-        k-means). Mini-batches give better codewords after the first pass and worse ones
-        after many passes.
+        Frames per update of the codewords (mini-batch k-means); ``None`` updates them
+        once per pass (Lloyd's algorithm). Mini-batches give better codewords after the
+        first pass and worse ones after many passes.
     random_state : int, RandomState instance or None, default=None
         Selects the sample and the first codewords. An int gives the same codebook in
         every call, for any `n_jobs`.
@@ -68,8 +63,8 @@ class VectorQuantizer(
     Attributes
     ----------
     codebook_ : ndarray of shape (n_codewords, n_features)
-        The codewords, in float32. In float64 if the differences between frames are too
-        small for float32 relative to their distance from 0.
+        The codewords, in float32, or in float64 if the frames are too close together
+        and too far from 0 for float32.
     inertia_ : float
         Sum of squared distances of the sampled frames to their codewords, in float64.
         After `partial_fit`, the sum for its frames and the codewords before the call.
@@ -94,18 +89,13 @@ class VectorQuantizer(
 
     Notes
     -----
-    Frames are a `RaggedArray`, a list or object array of ``(n_frames_i, n_features)``
-    arrays, a 3-D array (items of equal length), a 2-D array (items of one frame) or a
-    lazy or stored sequence, which is read block by block. Items without frames are not
-    used in `fit` and have no codes.
-
     *Codes are exact*: the code of a frame is the lowest index among the codewords at
-    the smallest float64 distance. It depends only on the frame and the codebook.
+    the smallest float64 distance. It depends only on the frame and the codebook. Items
+    without frames are not used in `fit` and have no codes.
 
-    *Fit* minimizes :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sampled
-    frames. Every frame has the same probability to be in the sample, and items in
-    memory, stored and lazy items give the same sample. For stored items, only the
-    sample is read. Lazy items are computed to find their numbers of frames; of more
+    *Fit* minimizes :math:`\sum_t \min_k \lVert x_t - c_k \rVert^2` over the sample,
+    which is the same for items in memory, stored and lazy items. For stored items, only
+    the sample is read. Lazy items are computed to find their numbers of frames; of more
     than 20,000 a random 20,000 are, or as many as it takes to see `max_frames` frames.
 
     The first codewords are distinct frames drawn at random; with Lloyd's algorithm up
@@ -115,9 +105,9 @@ class VectorQuantizer(
     scikit-learn.
 
     *Cost*: one pass searches every frame once. If the variance of frames lies in few
-    directions, as for MFCC, codewords are stored in a tree of boxes and most are
-    skipped. Other frames are compared with all codewords by matrix products. If each
-    feature is scaled to unit variance, this advantage is lost.
+    directions, as for MFCC, most codewords are skipped by means of a tree of boxes;
+    scaling each feature to unit variance loses this advantage. Other frames are
+    compared with all codewords by matrix products.
 
     *Memory*: the sample (78 MB for 500,000 frames of 39 float32 features; twice that
     while it is drawn), 32 items of a lazy or stored sequence, and a few MB per thread.
@@ -189,7 +179,7 @@ class VectorQuantizer(
         ----------
         X : RaggedArray, LazySequence, sequence of 2-D arrays, or ndarray
             Frames of n_items; item i is (n_frames_i, n_features). A 2-D array means
-            items of one frame.
+            items of one frame each, a 3-D array items of equal length.
         y : None
             Ignored.
 
@@ -263,7 +253,7 @@ class VectorQuantizer(
         Parameters
         ----------
         X : RaggedArray, LazySequence, sequence of 2-D arrays, or ndarray
-            Frames of n_items; item i is (n_frames_i, n_features).
+            Frames, as in `fit`.
 
         Returns
         -------
@@ -299,13 +289,8 @@ class VectorQuantizer(
         check_is_fitted(self)
         frames = []
         lengths = [np.zeros(1, np.int64)]
-        for start, codes in read_codes(X):
-            check_codes(
-                codes,
-                n_codewords=len(self.codebook_),
-                first_item=start,
-                remedy="Pass codes returned by this quantizer.",
-            )
+        remedy = "Pass codes returned by this quantizer."
+        for _, codes in read_codes(X, len(self.codebook_), remedy=remedy):
             frames.append(self.codebook_[codes.values])
             lengths.append(codes.lengths)
         return RaggedArray(np.concatenate(frames), np.cumsum(np.concatenate(lengths)))
@@ -316,7 +301,7 @@ class VectorQuantizer(
         Parameters
         ----------
         X : RaggedArray, LazySequence, sequence of 2-D arrays, or ndarray
-            Frames of n_items; item i is (n_frames_i, n_features).
+            Frames, as in `fit`.
         y : None
             Ignored.
 
@@ -398,7 +383,12 @@ class VectorQuantizer(
         if isinstance(frames, RaggedArray):
             self._check_features(X, frames.values, reset=False)
         for block in read_frames(frames, self.n_features_in_):
-            index = self._search_index(block.values)
+            index = getattr(self, "_index", None)
+            # codebook_ may have been replaced.
+            if index is None or not np.array_equal(index.codebook, self.codebook_):
+                index = CodewordIndex(self.codebook_, block.values)
+                if len(block.values):
+                    self._index = index
             yield block, *index.nearest(block.values, n_jobs=self.n_jobs)
 
     def _keep(self, index: CodewordIndex, counts: np.ndarray) -> None:
@@ -407,15 +397,6 @@ class VectorQuantizer(
         self.codebook_ = single if (single == index.codebook).all() else index.codebook
         self._counts = counts.astype(np.float64)
         self._index = index
-
-    def _search_index(self, frames: np.ndarray) -> CodewordIndex:
-        """Return the index of codebook_, rebuilt if codebook_ was replaced."""
-        index = getattr(self, "_index", None)
-        if index is None or not np.array_equal(index.codebook, self.codebook_):
-            index = CodewordIndex(self.codebook_, frames)
-            if len(frames):
-                self._index = index
-        return index
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

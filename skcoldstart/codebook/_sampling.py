@@ -10,33 +10,38 @@ from skcoldstart._sequences.checks import check_item_sequence, read_frames
 from skcoldstart._sequences.ragged import RaggedArray
 from skcoldstart._utils.missing import unmasked
 
-_CODE_ITEMS_AT_ONCE = 512
+_ITEMS_AT_ONCE = 512
 
 
 def read_codes(
-    X: Any, items_at_once: int = _CODE_ITEMS_AT_ONCE
+    X: Any,
+    n_codewords: int | None = None,
+    *,
+    remedy: str = "",
+    items_at_once: int = _ITEMS_AT_ONCE,
 ) -> Iterator[tuple[int, RaggedArray]]:
-    """Read codes block by block."""
+    """Yield the first item of each block, and its codes, below `n_codewords` if set."""
     X = check_item_sequence(X)
     for start in range(0, len(X), items_at_once):
-        part = X[start : start + items_at_once]
-        if isinstance(part, RaggedArray):
-            if part.values.size:
-                _refuse_other_than_codes(part.values, start)
-            yield start, part
-            continue
-        arrays = []
-        for i, item in enumerate(part, start):
-            codes = unmasked(item, f"Item {i} of X")
-            if codes.size == 0:
-                codes = np.empty(0, np.int64)
-            _refuse_other_than_codes(codes, i)
-            arrays.append(codes.astype(np.int64, copy=False))
-        yield start, RaggedArray.from_sequence(arrays)
+        block = X[start : start + items_at_once]
+        if not isinstance(block, RaggedArray):
+            arrays = []
+            for i, item in enumerate(block, start):
+                codes = unmasked(item, f"Item {i} of X")
+                if codes.size == 0:
+                    codes = np.empty(0, np.int64)
+                _refuse_other_than_codes(codes, i)
+                arrays.append(codes.astype(np.int64, copy=False))
+            block = RaggedArray.from_sequence(arrays)
+        elif block.values.size:
+            _refuse_other_than_codes(block.values, start)
+        if n_codewords is not None:
+            _refuse_unknown(block, n_codewords, start, remedy)
+        yield start, block
 
 
-def check_codes(
-    block: RaggedArray, *, n_codewords: int, first_item: int, remedy: str
+def _refuse_unknown(
+    block: RaggedArray, n_codewords: int, first_item: int, remedy: str
 ) -> None:
     """Reject codes outside [0, n_codewords)."""
     wrong = (block.values < 0) | (block.values >= n_codewords)

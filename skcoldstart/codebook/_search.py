@@ -36,11 +36,7 @@ class CodewordTiles:
     def search(
         self, frames: np.ndarray, labels: np.ndarray, distances: np.ndarray
     ) -> None:
-        """Find the nearest codeword of each frame.
-
-        Shapes: `frames` (n_frames, n_features), `labels` (n_frames,), `distances`
-        (n_frames,).
-        """
+        """Find the `labels` and `distances` of nearest codewords, (n_frames,)."""
         from skcoldstart._kernels.codewords import pick_nearest
 
         n_features = frames.shape[1]
@@ -141,11 +137,7 @@ class CodewordLeaves:
         distances: np.ndarray,
         start: np.ndarray,
     ) -> int:
-        """Find the nearest codeword of each frame.
-
-        Shapes: `frames` (n_frames, n_features), `labels` (n_frames,), `distances`
-        (n_frames,), `start` (n_frames,).
-        """
+        """Find the nearest codewords of frames from those in `start`; count steps."""
         from skcoldstart._kernels.leaf_search import search_leaves
 
         rotated = (frames - self._mean) @ self._rotation
@@ -289,16 +281,14 @@ class CodewordIndex:
                 self._tiles.search(chunk, *out)
                 return
             # Leaves search the rest if the first frames take few steps.
-            head = slice(_CHUNK_PROBE)
-            tail = slice(_CHUNK_PROBE, None)
-            tail_out = out[0][tail], out[1][tail]
-            n_steps = self._leaves.search(
-                chunk[head], out[0][head], out[1][head], starts[part][head]
-            )
-            if self._leaves_pay(n_steps, len(chunk[head])):
-                self._leaves.search(chunk[tail], *tail_out, starts[part][tail])
+            arrays = chunk, *out, starts[part]
+            head = [array[:_CHUNK_PROBE] for array in arrays]
+            rest = [array[_CHUNK_PROBE:] for array in arrays]
+            n_steps = self._leaves.search(*head)
+            if self._leaves_pay(n_steps, len(head[0])):
+                self._leaves.search(*rest)
             else:
-                self._tiles.search(chunk[tail], *tail_out)
+                self._tiles.search(*rest[:3])
 
         with worker_threads(n_jobs) as run:
             run(search, range(0, len(frames), _CHUNK))
