@@ -3,23 +3,16 @@
 import contextlib
 import os
 import socket
-import struct
 import sys
 import warnings
 
 import numpy as np
 import pytest
 import soundfile
-from sklearn.base import clone
 
 from skcoldstart import MelSpectrogram, MFCCExtractor
 from skcoldstart.audio import AudioReadError
 from tests.audio.conftest import ReadClip as read_clip
-
-both = pytest.mark.parametrize(
-    "extractor", [MelSpectrogram(), MFCCExtractor()], ids=["mel", "mfcc"]
-)
-
 
 pytestmark = pytest.mark.usefixtures("no_hang")
 
@@ -152,6 +145,7 @@ BAD = {
     "words": (content_of("clip.mp3", b"not a sound " * 90), "not a known audio"),
     "zeros": (content_of("clip.flac", bytes(9_000)), "not a known audio format"),
     "web page": (content_of("clip.mp3", b"<!DOCTYPE html><p>404"), "not a known audio"),
+    "headerless": (content_of("clip.raw", bytes(range(250))), "headerless"),
     "picture": (content_of("clip.ogg", b"\x89PNG\r\n\x1a\n" * 99), "not a known audio"),
     "ID3 tag alone": (content_of("clip.mp3", b"ID3\4" + bytes(500)), ""),
     "header alone": (truncated("clip.wav", 44 / 240_044), "it holds no samples"),
@@ -160,10 +154,13 @@ BAD = {
         "it holds no samples",
     ),
     "rate 0": (wav_with("rate", 4, 0), ""),
-    "rate 1": (wav_with("rate", 4, 1), "sampling rate is 1 Hz"),
-    "rate 2e9": (wav_with("rate", 4, 2_000_000_000), "sampling rate is 2000000000 Hz"),
+    "low rate": (wav_with("rate", 4, 3_999), "sampling rate is 3999 Hz"),
+    "high rate": (wav_with("rate", 4, 768_001), "sampling rate is 768001 Hz"),
     "0 channels": (wav_with("channels", 2, 0), ""),
-    "1,024 channels": (wav_with("channels", 2, 1_024), "1024 channels"),
+    "9 channels": (
+        lambda make, noise, folder: make("clip.wav", noise(100, 9)),
+        "9 channels",
+    ),
     "65,535 channels": (wav_with("channels", 2, 65_535), ""),
     "0 bits": (wav_with("bits", 2, 0), ""),
     "NaN": (wav_of(np.nan), "sample 1000 is NaN"),
@@ -176,90 +173,72 @@ BAD = {
     "damaged flac": (damaged("clip.flac"), "decoding failed"),
     "truncated header of ogg": (truncated("clip.ogg", 0.02), "decoding failed"),
 }
-bad_file = pytest.mark.parametrize(("build", "reason"), BAD.values(), ids=BAD)
 
 
-@both
-@bad_file
-def test_a_bad_file_is_named_with_its_reason(
-    extractor, build, reason, make, noise, tmp_path
+@pytest.mark.parametrize(("build", "reason"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_named_with_its_reason_or_keeps_its_row(
+    build, reason, make, noise, tmp_path, capfd
 ):
     path = build(make, noise, tmp_path)
+    items = [make("good.wav", noise(9_000)), path]
     with pytest.raises(AudioReadError) as caught:
-        extractor.transform([path])
-    assert caught.value.path == path
-    assert caught.value.index == 0
+        MFCCExtractor().transform(items)
+    assert (caught.value.path, caught.value.index) == (path, 1)
     assert reason in caught.value.reason
     assert caught.value.reason
     # A file that printed nothing but its error can be found by it.
     assert repr(os.fsdecode(path)) in str(caught.value)
-
-
-@both
-@bad_file
-@pytest.mark.parametrize("on_error", ["warn", "ignore"])
-def test_a_bad_file_keeps_its_row_without_frames(
-    extractor, build, reason, on_error, make, noise, tmp_path, capfd
-):
-    path = build(make, noise, tmp_path)
-    good = make("good.wav", noise(9_000))
-    extractor = clone(extractor).set_params(on_error=on_error)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        frames = extractor.transform([good, path, good])
-    assert frames.lengths.tolist() == [18, 0, 18]
-    assert [(e.index, e.path) for e in extractor.errors_] == [(1, path)]
-    assert reason in extractor.errors_[0].reason
-    assert len(caught) == (on_error == "warn")
+    extractor = MelSpectrogram(on_error="warn")
+    with pytest.warns(UserWarning, match="1 of 2 items could not be used") as warned:
+        frames = extractor.transform(items)
+    assert len(warned) == 1
+    assert frames.lengths.tolist() == [18, 0]
+    assert extractor.errors_ == [(1, path, caught.value.reason)]
     assert capfd.readouterr().out == ""
 
 
-@both
-def test_bad_files_together_leave_every_row_in_place(
-    extractor, make, noise, tmp_path, capfd
-):
-    paths, folders = [], []
-    for build, _ in BAD.values():
-        folder = tmp_path / str(len(folders))
+def test_bad_files_together_leave_every_row_in_place(make, noise, tmp_path, capfd):
+    paths = []
+    for i, (build, _) in enumerate(BAD.values()):
+        folder = tmp_path / str(i)
         folder.mkdir()
-        folders.append(folder)
-        made = build(
-            lambda name, *rest, f=folder, **options: make(
-                f"{f.name}/{name}", *rest, **options
-            ),
-            noise,
-            folder,
+        bad = build(
+            lambda name, *a, f=folder, **o: make(f / name, *a, **o), noise, folder
         )
-        paths += [made, make(f"{folder.name}/good.wav", noise(5_000))]
-    ignoring = clone(extractor).set_params(on_error="ignore", n_jobs=2)
-    frames = ignoring.transform(paths)
+        paths += [bad, make(folder / "good.wav", noise(5_000))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ignoring = MFCCExtractor(on_error="ignore", n_jobs=2)
+        frames = ignoring.transform(paths)
     assert frames.lengths.tolist() == [0, 10] * len(BAD)
     assert [e.index for e in ignoring.errors_] == list(range(0, 2 * len(BAD), 2))
     assert capfd.readouterr().out == ""
 
 
-ODD_NAMES = ["new\nline.wav", "-n.wav", "song.mp3", "no suffix", "é" * 120, " .wav"]
-
-
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_names_are_only_names(name, make, noise):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("new\nline.wav", "-n .wav", "song.mp3", "no suffix", "é" * 120, "日本.wav"),
+        "caf\udce9.wav",  # not Unicode
+    ],
+)
+def test_odd_names_are_only_names(name, noise, tmp_path):
     samples = noise(9_000)
-    path = make(name, samples, format="WAV", subtype="FLOAT")
-    frames = MelSpectrogram().transform([path])
-    np.testing.assert_array_equal(
-        frames.values, MelSpectrogram().transform([samples]).values
-    )
+    path = os.fsencode(tmp_path / name)
+    with open(path, "wb") as file:
+        soundfile.write(file, samples, 22050, format="WAV", subtype="FLOAT")
+    frames = MelSpectrogram().transform([path, os.fsdecode(path), samples])
+    np.testing.assert_array_equal(frames[0], frames[2])
+    np.testing.assert_array_equal(frames[1], frames[2])
 
 
-@both
-def test_names_that_are_no_text_reach_errors_as_they_are(extractor, tmp_path):
-    path = os.fsencode(tmp_path) + b"/caf\xe9.wav"
-    for same in (path, os.fsdecode(path)):
-        warning = clone(extractor).set_params(on_error="warn")
-        with pytest.warns(UserWarning, match="1 of 1 items could not be used") as w:
-            warning.transform([same])
-        str(w[0].message).encode()  # can be printed
-        assert warning.errors_[0].path == same
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", os.fsdecode(b"caf\xe9.wav")])
+def test_names_that_are_no_text_reach_errors_as_they_are(name):
+    extractor = MFCCExtractor(on_error="warn")
+    with pytest.warns(UserWarning, match=r"item 0 \('caf.*wav'\): No such file") as w:
+        extractor.transform([name])
+    str(w[0].message).encode()  # can be printed
+    assert extractor.errors_[0].path == name
 
 
 @pytest.mark.parametrize(
@@ -292,18 +271,13 @@ def test_an_ogg_stream_cut_inside_its_last_page_is_noticed(name, make, noise):
     assert read_clip(path, 22050).notice == "its stream has no end"
 
 
-@pytest.mark.parametrize("name", ["clip.mp3", "clip.flac", "clip.ogg", "clip.opus"])
-def test_damage_in_the_middle_is_an_error_or_a_warning(
-    name, make, noise, tmp_path, capfd
+@pytest.mark.parametrize("name", ["clip.ogg", "clip.opus"])
+def test_damage_in_the_middle_of_an_ogg_stream_is_a_warning(
+    name, make, noise, tmp_path
 ):
     path = damaged(name)(make, noise, tmp_path)
-    ignoring = MFCCExtractor(on_error="ignore")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        frames = ignoring.transform([path])
-    assert bool(caught) != bool(ignoring.errors_)
-    assert bool(ignoring.errors_) == (len(frames.values) == 0)
-    assert capfd.readouterr().out == ""
+    with pytest.warns(UserWarning, match="is damaged|could be decoded"):
+        assert len(MFCCExtractor().transform([path])[0])
 
 
 def cut_short(path):
@@ -336,19 +310,15 @@ def test_salvage_keeps_the_sound_before_damage(name, damage, make, noise, capfd)
     assert capfd.readouterr().out == ""
 
 
-@both
-def test_salvaged_files_have_frames_and_a_warning(extractor, make, noise):
-    path = make("clip.flac", noise(96_000, 2), 48_000)
-    n_frames = len(extractor.transform([path])[0])
+def test_salvaged_files_have_frames_and_a_warning(make, noise):
+    path, lost = (make(f"{n}.flac", noise(n, 2), 48_000) for n in (96_000, 9_000))
     cut_short(path)
-    lost = make("lost.flac", noise(9_000))
     os.truncate(lost, 100)
-    extractor = clone(extractor).set_params(salvage=True, on_error="ignore")
+    extractor = MelSpectrogram(salvage=True, on_error="ignore")
     with pytest.warns(UserWarning, match="1 of 2 items may be truncated: item 0"):
         frames = extractor.transform([path, lost])
-    assert 0.4 * n_frames < len(frames[0]) < 0.6 * n_frames
+    assert 30 < len(frames[0]) < 55  # of 87
     assert [e.index for e in extractor.errors_] == [1]
-    assert len(frames[1]) == 0
 
 
 def test_damage_of_raw_samples_is_sound(make, noise, tmp_path):
@@ -364,9 +334,7 @@ def test_damage_of_raw_samples_is_sound(make, noise, tmp_path):
 
 def test_a_streamed_wav_is_used_whole(make, noise):
     path = make("clip.wav", samples := noise(9_000), subtype="FLOAT")
-    content = path.read_bytes()
-    start = content.index(b"data") + 4
-    rewrite(path, start, struct.pack("<I", 0xFFFFFFFF))
+    rewrite(path, path.read_bytes().index(b"data") + 4, b"\xff\xff\xff\xff")
     with pytest.warns(UserWarning, match="bytes of samples but has"):
         frames = MelSpectrogram().transform([path])
     np.testing.assert_array_equal(
@@ -404,26 +372,16 @@ def somebody_else():
         os.seteuid(0)
 
 
-@both
-def test_a_file_without_permission_is_a_bad_file(
-    extractor, make, noise, tmp_path, monkeypatch
-):
-    for name in ("open.wav", "closed.wav"):
-        make(name, noise(9_000))
-    extractor = clone(extractor).set_params(on_error="ignore")
-    expected = extractor.transform([tmp_path / "open.wav"])
+def test_a_file_without_permission_is_a_bad_file(make, noise, tmp_path, monkeypatch):
+    for name, mode in (("open.wav", 0o644), ("closed.wav", 0)):
+        make(name, noise(9_000)).chmod(mode)
     # Names relative to here: folders above may be closed to others.
     monkeypatch.chdir(tmp_path)
     tmp_path.chmod(0o755)
-    (tmp_path / "open.wav").chmod(0o644)
-    (tmp_path / "closed.wav").chmod(0)
+    extractor = MFCCExtractor(on_error="ignore")
+    extractor.transform(["open.wav"])  # imports what others may not read
     with somebody_else():
         frames = extractor.transform(["open.wav", "closed.wav"])
-    assert frames.lengths.tolist() == [len(expected.values), 0]
+    assert frames.lengths.tolist() == [18, 0]
     assert [e.path for e in extractor.errors_] == ["closed.wav"]
     assert "Permission denied" in extractor.errors_[0].reason
-
-
-def test_a_path_of_bytes_is_named_like_any_other():
-    with pytest.warns(UserWarning, match=r"item 0 \('gone.wav'\): No such file"):
-        MFCCExtractor(on_error="warn").fit_transform([b"gone.wav"])

@@ -11,26 +11,17 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skcoldstart import MelSpectrogram, MFCCExtractor, RaggedArray
 from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart.audio import AudioReadError
-from skcoldstart.audio._extraction import ClipExtractor
 from tests.audio.conftest import assert_same_frames
 
-EXTRACTORS = [MelSpectrogram(), MFCCExtractor()]
-both = pytest.mark.parametrize(
-    "extractor", EXTRACTORS, ids=lambda extractor: type(extractor).__name__
-)
 
-
-def mean_frames(frames):
-    return pd.DataFrame(np.stack([item.mean(axis=0) for item in frames]))
+@pytest.fixture(params=[MelSpectrogram, MFCCExtractor])
+def extractor(request):
+    return request.param()
 
 
 @pytest.fixture
@@ -50,18 +41,11 @@ def paths_with_bad_ones(paths, tmp_path):
     return [paths[0], tmp_path / "gone.wav", paths[1], tmp_path / "text.mp3"]
 
 
-@both
 def test_containers_of_waveforms_do_not_matter(extractor, clips, music):
-    as_objects = np.empty(len(clips), dtype=object)
-    for i, clip in enumerate(clips):
-        as_objects[i] = clip
     expected = extractor.transform(clips)
     assert [len(x) for x in expected] == [18, 10, 1, 25]
     for same in (
-        as_objects,
-        tuple(clips),
         RaggedArray.from_sequence(clips),
-        LazySequence(clips.__getitem__, range(len(clips))),
         [clip.tolist() for clip in clips],
         [np.repeat(clip, 2)[::2] for clip in clips],
     ):
@@ -72,7 +56,6 @@ def test_containers_of_waveforms_do_not_matter(extractor, clips, music):
         assert_same_frames(extractor.transform(same), expected)
 
 
-@both
 def test_containers_of_paths_do_not_matter(extractor, paths):
     names = [str(p) for p in paths]
     expected = extractor.transform(paths)
@@ -87,43 +70,38 @@ def test_containers_of_paths_do_not_matter(extractor, paths):
         assert_same_frames(extractor.transform(same), expected)
 
 
-@both
 def test_files_and_their_waveforms_give_the_same_frames(extractor, music, write_audio):
     samples = np.round(music(9_000) * 32768) / np.float32(32768)
     path = write_audio("clip.wav", samples)
     assert_same_frames(extractor.transform([path]), extractor.transform([samples]))
 
 
-@both
 @pytest.mark.parametrize(
-    "backend", ["sequential", "threading", pytest.param("loky", marks=pytest.mark.slow)]
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
 )
 def test_same_bits_for_any_number_of_workers(extractor, backend, paths, clips):
     items = [*paths, *clips]
-    expected = clone(extractor).transform(items)
+    expected = extractor.transform(items)
     with joblib.parallel_config(backend=backend):
-        actual = clone(extractor).set_params(n_jobs=2).transform(items)
-    assert_same_frames(actual, expected)
+        assert_same_frames(extractor.set_params(n_jobs=2).transform(items), expected)
 
 
-@both
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_first_bad_item_is_raised_with_its_file_and_the_reason(
     extractor, n_jobs, paths_with_bad_ones
 ):
     message = r"item 1 \('.*gone.wav'\): No such file"
     with pytest.raises(AudioReadError, match=message) as caught:
-        clone(extractor).set_params(n_jobs=n_jobs).transform(paths_with_bad_ones)
+        extractor.set_params(n_jobs=n_jobs).transform(paths_with_bad_ones)
     assert caught.value.path == paths_with_bad_ones[1]
     assert caught.value.index == 1
 
 
-@both
 @pytest.mark.parametrize("on_error", ["warn", "ignore"])
 def test_bad_files_keep_their_rows_without_frames(
     extractor, on_error, paths_with_bad_ones
 ):
-    extractor = clone(extractor).set_params(on_error=on_error)
+    extractor.set_params(on_error=on_error)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         frames = extractor.transform(paths_with_bad_ones)
@@ -143,15 +121,13 @@ def test_bad_files_keep_their_rows_without_frames(
     assert_same_frames(frames[[0, 2]], good)
 
 
-@both
 def test_nothing_but_bad_items_still_has_features(extractor):
-    frames = clone(extractor).set_params(on_error="ignore").transform(["none", "nil"])
+    frames = extractor.set_params(on_error="ignore").transform(["none", "nil"])
     n_features = 39 if isinstance(extractor, MFCCExtractor) else 128
     assert frames.values.shape == (0, n_features)
     assert_array_equal(frames.lengths, [0, 0])
 
 
-@both
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -167,14 +143,13 @@ def test_waveforms_of_bad_content_follow_on_error(extractor, bad, reason, music)
     items = [music(2_000), bad]
     with pytest.raises(AudioReadError, match=rf"item 1: .*{reason}"):
         extractor.transform(items)
-    ignoring = clone(extractor).set_params(on_error="ignore")
-    assert_array_equal(ignoring.transform(items).lengths, [4, 0])
-    assert ignoring.errors_[0].index == 1
-    assert ignoring.errors_[0].path is None
-    assert reason in ignoring.errors_[0].reason
+    extractor.set_params(on_error="ignore")
+    assert_array_equal(extractor.transform(items).lengths, [4, 0])
+    [(index, path, told)] = extractor.errors_
+    assert (index, path) == (1, None)
+    assert reason in told
 
 
-@both
 @pytest.mark.parametrize("on_error", ["raise", "ignore"])
 @pytest.mark.parametrize(
     ("item", "message"),
@@ -188,22 +163,17 @@ def test_waveforms_of_bad_content_follow_on_error(extractor, bad, reason, music)
     ],
 )
 def test_items_of_wrong_type_or_shape_are_refused_always(
-    extractor, on_error, item, message, music
+    on_error, item, message, music
 ):
-    extractor = clone(extractor).set_params(on_error=on_error)
     with pytest.raises(ValueError, match=message):
-        extractor.transform([music(2_000), item])
+        MelSpectrogram(on_error=on_error).transform([music(2_000), item])
 
 
-@both
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        ("a.wav", TypeError, "single path"),
-        (b"a.wav", TypeError, "single path"),
         (pathlib.Path("a.wav"), TypeError, "single path"),
         (iter(["a.wav"]), TypeError, "without a length"),
-        ([], ValueError, "no items"),
         (np.zeros(500), ValueError, r"Pass \[X\] for one waveform"),
         (np.zeros((2, 500), np.int16), ValueError, "dtype int16"),
         (np.zeros((2, 3, 500)), ValueError, r"shape \(3, 500\)"),
@@ -211,26 +181,20 @@ def test_items_of_wrong_type_or_shape_are_refused_always(
         (RaggedArray(np.zeros((4, 2)), [0, 4]), ValueError, "Average its channels"),
     ],
 )
-def test_what_only_looks_like_items_is_refused(extractor, X, error, message):
+def test_what_only_looks_like_items_is_refused(X, error, message):
     with pytest.raises(error, match=message):
-        extractor.transform(X)
+        MFCCExtractor().transform(X)
 
 
-@both
-def test_features_that_overflow_half_precision_are_an_error(extractor):
+def test_features_that_overflow_half_precision_are_an_error():
     loud = np.random.default_rng(0).normal(scale=1e6, size=5_000)
     options = {"dtype": "float16", "on_error": "ignore"}
-    if isinstance(extractor, MelSpectrogram):
-        options["compression"] = None
-        half = clone(extractor).set_params(**options)
-        assert half.transform([loud]).lengths[0] == 0
-        assert "use dtype='float32'" in half.errors_[0].reason
-    else:
-        half = clone(extractor).set_params(**options)
-        assert half.transform([loud]).lengths[0] == 10
+    power = MelSpectrogram(compression=None, **options)
+    assert power.transform([loud]).lengths[0] == 0
+    assert "use dtype='float32'" in power.errors_[0].reason
+    assert MFCCExtractor(**options).transform([loud]).lengths[0] == 10
 
 
-@both
 def test_truncated_files_are_used_with_one_warning(extractor, paths):
     content = paths[0].read_bytes()
     paths[0].write_bytes(content[: len(content) // 2])
@@ -241,12 +205,11 @@ def test_truncated_files_are_used_with_one_warning(extractor, paths):
     assert extractor.errors_ == []
 
 
-@both
 def test_lazy_items_are_computed_when_read(extractor, paths_with_bad_ones):
-    lazy = clone(extractor).set_params(lazy=True).transform(paths_with_bad_ones)
+    expected = extractor.transform(paths_with_bad_ones[::2])
+    lazy = extractor.set_params(lazy=True).transform(paths_with_bad_ones)
     assert isinstance(lazy, LazySequence)
     assert len(lazy) == 4
-    expected = extractor.transform(paths_with_bad_ones[::2])
     for sequence in (lazy, pickle.loads(pickle.dumps(lazy))):
         assert_array_equal(sequence[0], expected[0])
         assert_array_equal(sequence[[2, 0]][0], expected[1])
@@ -254,33 +217,28 @@ def test_lazy_items_are_computed_when_read(extractor, paths_with_bad_ones):
             sequence[1]
 
 
-@both
 def test_lazy_items_follow_on_error(extractor, paths_with_bad_ones):
-    lazy = clone(extractor).set_params(lazy=True, on_error="warn")
+    extractor.set_params(lazy=True, on_error="warn")
     with pytest.warns(UserWarning, match="item 1 .* It has no frames"):
-        assert len(lazy.transform(paths_with_bad_ones)[1]) == 0
-    lazy.set_params(on_error="ignore")
+        assert len(extractor.transform(paths_with_bad_ones)[1]) == 0
+    extractor.set_params(on_error="ignore")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        frames = list(lazy.transform(paths_with_bad_ones))
+        frames = list(extractor.transform(paths_with_bad_ones))
     assert [len(item) > 0 for item in frames] == [True, False, True, False]
 
 
-@both
 @pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_lazy_items_read_in_turn_are_computed_at_once(
-    extractor, backend, paths_with_bad_ones, monkeypatch
-):
+def test_lazy_items_read_in_turn_are_computed_at_once(backend, paths_with_bad_ones):
     paths = paths_with_bad_ones * 5
-    expected = clone(extractor).set_params(on_error="ignore").transform(paths)
-    lazy = clone(extractor).set_params(lazy=True, on_error="warn", n_jobs=2)
+    expected = MFCCExtractor(on_error="ignore").transform(paths)
+    lazy = MFCCExtractor(lazy=True, on_error="warn", n_jobs=2)
     with joblib.parallel_config(backend=backend):
         with pytest.warns(UserWarning, match="It has no frames") as caught:
             frames = list(lazy.transform(paths)[::-1])
         assert len(caught) == 10
         assert {w.filename for w in caught} == {__file__}
-        for item, other in zip(frames[::-1], expected, strict=True):
-            assert_array_equal(item, other)
+        assert_same_frames(frames[::-1], expected)
         lazy.set_params(on_error="raise")
         read = iter(lazy.transform(paths))
         assert_array_equal(next(read), expected[0])
@@ -288,46 +246,25 @@ def test_lazy_items_read_in_turn_are_computed_at_once(
             next(read)
 
 
-def test_lazy_items_are_computed_little_ahead(music, monkeypatch):
-    computed = []
-    compute = ClipExtractor.__call__
-    monkeypatch.setattr(
-        ClipExtractor,
-        "__call__",
-        lambda self, i, *rest: computed.append(i) or compute(self, i, *rest),
-    )
+def test_lazy_items_are_computed_little_ahead(music, n_computed):
     frames = MFCCExtractor(lazy=True, n_jobs=2).transform([music(900)] * 50)
     next(iter(frames))
-    assert sorted(computed) == list(range(8))
+    assert n_computed() == 8
     assert_array_equal(frames[9], frames[0])
-    assert len(computed) == 10
+    assert n_computed() == 2
 
 
-@both
-def test_lazy_checks_types_at_once(extractor):
+def test_lazy_checks_types_at_once():
     with pytest.raises(ValueError, match="Item 0 of X has dtype int16"):
-        clone(extractor).set_params(lazy=True).transform([np.zeros(9, np.int16)])
+        MFCCExtractor(lazy=True).transform([np.zeros(9, np.int16)])
 
 
-@both
-def test_pipelines_and_splitters_work_on_frames(extractor, clips):
-    frames = extractor.transform(clips)
-    pipeline = make_pipeline(clone(extractor), FunctionTransformer(mean_frames))
-    pipeline.set_output(transform="pandas")
-    table = pipeline.fit_transform(clips)
-    assert_array_equal(table, mean_frames(frames))
-    for train, test in KFold(2).split(frames):
-        assert_same_frames(frames[test], extractor.transform([clips[i] for i in test]))
-        assert len(frames[train]) == 2
-
-
-@both
 def test_memory_is_the_result_and_one_item(extractor, music):
     clip = music(40_000)
     clips = [clip] * 200
     extractor.transform(clips[:2])
     tracemalloc.start()
-    frames = clone(extractor).transform(clips)
+    frames = extractor.transform(clips)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1.15 * frames.nbytes + 20 * clip.nbytes
@@ -342,25 +279,22 @@ class Impatient(list):
         return super().__getitem__(key)
 
 
-@both
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_interrupted_extractor_works_again(extractor, n_jobs, clips):
-    extractor = clone(extractor).set_params(n_jobs=n_jobs)
+    extractor.set_params(n_jobs=n_jobs)
     with pytest.raises(KeyboardInterrupt):
         extractor.transform(Impatient(clips))
     assert not hasattr(extractor, "errors_")
     assert_same_frames(extractor.transform(clips), clone(extractor).transform(clips))
 
 
-@both
-def test_progress_is_shown_only_on_request(extractor, clips, capsys):
-    extractor.transform(clips)
+def test_progress_is_shown_only_on_request(clips, capsys):
+    MFCCExtractor().transform(clips)
     assert capsys.readouterr().err == ""
-    clone(extractor).set_params(verbose=1).transform(clips)
+    MFCCExtractor(verbose=1).transform(clips)
     assert "4/4" in capsys.readouterr().err
 
 
-@both
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -370,34 +304,24 @@ def test_progress_is_shown_only_on_request(extractor, clips, capsys):
     ],
 )
 def test_bands_outside_the_spectrum_are_refused(extractor, parameters, message, clips):
-    extractor = clone(extractor).set_params(**parameters)
+    extractor.set_params(**parameters)
     for method in (extractor.fit, extractor.transform):
         with pytest.raises(ValueError, match=message):
             method(clips)
 
 
-@both
 @pytest.mark.parametrize(
-    "parameters",
+    ("name", "value"),
     [
-        {"sr": 0},
-        {"n_fft": 1},
-        {"n_fft": 512.0},
-        {"hop_length": 0},
-        {"n_mels": 0},
-        {"fmin": -1.0},
-        {"max_duration": 0.0},
-        {"dtype": "float64"},
-        {"on_error": "drop"},
-        {"lazy": "yes"},
+        *[("sr", 0), ("n_fft", 1), ("n_fft", 512.0), ("hop_length", 0), ("n_mels", 0)],
+        *[("fmin", -1.0), ("max_duration", 0.0), ("dtype", "float64")],
+        *[("on_error", "drop"), ("lazy", "yes")],
     ],
 )
-def test_invalid_parameters_are_refused_by_fit_and_transform(
-    extractor, parameters, clips
-):
-    extractor = clone(extractor).set_params(**parameters)
+def test_invalid_parameters_are_refused_by_fit_and_transform(name, value, clips):
+    extractor = MFCCExtractor(**{name: value})
     for method in (extractor.fit, extractor.transform):
-        with pytest.raises(InvalidParameterError, match=next(iter(parameters))):
+        with pytest.raises(InvalidParameterError, match=name):
             method(clips)
 
 
@@ -408,7 +332,6 @@ def test_mfcc_parameters_are_checked_against_each_other(clips):
         MFCCExtractor(delta_width=8).fit(clips)
 
 
-@both
 def test_empty_mel_bands_are_told_once_at_fit(extractor, clips):
     narrow = clone(extractor).set_params(n_fft=256)
     with pytest.warns(UserWarning, match="20 of 128 mel bands hold no") as caught:
@@ -417,60 +340,36 @@ def test_empty_mel_bands_are_told_once_at_fit(extractor, clips):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         narrow.transform(clips)
-        clone(extractor).fit(clips)
+        extractor.fit(clips)
 
 
-def test_folds_of_paths_reach_the_extractor(paths):
-    extractor = MelSpectrogram(n_mels=8)
-    pipeline = make_pipeline(extractor, FunctionTransformer(mean_frames), Ridge())
-    predicted = cross_val_predict(pipeline, paths, np.arange(4.0), cv=2)
-    features = mean_frames(extractor.transform(paths))
-    expected = cross_val_predict(Ridge(), features, np.arange(4.0), cv=2)
-    assert_array_equal(predicted, expected)
-
-
-@both
-@pytest.mark.parametrize("on_error", ["warn", "ignore"])
 @pytest.mark.parametrize("how", ["memory", "store", "lazy"])
-def test_rows_without_audio_stay_without_frames(
-    extractor, on_error, how, paths, tmp_path
-):
+def test_rows_without_audio_stay_without_frames(how, paths, folder):
     names = [str(path) for path in paths]
-    options = {"store": {"store": tmp_path / "s"}, "lazy": {"lazy": True}}.get(how, {})
-    extractor = clone(extractor).set_params(on_error=on_error, **options)
-    expected = clone(extractor).set_params(store=None, lazy=False).transform(names)
-    tables = [
-        [names[0], None, names[1], float("nan"), names[2], pd.NA, names[3], pd.NaT],
-        pd.Series([names[0], None, names[1], None, names[2], None, names[3], None]),
-        pd.array([names[0], None, names[1], None, names[2], None, names[3], None]),
-    ]
-    tables.append(np.array(tables[0], dtype=object))
-    for table in tables:
+    expected = MFCCExtractor().transform(names)
+    options = {"store": {"store": folder}, "lazy": {"lazy": True}}.get(how, {})
+    extractor = MFCCExtractor(on_error="ignore", **options)
+    gaps = [names[0], None, names[1], None, names[2], None, names[3], None]
+    kinds = [names[0], None, names[1], float("nan"), names[2], pd.NA, names[3], pd.NaT]
+    for table in (kinds, np.array(kinds, object), pd.Series(gaps), pd.array(gaps)):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore" if on_error == "warn" else "error")
+            warnings.simplefilter("error")
             frames = list(extractor.transform(table))
-        for item, other in zip(frames[::2], expected, strict=True):
-            assert_array_equal(item, other)
+        assert_same_frames(frames[::2], expected)
         assert [len(item) for item in frames[1::2]] == [0] * 4
         if how != "lazy":
             assert [e.index for e in extractor.errors_] == [1, 3, 5, 7]
             assert "expected a path or" in extractor.errors_[0].reason
 
 
-@both
 @pytest.mark.parametrize("nothing", [None, float("nan"), np.float64("nan"), pd.NA])
-def test_a_row_without_audio_is_named_where_errors_are_raised(
-    extractor, nothing, music
-):
+def test_a_row_without_audio_is_named_where_errors_are_raised(nothing, music):
     with pytest.raises(ValueError, match=r"Item 1 of X is .*on_error='warn'"):
-        extractor.transform([music(900), nothing])
+        MFCCExtractor().transform([music(900), nothing])
 
 
-@both
-@pytest.mark.parametrize("on_error", ["raise", "ignore"])
-def test_pairs_of_samples_and_rate_are_told_from_waveforms(extractor, on_error, music):
-    clip = music(900)
-    extractor = clone(extractor).set_params(on_error=on_error)
+def test_pairs_of_samples_and_rate_are_told_from_waveforms(music):
+    clip, extractor = music(900), MFCCExtractor(on_error="ignore")
     for pair in ((clip, 22050), [clip, 22050.0], (22050, clip), (clip.tolist(), 8000)):
         with pytest.raises(ValueError, match=r"Item 1 of X is a pair .*\[0\]"):
             extractor.transform([clip, pair])

@@ -21,10 +21,8 @@ from skcoldstart._kernels.waveform import (
 )
 from skcoldstart.audio._spectrum import MelBands, general_frames
 
-LENGTHS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384]
 
-
-@pytest.mark.parametrize("n_fft", LENGTHS)
+@pytest.mark.parametrize("n_fft", [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384])
 def test_transform_and_power_are_numpys(n_fft, rng):
     h = n_fft // 2
     frames = rng.standard_normal((n_fft, LANES)).astype(np.float32)
@@ -40,11 +38,6 @@ def test_transform_and_power_are_numpys(n_fft, rng):
     expected = np.abs(np.fft.rfft(frames.astype(np.float64), axis=0)) ** 2
     power = packed.reshape(2 * h, LANES)[bin_rows(h)]
     assert_allclose(power, expected, rtol=0, atol=2e-6 * expected.max())
-
-
-def test_bin_rows_are_a_permutation():
-    for n_fft in LENGTHS:
-        assert_array_equal(np.sort(bin_rows(n_fft // 2)), np.arange(n_fft // 2 + 1))
 
 
 @pytest.mark.parametrize("hop_length", [1, 37, 64, 300])
@@ -72,9 +65,8 @@ def test_kernel_survives_a_hop_far_beyond_the_clip():
 
 
 def test_kernel_reports_power_that_is_not_finite():
-    plan = mel_plan(
-        get_window("hann", 64), MelBands(8e3, 64, 32, 11, 0.0, 4e3).weights()
-    )
+    weights = MelBands(8e3, 64, 32, 11, 0.0, 4e3).weights()
+    plan = mel_plan(get_window("hann", 64), weights)
     for value in (1e20, 3e38, np.inf, -np.inf, np.nan):
         clip = np.full(200, value, np.float32)
         out = np.empty((7, 11), np.float32)

@@ -82,14 +82,6 @@ def test_labels_equal_float64_argmin_at_any_scale_and_shift(make_frames, scale, 
     assert_exact(frames, frames[::4].astype(np.float32))
 
 
-def test_exact_ties_go_to_the_lowest_index():
-    codebook = np.array([[4.0, 0.0], [0.0, 0.0], [4.0, 0.0], [0.0, 0.0], [2.0, 2.0]])
-    frames = np.array([[2.0, 0.0], [0.0, 0.0], [4.0, 0.0], [2.0, -1.0], [2.0, 1.5]])
-    labels, distances = CodewordIndex(codebook).nearest(frames)
-    assert_array_equal(labels, [0, 1, 0, 0, 4])
-    assert_allclose(distances, [4.0, 0.0, 0.0, 5.0, 0.25], rtol=0)
-
-
 def test_ties_on_a_lattice_go_to_the_lowest_index(rng):
     grid = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), axis=-1).reshape(-1, 3)
     codebook = grid[rng.permutation(len(grid))]
@@ -153,30 +145,21 @@ def music(make_frames):
     return frames, index
 
 
-def test_threads_change_no_bit(music):
+def test_threads_neighbours_and_the_codeword_looked_at_first_change_no_bit(music, rng):
     frames, index = music
-    one = index.nearest(frames, n_jobs=1)
-    two = index.nearest(frames, n_jobs=2)
-    assert_array_equal(one[0], two[0])
-    assert_array_equal(one[1], two[1])
-
-
-def test_neighbours_of_a_frame_change_no_bit(music, rng):
-    frames, index = music
-    labels, distances = index.nearest(frames)
+    labels, distances = index.nearest(frames, n_jobs=1)
     chosen = rng.permutation(len(frames))[:777]
-    some_labels, some_distances = index.nearest(frames[chosen])
-    assert_array_equal(some_labels, labels[chosen])
-    assert_array_equal(some_distances, distances[chosen])
-
-
-def test_the_codeword_looked_at_first_changes_no_bit(music, rng):
-    frames, index = music
-    labels, distances = index.nearest(frames)
-    for start in (labels, rng.integers(0, 1500, len(frames)).astype(np.int32)):
-        other_labels, other_distances = index.nearest(frames, start=start)
-        assert_array_equal(other_labels, labels)
-        assert_array_equal(other_distances, distances)
+    everything = slice(None)
+    anywhere = rng.integers(0, 1500, len(frames)).astype(np.int32)
+    for part, options in [
+        (everything, {"n_jobs": 2}),
+        (chosen, {}),
+        (everything, {"start": labels}),
+        (everything, {"start": anywhere}),
+    ]:
+        other_labels, other_distances = index.nearest(frames[part], **options)
+        assert_array_equal(other_labels, labels[part])
+        assert_array_equal(other_distances, distances[part])
 
 
 def count_steps(leaves, frames, start):
