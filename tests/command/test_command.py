@@ -1,6 +1,5 @@
 """evaluate, fit, recommend and refine, from files to files."""
 
-import csv
 import json
 import os
 import shutil
@@ -35,21 +34,21 @@ def files(tmp_path_factory):
         duration_s=1.5,
         random_state=0,
     )
-    names = [os.path.basename(path)[:-4] for path in catalog.paths]
     (folder / "new").mkdir()
     for path in catalog.paths[-N_NEW:]:
         shutil.move(path, folder / "new")
-    plays = catalog.plays.tocoo()
-    rows = {"plays.csv": [], "week.csv": [], "friends.csv": [("pat", names[3])]}
-    for song, user, count in zip(*plays.coords, plays.data, strict=True):
-        is_new = int(song >= N_SONGS - N_NEW)
-        row = (f"u{user}", names[song] + ".wav" * is_new, int(count))
-        rows["week.csv" if is_new else "plays.csv"].append(row)
-    for name, lines in rows.items():
-        with open(folder / name, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["user_id", "song_id", "plays"][: len(lines[0])])
-            writer.writerows(lines)
+    names = catalog.item_ids
+    songs, users = catalog.plays.nonzero()
+    plays = pd.DataFrame({
+        "user_id": [f"u{user}" for user in users],
+        "song_id": names[songs],
+        "plays": catalog.plays.data.astype(int),
+    })
+    is_new = songs >= N_SONGS - N_NEW
+    plays[~is_new].to_csv(folder / "plays.csv", index=False)
+    week = plays[is_new].assign(song_id=plays.song_id + ".wav")
+    week.to_csv(folder / "week.csv", index=False)
+    (folder / "friends.csv").write_text(f"user_id,song_id\npat,{names[3]}\n")
     pd.DataFrame({
         "song_id": names,
         "artist": catalog.artists,
@@ -59,6 +58,10 @@ def files(tmp_path_factory):
         "year": [None, *range(1990, 1990 + N_SONGS - 1)],
     }).to_csv(folder / "songs.csv", index=False)
     return folder
+
+
+def read(path):
+    return pd.read_csv(path, dtype={"item_id": str})
 
 
 def run(folder, command, *options):
@@ -85,7 +88,7 @@ def test_a_model_folder_holds_model_factors_names_and_table(files, model):
     exported = load_export(model)
     assert_array_equal(exported.user_factors, whole[-1].user_factors_)
     assert_array_equal(exported.item_factors, whole[-1].factorizer_.item_factors_)
-    table = pd.read_csv(model / "items.csv", dtype={"item_id": str})
+    table = read(model / "items.csv")
     assert_array_equal(table["item_id"], exported.item_ids)
     known = load_catalog(files / "plays.csv")
     assert_array_equal(table["n_listeners"], np.diff(known.plays.indptr))
@@ -118,7 +121,7 @@ def test_lists_are_those_of_the_library(files, model, tmp_path, capsys):
 
     out = tmp_path / "users.csv"
     assert run(files, "recommend", *given, "--by", "song", "--out", out) == 0
-    found = pd.read_csv(out, dtype={"item_id": str})
+    found = read(out)
     expected = listeners(recommender, features, n=5, item_ids=ids).to_frame()
     assert_array_equal(found["user_id"], expected["user_id"])
     assert_allclose(found["score"], expected["score"], rtol=1e-6)
@@ -131,7 +134,7 @@ def test_refined_lists_weigh_the_plays_so_far_and_leave_out_what_was_played(
     out = tmp_path / "lists.csv"
     given = ("--model", model, "--audio", "<new>", *TABLE, "--top", N_NEW)
     assert run(files, "refine", *given, "--plays", "<week.csv>", "--out", out) == 0
-    found = pd.read_csv(out, dtype={"item_id": str})
+    found = read(out)
     week = load_catalog(files / "week.csv")
     plays = np.zeros((N_NEW, recommender.n_users_))
     users = {name: i for i, name in enumerate(recommender.user_names_in_)}
@@ -151,7 +154,7 @@ def test_new_listeners_get_lists_of_what_the_model_knows(files, model, tmp_path)
     out = tmp_path / "lists.csv"
     given = ("--model", model, "--listeners", "<friends.csv>", "--top", 50)
     assert run(files, "recommend", *given, "--out", out) == 0
-    found = pd.read_csv(out, dtype={"item_id": str})
+    found = read(out)
     whole, exported = load_model(model / "model.safetensors"), load_export(model)
     plays = np.zeros((len(exported.item_ids), 1))
     plays[3] = 1.0
@@ -165,9 +168,8 @@ def test_new_listeners_get_lists_of_what_the_model_knows(files, model, tmp_path)
 @pytest.mark.parametrize("content", [SOUND, TABLE], ids=["sound", "table"])
 def test_sound_alone_and_a_table_alone_are_enough(files, content, tmp_path, capsys):
     out = tmp_path / "model"
-    assert run(files, "fit", *CATALOGUE, *content, "--out", out) == 0
-    again = run(files, "fit", *CATALOGUE, *content, "--out", out, "--json")
-    assert again == 0  # a model is replaced
+    for more in ((), ("--json",)):  # a model is replaced
+        assert run(files, "fit", *CATALOGUE, *content, "--out", out, *more) == 0
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (printed["songs"], printed["users"]) == (N_SONGS - N_NEW, 30)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
@@ -228,39 +230,40 @@ def test_songs_that_cannot_be_read_are_named_and_left_out(files, model, tmp_path
     out = tmp_path / "lists.csv"
     given = ("--model", model, "--audio", new, *TABLE, "--top", 20, "--out", out)
     assert run(files, "recommend", *given) == 0
-    listed = set(pd.read_csv(out, dtype={"item_id": str})["item_id"])
+    listed = set(read(out)["item_id"])
     assert len(listed) == N_NEW - 1 and broken.stem not in listed
 
 
 @pytest.mark.parametrize("reader", ["auto", "av", "soundfile"])
 def test_new_songs_may_come_in_any_format(reader, files, model, tmp_path):
     pytest.importorskip("av")
-    codecs = {"flac": "flac", "mp3": "libmp3lame", "m4a": "aac", "wma": "wmav2"}
-    codecs |= {"webm": "libopus"}
-    foreign = []
+    codecs = {"wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "m4a": "aac"}
+    codecs |= {"wma": "wmav2", "webm": "libopus"}
+    foreign = set()
     for i, path in enumerate(sorted((files / "new").iterdir())):
-        suffix = ["wav", *codecs][i % 6]
-        if suffix == "wav":
-            shutil.copy(path, tmp_path)
-            continue
+        suffix = [*codecs][i % 6]
         samples, _ = soundfile.read(path, always_2d=True)
         out = tmp_path / f"{path.stem}.{suffix}"
         encode_file(out, samples, 24_000, codecs[suffix])
-        foreign += [path.stem] * (suffix in ("m4a", "wma", "webm"))
+        if suffix in ("m4a", "wma", "webm"):
+            foreign.add(path.stem)
     lists = tmp_path / "lists.csv"
     given = ("--model", model, "--audio", tmp_path, *TABLE, "--top", 20, "--out", lists)
     assert run(files, "recommend", *given, "--reader", reader) == 0
-    listed = set(pd.read_csv(lists, dtype={"item_id": str})["item_id"])
-    missing = foreign if reader == "soundfile" else []
-    assert listed == {path.stem for path in (files / "new").iterdir()} - {*missing}
+    listed = set(read(lists)["item_id"])
+    missing = foreign if reader == "soundfile" else set()
+    assert listed == {path.stem for path in (files / "new").iterdir()} - missing
 
 
 def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    shutil.copytree(model, tmp_path / "model")
-    shutil.copytree(files / "new", tmp_path / "new")
-    shutil.copy(files / "songs.csv", tmp_path)
-    given = ("--model", "~/model", "--audio", "~/new", "--metadata", "~/songs.csv")
+    for name, place in {
+        "m": model,
+        "new": files / "new",
+        "s": files / "songs.csv",
+    }.items():
+        (tmp_path / name).symlink_to(place)
+    given = ("--model", "~/m", "--audio", "~/new", "--metadata", "~/s")
     assert run(files, "recommend", *given, "--out", "~/lists.csv") == 0
     assert (tmp_path / "lists.csv").is_file()
 
@@ -274,18 +277,17 @@ def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):
         (["recommend", "--model", "MODEL", *TABLE], "pass --audio"),
         (["recommend", "--model", "MODEL", "--audio", "<new>"], "pass --metadata"),
         (
-            ["recommend", "--model", "MODEL", "--user", "nobody"],
-            "'nobody' is none of the",
-        ),
-        (
             ["recommend", "--model", "M", "--user", "u1", "--listeners", "<week.csv>"],
             "--user and --listeners exclude each other",
         ),
         (["recommend", "--model", "MODEL", "--out", "<x.txt>"], "must end in .csv or"),
-        (["recommend", "--model", "MODEL", "--listeners", "<week.csv>"], "none of the"),
         (["refine", "--model", "MODEL", "--plays", "<week.csv>"], "the songs to list"),
         (["evaluate", "--plays", "<nowhere>", *TABLE], "nowhere"),
         (["listen"], "'listen' is not one of demo, evaluate, fit"),
+        (
+            ["recommend", "--model", "m", "--top", "many"],
+            "many is not an integer of at",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_explained_in_one_line(
@@ -303,32 +305,21 @@ def test_what_cannot_be_done_is_explained_in_one_line(
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_wrong_users_and_tables_are_reported_before_sound_is_read(
+    files, model, tmp_path, capsys
+):
+    (tmp_path / f"{N_SONGS:04}.wav").write_bytes(b"no sound")
+    table = pd.read_csv(files / "songs.csv", dtype={"song_id": str})
+    table.drop(columns="genre").to_csv(tmp_path / "few.csv", index=False)
+    for options, message in (
         (["recommend", "--user", "nobody"], "--user 'nobody' is none of the 30 users"),
         (["recommend", "--listeners", "<week.csv>"], "none of the 8 songs of --listen"),
         (["refine", "--plays", "<songs.csv>"], "songs.csv has no column for user"),
-    ],
-)
-def test_wrong_users_and_tables_are_reported_before_sound_is_read(
-    files, model, capsys, options, message
-):
-    given = ("--model", model, "--audio", "<broken>", *TABLE)
-    (files / "broken").mkdir(exist_ok=True)
-    (files / "broken" / "a.wav").write_bytes(b"no sound")
-    assert run(files, *options, *given) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_a_table_without_a_column_that_the_model_reads_is_explained(
-    files, model, tmp_path, capsys
-):
-    table = pd.read_csv(files / "songs.csv", dtype={"song_id": str})
-    table.drop(columns="genre").to_csv(tmp_path / "songs.csv", index=False)
-    given = ("--audio", "<new>", "--metadata", tmp_path / "songs.csv")
-    assert run(files, "recommend", "--model", model, *given) == 2
-    assert "--metadata has no column 'genre'" in capsys.readouterr().err
+        (["recommend", "--metadata", tmp_path / "few.csv"], "has no column 'genre'"),
+    ):
+        given = ("--model", model, "--audio", tmp_path, *TABLE)
+        assert run(files, options[0], *given, *options[1:]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_songs_of_fit_among_the_candidates_are_not_listed_for_their_listeners(
@@ -376,10 +367,8 @@ def test_fit_writes_through_a_link_and_replaces_nothing_else(files, tmp_path, ca
 
 
 def test_fit_does_not_replace_the_current_folder(files, tmp_path, monkeypatch, capsys):
-    here = tmp_path / "above" / "here"
-    here.mkdir(parents=True)
-    monkeypatch.chdir(here)
-    for out in (".", "..", "../here"):
+    monkeypatch.chdir(tmp_path)
+    for out in (".", "..", tmp_path):
         assert run(files, "fit", *CATALOGUE, *TABLE, "--out", out) == 2
         assert "current folder, or one above it" in capsys.readouterr().err
 
@@ -402,33 +391,18 @@ def test_a_model_survives_a_write_that_fails(files, model, tmp_path, monkeypatch
 def test_a_missing_file_is_named_without_a_number(files, tmp_path, capsys, option):
     options = [*CATALOGUE, *SOUND, *TABLE, option, "gone.csv", "--out", tmp_path / "m"]
     assert run(files, "fit", *options) == 2
-    assert capsys.readouterr().err == (
-        "python -m skcoldstart fit: gone.csv: No such file or directory\n"
-    )
-
-
-def test_a_number_that_is_none_is_explained(files, capsys):
-    with pytest.raises(SystemExit):
-        run(files, "recommend", "--model", "m", "--top", "many")
-    assert "many is not an integer of at least 1" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error == "python -m skcoldstart fit: gone.csv: No such file or directory\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_a_full_disk_behind_standard_output_is_explained(files, tmp_path, more):
-    options = [
-        o.replace("<", f"{files}/").rstrip(">") for o in map(str, CATALOGUE + TABLE)
-    ]
+    options = ["--plays", files / "plays.csv", "--metadata", files / "songs.csv", *more]
+    command = [sys.executable, "-m", "skcoldstart", "fit", *options, "--quiet"]
+    command += ["--out", tmp_path / "model"]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "skcoldstart", "fit", *options, *more),
-                *("--quiet", "--out", str(tmp_path / "model")),
-            ],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr == (
         "python -m skcoldstart fit: cannot write to standard output: No space left on "
