@@ -77,9 +77,6 @@ class Block:
         bad = (self.counts < 0) | np.isinf(self.counts)
         return int(np.argmax(bad)) if bad.any() else None
 
-    def where(self, row: int) -> str:
-        return f"{self.source}, row {self.first_row + row + 1}"
-
 
 def require_columns(path: Any, there: Iterable[str], *wanted: str) -> None:
     missing = set(wanted) - set(there)

@@ -291,8 +291,8 @@ class _Counter:
             row = block.bad_count()
             if row is not None:
                 raise ValueError(
-                    f"{block.where(row)}: the count is {block.counts[row]:g}; expected "
-                    "a finite number >= 0."
+                    f"{block.source}, row {block.first_row + row + 1}: the count is "
+                    f"{block.counts[row]:g}; expected a finite number >= 0."
                 )
             drop("missing_count", ~(block.counts > 0))
         times = block.times

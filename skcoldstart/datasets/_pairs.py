@@ -1,7 +1,5 @@
 """Add up counts of pairs of item and user, block by block."""
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -12,8 +10,8 @@ _ITEM, _USER = 32, 0xFFFFFFFF  # where a pair holds them
 class PairCounts:
     """A growing table of counts; its memory depends on the number of pairs."""
 
-    def __init__(self, dtype: Any = np.float64) -> None:
-        self._table = sp.csr_array((0, 0), dtype=dtype)
+    def __init__(self) -> None:
+        self._table = sp.csr_array((0, 0))
         self._waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
         self._n_waiting = 0
 
@@ -42,7 +40,7 @@ class PairCounts:
         Shapes: -> (n_items, n_users).
         """
         self._add_up()
-        table, self._table = self._table, sp.csr_array((0, 0), dtype=self._table.dtype)
+        table, self._table = self._table, sp.csr_array((0, 0))
         table.resize((n_items, n_users))
         return table
 
@@ -61,11 +59,10 @@ class PairCounts:
         n_items = max(self._table.shape[0], int(pairs.max() >> _ITEM) + 1)
         if counts is None:
             pairs.sort()
-            more = _counted(pairs, n_items, self._table.dtype)
+            more = _counted(pairs, n_items)
         else:
             items, users = (pairs >> _ITEM).astype(np.int32), pairs.astype(np.int32)
             del pairs
-            counts = counts.astype(self._table.dtype, copy=False)
             more = sp.csr_array(sp.coo_array((counts, (items, users))))
             del items, users, counts
         shape = (n_items, max(self._table.shape[1], more.shape[1]))
@@ -76,7 +73,7 @@ class PairCounts:
         self._table = more
 
 
-def _counted(pairs: np.ndarray, n_items: int, dtype: Any) -> sp.csr_array:
+def _counted(pairs: np.ndarray, n_items: int) -> sp.csr_array:
     """Return how often each pair is there in a sorted array.
 
     Shapes: `pairs` (n_rows,) -> (n_items, n_users).
@@ -84,7 +81,7 @@ def _counted(pairs: np.ndarray, n_items: int, dtype: Any) -> sp.csr_array:
     is_last = np.append(pairs[1:] != pairs[:-1], True)
     ends = np.flatnonzero(is_last)
     pairs = pairs[ends]
-    counts = np.diff(ends, prepend=-1).astype(dtype)
+    counts = np.diff(ends, prepend=-1).astype(np.float64)
     del is_last, ends
     indptr = np.searchsorted(pairs, np.arange(n_items + 1) << _ITEM)
     users = (pairs & _USER).astype(np.int32)
