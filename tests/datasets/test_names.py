@@ -20,41 +20,36 @@ def catalog(tmp_path, audio):
     return make
 
 
-@pytest.mark.parametrize(
-    ("file", "song"),
-    [
-        ("A .wav", "A "),
-        (" A.wav", " A"),
-        (" A.wav", "A"),
-        ("A.wav", " A.wav "),
-        ("A .wav", "A .wav"),
-        ("A  b.wav", "A b"),
-        ("A_b.wav", "A b"),
-        ("A-b.wav", "A_B.WAV"),
-        ("A.WAV", "a.wav"),
-        ("Straße.wav", "STRASSE"),
-        ("A b.wav", "A%20b.mp3"),
-        ("A & b.wav", "A &amp; b"),
-        ("A.wav", "\ufeffA\u200b"),
-        ("7.wav", "7.0"),
-        ("d/A.wav", "c/../d/A.wav"),
-        ("Beyonc\u00e9.wav", "Beyonce\u0301"),
-        ("0007.wav", "7"),
-        ("7.wav", "0007"),
-        ("cd01/track 7.flac", "CD1/Track 07"),
-        ("d/A.wav", "./d/A.wav"),
-        ("d/A.wav", "d//A.wav"),
-        ("d/A.wav", "d\\A.wav"),
-        ("d/A.wav", ".\\d\\A"),
-        ("d/A.wav", "audio/d/A.wav"),
-        ("d/A.wav", "../audio/d/A"),
-        ("d/A.wav", "/home/bo/music/d/A.wav"),
-        ("d/A.wav", "C:\\Music\\d\\A.wav"),
-        ("A.mp3", "A.wav"),
-        ("Heroes.wav", '"Heroes"'),
-        ("\uff21.wav", "A"),
-        ("cafe\u0301.wav", "caf\u00e9"),
+# How tables write the names of files.
+SPELLINGS = {
+    "A .wav": ["A ", "A .wav"],
+    " A.wav": [" A", "A"],
+    "A.wav": [" A.wav ", "\ufeffA\u200b"],
+    "A.WAV": ["a.wav"],
+    "A.mp3": ["A.wav"],
+    "A  b.wav": ["A b"],
+    "A_b.wav": ["A b"],
+    "A-b.wav": ["A_B.WAV"],
+    "A b.wav": ["A%20b.mp3"],
+    "A & b.wav": ["A &amp; b"],
+    "Straße.wav": ["STRASSE"],
+    "Heroes.wav": ['"Heroes"'],
+    "7.wav": ["7.0", "0007"],
+    "0007.wav": ["7"],
+    "cd01/track 7.flac": ["CD1/Track 07"],
+    "d/A.wav": [
+        *("./d/A.wav", "d//A.wav", "d\\A.wav", ".\\d\\A", "c/../d/A.wav"),
+        *("audio/d/A.wav", "../audio/d/A"),
+        *("/home/bo/music/d/A.wav", "C:\\Music\\d\\A.wav"),
     ],
+    "Beyonc\u00e9.wav": ["Beyonce\u0301"],
+    "cafe\u0301.wav": ["caf\u00e9"],
+    "\uff21.wav": ["A"],
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "song"), [(file, s) for file, songs in SPELLINGS.items() for s in songs]
 )
 def test_a_played_song_is_never_new_where_its_file_is_plain(catalog, file, song):
     found = catalog([file, "other.wav"], [song, "other"])
