@@ -1,41 +1,25 @@
-"""Splits by date, by users, and by plays: what they hold out and what they refuse."""
+"""Splits by release date, and by the history of artists."""
 
 from datetime import date
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn import config_context
-from sklearn.model_selection import GridSearchCV, GroupKFold, TimeSeriesSplit
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
-from skcoldstart import recommendation_scorer
+from skcoldstart import make_recommendation_scorer
 from skcoldstart.model_selection import (
-    DoubleColdSplit,
+    ArtistHistorySplit,
     ReleaseDateSplit,
-    UserColdKFold,
-    WarmupSplit,
-    cross_validate,
+    cross_val_score,
 )
 from tests.stubs import FactorRecommender
 
+AUC = make_recommendation_scorer("auc")
 DAYS = np.datetime64("2001-01-01") + np.arange(8)
-PLAY_SPLITTERS = [WarmupSplit(2, cv=3), UserColdKFold(3), DoubleColdSplit(3)]
-
-
-@pytest.fixture
-def catalog(rng):
-    X = rng.normal(size=(40, 3))
-    y = sp.csr_array(rng.poisson(0.4, size=(40, 25)))
-    return X, y
-
-
-def played(y):
-    return sp.csr_array(y).toarray() > 0
-
-
-# By date
 
 
 @pytest.mark.parametrize(
@@ -95,24 +79,6 @@ def test_cutoffs_in_text_cut_dates_of_years():
     assert_array_equal(train, [0])
 
 
-@pytest.mark.parametrize("routing", [False, True])
-def test_dates_travel_as_groups_through_a_search(routing, catalog):
-    X, y = catalog
-    years = np.arange(40) // 2
-    with config_context(enable_metadata_routing=routing):
-        search = GridSearchCV(
-            FactorRecommender(),
-            {},
-            scoring=recommendation_scorer,
-            refit=False,
-            cv=ReleaseDateSplit(3),
-        ).fit(X, y, groups=years)
-    for i, (train, test) in enumerate(ReleaseDateSplit(3).split(X, y, years)):
-        model = FactorRecommender().fit(X[train], y[train])
-        expected = recommendation_scorer(model, X[test], y[test])["map"]
-        assert search.cv_results_[f"split{i}_test_map"][0] == expected
-
-
 @pytest.mark.parametrize(
     ("splitter", "dates", "message"),
     [
@@ -133,139 +99,111 @@ def test_dates_that_cannot_be_split_are_refused(splitter, dates, message):
         list(splitter.split(np.zeros((8, 1)), groups=dates))
 
 
-# By plays
+@pytest.fixture
+def catalog(rng):
+    """Items of artists of every size, half of them without plays."""
+    artists = rng.zipf(1.5, 120) % 30
+    y = sp.csr_array(rng.poisson(0.3, size=(120, 6)) * (rng.random((120, 1)) < 0.5))
+    return rng.normal(size=(120, 3)), y, artists
 
 
-@pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
-def test_tables_are_parts_of_the_plays_without_overlap(splitter, catalog):
-    X, y = catalog
-    splits = list(splitter.split(X, y))
-    assert len(splits) == splitter.get_n_splits(X, y) == 3
-    for split in splits:
-        tables = [split.fitted, split.revealed, split.held_out]
-        assert (sum(map(played, tables)) <= 1).all()
-        for table in tables:
-            assert table.shape == y.shape
-            table.check_format()
-            kept = played(table)
-            assert_array_equal(table.toarray()[kept], y.toarray()[kept])
-        assert not played(split.fitted)[np.setdiff1d(range(40), split.train)].any()
-        assert not played(split.held_out)[np.setdiff1d(range(40), split.test)].any()
-        assert split.held_out.nnz > 0
-
-
-@pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
-def test_same_seed_same_split_and_y_is_left_alone(splitter, catalog):
-    X, y = catalog
-    before = y.toarray()
-    for one, two in zip(splitter.split(X, y), splitter.split(X, y), strict=True):
-        for a, b in zip(one[2:], two[2:], strict=True):
-            assert_array_equal(a.toarray(), b.toarray())
-    other = type(splitter)(random_state=7)
-    assert (next(other.split(X, y)).held_out != one.held_out).nnz
-    assert_array_equal(y.toarray(), before)
-
-
-@pytest.mark.parametrize("splitter", PLAY_SPLITTERS, ids=repr)
-def test_what_rows_cannot_express_is_refused_as_cv(splitter, catalog):
-    X, y = catalog
-    with pytest.raises(TypeError, match="splits plays instead of items"):
-        cross_validate(FactorRecommender(), X, y, cv=splitter)
-    # A search of scikit-learn unpacks pairs.
-    with pytest.raises(ValueError, match="too many values to unpack"):
-        GridSearchCV(FactorRecommender(), {}, scoring="r2", cv=splitter).fit(X, y)
-
-
-def test_warm_up_reveals_so_many_plays_of_each_held_out_item(catalog):
-    X, y = catalog
-    groups, cv = np.arange(40) % 7, GroupKFold(4)
-    n_listeners = played(y).sum(axis=1)
-    for n in (0, 1, 4):
-        splits = WarmupSplit(n, held_out_after=4, cv=cv).split(X, y, groups)
-        folds = cv.split(X, groups=groups)
-        for split, (train, test) in zip(splits, folds, strict=True):
-            assert_equal((split.train, split.test), (train, test))
-            assert_array_equal(split.fitted[train].toarray(), y[train].toarray())
-            revealed = played(split.revealed).sum(axis=1)
-            assert_array_equal(revealed[test], np.minimum(n, n_listeners[test]))
-            held_out = played(split.held_out).sum(axis=1)
-            assert_array_equal(held_out[test], np.maximum(n_listeners[test] - 4, 0))
-
-
-def test_a_curve_of_warm_up_is_nested_and_predicts_the_same_plays(catalog):
-    X, y = catalog
-    splits = [next(WarmupSplit(n, held_out_after=5).split(X, y)) for n in (0, 1, 2, 5)]
-    for fewer, more in pairwise(splits):
-        assert (played(fewer.revealed) <= played(more.revealed)).all()
-        assert_array_equal(fewer.held_out.toarray(), more.held_out.toarray())
-
-
-@pytest.mark.parametrize("container", [np.asarray, sp.csc_array, sp.csr_matrix])
-def test_plays_are_revealed_in_order_of_time(container, rng):
-    y = np.ones((6, 9))
-    times = rng.permutation(54).reshape(6, 9) + 1.0
-    split = next(WarmupSplit(2, cv=2).split(y, y, times=container(times)))
-    order = times.argsort(axis=1).argsort(axis=1)
-    assert_array_equal(played(split.revealed)[:3], order[:3] < 2)
-    assert_array_equal(played(split.held_out)[:3], order[:3] >= 2)
-
-
-def test_each_user_is_held_out_once_with_a_share_of_plays_revealed(catalog):
-    X, y = catalog
-    n_played = played(y).sum(axis=0)
-    held_out = np.zeros(25, int)
-    for split in UserColdKFold(4, known=0.7).split(X, y):
-        users = played(split.held_out).any(axis=0)
-        held_out += users
-        assert not played(split.fitted)[:, users].any()
-        assert_array_equal(played(split.fitted)[:, ~users], played(y)[:, ~users])
-        revealed = played(split.revealed).sum(axis=0)
-        assert_array_equal(revealed[users], np.floor(0.7 * n_played[users]))
-        together = played(split.revealed) | played(split.held_out)
-        assert_array_equal(together[:, users], played(y)[:, users])
-    assert_array_equal(held_out, n_played > 0)
-
-
-def test_double_cold_holds_out_new_items_for_new_users(catalog):
-    X, y = catalog
-    groups = np.arange(40) // 2
-    seen = np.zeros(40, int)
-    for split in DoubleColdSplit(4).split(X, y, groups):
-        assert not set(groups[split.train]) & set(groups[split.test])
-        seen[split.test] += 1
-        new_user = played(split.held_out).any(axis=0)
-        old_user = played(split.fitted).any(axis=0)
-        assert not (new_user & old_user).any()
-        assert not (played(split.revealed).any(axis=0) & old_user).any()
-        for items, plays in zip(split[:2], split[3:], strict=True):
-            of_new_users = played(y)[items][:, new_user]
-            assert_array_equal(played(plays)[items][:, new_user], of_new_users)
-    assert_array_equal(seen, 1)
+def hot_and_cold(n_splits, *data, **options):
+    """Yield training items, new hot items and new cold items of each split."""
+    hot, cold = (
+        list(ArtistHistorySplit(n_splits, history=history, **options).split(*data))
+        for history in ("hot", "cold")
+    )
+    assert len(hot) == len(cold) == n_splits
+    for (train, warm), (same_train, new) in zip(hot, cold, strict=True):
+        assert_array_equal(train, same_train)
+        yield train, warm, new
 
 
 @pytest.mark.parametrize(
-    ("splitter", "message"),
+    ("n_splits", "dated"), [(2, False), (3, False), (7, False), (2, True), (3, True)]
+)
+def test_hot_items_have_an_artist_with_plays_in_training_and_cold_ones_none(
+    catalog, n_splits, dated, rng
+):
+    X, y, artists = catalog
+    dates = rng.integers(1990, 2020, len(artists)) if dated else None
+    by_date = ReleaseDateSplit(n_splits).split(X, groups=dates)
+    splits = hot_and_cold(n_splits, X, y, artists, release_dates=dates)
+    for train, hot, cold in splits:
+        parts = np.concatenate([train, hot, cold])
+        assert len(np.unique(parts)) == len(parts)
+        with_plays = artists[train[y[train].sum(axis=1) > 0]]
+        assert np.isin(artists[hot], with_plays).all()
+        assert not np.isin(artists[cold], with_plays).any()
+        if dated:
+            assert_equal((train, np.union1d(hot, cold)), next(by_date))
+        else:
+            assert not set(artists[cold]) & set(artists[train])
+
+
+def test_every_item_is_cold_once_and_hot_at_most_once(catalog):
+    X, y, artists = catalog
+    _, *tests = zip(*hot_and_cold(4, X, y, artists), strict=True)
+    n_hot, n_cold = (np.bincount(np.concatenate(t), minlength=120) for t in tests)
+    assert (n_cold == 1).all()
+    assert n_hot.max() == 1
+    # Artists with two items and more that are played are hot with most of them.
+    played = np.diff(y.indptr) > 0
+    names, sizes = np.unique(artists[played], return_counts=True)
+    can_be = np.isin(artists, names[sizes > 1])
+    assert n_hot[can_be].mean() > 0.6
+    alone = np.isin(artists, names[sizes == 1]) & played
+    assert (n_hot[alone] == 0).all()
+
+
+def test_without_plays_every_item_counts_as_played(catalog):
+    X, _, artists = catalog
+    for train, test in ArtistHistorySplit(3).split(X, groups=artists):
+        assert set(artists[test]) <= set(artists[train])
+
+
+def test_shuffle_draws_another_order_and_the_same_one_again(catalog):
+    X, y, artists = catalog
+    split = ArtistHistorySplit(3, shuffle=True, random_state=1)
+    first, again, plain = (
+        np.concatenate([test for _, test in s.split(X, y, artists)])
+        for s in (split, clone(split, safe=False), ArtistHistorySplit(3))
+    )
+    assert_array_equal(first, again)
+    assert len(first) != len(plain) or (first != plain).any()
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("cv", [ReleaseDateSplit(3), ArtistHistorySplit(3)], ids=repr)
+def test_groups_travel_to_the_splitter_in_cross_validation(cv, routing, catalog):
+    X, y, groups = catalog
+    expected = [
+        AUC(FactorRecommender().fit(X[train], y[train]), X[test], y[test])
+        for train, test in cv.split(X, y, groups)
+    ]
+    options = {"cv": cv, "scoring": AUC}
+    with config_context(enable_metadata_routing=routing):
+        scores = cross_val_score(FactorRecommender(), X, y, groups=groups, **options)
+        search = GridSearchCV(FactorRecommender(), {}, refit=False, **options)
+        search.fit(X, y, groups=groups)
+    assert_array_equal(scores, expected)
+    assert search.best_score_ == np.mean(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "message"),
     [
-        (WarmupSplit(-1), "n_plays == -1"),
-        (WarmupSplit(3, held_out_after=2), "held_out_after == 2"),
-        (UserColdKFold(1), "n_splits == 1"),
-        (UserColdKFold(known=1.0), "known == 1.0"),
-        (DoubleColdSplit(1), "n_splits == 1"),
+        ({}, {"groups": None}, "pass the artist of each item"),
+        ({"history": "warm"}, {}, "history='warm'; expected 'hot' or 'cold'"),
+        ({"release_dates": [1, 2, 3]}, {}, r"release_dates has shape \(3,\) but X has"),
+        ({}, {"groups": ["a"] * 7}, "one group per item"),
+        ({"n_splits": 1}, {}, "n_splits == 1, must be >= 2"),
+        ({}, {"groups": np.arange(120)}, "0 hot test items of 24 new ones"),
+        ({}, {"y": np.ones((5, 6))}, "one row per item"),
     ],
 )
-def test_options_out_of_range_are_refused(splitter, message, catalog):
+def test_what_it_refuses(options, change, message, catalog):
+    X, y, artists = catalog
+    data = {"y": y, "groups": artists} | change
     with pytest.raises(ValueError, match=message):
-        next(splitter.split(*catalog))
-
-
-def test_plays_and_times_that_do_not_fit_are_refused(catalog):
-    X, y = catalog
-    for splitter in PLAY_SPLITTERS:
-        with pytest.raises(ValueError, match="y has 25 rows but X has 40 items"):
-            next(splitter.split(X, y.T))
-        with pytest.raises(ValueError, match="one group per item"):
-            next(splitter.split(X, y, groups=np.ones(7)))
-    with pytest.raises(ValueError, match=r"times has shape \(25, 40\)"):
-        next(WarmupSplit().split(X, y, times=np.ones((25, 40))))
-    with pytest.raises(ValueError, match="times holds NaN"):
-        next(WarmupSplit().split(X, y, times=np.full((40, 25), np.nan)))
+        next(ArtistHistorySplit(**options).split(X, **data))
