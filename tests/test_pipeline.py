@@ -78,45 +78,43 @@ def _recommender(*, memory=None, **audio):
 
 
 @pytest.fixture(scope="module")
-def fitted(catalog):
-    return _recommender().fit(catalog.paths[:N_TRAIN], catalog.plays[:N_TRAIN])
+def songs(catalog):
+    """Return the songs of fit, their plays, and new songs."""
+    paths, plays = catalog.paths, catalog.plays
+    return paths[:N_TRAIN], plays[:N_TRAIN], paths[N_TRAIN:]
 
 
-def test_content_steps_before_or_inside_the_recommender_predict_the_same(
-    catalog, fitted
-):
+@pytest.fixture(scope="module")
+def fitted(songs):
+    return _recommender().fit(*songs[:2])
+
+
+def test_one_pipeline_is_its_steps_before_or_inside_the_recommender(songs, fitted):
+    train, plays, new = songs
+    expected = fitted.predict(new)
     inside = ColdStartRecommender(
         Pipeline([*_content_steps(), ("ridge", Ridge())]), _wmf()
-    ).fit(catalog.paths[:N_TRAIN], catalog.plays[:N_TRAIN])
-    new = catalog.paths[N_TRAIN:]
-    assert_allclose(inside.predict(new), fitted.predict(new), rtol=1e-6, atol=1e-9)
-    items, _ = inside.recommend(new, n=5)
-    expected, _ = fitted[-1].recommend(fitted[:-1].transform(new), n=5)
-    assert_array_equal(items, expected)
-
-
-def test_one_pipeline_is_its_steps_one_after_the_other(catalog, fitted):
-    steps = [step for _, step in _content_steps()]
-    train, new = catalog.paths[:N_TRAIN], catalog.paths[N_TRAIN:]
-    for step in steps:
+    ).fit(train, plays)
+    assert_allclose(inside.predict(new), expected, rtol=1e-6, atol=1e-9)
+    lists = inside.recommend(new, n=5)
+    for _, step in _content_steps():
         train, new = step.fit_transform(train), step.transform(new)
-    plays = catalog.plays[:N_TRAIN]
     by_hand = ColdStartRecommender(Ridge(), _wmf()).fit(train, plays)
-    assert_array_equal(fitted.predict(catalog.paths[N_TRAIN:]), by_hand.predict(new))
+    assert_array_equal(by_hand.predict(new), expected)
+    assert_array_equal(lists.items, by_hand.recommend(new, n=5).items)
 
 
-def test_files_and_their_waveforms_give_the_same_recommendations(catalog, fitted):
+def test_files_and_their_waveforms_give_the_same_recommendations(songs, fitted):
     import soundfile
 
-    waveforms = [soundfile.read(path)[0] for path in catalog.paths[N_TRAIN:]]
-    expected = fitted.predict(catalog.paths[N_TRAIN:])
+    waveforms = [soundfile.read(path)[0] for path in songs[2]]
+    expected = fitted.predict(songs[2])
     assert_allclose(fitted.predict(waveforms), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_frames_computed_when_read_give_the_same_predictions(catalog, fitted):
-    lazy = _recommender(lazy=True)
-    lazy.fit(catalog.paths[:N_TRAIN], catalog.plays[:N_TRAIN])
-    new = catalog.paths[N_TRAIN:]
+def test_frames_computed_when_read_give_the_same_predictions(songs, fitted):
+    train, plays, new = songs
+    lazy = _recommender(lazy=True).fit(train, plays)
     assert_array_equal(lazy.predict(new), fitted.predict(new))
 
 
@@ -156,9 +154,9 @@ def test_one_search_tunes_audio_codebook_and_regressor(catalog, tmp_path, n_jobs
 
 @pytest.mark.slow
 def test_a_model_from_a_file_predicts_the_same_in_another_process(
-    catalog, fitted, tmp_path
+    songs, fitted, tmp_path
 ):
-    new = catalog.paths[N_TRAIN:]
+    new = songs[2]
     joblib.dump((fitted, new), tmp_path / "model.joblib")
     program = (
         "import sys, joblib, numpy as np\n"
@@ -171,11 +169,11 @@ def test_a_model_from_a_file_predicts_the_same_in_another_process(
 
 
 @pytest.fixture
-def paths_with_a_broken_one(catalog, tmp_path):
+def paths_with_a_broken_one(songs, tmp_path):
     """Return new paths whose third is no audio, and its position."""
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF, but nothing that could be heard")
-    paths = list(catalog.paths[N_TRAIN:])
+    paths = list(songs[2])
     paths.insert(2, str(broken))
     return paths, 2
 
@@ -186,13 +184,13 @@ def test_a_broken_file_stops_the_pipeline_and_is_named(fitted, paths_with_a_brok
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_a_broken_file_moves_no_row(catalog, paths_with_a_broken_one, lazy):
+def test_a_broken_file_moves_no_row(songs, paths_with_a_broken_one, lazy):
+    train, plays, new = songs
     paths, position = paths_with_a_broken_one
-    model = _recommender(on_error="ignore", lazy=lazy)
-    model.fit(catalog.paths[:N_TRAIN], catalog.plays[:N_TRAIN])
+    model = _recommender(on_error="ignore", lazy=lazy).fit(train, plays)
     scores = model.predict(paths)
     others = np.delete(np.arange(len(paths)), position)
-    expected = model.predict(catalog.paths[N_TRAIN:])
+    expected = model.predict(new)
     assert_allclose(scores[others], expected, rtol=1e-6, atol=1e-9)
 
     counts = model[:3].transform(paths)
@@ -220,21 +218,22 @@ def _mean_frames(frames):
     return np.stack([item.mean(axis=0) for item in frames])
 
 
-def test_a_union_puts_two_views_of_the_sound_side_by_side(catalog):
-    train, new = catalog.paths[:N_TRAIN], catalog.paths[N_TRAIN:]
+def test_a_union_puts_two_views_of_the_sound_side_by_side(songs):
+    train, plays, new = songs
     timbre = Pipeline(_content_steps())
     mel = MelSpectrogram(sr=SR, n_fft=256, hop_length=128, n_mels=20)
     spectrum = make_pipeline(mel, FunctionTransformer(_mean_frames), StandardScaler())
     union = FeatureUnion([("timbre", timbre), ("spectrum", spectrum)])
-    model = ColdStartRecommender(make_pipeline(union, Ridge()), _wmf())
-    model.fit(train, catalog.plays[:N_TRAIN])
+    model = ColdStartRecommender(make_pipeline(union, Ridge()), _wmf()).fit(
+        train, plays
+    )
 
     views = [clone(timbre).fit(train), clone(spectrum).fit(train)]
     table, new_table = (
         np.hstack([view.transform(paths) for view in views]) for paths in (train, new)
     )
     assert table.shape == (N_TRAIN, 6 + 20)
-    expected = ColdStartRecommender(Ridge(), _wmf()).fit(table, catalog.plays[:N_TRAIN])
+    expected = ColdStartRecommender(Ridge(), _wmf()).fit(table, plays)
     # PCA computes the rows it is fitted on in another way, in float32.
     assert_allclose(
         model.predict(new), expected.predict(new_table), rtol=1e-3, atol=1e-4
@@ -244,7 +243,7 @@ def test_a_union_puts_two_views_of_the_sound_side_by_side(catalog):
 @pytest.mark.parametrize("as_paths", [list, np.array, lambda p: [*map(Path, p)]])
 def test_train_test_split_keeps_paths_and_plays_together(catalog, as_paths):
     paths, plays = as_paths(catalog.paths), catalog.plays
-    number = np.arange(len(plays.toarray()))
+    number = np.arange(len(paths))
     split = train_test_split(paths, plays, number, random_state=0)
     paths_train, paths_test, plays_train, plays_test, train, test = split
     assert list(paths_test) == [paths[i] for i in test]
@@ -256,11 +255,10 @@ def test_train_test_split_keeps_paths_and_plays_together(catalog, as_paths):
     )
 
 
-def test_pandas_output_names_the_columns_and_changes_no_value(catalog, fitted):
+def test_pandas_output_names_the_columns_and_changes_no_value(songs, fitted):
     pd = pytest.importorskip("pandas")
-    train, new = catalog.paths[:N_TRAIN], catalog.paths[N_TRAIN:]
-    model = _recommender().set_output(transform="pandas")
-    model.fit(train, catalog.plays[:N_TRAIN])
+    train, plays, new = songs
+    model = _recommender().set_output(transform="pandas").fit(train, plays)
     counts, components = model[:3].transform(new), model[:4].transform(new)
     assert isinstance(counts, pd.DataFrame)
     assert list(counts.columns) == [f"bagofwords{i}" for i in range(12)]

@@ -8,37 +8,15 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skcoldstart._scores.covariance import FactorCovariance
-from skcoldstart._scores.sources import LowRankScores, ScoreSource, open_recommender
+from skcoldstart._scores.sources import (
+    CallableScores,
+    LowRankScores,
+    ScoreSource,
+    SumScores,
+    open_recommender,
+)
 
 CHOICES = ("thompson", "ucb")
-
-
-class OptimisticScores:
-    """Scores plus a multiple of their standard deviations, in blocks of users.
-
-    Shapes: of `means` (n_items, n_users), `cov` (n_items, k, k).
-    """
-
-    def __init__(
-        self, means: LowRankScores, cov: FactorCovariance, strength: float
-    ) -> None:
-        self.n_items, self.n_users = means.n_items, means.n_users
-        self.dtype = means.dtype
-        self._means, self._cov, self._strength = means, cov, strength
-
-    def rows(
-        self, users: np.ndarray | slice, out: np.ndarray | None = None
-    ) -> np.ndarray:
-        rows = self._means.rows(users, out)
-        rows += (self._strength * self._cov.std(self._means.user_factors[users])).T
-        return rows
-
-    def has_nan(self) -> bool:
-        return self._means.has_nan()
-
-    def of_items(self, items: np.ndarray) -> "OptimisticScores":
-        means = self._means.of_items(items)
-        return OptimisticScores(means, self._cov[items], self._strength)
 
 
 def with_covariance(item_factors: Any) -> bool:
@@ -95,7 +73,13 @@ def explored_scores(
         user_factors = recommender.user_factors_
     users = np.asarray(user_factors)
     if explore == "ucb":
-        return OptimisticScores(LowRankScores(factors, users), cov, strength)
+        means = LowRankScores(factors, users)
+
+        def spread(some: np.ndarray) -> np.ndarray:
+            return strength * cov.std(users[some])
+
+        shape = means.n_items, means.n_users
+        return SumScores([means, CallableScores(spread, *shape, means.dtype)])
     rng = check_random_state(random_state)
     drawn = factors + strength * cov.draw(rng)
     return LowRankScores(drawn.astype(factors.dtype), users)

@@ -69,8 +69,7 @@ def check_play_counts(
         )
     if not hasattr(y, "shape"):
         y = np.asarray(y)
-    if np.ma.isMaskedArray(y):
-        refuse_masked(y, input_name)
+    refuse_masked(y, input_name)
     if not (isinstance(y, np.ndarray) or type(y) is sp.csr_array):
         user_names_of(y)  # each column must be a different user
     shape = y.shape
@@ -86,8 +85,7 @@ def check_play_counts(
         )
     if n_items is not None and len(shape) == 2:
         check_one_row_per_item(shape, n_items, input_name=input_name)
-    is_sparse = sp.issparse(y)
-    if is_sparse and y.dtype.kind in "iub":
+    if sp.issparse(y) and y.dtype.kind in "iub":
         # Sums of duplicates could overflow a narrow integer.
         y = y.astype(np.float64)
     try:

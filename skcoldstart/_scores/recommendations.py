@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,8 @@ class _Lists:
 
     def __repr__(self) -> str:
         n_lists, n = self._entries.shape
-        short = int(np.ma.count_masked(self._entries))
-        missing = f", {short} places empty" if short else ""
+        n_empty = np.ma.count_masked(self._entries)
+        missing = f", {n_empty} places empty" if n_empty else ""
         return f"{type(self).__name__}({n_lists} lists of {n}{missing})"
 
     def to_frame(self, as_frame: str | None = None) -> Any:
@@ -349,8 +350,6 @@ def _named(entries: np.ma.MaskedArray, names: np.ndarray | None) -> np.ma.Masked
 
 
 def _library(name: str) -> Any:
-    from importlib import import_module
-
     try:
         return import_module(name)
     except ImportError as error:
