@@ -63,6 +63,10 @@ def room_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def parsed(path):
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -73,31 +77,23 @@ def imports(tree):
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_imports_run_one_way(path):
+def test_imports_run_one_way_and_no_private_name_leaves_its_room(path):
     here = room_of(path)
-    for node, name in imports(ast.parse(path.read_text("utf-8"))):
+    for node, name in imports(parsed(path)):
         parts = name.split(".")
         if parts[0] != "skcoldstart" or len(parts) == 1 or parts[1] == here:
             continue
         there = parts[1]
         assert RANK[there] < RANK[here], f"line {node.lineno}: {here} imports {there}"
-
-
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_no_room_imports_a_private_name_of_another(path):
-    here = room_of(path)
-    for node, name in imports(ast.parse(path.read_text("utf-8"))):
-        parts = name.split(".")
-        if parts[0] == "skcoldstart" and len(parts) > 1 and parts[1] != here:
-            if isinstance(node, ast.ImportFrom) and parts[1:] != ["_utils", "sk"]:
-                parts += [alias.name for alias in node.names]
-            private = [part for part in parts[2:] if part.startswith("_")]
-            assert not private, f"line {node.lineno}: {name}"
+        if isinstance(node, ast.ImportFrom) and parts[1:] != ["_utils", "sk"]:
+            parts += [alias.name for alias in node.names]
+        private = [part for part in parts[2:] if part.startswith("_")]
+        assert not private, f"line {node.lineno}: {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_heavy_packages_have_one_home_and_load_when_used(path):
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     top_level = {id(node) for node in tree.body}
     for node, name in imports(tree):
         root = name.split(".")[0]
@@ -118,37 +114,35 @@ def test_heavy_packages_have_one_home_and_load_when_used(path):
 def test_private_names_of_scikit_learn_come_through_one_door(path):
     if path.relative_to(PACKAGE).parts == ("_utils", "sk.py"):
         return
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("sklearn"):
-            private = [part for part in node.module.split(".") if part[0] == "_"]
-            private += [alias.name for alias in node.names if alias.name[0] == "_"]
+    for node, name in imports(parsed(path)):
+        if name.split(".")[0] == "sklearn":
+            parts = [*name.split("."), *(alias.name for alias in node.names)]
+            private = [part for part in parts if part[0] == "_"]
             assert not private, f"line {node.lineno}: {private}"
 
 
-def n_code_lines(text):
+def n_code_lines(path):
     """Count lines that are neither blank nor comment nor docstring."""
-    tree = ast.parse(text)
     prose = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             if ast.get_docstring(node) is not None:
                 prose |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
     return sum(
         bool(line.strip()) and line.strip()[0] != "#" and number not in prose
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
     )
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_files_stay_small(path):
-    limit = LIMITS.get(room_of(path), 350)
-    assert n_code_lines(path.read_text("utf-8")) <= limit
+    assert n_code_lines(path) <= LIMITS.get(room_of(path), 350)
 
 
 def test_every_kernel_is_arrays_in_arrays_out():
     for path in (PACKAGE / "_kernels").rglob("*.py"):
         if path.stem in {"compilation", "__init__"}:  # doors: files, environment
             continue
-        for _, name in imports(ast.parse(path.read_text("utf-8"))):
+        for _, name in imports(parsed(path)):
             root = name.split(".")[0]
             assert root in KERNEL_IMPORTS, f"{path.name} imports {name}"

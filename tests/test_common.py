@@ -5,7 +5,6 @@ Estimators of tables are checked as they are, the others behind the adapters.
 
 from unittest import SkipTest
 
-import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.utils import get_tags
@@ -33,11 +32,7 @@ from skcoldstart import (
 )
 from skcoldstart.compose import ContentScaler, KernelFeatures, KernelRegressor
 from tests import adapters
-
-
-def _loudness(windows):
-    return np.sqrt((windows**2).mean(axis=1, keepdims=True))
-
+from tests.stubs import loudness
 
 _SHORT_WINDOWS = {"sr": 64, "window": 0.25, "pooling": None}
 _SHORT_CLIPS = {"n_fft": 32, "hop_length": 16, "n_mels": 8}
@@ -95,7 +90,7 @@ N_CHECKS = [
     (FactorTargetEncoder(), 46),
     (adapters.ContrastiveEncoderOfOneUser(**_SMALL_ENCODER), 47),
     (adapters.ContrastiveEncoderOfOneUser(**_SMALL_ENCODER, **_OF_FRAMES), 47),
-    (adapters.AudioEmbeddingOfRows(_loudness, **_SHORT_WINDOWS), 44),
+    (adapters.AudioEmbeddingOfRows(loudness, **_SHORT_WINDOWS), 44),
     (adapters.LibrosaFeaturesOfRows(("rms", "spectral_centroid"), **_FRAMING), 44),
     (adapters.AudioUnionOfRows(_UNION), 44),
     (adapters.VectorQuantizerOfRows(3), 45),
@@ -107,11 +102,6 @@ N_CHECKS = [
     (adapters.CNNFactorRegressorOfRows(**_SMALL_NET), 52),
 ]
 ESTIMATORS = [estimator for estimator, _ in N_CHECKS]
-
-# Checks that skip themselves, and why that is right.
-EXPECTED_SKIPS = {
-    "check_array_api_input": "needs SCIPY_ARRAY_API=1 before SciPy is imported",
-}
 
 
 def expected_failures(estimator):
@@ -142,10 +132,11 @@ def _name(check):
 
 
 def _expected_skips(estimator):
+    """Return the checks that skip themselves on an estimator, rightly."""
+    skips = {"check_array_api_input"}  # needs SCIPY_ARRAY_API=1 before SciPy's import
     if get_tags(estimator).non_deterministic:
-        reason = "a chance score cannot be compared between two fits"
-        return EXPECTED_SKIPS | {"check_pipeline_consistency": reason}
-    return EXPECTED_SKIPS
+        skips.add("check_pipeline_consistency")  # compares chance scores of two fits
+    return skips
 
 
 @parametrize_with_checks(

@@ -58,6 +58,7 @@ from skcoldstart.compose import (
     SpectralEncoder,
 )
 from tests.adapters import public_estimators
+from tests.stubs import loudness
 
 N_ITEMS, N_USERS = 14, 9
 
@@ -128,10 +129,6 @@ _MAKERS = {
 }
 
 
-def _loudness(windows):
-    return np.sqrt((windows**2).mean(axis=1, keepdims=True))
-
-
 _SHORT = {"sr": 8000, "n_fft": 128, "hop_length": 64, "n_mels": 12}
 _MFCC = MFCCExtractor(**_SHORT, n_mfcc=5)
 # Run until it has converged: only then do factors fit their plays exactly.
@@ -139,7 +136,7 @@ _WMF = WMF(n_components=3, max_iter=500, tol=1e-9, dtype="float64", random_state
 CASES = [
     Case(MelSpectrogram(**_SHORT), "waveforms"),
     Case(_MFCC, "waveforms"),
-    Case(AudioEmbedding(_loudness, sr=8000, window=0.01), "waveforms"),
+    Case(AudioEmbedding(loudness, sr=8000, window=0.01), "waveforms"),
     Case(LibrosaFeatures("rms", sr=8000, n_fft=128, hop_length=64), "waveforms"),
     Case(
         AudioUnion([("a", MelSpectrogram(**_SHORT)), ("b", _MFCC)]),
