@@ -46,8 +46,7 @@ def load_lastfm_tags(
     n_tags : int, default=None
         Number of tags to keep: those of the most tracks (50 in the paper). ``None``
         keeps all.
-    verbose : int or bool, default=0
-        Whether to show a progress bar on standard error, if there are many files.
+    <progress>
 
     <bunch>
 
@@ -98,8 +97,8 @@ def load_lastfm_tags(
     order = np.argsort(names)
     rank = np.argsort(order)
     track_ids = names[order]
-    if len(np.unique(track_ids)) < len(track_ids):
-        twice = track_ids[1:][track_ids[1:] == track_ids[:-1]]
+    twice = track_ids[1:][track_ids[1:] == track_ids[:-1]]
+    if len(twice):
         raise ValueError(f"{path} has track {str(twice[0])!r} more than once.")
     X, tags = tag_table(rank[rows], columns, values, len(names), tag_names, n_tags)
     X, track_ids, known = take_named(X, track_ids, tracks, "tracks")

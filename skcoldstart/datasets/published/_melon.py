@@ -119,15 +119,13 @@ def load_melon(
         raise ValueError(
             f"splits is {splits!r}; expected some of {', '.join(PLAYLISTS)}."
         )
-    pairs: list[np.ndarray] = []
-    users: list[int] = []
+    playlists: list[dict[str, Any]] = []
     for split in wanted:
-        path = place / f"{split}.json"
-        for playlist in _entries(path, ("id", "songs")):
-            songs = np.array(playlist["songs"], dtype=np.int64)
-            pairs.append(np.stack([songs, np.full(len(songs), len(users))]))
-            users.append(int(playlist["id"]))
-    song, user = np.concatenate(pairs, axis=1)
+        playlists += _entries(place / f"{split}.json", ("id", "songs"))
+    songs = [np.array(playlist["songs"], dtype=np.int64) for playlist in playlists]
+    song = np.concatenate(songs)
+    user = np.repeat(np.arange(len(songs)), [len(of_list) for of_list in songs])
+    user_ids = np.array([int(playlist["id"]) for playlist in playlists])
     item_ids = np.unique(song) if items is None else np.array(list(items), np.int64)
     row = positions(song, item_ids)
     known = row >= 0
@@ -135,13 +133,13 @@ def load_melon(
         raise ValueError(
             f"No playlist of {place} has one of the {len(item_ids)} songs."
         )
-    plays = indicator(row[known], user[known], (len(item_ids), len(users)))
-    has_songs = np.flatnonzero(np.bincount(plays.indices, minlength=len(users)))
+    plays = indicator(row[known], user[known], (len(item_ids), len(user_ids)))
+    has_songs = np.flatnonzero(np.bincount(plays.indices, minlength=len(user_ids)))
     plays = sp.csr_array(plays[:, has_songs])
     return Bunch(
         plays=plays,
         item_ids=item_ids,
-        user_ids=np.array(users)[has_songs],
+        user_ids=user_ids[has_songs],
         **_songs(place / "song_meta.json", item_ids),
         **_spectrograms(place, item_ids, frames),
         DESCR=(

@@ -12,6 +12,7 @@ from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._catalog import load_catalog
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._frames import read_frame
+from skcoldstart.datasets._pairs import positions
 
 EVENTS = "userid_trackid_timestamp.tsv"
 INFORMATION = "id_information.csv"
@@ -132,10 +133,8 @@ def load_music4all(
             zip(artists["id"].to_list(), artists["artist"].to_list(), strict=True)
         )
     catalog = load_catalog(taste, **options)
-    first = dict(zip(taste.item_ids.tolist(), taste.first_play, strict=True))
-    nothing = np.datetime64("NaT", "us")
-    catalog.first_play = np.array([
-        first.get(item, nothing) for item in catalog.item_ids.tolist()
-    ])
+    row = positions(catalog.item_ids, taste.item_ids)
+    nothing = np.datetime64("NaT")
+    catalog.first_play = np.where(row >= 0, taste.first_play[row], nothing)
     catalog.n_events, catalog.n_dropped = taste.n_events, taste.n_dropped
     return catalog

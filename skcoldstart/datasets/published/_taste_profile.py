@@ -173,16 +173,14 @@ EXPECTED = (
 class Triplets:
     """Pairs of a file, by the numbers of their names: `users, songs` (n_names,)."""
 
-    def __init__(self) -> None:
-        self._chunks: list[tuple[np.ndarray, ...]] = []
-        self._users, self._songs = NameTable(), NameTable()
-        self.n_pairs = 0
-
-    def read(
+    def __init__(
         self, file: IO[bytes], path: str | os.PathLike[str], verbose: int | bool
     ) -> None:
         from skcoldstart._kernels import triplets as kernel
 
+        self._chunks: list[tuple[np.ndarray, ...]] = []
+        self.n_pairs = 0
+        users, songs = NameTable(), NameTable()
         out, n_out, n_lines = _room(), 0, 0
         with progress_bar(
             description="Read plays", verbose=verbose, unit=" lines"
@@ -193,12 +191,9 @@ class Triplets:
                         buffer,
                         position,
                         stop,
-                        self._users.arrays,
-                        self._users.count,
-                        self._songs.arrays,
-                        self._songs.count,
-                        out,
-                        n_out,
+                        *(users.arrays, users.count),
+                        *(songs.arrays, songs.count),
+                        *(out, n_out),
                     )
                     n_lines += n_more
                     bar.update(n_more)
@@ -207,9 +202,9 @@ class Triplets:
                         self.n_pairs += n_out
                         out, n_out = _room(), 0
                     elif status == kernel.GROW_USERS:
-                        self._users.grow()
+                        users.grow()
                     elif status == kernel.GROW_SONGS:
-                        self._songs.grow()
+                        songs.grow()
                     elif position < stop:
                         raise ValueError(
                             f"{path}, line {n_lines + 1}: "
@@ -218,8 +213,7 @@ class Triplets:
                         )
         self._chunks.append(tuple(part[:n_out].copy() for part in out))
         self.n_pairs += n_out
-        self.users, self.songs = self._users.to_bytes(), self._songs.to_bytes()
-        del self._users, self._songs
+        self.users, self.songs = users.to_bytes(), songs.to_bytes()
 
     def users_of(self, is_wanted: np.ndarray) -> np.ndarray:
         """Return which users have a pair with a wanted song.
@@ -418,9 +412,8 @@ def load_taste_profile(
         mismatches = load_sid_mismatches(mismatches).item_ids
     unwanted = _as_bytes(() if mismatches is None else mismatches, "mismatches")
     kept = None if songs is None else _as_bytes(songs, "songs")
-    triplets = Triplets()
     with open_bytes(path) as file:
-        triplets.read(file, path, verbose)
+        triplets = Triplets(file, path, verbose)
     n_lines = triplets.n_pairs
     if not n_lines:
         raise ValueError(f"{path} is empty; expected lines of {EXPECTED}.")

@@ -1,7 +1,6 @@
 """HetRec 2011, citeulike and subsets of them; and, where they are, the real files."""
 
 import os
-import re
 import zipfile
 from pathlib import Path
 
@@ -147,16 +146,13 @@ def test_empty_lines_of_lists_are_rows_of_nothing(tmp_path, nothing):
     assert_array_equal(articles.words.toarray(), [[0, 0], [3, 0], [0, 0], [1, 4]])
 
 
-def cold_split(folder, test=(1, 2)):
+def cold_split(folder):
+    """Write the split whose test articles are 1 and 2; numbers of files begin at 1."""
     place = folder / "cold_split"
     place.mkdir()
-    (place / "test_item_ids.csv").write_text("".join(f"{i + 1}\n" for i in test))
-    for name, wanted in (("train", True), ("test", False)):
-        pairs = np.argwhere(Y)
-        pairs = pairs[np.isin(pairs[:, 0], test, invert=wanted)] + 1
-        lines = [f"{user},{item},1\n" for item, user in pairs]
-        (place / f"{name}.csv").write_text("".join(lines))
-    return place
+    (place / "test_item_ids.csv").write_text("2\n3\n")
+    (place / "train.csv").write_text("1,1,1\n3,1,1\n")
+    (place / "test.csv").write_text("3,2,1\n1,3,1\n2,3,1\n")
 
 
 def test_official_split_is_a_fold_from_0(tmp_path):
@@ -169,27 +165,6 @@ def test_official_split_is_a_fold_from_0(tmp_path):
     assert_array_equal(fold[0], [0, 3])
     assert_array_equal(fold[1], [1, 2])
     assert_array_equal(articles.test_idx, [1, 2])
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "message"),
-    [
-        (
-            "test.csv",
-            "1,0,1\n",
-            r", line 1: .*; expected 3 numbers, 1 to 3, 1 to 4, >=",
-        ),
-        ("test.csv", "1,5,1\n", r", line 1: '1,5,1'"),
-        ("test.csv", "1,2\n", r", line 1: '1,2'; expected 3 numbers"),
-        ("test.csv", "3,2,1\n", r" does not have the users' pairs of the test"),
-        ("train.csv", "1,1,1\n2,3,1\n", r" does not have the users' pairs"),
-        ("test_item_ids.csv", "x\n", r", line 1: 'x'; expected 1 numbers, 1 to 4"),
-    ],
-)
-def test_faulty_splits_are_named(tmp_path, file, text, message):
-    (cold_split(citeulike_matrices(tmp_path)) / file).write_text(text)
-    with pytest.raises(ValueError, match=re.escape(file) + message):
-        load_citeulike(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -209,10 +184,21 @@ def test_faulty_splits_are_named(tmp_path, file, text, message):
         ("users_x_items.npz", "PK", r"not a sparse matrix of SciPy"),
         ("feat-vae.mat", "x" * 200, r"cannot be read as a MATLAB file"),
         ("feat-vae.mat", "", r"cannot be read as a MATLAB file: .* truncated"),
+        ("cold_split/test.csv", "1,0,1\n", r"line 1: .* 3 numbers, 1 to 3, 1 to 4, >="),
+        ("cold_split/test.csv", "1,5,1\n", r"test\.csv, line 1: '1,5,1'"),
+        ("cold_split/test.csv", "1,2\n", r"line 1: '1,2'; expected 3 numbers"),
+        ("cold_split/test.csv", "3,2,1\n", r"test\.csv does not have .* of the test"),
+        (
+            "cold_split/train.csv",
+            "1,1,1\n2,3,1\n",
+            r"train\.csv does not have .* other",
+        ),
+        ("cold_split/test_item_ids.csv", "x\n", r"ids\.csv, line 1: 'x'; expected 1 n"),
     ],
 )
 def test_faulty_files_of_citeulike_are_named(tmp_path, file, text, message):
-    (citeulike_lists(tmp_path) / file).write_text(text, "utf-8")
+    cold_split(citeulike_lists(tmp_path))
+    (tmp_path / file).write_text(text, "utf-8")
     with pytest.raises(ValueError, match=message):
         load_citeulike(tmp_path)
 
