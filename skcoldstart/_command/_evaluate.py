@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._command._console import NO_GROUPS, UserError, explained, report, say
-from skcoldstart._command._songs import load_songs, make_content, unreadable
+from skcoldstart._command._songs import load_songs, make_content, usable_songs
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -39,10 +39,10 @@ def evaluate(options: argparse.Namespace) -> None:
     content = make_content(songs, len(train), options)
     with explained():
         known = content.fit_transform(songs.rows(train))
-        usable = ~unreadable(content, len(train))
+        usable = usable_songs(content, len(train))
         train, known = train[usable], known[usable]
         new = content.transform(songs.rows(test))
-        usable = ~unreadable(content, len(test))
+        usable = usable_songs(content, len(test))
         test, new = test[usable], new[usable]
     plays = songs.plays
     if not plays[train].nnz or not plays[test].nnz:

@@ -2,8 +2,6 @@
 
 import argparse
 
-import numpy as np
-
 from skcoldstart._command._console import (
     UserError,
     explained,
@@ -12,7 +10,7 @@ from skcoldstart._command._console import (
     report,
 )
 from skcoldstart._command._folder import ModelFolder, check_place, write_model
-from skcoldstart._command._songs import load_songs, make_content, unreadable
+from skcoldstart._command._songs import load_songs, make_content, usable_songs
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -26,9 +24,7 @@ def fit(options: argparse.Namespace) -> None:
     content = make_content(songs, len(songs.item_ids), options)
     with explained():
         features = content.fit_transform(songs.content)
-    usable = np.flatnonzero(~unreadable(content, len(songs.item_ids)))
-    if not len(usable):
-        raise UserError("None of the audio files can be used.")
+    usable = usable_songs(content, len(songs.item_ids))
     recommender = ColdStartRecommender(factorizer=WMF(random_state=options.seed))
     ids = songs.item_ids[usable]
     recommender.fit(

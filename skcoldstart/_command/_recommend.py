@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from skcoldstart._command._console import UserError, explained, make_folder, report
 from skcoldstart._command._folder import ModelFolder, read_model
-from skcoldstart._command._songs import content_of, set_reading, unreadable
+from skcoldstart._command._songs import content_of, set_reading, usable_songs
 from skcoldstart._scores.user_names import places_of
 from skcoldstart._utils.warning import warn
 
@@ -74,9 +74,7 @@ def _new_songs(
         catalog = load_catalog(audio=audio, metadata=metadata)
         set_reading(model.content, options)
         features = model.content.transform(content_of(catalog, model.kinds))
-    usable = np.flatnonzero(~unreadable(model.content, len(catalog.item_ids)))
-    if not len(usable):
-        raise UserError("None of the audio files can be used.")
+    usable = usable_songs(model.content, len(catalog.item_ids))
     ids = catalog.item_ids[usable]
     plays = _plays_of_fit(ids, model)
     if of_week is not None:

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,14 +166,14 @@ def set_reading(content: Any, options: argparse.Namespace) -> None:
         sound["mfcc"].set_params(**_reading(options))
 
 
-def unreadable(content: Any, n_items: int) -> np.ndarray:
-    """Mark the songs whose audio the last call could not use, (n_items,)."""
-    lost = np.zeros(n_items, dtype=bool)
+def usable_songs(content: Any, n_items: int) -> np.ndarray:
+    """Return the songs whose audio the last call could use, (n_usable,)."""
     sound = _sound_of(content)
-    if sound is not None:
-        errors: Sequence[Any] = sound["mfcc"].errors_
-        lost[[error.index for error in errors]] = True
-    return lost
+    lost = [] if sound is None else [error.index for error in sound["mfcc"].errors_]
+    usable = np.setdiff1d(np.arange(n_items), lost)
+    if not len(usable):
+        raise UserError("None of the audio files can be used.")
+    return usable
 
 
 def _sound_of(content: Any) -> Any:

@@ -33,3 +33,12 @@ def overwritten(content):
     """Return a zip archive whose first compressed bytes are no longer valid."""
     start = 30 + int.from_bytes(content[26:28], "little") + 20
     return content[:start] + b"\xff" * 20 + content[start + 20 :]
+
+
+def counts_of(taste):
+    """Return the plays by item and user."""
+    table = taste.plays.tocoo()
+    return {
+        (taste.item_ids[i].item(), taste.user_ids[u].item()): n
+        for i, u, n in zip(*table.coords, table.data, strict=True)
+    }

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skcoldstart import CNNFactorRegressor
 from skcoldstart.datasets import (
     load_listenbrainz,
     load_melon,
@@ -21,6 +20,7 @@ from skcoldstart.datasets import (
     load_yambda_embeddings,
     make_subset,
 )
+from tests.datasets.conftest import counts_of
 from tests.datasets.published.open_audio import (
     listen,
     melon_song,
@@ -33,14 +33,6 @@ from tests.datasets.published.open_audio import (
     write_yambda_artists,
     write_yambda_embeddings,
 )
-
-
-def counts_of(taste):
-    table = taste.plays.tocoo()
-    return {
-        (taste.item_ids[i].item(), taste.user_ids[u].item()): n
-        for i, u, n in zip(*table.coords, table.data, strict=True)
-    }
 
 
 def test_yambda_counts_listens_of_which_more_than_half_was_played(tmp_path, rng):
@@ -196,16 +188,6 @@ def test_melon_days_that_are_not_known_are_the_first_or_missing(melon):
     assert found.groups[1] < 0 and found.groups[1] != found.groups[4]
     subset = make_subset(found, 2, 1, random_state=0)
     assert len(subset.frames) == len(subset.release_dates) == 2
-
-
-@pytest.mark.slow
-def test_a_network_reads_melon_frames_as_they_are(melon):
-    found = load_melon(melon[0])
-    net = CNNFactorRegressor(
-        window=5, n_filters=(4,), hidden=(4,), max_epochs=1, validation_fraction=0
-    )
-    factors = np.eye(3, dtype=np.float32)
-    assert net.fit(found.frames, factors).predict(found.frames).shape == (3, 3)
 
 
 @pytest.mark.parametrize(

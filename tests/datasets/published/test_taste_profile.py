@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 from skcoldstart.datasets import load_taste_profile
 from skcoldstart.datasets.published import _taste_profile
+from tests.datasets.conftest import counts_of
 
 LINES = "u2\tSB\t3\nu1\tSA\t1\nu1\tSB\t2\n"
 
@@ -26,14 +27,6 @@ def plain_reading(text):
             user, song, plays = line.strip("\r").split("\t")
             counts[song, user] += int(plays)
     return counts
-
-
-def counts_of(taste):
-    plays = taste.plays.tocoo()
-    return {
-        (taste.item_ids[i], taste.user_ids[u]): count
-        for i, u, count in zip(*plays.coords, plays.data, strict=True)
-    }
 
 
 def test_rows_are_songs_and_names_are_sorted(write):
