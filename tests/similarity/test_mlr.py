@@ -4,66 +4,70 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import pairwise
-from threadpoolctl import threadpool_info
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
 
-from skcoldstart import ContentProfileRecommender, MLRSimilarity
+from skcoldstart import (
+    ContentProfileRecommender,
+    MLRSimilarity,
+    recommendation_scorer,
+)
+from skcoldstart._scores.sources import LowRankScores, score_source
 from skcoldstart.similarity import _solvers
 from tests.similarity.conftest import make_world
 
-LOSSES = ["auc", "map", "mrr", "precision@k", "ndcg@k"]
 SIMILARITIES = {
     "cosine": pairwise.cosine_similarity,
     "neg_sqeuclidean": lambda X, Z: -(pairwise.euclidean_distances(X, Z) ** 2),
 }
 
 
+def quick(**options):
+    return MLRSimilarity(**{"C": 100.0, "tol": 0.1, "random_state": 0} | options)
+
+
 def fitted(world, **options):
-    defaults = {"C": 100.0, "tol": 1e-2, "random_state": 0}
-    return MLRSimilarity(**(defaults | options)).fit(world.X, world.y)
+    return quick(**{"tol": 1e-2} | options).fit(world.X, world.y)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["auc", "map", "mrr", "precision@k", "ndcg@k"])
 def test_learnt_distances_retrieve_classes_better_than_euclidean_ones(loss, wine):
     X, y = wine
     model = MLRSimilarity(loss=loss, C=10.0).fit(X[::2], y[::2])
-    euclidean = MLRSimilarity().fit(X[::2], y[::2])
-    euclidean.components_ = np.eye(13)
-    assert model.score(X[1::2], y[1::2]) > euclidean.score(X[1::2], y[1::2]) + 0.05
+    learnt = model.score(X[1::2], y[1::2])
+    model.components_ = np.eye(13)
+    assert learnt > model.score(X[1::2], y[1::2]) + 0.05
 
 
 def test_features_that_nobody_listens_to_get_no_weight(world):
-    model = fitted(world, diagonal=True, C=100.0)
+    model = fitted(world, diagonal=True)
     spread = np.abs(np.diag(model.components_)) * world.X.std(axis=0)
     assert spread[:2].min() > 3 * spread[2:].max()
 
 
 def test_learning_ranks_better_than_content_as_it_is(world):
     known, new = slice(0, 90), slice(90, None)
-    plain = ContentProfileRecommender().fit(world.X[known], world.y[known])
-    model = MLRSimilarity(C=100.0).fit(world.X[known], world.y[known])
-    gain = model.score(world.X[new], world.y[new]) - plain.score(
-        world.X[new], world.y[new]
+    plain, learnt = (
+        model.fit(world.X[known], world.y[known]).score(world.X[new], world.y[new])
+        for model in (ContentProfileRecommender(), MLRSimilarity(C=100.0))
     )
-    assert gain > 0.05
+    assert learnt > plain + 0.05
 
 
 @pytest.mark.parametrize("metric", list(SIMILARITIES))
 def test_scores_are_mean_similarities_to_played_items(metric, world):
     y = world.y.toarray()
     y[:, 4] = 0
-    model = MLRSimilarity(3, C=100.0, metric=metric, tol=0.1)
-    model.fit(world.X[:80], y[:80])
-    new = world.X[80:]
-    mapped, known = (
-        (rows - world.X[:80].mean(axis=0)) @ model.components_.T
-        for rows in (new, world.X[:80])
-    )
-    table = SIMILARITIES[metric](mapped, known)
-    assert_allclose(model.similarity(new, world.X[:80]), table, rtol=1e-9, atol=1e-12)
+    known, new = world.X[:80], world.X[80:]
+    model = quick(n_components=3, metric=metric).fit(known, y[:80])
+    L, mean = model.components_, known.mean(axis=0)
+    table = SIMILARITIES[metric]((new - mean) @ L.T, (known - mean) @ L.T)
+    assert_allclose(model.similarity(new, known), table, rtol=1e-9, atol=1e-12)
     scores = model.predict(new)
     for user in range(y.shape[1]):
         played = y[:80, user] > 0
@@ -73,37 +77,29 @@ def test_scores_are_mean_similarities_to_played_items(metric, world):
     items, best = model.recommend(new, 5, users=[0])
     assert_array_equal(items[0], np.argsort(-scores[:, 0], kind="stable")[:5])
     assert_allclose(best[0], scores[items[0], 0])
+    others = list({*SIMILARITIES} - {metric})
+    assert_array_equal(model.set_params(metric=others[0]).predict(new), scores)
 
 
 def test_metric_is_that_of_the_map_in_the_units_of_the_content(world):
     model = fitted(world)
-    L = model.components_
+    L, W = model.components_, model.get_mahalanobis_matrix()
     assert_allclose(model.transform(world.X), world.X @ L.T)
-    assert_allclose(model.get_mahalanobis_matrix(), L.T @ L)
-    gap = world.X[0] - world.X[1]
-    mapped = model.transform(world.X[:2])
-    assert_allclose(
-        gap @ model.get_mahalanobis_matrix() @ gap, ((mapped[0] - mapped[1]) ** 2).sum()
-    )
-
-
-def test_units_and_origin_of_the_content_do_not_matter(world):
-    model = fitted(world)
-    moved = MLRSimilarity(C=100.0, tol=1e-2).fit(64 * world.X + 5, world.y)
+    assert_allclose(W, L.T @ L)
+    moved = quick(tol=1e-2).fit(64 * world.X + 5, world.y)
     assert_allclose(moved.objective_, model.objective_, rtol=1e-3)
-    assert_allclose(
-        64**2 * moved.get_mahalanobis_matrix(),
-        model.get_mahalanobis_matrix(),
-        atol=0.02 * np.abs(model.get_mahalanobis_matrix()).max(),
-    )
+    there = 64**2 * moved.get_mahalanobis_matrix()
+    assert_allclose(there, W, atol=0.02 * np.abs(W).max())
 
 
-def test_without_scale_the_penalty_is_in_the_units_of_the_content(world):
-    plain, larger = (
-        MLRSimilarity(scale=False, C=C).fit(s * world.X, world.y).objective_
-        for s, C in ((1.0, 4.0), (2.0, 1.0))
-    )
-    assert_allclose(plain, 4 * larger, rtol=1e-3)
+@pytest.mark.parametrize(("regularizer", "C"), [("trace", 4.0), ("frobenius", 16.0)])
+def test_without_scale_the_penalty_is_in_the_units_of_the_content(
+    world, regularizer, C
+):
+    options = {"scale": False, "regularizer": regularizer}
+    plain = MLRSimilarity(C=C, **options).fit(world.X, world.y)
+    larger = MLRSimilarity(C=1.0, **options).fit(2 * world.X, world.y)
+    assert_allclose(plain.objective_, C * larger.objective_, rtol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore:The metric collapsed")
@@ -114,7 +110,7 @@ def test_without_scale_the_penalty_is_in_the_units_of_the_content(world):
 def test_content_of_any_size_gives_the_same_metric_or_none(exponent, options, world):
     X = np.ldexp(world.X, exponent)
     scaled = fitted(world, **options)
-    model = MLRSimilarity(C=100.0, tol=1e-2, random_state=0, **options)
+    model = quick(tol=1e-2, **options)
     same = model.fit(X, world.y)
     # The largest content makes the least numbers, which have few digits.
     rtol = 1e-9 if exponent > 1000 else 0
@@ -144,29 +140,16 @@ def test_items_beyond_double_precision_are_named(world):
         model.get_mahalanobis_matrix()
 
 
-@pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, np.asarray])
-def test_the_container_of_plays_does_not_matter(container, world):
-    model = fitted(world)
-    other = MLRSimilarity(C=100.0, tol=1e-2, random_state=0).fit(
-        world.X, container(world.y.toarray())
-    )
-    assert_array_equal(other.components_, model.components_)
-
-
 def test_precision_of_the_content_matters_little(world):
     X = world.X.astype(np.float32)
-    a, b = (fitted_to(rows, world.y) for rows in (X, X.astype(np.float64)))
+    a, b = (quick().fit(rows, world.y) for rows in (X, X.astype(np.float64)))
     assert_array_equal(a.components_, b.components_)
     assert a.transform(X).dtype == np.float64
 
 
-def fitted_to(X, y, **options):
-    return MLRSimilarity(C=100.0, tol=0.1, random_state=0, **options).fit(X, y)
-
-
 @pytest.mark.parametrize("name", ["precision", "ndcg"])
 def test_losses_at_k_have_a_short_name(name, wine):
-    short, long = (fitted_to(*wine, loss=loss, k=4) for loss in (name, f"{name}@k"))
+    short, long = (quick(loss=loss, k=4).fit(*wine) for loss in (name, f"{name}@k"))
     assert_array_equal(short.components_, long.components_)
 
 
@@ -180,26 +163,20 @@ def test_full_rank_of_few_items_is_one_less_than_their_number(rng):
     assert_allclose(within.objective_, model.objective_ * 30 / 8, rtol=1e-3)
 
 
-def test_labels_of_any_kind_are_classes(wine):
-    X, y = wine
-    names = np.array(["red", "white", "rose"])[y]
-    a, b = fitted_to(X, y), fitted_to(X, names.tolist())
-    assert_array_equal(a.components_, b.components_)
-    assert_allclose(a.score(X, y), b.score(X, names))
-
-
 def test_score_of_labels_is_the_mean_average_precision_of_each_row(wine):
     X, y = wine
-    model = fitted_to(X, y)
-    Z = model.transform(X[:60:2])
-    labels = np.r_[y[:60:2][:-1], 99]
+    model = quick().fit(X, np.array(["red", "white", "rose"])[y].tolist())
+    assert_array_equal(model.components_, quick().fit(X, y).components_)
+    X, labels = X[:60:2], np.r_[y[:60:2][:-1], 99]
+    Z = model.transform(X)
     precisions = []
     for q in range(len(Z) - 1):
         order = np.argsort(((Z - Z[q]) ** 2).sum(axis=1), kind="stable")
         hits = (labels == labels[q])[order[order != q]]
         ranks = np.arange(1, len(hits) + 1)
         precisions.append((np.cumsum(hits) / ranks)[hits].mean())
-    assert_allclose(model.score(X[:60:2], labels), np.mean(precisions))
+    assert_allclose(model.score(X, labels), np.mean(precisions))
+    assert_allclose(model.score(X, labels.astype(str)), np.mean(precisions))
 
 
 def test_relevance_decides_and_plays_are_kept_for_scores(world):
@@ -221,28 +198,28 @@ def test_an_artist_s_own_items_are_not_relevant(world):
     same = world.artists[:, None] == world.artists
     assert_array_equal(of_all, (shared & ~np.eye(120, dtype=bool)).sum(axis=1))
     assert_array_equal(others, (shared & ~same).sum(axis=1))
+    with config_context(enable_metadata_routing=True):
+        routed = make_pipeline(PCA(8), model.set_fit_request(groups=True))
+        routed.fit(world.X, world.y, groups=world.artists)
+    assert_array_equal(routed[-1].relevant_counts_, others)
 
 
 def test_items_that_nobody_played_and_copies_do_no_harm(world):
     y = world.y.toarray()
     y[:10] = 0
     X = np.vstack([world.X, world.X[:20], np.zeros((1, 8))])
-    model = fitted_to(X, np.vstack([y, y[:20], y[:1]]))
+    model = quick().fit(X, np.vstack([y, y[:20], y[:1]]))
     assert np.isfinite(model.predict(X)).all()
     assert_array_equal(model.relevant_counts_[:10], 0)
 
 
-def test_constant_features_get_no_weight(world):
+def test_what_does_not_differ_gets_no_weight(world):
     X = np.hstack([world.X, np.full((120, 1), 0.1)])
     model = MLRSimilarity().fit(X, world.y)
     assert_allclose(model.get_mahalanobis_matrix()[:-1, -1], 0, atol=1e-12)
-
-
-def test_items_that_do_not_differ_are_ranked_by_nothing(world):
-    X = np.full((120, 3), 0.1)
     with pytest.warns(UserWarning, match="collapsed"):
-        model = MLRSimilarity().fit(X, world.y)
-    assert_array_equal(model.predict(X), 0)
+        model.fit(X[:, -1:], world.y)
+    assert_array_equal(model.predict(X[:, -1:]), 0)
 
 
 @pytest.mark.parametrize("metric", list(SIMILARITIES))
@@ -298,18 +275,48 @@ def test_the_start_of_low_rank_is_the_leading_components(wine, monkeypatch):
     assert_allclose(L @ L.T, (L[0] @ L[0]) * np.eye(3), atol=1e-12)
 
 
-def test_interruption_leaves_blas_as_it_was(world, monkeypatch):
+def test_an_interrupted_fit_leaves_the_model_as_it_was(world, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    before = threadpool_info()
     model = fitted(world)
     old = model.components_
     monkeypatch.setattr(_solvers, "minimize_lbfgs", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(C=50.0).fit(world.X, world.y)
-    assert threadpool_info() == before
     assert model.components_ is old
+
+
+@pytest.mark.slow
+def test_a_search_chooses_metric_and_similarity_on_sparse_plays(world):
+    grid = {
+        "mlrsimilarity__C": [30.0, 1000.0],
+        "mlrsimilarity__metric": ["cosine", "neg_sqeuclidean"],
+    }
+    search = GridSearchCV(
+        *(make_pipeline(PCA(6), quick()), grid),
+        cv=GroupKFold(3),
+        scoring=recommendation_scorer,
+        refit="map",
+        n_jobs=2,
+    ).fit(world.X, world.y, groups=world.artists)
+    assert np.isfinite(search.cv_results_["mean_test_auc"]).all()
+    assert len(set(search.cv_results_["mean_test_map"])) == 4
+    assert isinstance(score_source(search, world.X), LowRankScores)
+    scores = search.predict(world.X)
+    pca, model = search.best_estimator_
+    items, _ = model.recommend(pca.transform(world.X), 1)
+    assert_array_equal(scores[items[:, 0], np.arange(len(items))], scores.max(axis=0))
+
+
+def test_a_refit_to_labels_forgets_users_and_says_so(world):
+    model = quick().fit(world.X, world.y).fit(world.X, np.arange(120) % 2)
+    for name in ("predict", "predict_factors", "user_factors_", "n_users_"):
+        assert not hasattr(model, name)
+    for method in ("predict", "recommend"):
+        with pytest.raises(AttributeError) as error:
+            getattr(model, method)(world.X)
+        assert "has no users" in str(error.value.__cause__)
 
 
 def test_what_cannot_be_ranked_is_refused_with_the_counts(rng):
@@ -317,11 +324,6 @@ def test_what_cannot_be_ranked_is_refused_with_the_counts(rng):
     for y, n_asking in ((np.eye(6), 0), (np.ones((6, 2)), 6), (np.ones(6, int), 6)):
         with pytest.raises(ValueError, match=rf"None of 6 items .*\({n_asking} have"):
             MLRSimilarity().fit(X, y)
-
-
-def test_relevance_of_a_fold_is_refused_with_the_reason(rng):
-    with pytest.raises(ValueError, match=r"\(15, 20\).*selects its rows but not"):
-        MLRSimilarity().fit(rng.normal(size=(15, 3)), relevance=np.ones((15, 20)))
 
 
 @pytest.mark.parametrize(
@@ -339,17 +341,8 @@ def test_relevance_of_a_fold_is_refused_with_the_reason(rng):
         ({"groups": np.zeros(5)}, r"groups has shape \(5,\)"),
         ({"groups": np.full(120, np.nan)}, "groups is missing"),
         ({"relevance": np.full((120, 120), np.inf)}, "infinity"),
-    ],
-)
-def test_malformed_arguments_are_named(change, message, world):
-    arguments = {"X": world.X, "y": world.y} | change
-    with pytest.raises(ValueError, match=message):
-        MLRSimilarity().fit(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+        ({"relevance": np.ones((120, 160))}, r"\(120, 160\).*selects its rows but not"),
+        ({"relevance": np.ones((80, 120))}, r"\(80, 120\).*\(n_items, n_items\)\.$"),
         ({"n_components": 9}, "n_components=9 must be at most"),
         ({"n_components": 2, "diagonal": True}, "keeps every feature"),
         ({"C": 0.0}, "'C' parameter"),
@@ -357,14 +350,16 @@ def test_malformed_arguments_are_named(change, message, world):
         ({"metric": "dot"}, "'metric' parameter"),
     ],
 )
-def test_parameters_that_do_not_fit_are_named(options, message, world):
+def test_what_cannot_be_used_is_named(change, message, world):
+    data = {"X": world.X, "y": world.y, "groups": None, "relevance": None}
+    options = {name: change[name] for name in change if name not in data}
+    data |= {name: change[name] for name in change if name in data}
     with pytest.raises(ValueError, match=message):
-        MLRSimilarity(**options).fit(world.X, world.y)
+        MLRSimilarity(**options).fit(**data)
 
 
-def test_an_unfitted_estimator_says_so(world):
-    for method in ("transform", "predict", "predict_factors", "recommend"):
-        with pytest.raises(NotFittedError):
-            getattr(MLRSimilarity(), method)(world.X)
+def test_an_unfitted_estimator_has_no_metric(world):
     with pytest.raises(NotFittedError):
         MLRSimilarity().similarity(world.X, world.X)
+    with pytest.raises(NotFittedError):
+        MLRSimilarity().get_mahalanobis_matrix()

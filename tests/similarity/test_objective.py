@@ -1,17 +1,24 @@
-"""The objective: its value, its gradient, its minimum, and the bound below it."""
+"""The objective and its relevant items: value, gradient, minimum, and a bound."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skcoldstart._utils.threads import worker_threads
 from skcoldstart.similarity import MLRSimilarity, _objective
 from skcoldstart.similarity._objective import RankingObjective
 from skcoldstart.similarity._solvers import lower_bound
-from skcoldstart.similarity._targets import LabelRelevance, TableRelevance
+from skcoldstart.similarity._targets import (
+    LabelRelevance,
+    TableRelevance,
+    listeners_in_common,
+)
+from tests.references.relevance import most_alike
 from tests.references.separation import ranking_objective
 
 LOSSES = ["auc", "map", "mrr", "precision", "ndcg"]
+PENALTIES = {"trace": np.trace, "frobenius": lambda W: 0.5 * (W**2).sum()}
 
 # On all 178 wines: F(I) and F(I / 10) with C = 1, to all digits given; the least F
 # with C = 1 and C = 10, from four starts of two programs.
@@ -26,22 +33,21 @@ def one_after_the_other(function, items):
     return list(map(function, items))
 
 
-def objective_of(X, relevance, *, groups=None, **options):
-    groups = np.arange(len(X)) if groups is None else groups
+def objective_of(X, relevance, groups, **options):
     defaults = {"loss": "auc", "k": 3, "C": 1.0, "regularizer": "trace"}
-    return RankingObjective(
-        X,
-        relevance,
-        groups.astype(np.int32),
-        run=one_after_the_other,
-        n_threads=1,
-        **(defaults | options),
-    )
+    threads = {"run": one_after_the_other, "n_threads": 1}
+    groups = groups.astype(np.int32)
+    return RankingObjective(X, relevance, groups, **defaults | threads | options)
 
 
 def wine_objective(wine, **options):
     X, y = wine
-    return objective_of(X, LabelRelevance(y, np.arange(len(X))), **options)
+    alone = np.arange(len(X))
+    return objective_of(X, LabelRelevance(y, alone), alone, **options)
+
+
+def metric_of(L):
+    return np.diag(L**2) if L.ndim == 1 else L.T @ L
 
 
 @pytest.mark.parametrize("loss", list(WINE))
@@ -60,32 +66,24 @@ def test_minimum_of_wine_is_reached(loss, C, wine):
     assert model.objective_ <= WINE[loss][3 if C == 10 else 2] * 1.0003
 
 
-@pytest.mark.parametrize("regularizer", ["trace", "frobenius"])
+@pytest.mark.parametrize("regularizer", list(PENALTIES))
 @pytest.mark.parametrize("loss", LOSSES)
 def test_objective_is_that_of_all_rankings(loss, regularizer, rng):
     X = rng.normal(size=(7, 3))
     relevant = rng.random((7, 7)) < 0.4
     groups = np.array([0, 1, 2, 3, 4, 5, 5])
     relevant[groups[:, None] == groups] = False
-    relevance = _table(relevant, groups)
-    objective = objective_of(
-        X, relevance, groups=groups, loss=loss, C=3.0, regularizer=regularizer
-    )
-    penalty = {"trace": np.trace, "frobenius": lambda W: 0.5 * (W**2).sum()}
+    table = TableRelevance(sp.csr_array(relevant.astype(np.int8)), groups)
+    options = {"loss": loss, "C": 3.0}
+    objective = objective_of(X, table, groups, regularizer=regularizer, **options)
+    options |= {"groups": groups, "penalty": PENALTIES[regularizer]}
     for L in (rng.normal(size=(2, 3)), rng.normal(size=3)):
-        W = np.diag(L**2) if L.ndim == 1 else L.T @ L
-        expected = ranking_objective(
-            W, X, relevant, loss, C=3.0, groups=groups, penalty=penalty[regularizer]
-        )
+        expected = ranking_objective(metric_of(L), X, relevant, **options)
         assert_allclose(objective(L)[0], expected, rtol=1e-12)
         assert_allclose(objective.value(L, objective.queries), expected, rtol=1e-12)
 
 
-def _table(relevant, groups):
-    return TableRelevance(sp.csr_array(relevant.astype(np.int8)), groups)
-
-
-@pytest.mark.parametrize("regularizer", ["trace", "frobenius"])
+@pytest.mark.parametrize("regularizer", list(PENALTIES))
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradient_equals_finite_differences(loss, regularizer, wine, rng):
     objective = wine_objective(wine, loss=loss, regularizer=regularizer, C=3.0)
@@ -105,13 +103,15 @@ def test_planes_support_the_mean_hinge(loss, wine, rng):
     for shape in [(3, 13), (13,)]:
         L, other = 0.2 * rng.normal(size=(2, *shape))
         loss_there, slope = objective.plane(L)
-        for factor, least in ((L, None), (other, 0.0)):
-            W = factor**2 if factor.ndim == 1 else factor.T @ factor
-            hinge = objective(factor)[0] - objective.penalty(factor)[0]
-            gap = hinge - (loss_there - (W * slope).sum())
-            assert gap >= -1e-12
-            if least is None:
-                assert_allclose(gap, 0, atol=1e-12)
+        slope = np.diag(slope) if slope.ndim == 1 else slope
+        touching, above = (
+            objective(factor)[0]
+            - objective.penalty(factor)[0]
+            - (loss_there - (metric_of(factor) * slope).sum())
+            for factor in (L, other)
+        )
+        assert_allclose(touching, 0, atol=1e-12)
+        assert above >= -1e-12
 
 
 @pytest.mark.slow
@@ -132,18 +132,7 @@ def test_no_metric_is_better_than_the_bound(regularizer, diagonal, wine, rng):
         assert lower_bound(objective, other, seed=0) <= model.objective_
 
 
-def test_any_number_of_threads_gives_the_same_bits(world, monkeypatch):
-    monkeypatch.setattr(_objective, "BLOCK_SCORES", 2000)
-    models = [
-        MLRSimilarity(C=100.0, n_jobs=n_jobs, tol=0.1).fit(world.X, world.y)
-        for n_jobs in (1, 2, None)
-    ]
-    for model in models[1:]:
-        assert_array_equal(model.components_, models[0].components_)
-        assert model.objective_ == models[0].objective_
-
-
-def test_blocks_add_up_to_the_whole(wine, rng, monkeypatch):
+def test_blocks_and_threads_add_up_to_the_whole(wine, rng, monkeypatch):
     objective = wine_objective(wine, loss="map")
     L = 0.2 * rng.normal(size=(5, 13))
     value, gradient = objective(L)
@@ -151,3 +140,37 @@ def test_blocks_add_up_to_the_whole(wine, rng, monkeypatch):
     in_blocks, gradient_in_blocks = objective(L)
     assert_allclose(in_blocks, value, rtol=1e-12)
     assert_allclose(gradient_in_blocks, gradient, rtol=1e-9, atol=1e-14)
+    with worker_threads(2) as run:
+        threaded = wine_objective(wine, loss="map", run=run, n_threads=2)(L)
+    assert threaded[0] == in_blocks
+    assert_array_equal(threaded[1], gradient_in_blocks)
+
+
+def as_table(relevance, queries, n_items):
+    indptr, items = relevance.of(queries)
+    table = np.zeros((len(queries), n_items), bool)
+    table[np.repeat(np.arange(len(queries)), np.diff(indptr)), items] = True
+    return table
+
+
+def test_relevant_are_items_of_a_class_or_a_table_in_another_group(rng):
+    labels, groups = rng.integers(0, 3, 25), rng.integers(0, 12, 25).astype(np.int32)
+    pairs = rng.random((25, 25)) < 0.3
+    table = TableRelevance(sp.csr_array(pairs.astype(np.int8)), groups)
+    by_class = LabelRelevance(labels, groups), labels[:, None] == labels
+    for relevance, expected in (by_class, (table, pairs)):
+        expected = expected & (groups[:, None] != groups)
+        assert_array_equal(relevance.counts, expected.sum(axis=1))
+        for queries in (np.arange(25), np.array([7, 2, 19])):
+            assert_array_equal(as_table(relevance, queries, 25), expected[queries])
+
+
+def test_listeners_in_common_are_those_of_all_pairs(rng):
+    # Few users make many ties, at 0 and above.
+    plays = rng.poisson(0.4, size=(40, 7))
+    plays[3] = 0
+    groups = rng.integers(0, 30, 40).astype(np.int32)
+    for n_relevant in (1, 5, 40):
+        found = listeners_in_common(sp.csr_array(plays), groups, n_relevant, 2)
+        expected = most_alike(plays, n_relevant, groups)
+        assert_array_equal(found.toarray() > 0, expected)
