@@ -24,10 +24,7 @@ from skcoldstart.factorization._confidence import confidence_weights, fold_in_ar
 
 
 class FactorQueriesMixin:
-    """Methods that use ``item_factors_`` and ``user_factors_``.
-
-    The estimator also has the parameters ``n_jobs`` and ``verbose``.
-    """
+    """Methods that use ``item_factors_`` and ``user_factors_``."""
 
     item_factors_: np.ndarray
     user_factors_: np.ndarray
@@ -49,8 +46,7 @@ class FactorQueriesMixin:
         Returns
         -------
         csr_array of shape (n_items, n_users)
-            Confidence of each played pair, at least 1. Pairs that are not stored have
-            confidence 1.
+            Confidence of each played pair, at least 1, which is that of all others.
         """
         plays = check_play_counts(Y, input_name="Y")
         weights = confidence_weights(
@@ -232,8 +228,8 @@ class FactorQueriesMixin:
         n : int, default=10
             Number of items per user.
         users : array-like, default=None
-            Names of users in ``user_names_in_``, indices if Y had no names, or a mask
-            of shape (n_users,). ``None`` means all.
+            Names of users, indices if Y had no names, or a mask of shape (n_users,).
+            ``None`` means all.
         exclude : {array-like, sparse} of shape (n_items, n_users), default=None
             Nonzero pairs are never recommended. Pass for example the plays of `fit`.
 
@@ -266,10 +262,9 @@ class FactorQueriesMixin:
         items : array-like of int or of bool, default=None
             Indices of items or a mask of shape (n_items,); ``None`` means all.
         n : int, default=10
-            Number of similar items per item, without the item itself.
+            Number of other items per item.
         metric : {"usage", "factors"}, default="usage"
             Cosine of the predicted usage patterns over all users, or of the factors.
-            Patterns do not depend on the basis of the factors.
 
         Returns
         -------

@@ -81,7 +81,7 @@ class WMF(
     random_state : int, RandomState instance or None, default=None
         Initializes the item factors. Pass an int for reproducible factors.
     n_jobs : int, default=None
-        Number of threads; ``None`` means all. The result is the same for any number.
+        Number of threads, ``None`` for all; results do not depend on it.
     verbose : int, default=0
         Whether to show a progress bar with the objective.
     reg_exponent : float, default=0.0
@@ -282,7 +282,7 @@ class WMF(
         Returns
         -------
         ndarray of shape (n_items, n_components)
-            ``item_factors_``, which is also ``fit(Y).transform(Y)``.
+            ``item_factors_``.
         """
         return self.fit(Y).item_factors_
 
@@ -396,7 +396,7 @@ class WMF(
         Returns
         -------
         float
-            Objective over all pairs in float64; the cost depends only on played pairs.
+            Objective over all pairs, in float64.
         """
         check_is_fitted(self)
         plays = self._check_plays(Y, reset=False)

@@ -116,7 +116,7 @@ class MLRSimilarity(
         Selects batches and held-out queries of "sgd", and metrics that bound the gap.
         Pass an int for reproducible results.
     n_jobs : int, default=None
-        Number of threads; ``None`` means all. The result is the same for any number.
+        Number of threads, ``None`` for all; results do not depend on it.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -166,10 +166,7 @@ class MLRSimilarity(
     for AUC pair by pair, for MAP as in [2]_, for precision and nDCG by dynamic
     programming. F is convex in W and is minimized in L without cutting planes; one
     evaluation costs O(m n (n_components + log P) + n d n_components) time, and the
-    memory of one million scores per thread.
-
-    The mean similarity to played items is a product with their mean, so a table of
-    items by items is not needed. All scores of a user without plays are 0.
+    memory of one million scores per thread. All scores of a user without plays are 0.
 
     References
     ----------

@@ -26,11 +26,10 @@ def lower_bound(objective: RankingObjective, L: np.ndarray, seed: int) -> float:
     Shapes: `L` (n_components, n_features).
 
     Supporting planes of the mean hinge at several metrics around W = L'L, mixed with
-    weights
-    :math:`a_t \ge 0, \sum a_t \le 1`, give a plane with loss :math:`\Delta` and slope
-    :math:`\Psi` that is below the mean hinge everywhere, because hinges are not
+    weights :math:`a_t \ge 0, \sum a_t \le 1`, give a plane with loss :math:`\Delta` and
+    slope :math:`\Psi` that is below the mean hinge everywhere, because hinges are not
     negative. Then no metric has an objective below :math:`C\Delta`, if
-    :math:`\lambda_{\max}(\Psi) \le 1 / (d C)` for the trace, or than
+    :math:`\lambda_{\max}(\Psi) \le 1 / (d C)` for the trace, or below
     :math:`C \Delta - d C^2 \lVert\Psi_+\rVert^2 / 2` for the Frobenius norm. The
     weights maximize this bound; at a kink a single plane is not sufficient.
     """

@@ -64,37 +64,39 @@ def blocks_of(plays, *edges):
     return [dask.delayed(plays[begin:end]) for begin, end in pairwise(edges)]
 
 
+def in_rows(plays, n_rows):
+    return da.from_array(plays, chunks=(n_rows, -1), asarray=False)
+
+
 def assert_same_bits(model, expected):
     for name in FITTED:
         assert_array_equal(getattr(model, name), getattr(expected, name), err_msg=name)
     assert model.n_iter_ == expected.n_iter_
 
 
-def tables(plays):
-    whole = {"asarray": False}
-    lazy = blocks_of(plays, 100, 130, 700)
-    unknown = da.concatenate([
-        da.from_delayed(block, (np.nan, SHAPE[1]), meta=plays[:0]) for block in lazy
+def of_unknown_sizes(plays):
+    return da.concatenate([
+        da.from_delayed(block, (np.nan, SHAPE[1]), meta=plays[:0])
+        for block in blocks_of(plays, 100, 130, 700)
     ])
-    return {
-        "rows": da.from_array(plays, chunks=(250, -1), **whole),
-        "tiles": da.from_array(plays, chunks=(333, 611), **whole),
-        "one block": da.from_array(plays, chunks=-1, **whole),
-        "matrices": da.from_array(sp.csr_matrix(plays), chunks=(400, -1), **whole),
-        "dense": da.from_array(plays.toarray().astype(int), chunks=(200, -1)),
-        "delayed": lazy,
-        "unknown sizes": unknown,
-    }
+
+
+TABLES = {
+    "rows": lambda plays: in_rows(plays, 250),
+    "tiles": lambda plays: da.from_array(plays, chunks=(333, 611), asarray=False),
+    "one block": lambda plays: in_rows(plays, -1),
+    "matrices": lambda plays: in_rows(sp.csr_matrix(plays), 400),
+    "dense": lambda plays: in_rows(plays.toarray().astype(int), 200),
+    "delayed": lambda plays: blocks_of(plays, 100, 130, 700),
+    "unknown sizes": of_unknown_sizes,
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind",
-    ["rows", "tiles", "one block", "matrices", "dense", "delayed", "unknown sizes"],
-)
+@pytest.mark.parametrize("kind", list(TABLES))
 def test_any_partition_gives_the_bits_of_one_machine(client, plays, kind):
     expected = wmf().fit(plays)
-    model = wmf().fit(tables(plays)[kind])
+    model = wmf().fit(TABLES[kind](plays))
     assert_same_bits(model, expected)
     assert model.n_features_in_ == SHAPE[1]
     assert type(model.item_factors_) is np.ndarray
@@ -113,7 +115,7 @@ def test_any_partition_gives_the_bits_of_one_machine(client, plays, kind):
 )
 def test_any_parameters_give_the_bits_of_one_machine(client, plays, params):
     expected = wmf(**params).fit(plays)
-    model = wmf(**params).fit(da.from_array(plays, chunks=(300, -1), asarray=False))
+    model = wmf(**params).fit(in_rows(plays, 300))
     assert_same_bits(model, expected)
     if "tol" in params:
         assert expected.n_iter_ < 30
@@ -121,29 +123,24 @@ def test_any_parameters_give_the_bits_of_one_machine(client, plays, params):
 
 @pytest.mark.slow
 def test_all_other_methods_take_blocks(client, plays):
-    blocks = da.from_array(plays, chunks=(300, -1), asarray=False)
+    blocks = in_rows(plays, 300)
     expected, model = (wmf(warm_start=True).fit(table) for table in (plays, blocks))
     assert_array_equal(model.transform(blocks), expected.transform(plays))
     new_users = plays[:, :70]
-    assert_array_equal(
-        model.transform_users(
-            da.from_array(new_users, chunks=(300, -1), asarray=False)
-        ),
-        expected.transform_users(new_users),
-    )
+    found = model.transform_users(in_rows(new_users, 300))
+    assert_array_equal(found, expected.transform_users(new_users))
     assert model.loss(blocks) == expected.loss(plays) == expected.loss_
     assert_same_bits(model.fit(blocks), expected.fit(plays))  # goes on from there
 
     more = random_plays((SHAPE[0] + 60, SHAPE[1] + 40), 170_000, seed=1)
-    new_blocks = da.from_array(more, chunks=(400, -1), asarray=False)
-    assert_same_bits(model.partial_fit(new_blocks), expected.partial_fit(more))
+    found = model.partial_fit(in_rows(more, 400))
+    assert_same_bits(found, expected.partial_fit(more))
 
 
 @pytest.mark.parametrize("n_items", [1, 5])
 def test_fewer_rows_than_workers_are_enough(client, n_items):
     plays = random_plays((n_items, 6), 40)
-    blocks = da.from_array(plays, chunks=(2, -1), asarray=False)
-    assert_same_bits(wmf(2).fit(blocks), wmf(2).fit(plays))
+    assert_same_bits(wmf(2).fit(in_rows(plays, 2)), wmf(2).fit(plays))
 
 
 def test_errors_of_workers_are_those_of_one_machine(client, plays):
@@ -158,7 +155,7 @@ def test_errors_of_workers_are_those_of_one_machine(client, plays):
         wmf().fit([dask.delayed(plays[:50]), dask.delayed(plays[:50, :7])])
     model = wmf(max_iter=1).fit(plays)
     with pytest.raises(ValueError, match="7 features"):
-        model.transform(da.from_array(plays[:, :7], chunks=(300, -1), asarray=False))
+        model.transform(in_rows(plays[:, :7], 300))
     with pytest.raises(ValueError, match="one GPU"):
         wmf(device="cuda").fit([dask.delayed(plays)])
 
@@ -212,7 +209,7 @@ class CountSolved(distributed.WorkerPlugin):
 def test_a_worker_killed_in_mid_sweep_costs_its_blocks_and_nothing_else(
     client, plays, tmp_path
 ):
-    blocks = da.from_array(plays, chunks=(200, -1), asarray=False)
+    blocks = in_rows(plays, 200)
     counts = []
     for kills in (False, True):
         folder = tmp_path / f"{kills}"
@@ -228,14 +225,14 @@ def test_a_worker_killed_in_mid_sweep_costs_its_blocks_and_nothing_else(
 
 INTERRUPTED = """
 import sys
-import dask.array as da, numpy as np
+import numpy as np
 from distributed import Client
 from skcoldstart import WMF
 from tests.stubs import InterruptedAtWork
-from tests.factorization.test_dask import SHAPE, random_plays, wmf
+from tests.factorization.test_dask import SHAPE, in_rows, random_plays, wmf
 
 client = Client(sys.argv[1])
-blocks = da.from_array(random_plays(SHAPE, 150_000), chunks=(200, -1), asarray=False)
+blocks = in_rows(random_plays(SHAPE, 150_000), 200)
 model = wmf(max_iter=10_000, warm_start=True, verbose=1)
 sys.stderr = InterruptedAtWork()
 try:
@@ -276,8 +273,7 @@ def test_a_worker_holds_its_plays_twice_and_the_factors_of_one_side(client, play
 
 @pytest.mark.slow
 def test_four_workers_give_the_bits_of_one_machine(four_workers, plays):
-    blocks = da.from_array(plays, chunks=(170, -1), asarray=False)
-    assert_same_bits(wmf().fit(blocks), wmf().fit(plays))
+    assert_same_bits(wmf().fit(in_rows(plays, 170)), wmf().fit(plays))
 
 
 @pytest.mark.slow
@@ -290,7 +286,7 @@ def test_one_of_four_killed_in_any_phase_changes_no_bit(
     assassin = Assassin(phase, tmp_path / "killed")
     client.register_plugin(assassin, name="assassin")
     try:
-        model = wmf().fit(da.from_array(plays, chunks=(200, -1), asarray=False))
+        model = wmf().fit(in_rows(plays, 200))
     finally:
         client.unregister_worker_plugin("assassin")
     assert (tmp_path / "killed").exists()

@@ -30,6 +30,12 @@ def run():
         yield run
 
 
+def swept(solver, sides, start, n_sweeps):
+    V, U = map(solver.put, start)
+    losses = list(sweeps(*sides, V, U, solver, n_sweeps))
+    return solver.get(V), solver.get(U), losses
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("reg_exponent", [0.0, 0.6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -37,11 +43,10 @@ def test_sweeps_are_those_of_the_kernels(rng, run, method, reg_exponent, dtype):
     plays = random_plays(rng)
     sides = both_sides(plays, reg=4.0, reg_exponent=reg_exponent, dtype=dtype)
     start = starting(rng, plays.shape, 13, dtype)
-    found = []
-    for solver in (CPUSolver(run, method, 13), TorchSolver("cpu", method, 13)):
-        V, U = solver.put(start[0]), solver.put(start[1])
-        losses = list(sweeps(*sides, V, U, solver, 8))
-        found.append((solver.get(V), solver.get(U), losses))
+    found = [
+        swept(solver, sides, start, 8)
+        for solver in (CPUSolver(run, method, 13), TorchSolver("cpu", method, 13))
+    ]
     tolerance = 1e-3 if dtype == np.float32 else 1e-9
     for ours, theirs in zip(*found, strict=True):
         assert_allclose(theirs, ours, rtol=tolerance, atol=tolerance)
@@ -62,11 +67,10 @@ def test_rows_are_solved_to_the_precision_of_the_dtype(rng, method, dtype):
 
 
 def test_objective_is_the_sum_over_all_pairs(rng):
-    plays = random_plays(rng)
-    sides = both_sides(plays, reg=2.0, reg_exponent=0.3)
+    plays, how = random_plays(rng), {"reg": 2.0, "reg_exponent": 0.3}
     V, U = starting(rng, plays.shape, 5)
-    expected = reference.loss(plays, V, U, reg=2.0, reg_exponent=0.3)
-    assert_allclose(TorchSolver("cpu", "cg", 5).objective(*sides, V, U), expected)
+    found = TorchSolver("cpu", "cg", 5).objective(*both_sides(plays, **how), V, U)
+    assert_allclose(found, reference.loss(plays, V, U, **how))
 
 
 def test_every_row_with_plays_is_in_one_batch_of_like_lengths(rng):
@@ -134,19 +138,12 @@ def test_types_and_modes_of_the_caller_change_nothing(rng, method, dtype):
     plays = random_plays(rng)
     sides = both_sides(plays, reg=4.0, reg_exponent=0.6, dtype=dtype)
     start = starting(rng, plays.shape, 9, dtype)
-
-    def factors():
-        solver = TorchSolver("cpu", method, 9)
-        V, U = solver.put(start[0]), solver.put(start[1])
-        losses = list(sweeps(*sides, V, U, solver, 3))
-        return [solver.get(V), solver.get(U), losses]
-
-    expected = factors()
+    expected = swept(TorchSolver("cpu", method, 9), sides, start, 3)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64 if dtype == np.float32 else torch.float16)
     try:
         with torch.device("meta"), torch.no_grad():
-            found = factors()
+            found = swept(TorchSolver("cpu", method, 9), sides, start, 3)
     finally:
         torch.set_default_dtype(before)
     for ours, theirs in zip(found, expected, strict=True):

@@ -16,6 +16,15 @@ from skcoldstart.factorization._cpu import CPUSolver
 from tests.references import wmf as reference
 
 REG = 10.0
+
+
+def read_only_integers(plays):
+    counts = sp.csr_array(plays.astype(np.int64))
+    for part in (counts.data, counts.indices, counts.indptr):
+        part.flags.writeable = False
+    return counts
+
+
 FORMATS = [
     sp.csr_matrix,
     sp.csr_array,
@@ -28,6 +37,7 @@ FORMATS = [
     np.asfortranarray,
     lambda y: y.tolist(),
     pd.DataFrame,
+    read_only_integers,
 ]
 
 
@@ -43,15 +53,8 @@ def plays(rng):
 def test_converged_fit_is_a_stationary_point_of_the_dense_objective(
     plays, solver, dtype
 ):
-    wmf = WMF(
-        n_components=3,
-        reg=REG,
-        max_iter=500,
-        tol=0,
-        solver=solver,
-        dtype=dtype,
-        random_state=0,
-    ).fit(plays)
+    options = {"max_iter": 500, "tol": 0, "random_state": 0}
+    wmf = WMF(3, reg=REG, solver=solver, dtype=dtype, **options).fit(plays)
     V = reference.solve_rows(plays, wmf.user_factors_, reg=REG)
     U = reference.solve_rows(plays.T, wmf.item_factors_, reg=REG)
     # An objective known to 1e-7 (1e-16) is flat within the root of that.
@@ -70,13 +73,6 @@ def test_everything_played_once_has_the_closed_form_of_rank_one(reg):
     scores = wmf.fit(np.ones((m, n))).inverse_transform(wmf.item_factors_)
     c = 1 + np.log(2)
     assert_allclose(scores, 1 - reg / (c * np.sqrt(m * n)), rtol=1e-7)
-
-
-def test_checkerboard_of_two_tastes_is_recovered():
-    plays = np.add.outer(np.arange(10), np.arange(12)) % 2
-    wmf = WMF(2, reg=1e-3, random_state=1, max_iter=50).fit(plays)
-    scores = wmf.inverse_transform(wmf.item_factors_)
-    assert_allclose(scores, plays, atol=1e-3)
 
 
 def test_alpha_zero_is_the_shrunken_singular_value_decomposition(plays):
@@ -118,14 +114,6 @@ def test_every_format_gives_the_same_bits_and_is_left_as_it_was(plays, make):
     assert_array_equal(np.asarray(given), np.asarray(before))
 
 
-def test_integer_and_read_only_counts_give_the_same_bits(plays):
-    expected = WMF(n_components=3, random_state=0).fit_transform(plays)
-    counts = sp.csr_array(plays.astype(np.int64))
-    for part in (counts.data, counts.indices, counts.indptr):
-        part.flags.writeable = False
-    assert_array_equal(WMF(3, random_state=0).fit_transform(counts), expected)
-
-
 def test_duplicates_add_up_and_stored_zeros_are_unplayed(plays):
     table = sp.coo_array(plays)
     halves = np.concatenate([table.data / 2, table.data / 2, [0.0]])
@@ -137,21 +125,6 @@ def test_duplicates_add_up_and_stored_zeros_are_unplayed(plays):
         WMF(3, random_state=0).fit_transform(plays),
     )
     assert twice.nnz == len(halves)
-
-
-@pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
-def test_rows_and_columns_without_plays_have_zero_factors(plays, reg_exponent):
-    wmf = WMF(3, reg=REG, random_state=0, reg_exponent=reg_exponent).fit(plays)
-    assert_array_equal(wmf.item_factors_[3], 0)
-    assert_array_equal(wmf.user_factors_[5], 0)
-    expected = reference.loss(
-        plays,
-        wmf.item_factors_,
-        wmf.user_factors_,
-        reg=REG,
-        reg_exponent=reg_exponent,
-    )
-    assert_allclose(wmf.loss_, expected, rtol=1e-6)
 
 
 def test_no_plays_at_all_give_zero_factors_and_zero_loss():
@@ -167,27 +140,24 @@ def test_a_single_item_or_user_can_be_factorized(shape):
     assert_allclose(scores, 1, atol=0.02)
 
 
-def test_more_components_than_items_and_users(plays):
-    wmf = WMF(50, reg=10.0, random_state=0, max_iter=40).fit(plays[:10, :8])
-    assert np.isfinite(wmf.item_factors_).all()
-    assert np.all(np.diff(wmf.loss_history_) <= 1e-6 * wmf.loss_history_[1:])
-
-
-@pytest.mark.parametrize("confidence", ["log", "linear", "precomputed"])
-def test_loss_is_the_sum_over_all_pairs(plays, confidence):
-    wmf = WMF(3, reg=REG, confidence=confidence, random_state=0, reg_exponent=0.5).fit(
-        plays
-    )
-    expected = reference.loss(
-        plays,
-        wmf.item_factors_,
-        wmf.user_factors_,
-        reg=REG,
-        reg_exponent=0.5,
-        confidence=confidence,
-    )
+@pytest.mark.parametrize(
+    ("n_components", "how"),
+    [
+        (3, {}),
+        (16, {}),
+        (3, {"reg_exponent": 1.0}),
+        (3, {"reg_exponent": 0.5, "confidence": "linear"}),
+        (3, {"reg_exponent": 0.5, "confidence": "precomputed"}),
+    ],
+)
+def test_loss_is_the_sum_over_all_pairs(plays, n_components, how):
+    wmf = WMF(n_components, reg=REG, random_state=0, **how).fit(plays)
+    V, U = wmf.item_factors_, wmf.user_factors_
+    expected = reference.loss(plays, V, U, reg=REG, **how)
     assert_allclose(wmf.loss(plays), expected, rtol=1e-6)
     assert wmf.loss_ == wmf.loss(plays) == wmf.loss_history_[-1]
+    assert_array_equal(V[3], 0)  # nobody played it
+    assert_array_equal(U[5], 0)
 
 
 def test_precomputed_log_confidence_is_the_log_confidence(plays):
@@ -223,34 +193,15 @@ def test_float32_and_float64_start_alike_and_end_alike(plays):
     assert double.item_factors_.dtype == np.float64
     assert_allclose(single.item_factors_, double.item_factors_, atol=1e-4)
     assert_allclose(single.loss_history_, double.loss_history_, rtol=1e-6)
-
-
-def test_dtype_may_be_a_numpy_type(plays):
-    assert WMF(2, dtype=np.float64).fit_transform(plays).dtype == np.float64
-
-
-def test_solvers_end_alike(plays):
-    cg = WMF(3, random_state=0, solver="cg").fit(plays)
-    exact = WMF(3, random_state=0, solver="cholesky").fit(plays)
-    assert_allclose(cg.loss_, exact.loss_, rtol=1e-3)
-
-
-def test_same_seed_same_bits_and_another_seed_other_factors(plays):
-    one, same = (WMF(3, random_state=7).fit_transform(plays) for _ in range(2))
-    assert_array_equal(one, same)
-    assert not np.allclose(one, WMF(3, random_state=8).fit_transform(plays))
-
-
-@pytest.mark.parametrize("n_components", [16, 50, 64])
-def test_n_jobs_does_not_change_a_bit(rng, n_components):
-    plays = sp.random_array((900, 700), density=0.03, rng=rng)
-    one, two = (
-        WMF(n_components, random_state=0, max_iter=3, n_jobs=n_jobs).fit(plays)
-        for n_jobs in (1, 2)
+    assert_array_equal(
+        WMF(3, random_state=0, dtype=np.float64).fit_transform(plays),
+        double.item_factors_,
     )
-    assert_array_equal(one.item_factors_, two.item_factors_)
-    assert_array_equal(one.user_factors_, two.user_factors_)
-    assert_array_equal(one.loss_history_, two.loss_history_)
+
+
+def test_another_seed_gives_other_factors(plays):
+    one, other = (WMF(3, random_state=seed).fit_transform(plays) for seed in (7, 8))
+    assert not np.allclose(one, other)
 
 
 def test_warm_start_goes_on_where_the_last_fit_ended(plays):
@@ -258,19 +209,15 @@ def test_warm_start_goes_on_where_the_last_fit_ended(plays):
     before = wmf.loss_
     assert wmf.fit(plays).loss_history_[0] < before
     assert clone(wmf).fit(plays).loss_ == before
-
-
-def test_warm_start_refuses_another_shape(plays):
-    wmf = WMF(3, warm_start=True, random_state=0).fit(plays)
-    with pytest.raises(ValueError, match=r"from 40 items, 30 users.*partial_fit"):
-        wmf.fit(plays[:20])
+    reached = wmf.loss_
+    wmf.set_params(dtype="float64", max_iter=30).fit(plays)
+    assert wmf.item_factors_.dtype == wmf.user_factors_.dtype == np.float64
+    assert wmf.loss_ < reached
 
 
 def test_partial_fit_of_known_plays_is_one_plain_sweep(plays):
-    wmf = WMF(
-        4, reg=REG, max_iter=4, random_state=0, dtype="float64", solver="cholesky"
-    )
-    wmf.fit(plays)
+    options = {"max_iter": 4, "dtype": "float64", "solver": "cholesky"}
+    wmf = WMF(4, reg=REG, random_state=0, **options).fit(plays)
     V, U, losses = reference.alternate(
         plays, wmf.item_factors_, wmf.user_factors_, [1.0], reg=REG
     )
@@ -291,14 +238,6 @@ def test_partial_fit_takes_new_items_and_users(plays):
     assert_array_equal(wmf.transform(plays), wmf.item_factors_)
 
 
-def test_warm_start_goes_over_to_another_dtype(plays):
-    wmf = WMF(4, random_state=0, warm_start=True).fit(plays)
-    reached = wmf.loss_
-    wmf.set_params(dtype="float64", max_iter=30).fit(plays)
-    assert wmf.item_factors_.dtype == wmf.user_factors_.dtype == np.float64
-    assert wmf.loss_ < reached
-
-
 def test_partial_fits_from_nothing_are_plain_sweeps(plays):
     wmf = WMF(4, random_state=0)
     losses = [wmf.partial_fit(plays).loss_ for _ in range(15)]
@@ -306,37 +245,12 @@ def test_partial_fits_from_nothing_are_plain_sweeps(plays):
     assert_allclose(losses[-1], WMF(4, random_state=0).fit(plays).loss_, rtol=0.02)
 
 
-def test_partial_fit_refuses_fewer_items(plays):
-    wmf = WMF(4).fit(plays)
-    with pytest.raises(ValueError, match="Y has 39 rows but 40 items are known"):
-        wmf.partial_fit(plays[:39])
-
-
-@pytest.mark.parametrize(
-    ("value", "match"),
-    [(np.nan, "NaN"), (np.inf, "infinity"), (-1.0, "Negative values")],
-)
-@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
-def test_counts_that_are_no_counts_are_refused(plays, value, match, make):
-    plays[2, 2] = value
-    with pytest.raises(ValueError, match=match):
-        WMF(2).fit(make(plays))
-
-
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("n_components", 0),
-        ("reg", 0.0),
-        ("reg", -1.0),
-        ("alpha", -0.1),
-        ("epsilon", 0.0),
-        ("confidence", "square"),
-        ("solver", "lu"),
-        ("dtype", "float16"),
-        ("max_iter", 0),
-        ("tol", -1e-3),
-        ("reg_exponent", 1.5),
+        *[("n_components", 0), ("reg", 0.0), ("alpha", -0.1), ("epsilon", 0.0)],
+        *[("confidence", "square"), ("solver", "lu"), ("dtype", "float16")],
+        *[("max_iter", 0), ("tol", -1e-3), ("reg_exponent", 1.5)],
     ],
 )
 def test_parameters_out_of_range_are_named(plays, parameter, value):
@@ -355,69 +269,42 @@ def test_confidence_beyond_float32_digits_warns_and_float64_does_not(plays):
         WMF(2).fit(plays * 1e300)
 
 
-def test_infinite_confidence_is_refused(plays):
-    with pytest.raises(ValueError, match="beyond float32"):
-        WMF(2, confidence="linear").fit(plays * 1e38)
-
-
-def test_weights_passed_as_confidences_are_refused(plays):
-    with pytest.raises(ValueError, match="Add 1 if the entries are weights"):
-        WMF(2, confidence="precomputed").fit(plays / 10)
-
-
-def test_log_confidence_counts_a_second_play_a_little(plays):
-    once = WMF(2, random_state=0, max_iter=50, tol=0).fit(plays > 0)
-    twice = WMF(2, random_state=0, max_iter=50, tol=0).fit(2.0 * (plays > 0))
-    played = plays > 0
-    gap = [
-        (1 - m.inverse_transform(m.item_factors_))[played].mean() for m in (once, twice)
-    ]
-    assert gap[1] < gap[0]
+@pytest.mark.parametrize(
+    ("confidence", "scale", "match"),
+    [
+        ("linear", 1e38, "beyond float32"),
+        ("precomputed", 0.1, "Add 1 if the entries are weights"),
+        ("log", np.nan, "NaN"),
+        ("log", -1.0, "Negative values"),
+    ],
+)
+def test_counts_that_are_no_confidences_are_refused(plays, confidence, scale, match):
+    with pytest.raises(ValueError, match=match):
+        WMF(2, confidence=confidence).fit(sp.csr_array(plays) * scale)
 
 
 def test_unfitted_estimator_says_so(plays):
-    for call in (
-        lambda wmf: wmf.transform(plays),
-        lambda wmf: wmf.transform_users(plays),
-        lambda wmf: wmf.inverse_transform(np.ones((1, 50))),
-        lambda wmf: wmf.loss(plays),
-        lambda wmf: wmf.recommend(),
-        lambda wmf: wmf.similar_items(),
-    ):
+    methods = {"transform": plays, "transform_users": plays, "loss": plays}
+    methods |= {"inverse_transform": plays, "recommend": 10, "similar_items": None}
+    for method, argument in methods.items():
         with pytest.raises(NotFittedError, match="This WMF instance is not fitted"):
-            call(WMF())
-
-
-@pytest.mark.parametrize("n_components", [3, 16])
-def test_final_objective_is_the_exact_one(plays, n_components):
-    wmf = WMF(n_components, random_state=0).fit(plays)
-    assert wmf.loss_ == wmf.loss_history_[-1] == wmf.loss(plays)
-
-
-def test_plays_of_other_items_have_no_loss(plays):
-    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted on 40"):
-        WMF(2).fit(plays).loss(plays[:20])
-
-
-def test_users_cannot_be_folded_in_from_other_items(plays):
-    with pytest.raises(ValueError, match="Y has 20 rows but WMF was fitted on 40"):
-        WMF(2).fit(plays).transform_users(plays[:20])
-
-
-def test_feature_names_out_and_columns(plays):
-    names = [f"user{u}" for u in range(plays.shape[1])]
-    wmf = WMF(2).set_output(transform="pandas").fit(pd.DataFrame(plays, columns=names))
-    assert list(wmf.feature_names_in_) == names
-    assert list(wmf.get_feature_names_out()) == ["wmf0", "wmf1"]
-    frame = wmf.transform(pd.DataFrame(plays, columns=names))
-    assert list(frame.columns) == ["wmf0", "wmf1"]
-    assert_array_equal(frame.to_numpy(), wmf.item_factors_)
-
-
-def test_components_are_the_user_factors_as_columns(plays):
-    wmf = WMF(2).fit(plays)
-    assert_array_equal(wmf.components_, wmf.user_factors_.T)
+            getattr(WMF(), method)(argument)
     assert not hasattr(WMF(), "components_")
+
+
+@pytest.mark.parametrize(
+    ("method", "match"),
+    [
+        ("fit", r"from 40 items, 30 users.*partial_fit"),
+        ("partial_fit", "Y has 20 rows but 40 items are known"),
+        ("loss", "Y has 20 rows but WMF was fitted on 40"),
+        ("transform_users", "Y has 20 rows but WMF was fitted on 40"),
+    ],
+)
+def test_plays_of_other_items_are_refused(plays, method, match):
+    wmf = WMF(2, warm_start=True).fit(plays)
+    with pytest.raises(ValueError, match=match):
+        getattr(wmf, method)(plays[:20])
 
 
 def test_progress_bar_shows_the_objective(plays, capsys):

@@ -5,6 +5,7 @@ import importlib.util
 import subprocess
 import sys
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numba
@@ -52,34 +53,25 @@ def test_code_is_read_again_without_a_word(folder, recwarn):
     assert not recwarn
 
 
-def cut(path):
-    path.write_bytes(path.read_bytes()[:100])
+def cut(path, n_bytes):
+    path.write_bytes(path.read_bytes()[:n_bytes])
 
 
-def empty(path):
-    path.write_bytes(b"")
-
-
-def flip(path, place=0.5):
+def flip(path, place):
     content = bytearray(path.read_bytes())
     content[int(len(content) * place)] ^= 4
     path.write_bytes(content)
 
 
-def make_folder(path):
-    path.unlink()
-    path.mkdir()
-
-
 @pytest.mark.parametrize(
-    ("ending", "damage"),
-    [("nbi", empty), ("nbi", cut), ("nbc", empty), ("nbc", cut), ("nbc", flip)],
+    ("ending", "damage", "how"),
+    [*product(("nbi", "nbc"), [cut], (0, 100)), ("nbc", flip, 0.5)],
 )
-def test_damaged_code_is_compiled_anew_with_one_warning(folder, ending, damage):
+def test_damaged_code_is_compiled_anew_with_one_warning(folder, ending, damage, how):
     first = kernel_of(folder)
     assert (first(3), first(0.5)) == (6, 1.0)
     for path in files(folder, ending):
-        damage(path)
+        damage(path, how)
     again = kernel_of(folder)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -117,7 +109,8 @@ def test_code_of_other_types_is_never_taken_for_that_of_these(folder):
 def test_files_that_cannot_be_replaced_are_done_without(folder):
     kernel_of(folder)(3)
     for path in files(folder, "nbi"):
-        make_folder(path)
+        path.unlink()
+        path.mkdir()
     with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR") as caught:
         assert kernel_of(folder)(3) == 6
     assert len(caught) == 1
