@@ -25,6 +25,13 @@ def make_bags(plays, groups=None, bag_size=5, batch_size=50, seed=0):
     return Bags(plays, groups, bag_size=bag_size, batch_size=batch_size, seed=seed)
 
 
+def loss_of_batch(vectors, batch, temperature):
+    places = torch.from_numpy(batch.places[batch.asked])
+    hidden = batch.hidden_rows, batch.hidden_places
+    users = user_vectors(vectors, batch)
+    return softmax_loss(users, vectors, places, hidden, temperature)
+
+
 def owners_of(plays, batch):
     """Return the bags of a batch as items, and the users that can have dealt each."""
     sets = [set(plays[[user]].indices.tolist()) for user in range(plays.shape[0])]
@@ -79,14 +86,7 @@ def test_loss_of_a_batch_is_that_of_loops(rng):
         bags = owners_of(plays, batch)
         assert all(len(users) == 1 for _, users in bags)
         played = {users[0]: set(plays[users].indices) for _, users in bags}
-        own = vectors[torch.from_numpy(batch.items)]
-        loss = softmax_loss(
-            user_vectors(own, batch),
-            own,
-            torch.from_numpy(batch.places[batch.asked]),
-            (batch.hidden_rows, batch.hidden_places),
-            0.1,
-        )
+        loss = loss_of_batch(vectors[torch.from_numpy(batch.items)], batch, 0.1)
         expected = contrastive_loss(
             vectors.numpy(), [(u, b) for b, (u,) in bags], played, 0.1, groups
         )
@@ -106,16 +106,9 @@ def test_gradient_of_a_step_is_that_of_differences(rng):
 
     leaf = torch.tensor(weights, requires_grad=True)
     rows = torch.from_numpy(X[batch.items]) @ leaf
-    vectors = torch.nn.functional.normalize(rows)
-    loss = softmax_loss(
-        user_vectors(vectors, batch),
-        vectors,
-        torch.from_numpy(batch.places[batch.asked]),
-        (batch.hidden_rows, batch.hidden_places),
-        0.2,
-    )
+    loss = loss_of_batch(torch.nn.functional.normalize(rows), batch, 0.2)
     loss.backward()
-    assert_allclose(float(loss), loss_of(weights), rtol=1e-12)
+    assert_allclose(float(loss.detach()), loss_of(weights), rtol=1e-12)
     assert_allclose(leaf.grad, numeric_gradient(loss_of, weights), rtol=1e-5)
 
 
