@@ -3,7 +3,7 @@
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -38,20 +38,12 @@ class TableNet(nn.Module):
     """Dense layers over rows of a table, with batch normalization between them."""
 
     def __init__(
-        self,
-        n_features: int,
-        n_outputs: int,
-        *,
-        hidden: Sequence[int],
-        dropout: float,
-        input_dropout: float,
-        row_size: float,
-        unit: float,
+        self, params: Any, n_features: int, row_size: float, unit: float
     ) -> None:
         super().__init__()
-        self.input_dropout = input_dropout
+        self.input_dropout = params.input_dropout
         self.register_buffer("inverse_unit", torch.tensor(1 / unit))
-        widths = (*hidden, n_outputs)
+        widths = (*params.hidden, params.n_components)
         self.first = nn.Parameter(torch.empty(n_features, widths[0]))
         # As in nn.Linear, with the mean number of features in a row instead of all
         # features.
@@ -59,8 +51,8 @@ class TableNet(nn.Module):
         layers: list[nn.Module] = []
         for width, following in itertools.pairwise(widths):
             layers += [nn.BatchNorm1d(width), nn.ReLU()]
-            if dropout:
-                layers.append(nn.Dropout(dropout))
+            if params.dropout:
+                layers.append(nn.Dropout(params.dropout))
             layers.append(nn.Linear(width, following))
         self.layers = nn.Sequential(*layers)
 
@@ -121,13 +113,8 @@ class FrameContent:
 
     def read(self, items: np.ndarray, epoch: int) -> tuple[torch.Tensor, ...]:
         """Return a window of each item."""
-        starts = training_starts(
-            items,
-            self.n_frames[items],
-            window=self.window,
-            epoch=epoch,
-            seed=self.seed,
-        )
+        settings = {"window": self.window, "epoch": epoch, "seed": self.seed}
+        starts = training_starts(items, self.n_frames[items], **settings)
         reader = WindowReader(self.X, self.n_features)
         return (torch.from_numpy(reader(items, starts, self.window)),)
 
@@ -171,30 +158,19 @@ def restore_encoder(
     params: Any, n_features: int, weights: dict[str, np.ndarray]
 ) -> nn.Module:
     """Return a network with the weights of another one with the same parameters."""
-    is_table, n_layers = params.architecture is None, len(params.hidden)
-    if not is_table:
-        n_layers += len(params.n_filters)
 
     def build() -> nn.Module:
+        is_table = params.architecture is None
         moments = (1.0, 1.0) if is_table else torch.empty(2, n_features)
         return _network(params, n_features, moments)
 
-    return with_weights(build, weights, n_layers).eval()
+    return with_weights(build, params, weights).eval()
 
 
 def _network(params: Any, n_features: int, moments: Any) -> nn.Module:
-    if params.architecture is not None:
-        return SpectrogramNet(params, params.n_components, *moments)
-    row_size, unit = moments
-    return TableNet(
-        n_features,
-        params.n_components,
-        hidden=tuple(params.hidden),
-        dropout=params.dropout,
-        input_dropout=params.input_dropout,
-        row_size=row_size,
-        unit=unit,
-    )
+    if params.architecture is None:
+        return TableNet(params, n_features, *moments)
+    return SpectrogramNet(params, params.n_components, *moments)
 
 
 @plain_torch()

@@ -84,18 +84,21 @@ def restore_net(
     params: Any, n_features: int, n_outputs: int, weights: dict[str, np.ndarray]
 ) -> FactorNet:
     """Return a net with the weights of another one with the same parameters."""
-    n_layers = len(params.n_filters) + len(params.hidden)
-    module = with_weights(
-        lambda: SpectrogramNet(params, n_outputs, *torch.empty(2, n_features)),
-        *(weights, n_layers),
-    )
+
+    def build() -> SpectrogramNet:
+        return SpectrogramNet(params, n_outputs, *torch.empty(2, n_features))
+
+    module = with_weights(build, params, weights)
     return _as_skorch(params, module, resolve_device(params.device))
 
 
 def with_weights(
-    build: Callable[[], Any], weights: dict[str, np.ndarray], n_layers: int
+    build: Callable[[], Any], params: Any, weights: dict[str, np.ndarray]
 ) -> Any:
     """Return a network that takes over given weights of its layers."""
+    n_layers = len(params.hidden)
+    if params.architecture is not None:
+        n_layers += len(params.n_filters)
     try:
         if n_layers > len(weights):
             raise TypeError(f"{n_layers} layers have {len(weights)} arrays of weights")
