@@ -15,49 +15,24 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import NMF, TruncatedSVD
-from sklearn.ensemble import (
-    HistGradientBoostingRegressor,
-    RandomForestRegressor,
-    StackingRegressor,
-)
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from skcoldstart import (
     WMF,
-    AudioUnion,
-    BagOfWords,
-    BlendRecommender,
-    CNNFactorRegressor,
     ColdStartRecommender,
-    ColdStartRecommenderCV,
-    ContentKNNRecommender,
-    ContentProfileRecommender,
-    ContrastiveEncoder,
-    FactorTargetEncoder,
-    FramePooling,
-    MelSpectrogram,
     MFCCExtractor,
-    MLRSimilarity,
-    PopularityRecommender,
-    VectorQuantizer,
     load_model,
     make_recommender,
     save_model,
 )
 from skcoldstart._scores.plays import labelled
 from skcoldstart._scores.user_names import as_names
-from skcoldstart.compose import ContentScaler, KernelFeatures
 from tests.persistence.files import nodes, read, write
+from tests.persistence.fitted import CLIPS, PLAYS, TABLE, X, Y, answers, fitted
 
 ODD = [
     *(0, 1, -1, 7, -(2**31), 2**31, 2**63 - 1, 2**70, 0.5, None, True, "", "x", "<f8"),
@@ -72,80 +47,37 @@ ODD = [
 ]
 
 
+# Those that contain what is not plain data.
+NAMES = (
+    "AudioUnion BlendRecommender BagOfWords CNNFactorRegressor ColdStartRecommender"
+    " ColdStartRecommenderCV ContentKNNRecommender ContentProfileRecommender"
+    " ContrastiveEncoder FactorTargetEncoder FramePooling GridSearchCV"
+    " HistGradientBoostingRegressor KNeighborsRegressor KernelFeatures MLRSimilarity"
+    " NMF RandomForestRegressor StackingRegressor TruncatedSVD VectorQuantizer"
+)
+
+
 def models():
-    """Yield fitted models that contain what is not plain data, and their input."""
-    rng = np.random.default_rng(0)
-    X, plays = rng.random((40, 4)), sp.csr_array(rng.poisson(1.0, (40, 12)))
-    y, state = X[:, 0] + X[:, 1], np.random.RandomState(3)
-    words = np.array([["a"], ["b"], ["d"], ["a"]] * 10, dtype=object)
-    mixed = np.hstack([X[:, :1], words, np.array([["one two"], ["two"]] * 20, object)])
-    frames = [rng.normal(size=(n, 5)).astype("f4") for n in (20, 0, 25, 18, 30, 17)]
-    clip = rng.normal(size=3000).astype("f4")
-    svd = TruncatedSVD(3, random_state=state)
+    """Yield fitted models, and their input."""
+    state = np.random.RandomState(3)
+    for name in NAMES.split():
+        model, content = fitted(name)
+        if "random_state" in model.get_params():
+            model.set_params(random_state=state)
+        yield model, content
     content = ColumnTransformer([
-        ("x", SplineTransformer(4), [0]),
-        ("word", OneHotEncoder(min_frequency=11), [1]),
-        ("text", TfidfVectorizer(), 2),
+        ("x", SplineTransformer(4), ["x"]),
+        ("word", OneHotEncoder(min_frequency=11), ["word"]),
+        ("text", TfidfVectorizer(), "text"),
     ])
-    forest = RandomForestRegressor(2, max_depth=3, random_state=0)
-    boosting = HistGradientBoostingRegressor(
-        max_iter=2, min_samples_leaf=3, categorical_features=[1]
-    )
-    network = CNNFactorRegressor(
-        **{"window": 16, "n_filters": (4,), "hidden": (4,), "max_epochs": 1},
-        **{"validation_fraction": 0, "device": "cpu", "random_state": state},
-    )
-    extractor = MFCCExtractor(on_error="ignore").fit([clip])
-    extractor.transform([clip, Path("nowhere.wav")])
-    named = labelled(sp.csr_array(plays), as_names(range(100, 112), "users", "users"))
+    named = labelled(PLAYS, as_names(range(100, 106), "users", "users"))
     cold = ColdStartRecommender(KernelRidge(kernel="rbf"), WMF(2), play_weight=0.3)
-    kernel = make_pipeline(ContentScaler(), KernelFeatures(5, random_state=state))
-    blend = BlendRecommender(
-        [
-            ("kernel", make_pipeline(kernel, ColdStartRecommender(factorizer=WMF(2)))),
-            ("neighbours", ContentKNNRecommender(3, weighting="softmax")),
-            ("artist", PopularityRecommender(0)),
-        ],
-        weights="cv",
-        cv=2,
-    )
-    encoder = ContrastiveEncoder(
-        **{"n_components": 2, "hidden": (3,), "max_epochs": 1, "device": "cpu"},
-        **{"validation_fraction": 0, "random_state": state},
-    )
-    union = AudioUnion([("mfcc", MFCCExtractor()), ("mel", MelSpectrogram(n_mels=8))])
-    for model, data, target in (
-        (ColdStartRecommender(make_pipeline(svd, Ridge()), WMF(3)), X, plays),
-        (ColdStartRecommender(Ridge(), NMF(3, random_state=state)), X, plays),
-        (ContentKNNRecommender(3), sp.csr_array(np.round(X)), plays),
-        (make_pipeline(content, forest), mixed, X),
-        (boosting, np.c_[X[:, 0], np.arange(40) % 5], y),
-        (KNeighborsRegressor(3), X, X),
-        (GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=KFold(2)), X, X),
-        (StackingRegressor([("a", Ridge()), ("b", forest)], cv=2), X, y),
-        (make_recommender("table", random_state=state), X, plays),
-        (blend, np.round(X, 1), plays),
-        (cold, X, named),
-        (ColdStartRecommenderCV((1.0, 9.0), n_components=(2,), cv=2), X, plays),
-        (ContentProfileRecommender(), sp.csr_array(np.round(X)), named),
-        (MLRSimilarity(diagonal=True, n_relevant=2, max_iter=5), X, plays),
-        (FactorTargetEncoder(WMF(2)), np.round(X, 1), plays),
-        (make_pipeline(FramePooling(delta=True), Ridge()), frames, X[:6]),
-        (encoder, X, plays),
-        (make_pipeline(VectorQuantizer(4), BagOfWords(sparse_output=True)), frames, 0),
-        (ColdStartRecommender(network, WMF(2)), frames, plays[:6]),
-    ):
-        yield clone(model, safe=False).fit(data, target), data
-    yield extractor, [clip]
-    yield union.fit([clip]), [clip]
-
-
-def answers(model, data):
-    answer = model.predict(data) if hasattr(model, "predict") else model.transform(data)
-    if isinstance(answer, dict):  # of a union
-        answer = np.hstack([frames.values for frames in answer.values()])
-    answer = getattr(answer, "values", answer)
-    return answer.toarray() if sp.issparse(answer) else np.asarray(answer)
+    yield cold.fit(X, named), X
+    yield make_pipeline(content, KernelRidge()).fit(TABLE, Y), TABLE
+    yield make_recommender("table", random_state=state).fit(X, PLAYS), X
+    extractor = MFCCExtractor(on_error="ignore").fit(CLIPS)
+    extractor.transform([*CLIPS, Path("nowhere.wav")])
+    yield extractor, CLIPS
 
 
 def damage(content, rng):
