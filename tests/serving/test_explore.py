@@ -22,22 +22,17 @@ N_NEW, N_USERS = 30, 40
 
 
 @pytest.fixture(params=["ridge", "kernel ridge, scaled"])
-def model(request, rng):
+def fitted(request, rng):
+    """Return a model, new items and their plays; its recommender, and what it reads."""
     X = rng.normal(size=(80 + N_NEW, 5))
     y = sp.csr_array(rng.poisson(np.exp(X @ rng.normal(size=(5, N_USERS)) - 1)))
     regressor = Ridge() if request.param == "ridge" else KernelRidge(1.0, kernel="rbf")
     model = ColdStartRecommender(regressor, WMF(4, reg=1.0, random_state=0))
-    if request.param != "ridge":
-        model = make_pipeline(StandardScaler(), model)
-    return model.fit(X[:80], y[:80]), X[80:], y[80:]
-
-
-def last(model):
-    return model[-1] if hasattr(model, "steps") else model
-
-
-def seen(model, X):
-    return model[:-1].transform(X) if hasattr(model, "steps") else X
+    if request.param == "ridge":
+        model.fit(X[:80], y[:80])
+        return model, X[80:], y[80:], model, X[80:]
+    model = make_pipeline(StandardScaler(), model).fit(X[:80], y[:80])
+    return model, X[80:], y[80:], model[-1], model[:-1].transform(X[80:])
 
 
 def to_learn(cov, recommender):
@@ -46,10 +41,9 @@ def to_learn(cov, recommender):
     return learnt.std(recommender.user_factors_)
 
 
-def test_optimism_adds_deviations_of_scores(model):
-    model, X, _ = model
-    recommender = last(model)
-    factors, cov = recommender.predict_factors(seen(model, X), return_cov=True)
+def test_optimism_adds_deviations_of_scores(fitted):
+    model, X, _, recommender, content = fitted
+    factors, cov = recommender.predict_factors(content, return_cov=True)
     scores = factors @ recommender.user_factors_.T
     expected = scores + 1.5 * to_learn(cov, recommender)
     items, found = recommend(model, X, n=N_NEW, explore="ucb", strength=1.5)
@@ -58,8 +52,8 @@ def test_optimism_adds_deviations_of_scores(model):
         assert_allclose(expected[items[user], user], found[user], rtol=1e-4)
 
 
-def test_an_item_is_drawn_once_a_call_whatever_the_blocks(model, monkeypatch):
-    model, X, _ = model
+def test_an_item_is_drawn_once_a_call_whatever_the_blocks(fitted, monkeypatch):
+    model, X, *_ = fitted
     items, scores = recommend(model, X, N_NEW, explore="thompson", random_state=3)
     table = np.empty((N_NEW, N_USERS))
     table[items.T, np.arange(N_USERS)] = scores.T
@@ -75,9 +69,8 @@ def test_an_item_is_drawn_once_a_call_whatever_the_blocks(model, monkeypatch):
     assert np.any(other.items != items)
 
 
-def test_draws_have_the_mean_and_deviation_of_the_scores(model):
-    model, X, y = model
-    recommender, X = last(model), seen(model, X)
+def test_draws_have_the_mean_and_deviation_of_the_scores(fitted):
+    *_, y, recommender, X = fitted
     first = sp.csr_array(y.toarray() * (np.arange(N_NEW)[:, np.newaxis] % 2))
     pair = recommender.refine_factors(X, first, return_cov=True)
     tables = np.empty((2000, N_NEW, N_USERS))
@@ -94,28 +87,28 @@ def test_draws_have_the_mean_and_deviation_of_the_scores(model):
 
 
 @pytest.mark.parametrize("explore", ["thompson", "ucb"])
-def test_without_strength_lists_are_those_of_the_scores(model, explore):
-    model, X, y = model
+def test_without_strength_lists_are_those_of_the_scores(fitted, explore):
+    model, X, y, recommender, content = fitted
     plain = recommend(model, X, 5)
     explored = recommend(model, X, 5, explore=explore, strength=0, random_state=0)
     assert_array_equal(explored.items, plain.items)
-    recommender, X = last(model), seen(model, X)
-    pair = recommender.refine_factors(X, y, return_cov=True)
-    of_pair = recommend(recommender, X, 5, item_factors=pair)
-    assert_array_equal(
-        of_pair.items, recommend(recommender, X, 5, item_factors=pair[0]).items
+    pair = recommender.refine_factors(content, y, return_cov=True)
+    of_pair, of_factors = (
+        recommend(recommender, content, 5, item_factors=given).items
+        for given in (pair, pair[0])
     )
+    assert_array_equal(of_pair, of_factors)
 
 
-def test_what_cannot_be_explored_is_said(model, rng):
-    model, X, _ = model
+def test_what_cannot_be_explored_is_said(fitted):
+    model, X, _, recommender, content = fitted
     with pytest.raises(ValueError, match="expected None, 'thompson' or 'ucb'"):
         recommend(model, X, explore="greedy")
     with pytest.raises(ValueError, match="number of at least 0"):
         recommend(model, X, explore="ucb", strength=-1.0)
     with pytest.raises(TypeError, match="pass the pair that refine_factors"):
         recommend(model, X, explore="ucb", item_factors=np.ones((N_NEW, 4)))
-    factors, cov = last(model).predict_factors(seen(model, X), return_cov=True)
+    factors, cov = recommender.predict_factors(content, return_cov=True)
     with pytest.raises(ValueError, match=r"\(29, 4\) came with .* \(30, 4, 4\)"):
         recommend(model, X, explore="ucb", item_factors=(factors[1:], cov))
     kernel = ContentKNNRecommender().fit(X, np.ones((N_NEW, 3)))

@@ -76,6 +76,11 @@ def catalog(rng):
 
 
 @pytest.fixture
+def new(catalog):
+    return catalog[2]
+
+
+@pytest.fixture
 def model(catalog):
     X, y, _ = catalog
     return MODELS["ColdStart"].fit(X, y)
@@ -136,8 +141,7 @@ def test_similar_items_are_masked_where_there_are_no_more(rng):
     assert_array_equal(items.filled()[:, 4:], -1)
 
 
-def test_metrics_of_lists_pass_over_what_is_masked(model, catalog):
-    new = catalog[2]
+def test_metrics_of_lists_pass_over_what_is_masked(model, new):
     exclude = np.zeros((10, 8))
     exclude[1:, 3] = 1
     found = model.recommend(new, n=3, exclude=exclude)
@@ -151,8 +155,7 @@ def test_metrics_of_lists_pass_over_what_is_masked(model, catalog):
 # Names and exclusions
 
 
-def test_users_and_items_have_their_names_in_frames(model, catalog):
-    new = catalog[2]
+def test_users_and_items_have_their_names_in_frames(model, new):
     found = recommend(model, new, n=2, users=["gus", "ann"], item_ids=IDS)
     frame = found.to_frame()
     assert list(frame) == ["user_id", "rank", "item_id", "score"]
@@ -178,10 +181,8 @@ def test_users_and_items_have_their_names_in_frames(model, catalog):
         (["a"] * 10, list(range(10))),
     ],
 )
-def test_the_index_of_a_frame_names_items_unless_it_only_counts(
-    index, expected, catalog
-):
-    new = pd.DataFrame(catalog[2], index=index)
+def test_the_index_of_a_frame_names_items_unless_it_only_counts(index, expected, new):
+    new = pd.DataFrame(new, index=index)
     model = RandomRecommender(random_state=0).fit(new, np.ones((10, 2)))
     found = recommend(model, new, n=10)
     named = [expected[item] for item in found.items.ravel()]
@@ -194,17 +195,16 @@ SENT = [("ann", "song 1"), ("ann", "song 2"), ("hal", "song 9"), ("zoe", "song 1
 @pytest.mark.parametrize(
     "make",
     [
-        lambda sent: sent,
+        *(list, set, tuple),
         lambda sent: pd.DataFrame(sent, columns=["user_id", "item_id"]),
         lambda sent: pl.DataFrame(sent, schema=["user_id", "item_id"], orient="row"),
         lambda sent: pa.table(
             dict(zip(["user_id", "item_id"], zip(*sent, strict=True), strict=True))
         ),
     ],
-    ids=["pairs", "pandas", "polars", "pyarrow"],
+    ids=["list", "set", "tuple", "pandas", "polars", "pyarrow"],
 )
-def test_what_was_sent_is_excluded_by_name(make, model, catalog):
-    new = catalog[2]
+def test_what_was_sent_is_excluded_by_name(make, model, new):
     table = np.zeros((10, 8))
     table[[1, 2, 9], [0, 0, 7]] = 1
     expected = recommend(model, new, n=10, exclude=table)
@@ -216,85 +216,61 @@ def test_what_was_sent_is_excluded_by_name(make, model, catalog):
     assert of_songs.users.filled()[9].tolist().count(7) == 0
 
 
-def test_earlier_lists_are_excluded_from_later_ones(model, catalog):
-    new = catalog[2]
+def test_earlier_lists_are_excluded_from_later_ones(model, new):
     first = recommend(model, new, n=3)
     second = recommend(model, new, n=3, exclude=first)
     both = recommend(model, new, n=6)
     assert_array_equal(np.hstack([first.items, second.items]), both.items)
-
-
-def test_pairs_by_position_where_nothing_has_names(catalog):
-    X, y, new = catalog
-    model = PopularityRecommender().fit(X, y.to_numpy())
-    items, _ = recommend(model, new, n=10, exclude=[(0, 3), (0, 99), (77, 0)])
-    assert 3 not in items[0].compressed()
-    assert np.ma.count_masked(items) == 1
-
-
-def test_names_of_another_type_are_refused(model, catalog):
-    new = catalog[2]
-    with pytest.raises(ValueError, match=r"users such as 0, but names of users are"):
-        recommend(model, new, exclude=[(0, "song 1")], item_ids=IDS)
-    with pytest.raises(ValueError, match=r"items such as 'song 1'.* and item_ids"):
-        recommend(model, new, exclude=[("ann", "song 1")])
-    with pytest.raises(ValueError, match="item_ids name 2 items 'a'"):
-        recommend(model, new, item_ids=["a", "a", *IDS[2:]])
-    with pytest.raises(ValueError, match="item_ids holds 9 names for 10 items"):
-        recommend(model, new, item_ids=IDS[1:])
-    with pytest.raises(ValueError, match="or a frame with user_id and item_id"):
-        recommend(model, new, exclude=np.zeros((4, 2)))
-
-
-@pytest.mark.parametrize("make", [set, tuple, pa.array, pd.Series, pl.Series])
-def test_users_and_pairs_in_any_container(make, model, catalog):
-    new = catalog[2]
-    expected = recommend(model, new, n=3, users=["bob"]).items
-    assert_array_equal(recommend(model, new, n=3, users=make(["bob"])).items, expected)
-    pairs = [("ann", "song 1"), ("bob", "song 2")]
-    without = recommend(model, new, n=10, exclude=pairs, item_ids=IDS).item_ids
-    for container in (set, tuple):
-        found = recommend(model, new, n=10, exclude=container(pairs), item_ids=IDS)
-        assert_array_equal(found.item_ids, without)
-
-
-def test_lists_of_listeners_can_be_excluded(model, catalog):
-    new = catalog[2]
     sent = listeners(model, new, n=2, item_ids=IDS)
     found = recommend(model, new, n=10, item_ids=IDS, exclude=sent).to_frame()
     assert len(found) == 8 * 10 - 2 * 10
-    both = [
-        set(zip(f.user_id, f.item_id, strict=True)) for f in (found, sent.to_frame())
-    ]
-    assert both[0].isdisjoint(both[1])
+    assert found.merge(sent.to_frame(), on=["item_id", "user_id"]).empty
+
+
+@pytest.mark.parametrize("make", [set, tuple, pa.array, pd.Series, pl.Series])
+def test_users_in_any_container(make, model, new):
+    expected = recommend(model, new, n=3, users=["bob"]).items
+    assert_array_equal(recommend(model, new, n=3, users=make(["bob"])).items, expected)
 
 
 @pytest.mark.parametrize(
-    ("given", "kind", "message"),
+    ("given", "message"),
     [
-        ({"item_ids": set(IDS)}, TypeError, "item_ids are a set; expected a sequence"),
-        ({"item_ids": "abcdefghij"}, TypeError, "item_ids are a str; expected a seq"),
-        ({"item_ids": [[i] for i in IDS]}, TypeError, "item_ids hold .*; expected one"),
-        ({"exclude": "ann"}, TypeError, "exclude is a str; expected a table"),
-        ({"exclude": {"ann": "song 1"}}, TypeError, "exclude is a dict; expected a"),
-        ({"n": None}, ValueError, "n=None; expected an integer of at least 1"),
-        ({"users": 3}, ValueError, r"Pass \[user\] for one of them"),
+        ({"item_ids": set(IDS)}, "item_ids are a set; expected a sequence"),
+        ({"item_ids": "abcdefghij"}, "item_ids are a str; expected a seq"),
+        ({"item_ids": [[i] for i in IDS]}, "item_ids hold .*; expected one"),
+        ({"item_ids": ["a", "a", *IDS[2:]]}, "item_ids name 2 items 'a'"),
+        ({"item_ids": IDS[1:]}, "item_ids holds 9 names for 10 items"),
+        ({"exclude": "ann"}, "exclude is a str; expected a table"),
+        ({"exclude": {"ann": "song 1"}}, "exclude is a dict; expected a"),
+        ({"exclude": np.zeros((4, 2))}, "or a frame with user_id and item_id"),
+        ({"exclude": [(0, "song 1")], "item_ids": IDS}, "users such as 0, but names"),
+        ({"exclude": [("ann", "song 1")]}, r"items such as 'song 1'.* and item_ids"),
+        ({"n": None}, "n=None; expected an integer of at least 1"),
+        ({"as_frame": "excel"}, "as_frame='excel'; expected one of"),
+        ({"users": 3}, r"Pass \[user\] for one of them"),
+        (
+            {"users": np.ma.array(["ann"], mask=[True])},
+            "users is a masked array with 1",
+        ),
+        ({"max_per_group": 1}, "pass both"),
+        ({"groups": IDS}, "pass both"),
+        ({"groups": IDS, "max_per_group": 0}, "max_per_group=0"),
+        ({"groups": [None, *IDS[1:]], "max_per_group": 1}, "1 of 10 items, the first"),
+        ({"item_factors": np.ones((10, 2))}, "have 2 components but user factors have"),
+        ({"user_factors": np.full((1, 3), np.nan)}, "NaN"),
+        (
+            {"user_factors": np.ones((2, 3)), "users": ["ann"]},
+            "1 names but user_factor",
+        ),
     ],
 )
-def test_what_names_nothing_is_refused(given, kind, message, model, catalog):
-    with pytest.raises(kind, match=message):
-        recommend(model, catalog[2], **given)
+def test_arguments_that_cannot_work_are_explained(given, message, model, new):
+    with pytest.raises((TypeError, ValueError), match=message):
+        recommend(model, new, **given)
 
 
-def test_indices_without_an_order_are_refused(catalog):
-    X, y, new = catalog
-    model = PopularityRecommender().fit(X, y.to_numpy())
-    with pytest.raises(ValueError, match=r"Pass list\(users\)"):
-        recommend(model, new, users={1, 2})
-
-
-def test_listeners_among_no_users_and_repeated_users(model, catalog):
-    new = catalog[2]
+def test_listeners_among_no_users_and_repeated_users(model, new):
     assert np.ma.getmaskarray(listeners(model, new, n=2, users=[]).users).all()
     found = listeners(model, new, n=3, users=["eva", "bob", "eva"])
     once = listeners(model, new, n=3, users=["eva", "bob"])
@@ -305,42 +281,30 @@ def test_listeners_among_no_users_and_repeated_users(model, catalog):
 
 
 @pytest.mark.parametrize("model", [None, WMF(2), StandardScaler()])
-def test_what_is_no_recommender_is_named(model, catalog):
+def test_what_is_no_recommender_is_named(model, new):
     with pytest.raises(TypeError, match="has no predict; expected a fitted recommend"):
-        recommend(model, catalog[2])
+        recommend(model, new)
 
 
 def test_names_are_text_where_the_first_lists_are_empty(
-    model, catalog, tmp_path, monkeypatch
+    model, new, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("skcoldstart._scores.recommendations._BLOCK_LISTS", 1)
     exclude = np.zeros((10, 8))
     exclude[:, 0] = 1
-    found = recommend(model, catalog[2], n=2, item_ids=IDS, exclude=exclude)
+    found = recommend(model, new, n=2, item_ids=IDS, exclude=exclude)
     found.to_parquet(tmp_path / "lists.parquet")
     table = pq.read_table(tmp_path / "lists.parquet")
     assert table.num_rows == 14
-    nothing = recommend(model, catalog[2], n=2, item_ids=IDS, users=[])
+    nothing = recommend(model, new, n=2, item_ids=IDS, users=[])
     assert nothing.to_frame("pyarrow").schema == table.schema
     assert nothing.to_frame("polars").schema["item_id"] == pl.String
-
-
-def test_names_of_bytes_are_written_as_text(model, catalog, tmp_path):
-    names = [name.encode() for name in IDS]
-    found = recommend(model, catalog[2], n=2, item_ids=names)
-    found.to_csv(tmp_path / "lists.csv")
-    found.to_parquet(tmp_path / "lists.parquet")
-    expected = [IDS[item] for item in found.items.ravel()]
-    assert pd.read_csv(tmp_path / "lists.csv").item_id.tolist() == expected
-    assert pq.read_table(tmp_path / "lists.parquet")["item_id"].to_pylist() == expected
-    assert found.to_frame("polars")["item_id"].to_list() == expected
 
 
 # Factors
 
 
-def test_factors_stand_in_for_those_of_the_model(model, catalog, rng):
-    new = catalog[2]
+def test_factors_stand_in_for_those_of_the_model(model, new, rng):
     plays = sp.csr_array(rng.poisson(1.0, size=(10, 8)))
     warmed = model.item_factors(new, plays)
     assert_array_equal(model.item_factors(new), model.predict_factors(new))
@@ -360,18 +324,21 @@ def test_factors_stand_in_for_those_of_the_model(model, catalog, rng):
     assert recommend(model, new, user_factors=strangers).user_ids.tolist() == [0, 1]
 
 
-def test_factors_are_checked(model, catalog):
+def test_models_without_factors_or_names_are_named(catalog):
     X, y, new = catalog
-    with pytest.raises(ValueError, match="have 2 components but user factors have 3"):
-        recommend(model, None, item_factors=np.ones((5, 2)))
-    with pytest.raises(ValueError, match="NaN"):
-        recommend(model, new, user_factors=np.full((1, 3), np.nan))
-    with pytest.raises(ValueError, match="1 names but user_factors has 2 rows"):
-        recommend(model, new, user_factors=np.ones((2, 3)), users=["ann"])
     with pytest.raises(TypeError, match="does not score by factors"):
         recommend(LinearRecommender().fit(X, y), new, item_factors=np.ones((5, 2)))
-    with pytest.raises(TypeError, match="no refine_factors"):
+    with pytest.raises(TypeError, match="leave out plays_so_far"):
         ContentProfileRecommender().fit(X, y).item_factors(new, np.ones((10, 8)))
+    model = RandomRecommender(random_state=0).fit(X, y)
+    with pytest.raises(TypeError, match="RandomRecommender cannot fold users in"):
+        fold_in_users(model, y)
+    model = PopularityRecommender().fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match=r"Pass list\(users\)"):
+        recommend(model, new, users={1, 2})
+    items, _ = recommend(model, new, n=10, exclude=[(0, 3), (0, 99), (77, 0)])
+    assert 3 not in items[0].compressed()
+    assert np.ma.count_masked(items) == 1
 
 
 def test_songs_never_fitted_have_similar_songs(model, catalog):
@@ -426,18 +393,6 @@ def test_lists_hold_only_so_many_of_a_group(most, ties, rng):
         assert_allclose(found.scores.filled(), np.where(expected < 0, -np.inf, kept))
 
 
-def test_a_limit_needs_groups_and_groups_a_limit(model, catalog):
-    new = catalog[2]
-    with pytest.raises(ValueError, match="pass both"):
-        recommend(model, new, max_per_group=1)
-    with pytest.raises(ValueError, match="pass both"):
-        recommend(model, new, groups=IDS)
-    with pytest.raises(ValueError, match="max_per_group=0"):
-        recommend(model, new, groups=IDS, max_per_group=0)
-    with pytest.raises(ValueError, match="1 of 10 items, the first in row 0"):
-        recommend(model, new, groups=[None, *IDS[1:]], max_per_group=1)
-
-
 # Frames and files
 
 
@@ -459,16 +414,11 @@ def test_frames_and_files_hold_the_same_rows(
     frame = found.to_frame()
     assert type(frame).__module__.startswith(library)
     columns = {
-        name: pa.table(frame)[name].to_pylist()
-        if library == "pyarrow"
-        else list(frame[name])
+        name: frame[name].to_pylist() if library == "pyarrow" else list(frame[name])
         for name in ("user_id", "rank", "item_id", "score")
     }
-    assert len(columns["rank"]) == 8 * 3 - 2
     text = [str(user) for user in columns["user_id"]]
-    assert text == [
-        str(user) for user in ids for _ in range(1 if user == ids[2] else 3)
-    ]
+    assert text == np.repeat(list(map(str, ids)), [3, 3, 1, 3, 3, 3, 3, 3]).tolist()
     monkeypatch.setattr("skcoldstart._scores.recommendations._BLOCK_LISTS", 3)
     found.to_parquet(tmp_path / "lists.parquet")
     table = pq.read_table(tmp_path / "lists.parquet")
@@ -493,45 +443,40 @@ def test_frames_are_of_the_library_of_the_content(catalog):
     ]:
         frame = recommend(model, content, n=2).to_frame()
         assert type(frame).__module__.startswith(library)
-    with pytest.raises(ValueError, match="as_frame='excel'; expected one of"):
-        recommend(model, new, as_frame="excel")
 
 
-def test_names_that_are_not_utf8_are_written_as_escapes(catalog, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("caf\udce9.wav", "caf\\udce9.wav"), (b"caf\xe9.wav", "caf\\xe9.wav")],
+)
+def test_names_that_are_not_utf8_are_written_as_escapes(name, text, catalog, tmp_path):
     X, y, new = catalog
-    ids = ["caf\udce9.wav", *(f"song {i}" for i in range(1, len(new)))]
-    found = recommend(PopularityRecommender().fit(X, y), new, n=len(new), item_ids=ids)
+    rest = [f"song {i}" for i in range(1, 10)]
+    ids = [name, *([n.encode() for n in rest] if type(name) is bytes else rest)]
+    found = recommend(PopularityRecommender().fit(X, y), new, n=10, item_ids=ids)
     found.to_parquet(tmp_path / "lists.parquet")
     found.to_csv(tmp_path / "lists.csv")
-    written = [
+    expected = [[text, *rest][item] for item in found.items.ravel()]
+    for written in (
         found.to_frame("polars")["item_id"].to_list(),
         found.to_frame("pyarrow")["item_id"].to_pylist(),
         pq.read_table(tmp_path / "lists.parquet")["item_id"].to_pylist(),
         pd.read_csv(tmp_path / "lists.csv")["item_id"].tolist(),
-    ]
-    assert all("caf\\udce9.wav" in names for names in written)
-    assert "caf\udce9.wav" in set(found.to_frame("pandas")["item_id"])
+    ):
+        assert written == expected
+    assert name in set(found.to_frame("pandas")["item_id"])
 
 
-def test_users_that_are_masked_are_refused(catalog):
-    X, y, new = catalog
-    model = PopularityRecommender().fit(X, y)
-    hidden = np.ma.array([0, 1], mask=[False, True])
-    for call in (recommend, listeners):
-        with pytest.raises(ValueError, match="users is a masked array with 1 masked"):
-            call(model, new, 2, users=hidden)
-
-
-def test_lists_of_nobody_are_empty(model, catalog, tmp_path):
-    found = recommend(model, catalog[2], n=3, users=np.zeros(8, bool))
+def test_lists_of_nobody_are_empty(model, new, tmp_path):
+    found = recommend(model, new, n=3, users=np.zeros(8, bool))
     assert found.items.shape == (0, 3)
     assert len(found.to_frame()) == 0
     found.to_csv(tmp_path / "lists.csv")
     assert (tmp_path / "lists.csv").read_text() == "user_id,rank,item_id,score\n"
 
 
-def test_lists_survive_joblib(model, catalog, tmp_path):
-    found = recommend(model, catalog[2], n=3, item_ids=IDS)
+def test_lists_survive_joblib(model, new, tmp_path):
+    found = recommend(model, new, n=3, item_ids=IDS)
     joblib.dump(found, tmp_path / "lists")
     assert joblib.load(tmp_path / "lists").to_frame().equals(found.to_frame())
     assert repr(found) == "Recommendations(8 lists of 3)"
@@ -605,12 +550,6 @@ def test_new_listeners_are_folded_in_through_pipelines(name, catalog):
     found = recommend(model, new, n=4, users=["x", "y"], user_factors=factors)
     known = recommend(model, new, n=4, users=[2, 0])
     assert_array_equal(found.items, known.items)
-
-
-def test_a_recommender_that_folds_nobody_in_is_named(catalog):
-    model = RandomRecommender(random_state=0).fit(*catalog[:2])
-    with pytest.raises(TypeError, match="RandomRecommender cannot fold users in"):
-        fold_in_users(model, catalog[1])
 
 
 @pytest.mark.parametrize("write", ["to_parquet", "to_csv"])
