@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
+from functools import partial
 
 import joblib
 import numpy as np
@@ -156,11 +158,9 @@ def test_errors_of_all_workers_come_home_in_order(catalog, on_error, client, tmp
     local = extractor(on_error="ignore")
     expected = local.transform(paths)
     cluster = extractor(on_error=on_error)
+    warned = pytest.warns(UserWarning, match="9 of 64 items could not be used")
     with joblib.parallel_config(backend="dask"):
-        if on_error == "warn":
-            with pytest.warns(UserWarning, match="9 of 64 items could not be used"):
-                frames = cluster.transform(paths)
-        else:
+        with warned if on_error == "warn" else nullcontext():
             frames = cluster.transform(paths)
     assert [error.index for error in cluster.errors_] == list(range(3, 64, 7))
     assert cluster.errors_ == local.errors_
@@ -213,23 +213,23 @@ def search(steps, **grid):
     )
 
 
-def assert_same_figures(found, expected):
-    for name in ("mean_test_map", "mean_test_auc", "std_test_map"):
-        assert_array_equal(found[name], expected[name])
+def results(search, X, y):
+    found = search.fit(X, y).cv_results_
+    return [found[name] for name in ("mean_test_map", "mean_test_auc", "std_test_map")]
 
 
 def test_a_search_on_a_cluster_finds_what_a_local_search_finds(catalog, client):
     candidates = search(recommender(), codes__n_codewords=[6, 12])
-    expected = candidates.fit(catalog.paths, catalog.plays).cv_results_
+    expected = results(candidates, catalog.paths, catalog.plays)
     with joblib.parallel_config(backend="dask"):
-        found = candidates.fit(catalog.paths, catalog.plays).cv_results_
-    assert_same_figures(found, expected)
+        found = results(candidates, catalog.paths, catalog.plays)
+    assert_array_equal(found, expected)
 
 
 def test_a_search_sends_its_frames_to_the_cluster_once(catalog, client, monkeypatch):
     frames = extractor().transform(catalog.paths)
     candidates = search(recommender()[1:], recommend__regressor__alpha=[0.1, 10.0])
-    expected = candidates.fit(frames, catalog.plays).cv_results_
+    expected = results(candidates, frames, catalog.plays)
     n_frames_sent = []
 
     def reduce(self, protocol):
@@ -238,9 +238,9 @@ def test_a_search_sends_its_frames_to_the_cluster_once(catalog, client, monkeypa
 
     monkeypatch.setattr(RaggedArray, "__reduce_ex__", reduce, raising=False)
     with joblib.parallel_config(backend="dask"):
-        found = candidates.fit(frames, catalog.plays).cv_results_
+        found = results(candidates, frames, catalog.plays)
     assert n_frames_sent == [len(frames.values)]
-    assert_same_figures(found, expected)
+    assert_array_equal(found, expected)
 
 
 FORK = """
@@ -281,16 +281,14 @@ def test_blocks_of_users_on_a_cluster_give_the_lists_and_metrics_of_all(client, 
     new, played = X[40:], plays[40:]
     blocks = np.array_split(np.arange(90), 4)
 
-    def scorer(users=None):
-        return make_recommendation_scorer(("map@500", "auc"), users=users)
-
+    scorer = partial(make_recommendation_scorer, ("map@500", "auc"))
     with joblib.parallel_config(backend="dask"):
         run = joblib.Parallel()
         lists = run(
             joblib.delayed(recommend)(model, new, 5, users=block) for block in blocks
         )
         values = run(
-            joblib.delayed(scorer(block).per_user)(model, new, played)
+            joblib.delayed(scorer(users=block).per_user)(model, new, played)
             for block in blocks
         )
         heard = run(
