@@ -132,10 +132,8 @@ class TradeOffDisplay:
         ----------
         estimator : estimator
             A recommender, or a Pipeline that ends in one; it is cloned.
-        X : sequence of n_items items
-            Content of the training items.
-        y : {array-like, sparse} of shape (n_items, n_users)
-            Their play counts.
+        <items>
+        <plays>
         X_new : sequence of n_new items
             Items to rank.
         y_new : {array-like, sparse} of shape (n_new, n_users)

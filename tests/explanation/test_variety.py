@@ -138,19 +138,20 @@ def test_exposure_of_items_groups_and_strata_by_hand():
         popularity=[9, 1, 0, 3, 0, 0],
         n_strata=2,
     )
-    rows = {(row["by"], row["part"]): row for row in table.to_dict("records")}
-    everything = rows["all", "all"]
-    assert (everything["n"], everything["n_shown"], everything["shown"]) == (6, 3, 0.5)
-    assert everything["exposure"] == 1.0
-    assert rows["items", "new"]["n_shown"] == 1
-    assert_allclose(rows["items", "new"]["exposure"], 1 / 5)
-    assert_allclose(rows["items", "known"]["exposure"], 4 / 5)
-    assert (rows["groups", "all"]["n"], rows["groups", "all"]["n_shown"]) == (3, 2)
-    assert_allclose(
-        rows["groups", "all"]["gini"], 2 * (2 * 1 + 3 * 4) / (3 * 5) - 4 / 3
-    )
-    assert_allclose(rows["popularity", "0-3"]["exposure"], 1 / 5)
-    assert_allclose(rows["popularity", "10"]["exposure"], 4 / 5)
+    rows = table.set_index(["by", "part"])
+    expected = {
+        ("all", "all"): (6, 3, 1 / 2, 1.0),
+        ("items", "new"): (3, 1, 1 / 3, 0.2),
+        ("items", "known"): (3, 2, 2 / 3, 0.8),
+        ("groups", "all"): (3, 2, 2 / 3, 1.0),
+        ("popularity", "0-3"): (4, 1, 1 / 4, 0.2),
+        ("popularity", "10"): (2, 2, 1.0, 0.8),
+    }
+    assert rows.index.tolist() == list(expected)
+    columns = ["n", "n_shown", "shown", "exposure"]
+    assert_allclose(rows[columns], list(expected.values()))
+    gini = 2 * (2 * 1 + 3 * 4) / (3 * 5) - 4 / 3
+    assert_allclose(rows.loc[("groups", "all"), "gini"], gini)
 
 
 def test_gini_is_the_mean_difference_of_pairs(rng):

@@ -138,40 +138,9 @@ def hidden(values):
     return masked
 
 
-PLAYS = hidden(Y)
-MASKED = {
-    "WMF": lambda: WMF(2).fit(PLAYS),
-    "WMF.transform": lambda: WMF(2).fit(Y).transform(PLAYS),
-    "ColdStart": lambda: ColdStartRecommender().fit(X, PLAYS),
-    "ColdStart X": lambda: ColdStartRecommender().fit(hidden(X), Y),
-    "profile": lambda: ContentProfileRecommender().fit(X, PLAYS),
-    "profile X": lambda: ContentProfileRecommender().fit(hidden(X), Y),
-    "kNN": lambda: ContentKNNRecommender().fit(X, PLAYS),
-    "kNN X": lambda: ContentKNNRecommender().fit(hidden(X), Y),
-    "popularity": lambda: PopularityRecommender().fit(X, PLAYS),
-    "popularity X": lambda: PopularityRecommender().fit(hidden(X), Y),
-    "random": lambda: RandomRecommender().fit(X, PLAYS),
-    "oracle": lambda: OracleRecommender(WMF(2)).fit(PLAYS),
-    "MLR": lambda: MLRSimilarity().fit(X, PLAYS),
-    "MLR X": lambda: MLRSimilarity().fit(hidden(X), Y),
-    "score": lambda: MODEL.fit(X, Y).score(X, PLAYS),
-    "exclude": lambda: MODEL.fit(X, Y).recommend(X, exclude=PLAYS),
-    "scorer": lambda: recommendation_scorer.per_user(MODEL.fit(X, Y), X, PLAYS),
-    "refine_factors": lambda: (
-        ColdStartRecommender(Ridge(), WMF(2)).fit(X, Y).refine_factors(X, PLAYS)
-    ),
-    "metric": lambda: mean_auc(PLAYS, Y),
-    "metric of hidden scores": lambda: mean_auc(Y, PLAYS),
-    "metric without hidden pairs": lambda: mean_auc(0 * Y, Y, exclude=PLAYS),
-    "strata": lambda: stratified_report(Y, Y, item_popularity=hidden(np.arange(6.0))),
-    "novelty": lambda: novelty(np.zeros((5, 1), int), PLAYS),
-    "cross_validate": lambda: cross_validate(MODEL, X, PLAYS, cv=2),
-    "times": lambda: list(WarmupSplit(cv=2).split(X, Y, times=hidden(Y + 5.0))),
-    "interval": lambda: bootstrap_interval(hidden(np.arange(6.0))),
-    "paired": lambda: compare_paired(np.arange(6.0), hidden(np.arange(6.0))),
-}
-
-
+PLAYS, VALUES, VECTORS = hidden(Y), hidden(np.arange(6.0)), hidden(np.ones((6, 2)))
+FRAMES = [hidden(np.ones((3, 2))), np.ones((4, 2))]
+NETWORK = {"window": 16, "hidden": (2,), "max_epochs": 1, "device": "cpu"}
 RECOMMENDERS = {
     "ColdStart": ColdStartRecommender(Ridge(), WMF(2)),
     "ColdStartCV": ColdStartRecommenderCV((1.0,), n_components=(2,)),
@@ -182,30 +151,43 @@ RECOMMENDERS = {
     "MLR": MLRSimilarity(n_relevant=1, diagonal=True, C=1e3),
     "Pipeline": make_pipeline(StandardScaler(), ContentProfileRecommender()),
 }
-FRAMES = [hidden(np.ones((3, 2))), np.ones((4, 2))]
-NETWORK = {"window": 16, "hidden": (2,), "max_epochs": 1, "device": "cpu"}
 
 
 def fitted(name):
     return clone(RECOMMENDERS[name]).fit(X, Y)
 
 
-MASKED |= {
-    "item_factors": lambda: recommend(
-        fitted("ColdStart"), X, 2, item_factors=hidden(np.ones((6, 2)))
-    ),
+MASKED = {
+    "WMF": lambda: WMF(2).fit(PLAYS),
+    "WMF.transform": lambda: WMF(2).fit(Y).transform(PLAYS),
+    "random": lambda: RandomRecommender().fit(X, PLAYS),
+    "oracle": lambda: OracleRecommender(WMF(2)).fit(PLAYS),
+    "score": lambda: fitted("popularity").score(X, PLAYS),
+    "exclude": lambda: fitted("popularity").recommend(X, exclude=PLAYS),
+    "scorer": lambda: recommendation_scorer.per_user(fitted("popularity"), X, PLAYS),
+    "refine_factors": lambda: fitted("ColdStart").refine_factors(X, PLAYS),
+    "metric": lambda: mean_auc(PLAYS, Y),
+    "metric of hidden scores": lambda: mean_auc(Y, PLAYS),
+    "metric without hidden pairs": lambda: mean_auc(0 * Y, Y, exclude=PLAYS),
+    "strata": lambda: stratified_report(Y, Y, item_popularity=VALUES),
+    "novelty": lambda: novelty(np.zeros((5, 1), int), PLAYS),
+    "cross_validate": lambda: cross_validate(MODEL, X, PLAYS, cv=2),
+    "times": lambda: list(WarmupSplit(cv=2).split(X, Y, times=hidden(Y + 5.0))),
+    "interval": lambda: bootstrap_interval(VALUES),
+    "paired": lambda: compare_paired(np.arange(6.0), VALUES),
+    "item_factors": lambda: recommend(fitted("ColdStart"), X, 2, item_factors=VECTORS),
     "user_factors": lambda: recommend(
-        fitted("ColdStart"), X, 2, user_factors=hidden(np.ones((5, 2)))
+        fitted("ColdStart"), X, 2, user_factors=VECTORS[:5]
     ),
-    "prior": lambda: WMF(2).fit(Y).transform_with_prior(Y, hidden(np.ones((6, 2)))),
-    "factors": lambda: WMF(2).fit(Y).inverse_transform(hidden(np.ones((6, 2)))),
-    "scaler": lambda: ContentScaler().fit(hidden(X), Y),
-    "plays of scaler": lambda: ContentScaler().fit(X, hidden(Y)),
-    "kernel": lambda: KernelFeatures(2).fit(X).transform(hidden(X)),
+    "prior": lambda: WMF(2).fit(Y).transform_with_prior(Y, VECTORS),
+    "factors": lambda: WMF(2).fit(Y).inverse_transform(VECTORS),
+    "scaler": lambda: ContentScaler().fit(VECTORS, Y),
+    "plays of scaler": lambda: ContentScaler().fit(X, PLAYS),
+    "kernel": lambda: KernelFeatures(2).fit(X).transform(VECTORS),
     "relevance": lambda: MLRSimilarity().fit(X, relevance=hidden(np.eye(6))),
     "labels": lambda: MLRSimilarity().fit(X, hidden(np.arange(6) % 2)),
     "ragged": lambda: RaggedArray.from_sequence(FRAMES),
-    "values": lambda: RaggedArray(hidden(np.ones((3, 2))), [0, 3]),
+    "values": lambda: RaggedArray(VECTORS, [0, 6]),
     "pooling": lambda: FramePooling().fit(FRAMES),
     "quantizer": lambda: VectorQuantizer(2).fit(FRAMES),
     "3-D frames": lambda: VectorQuantizer(2).fit(hidden(np.ones((2, 3, 2)))),
@@ -215,22 +197,27 @@ MASKED |= {
         hidden(np.ones(3000))
     ]),
     "network": lambda: CNNFactorRegressor(**NETWORK).fit(FRAMES, [1.0, 2]),
-    "encoder": lambda: ContrastiveEncoder().fit(hidden(X), Y),
-    "index": lambda: build_index(hidden(X), backend="exact"),
-    "vectors": lambda: diversify([[0, 1]], [[2.0, 1.0]], hidden(X)),
-    "explanation": lambda: explain(fitted("profile"), hidden(X), [0]),
-    "leakage": lambda: content_leakage_check(hidden(X), Y),
+    "encoder": lambda: ContrastiveEncoder().fit(VECTORS, Y),
+    "index": lambda: build_index(VECTORS, backend="exact"),
+    "vectors": lambda: diversify([[0, 1]], [[2.0, 1.0]], VECTORS),
+    "explanation": lambda: explain(fitted("profile"), VECTORS, [0]),
+    "leakage": lambda: content_leakage_check(VECTORS, Y),
 }
 
 
-@pytest.mark.parametrize("call", [recommend, listeners])
 @pytest.mark.parametrize("name", RECOMMENDERS)
-def test_masked_items_are_never_scored(name, call):
+def test_masked_items_and_plays_are_never_learned_from_or_scored(name):
     model = fitted(name)
-    with pytest.raises(ValueError, match="is a masked array with"):
-        call(model, hidden(X), 2)
-    with pytest.raises(ValueError, match="is a masked array with"):
-        (model.predict if name != "Pipeline" else model[-1].predict)(hidden(X))
+    last = model[-1] if name == "Pipeline" else model
+    for call in (
+        lambda: recommend(model, VECTORS, 2),
+        lambda: listeners(model, VECTORS, 2),
+        lambda: last.predict(VECTORS),
+        lambda: clone(last).fit(VECTORS, Y),
+        lambda: clone(last).fit(X, PLAYS),
+    ):
+        with pytest.raises(ValueError, match="is a masked array with"):
+            call()
 
 
 @pytest.mark.parametrize("call", MASKED.values(), ids=MASKED)
