@@ -121,16 +121,7 @@ class ExplanationDisplay:
         ax.invert_yaxis()
         ax.axvline(0, color="black", linewidth=0.8)
         ax.margins(x=0.15)
-        for place, value in zip(places, values, strict=True):
-            ax.annotate(
-                f"{value:+.3g}",
-                (value, place),
-                xytext=(4 if value >= 0 else -4, 0),
-                textcoords="offset points",
-                ha="left" if value >= 0 else "right",
-                va="center",
-                fontsize=9,
-            )
+        ax.bar_label(self.bars_, fmt="{:+.3g}", padding=4, fontsize=9)
         ax.set_xlabel("contribution")
         shown = lettering.drawn(str(user), 40)
         ax.set_title(
