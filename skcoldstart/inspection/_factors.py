@@ -1,6 +1,5 @@
 """Factors and item names for displays."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ def check_texts(texts: Any, n_items: int, *, input_name: str) -> np.ndarray:
     values = one_per_item(texts, n_items, input_name=input_name)
     return np.array(
         [
-            "" if missing else readable(_text(value))
+            "" if missing else readable(value)
             for value, missing in zip(values, is_missing(values), strict=True)
         ],
         dtype=str,
@@ -108,10 +107,3 @@ def item_names(names: Any, n_items: int) -> np.ndarray:
     if names is None:
         names = [f"item {i}" for i in range(n_items)]
     return check_texts(names, n_items, input_name="names")
-
-
-def _text(value: Any) -> str:
-    """Return a name as text; paths and bytes are names of files."""
-    if isinstance(value, bytes | os.PathLike):
-        return os.fsdecode(value)
-    return str(value)

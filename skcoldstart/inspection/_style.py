@@ -1,6 +1,7 @@
 """Style of displays: colours for all kinds of colour vision, and safe text."""
 
 import contextlib
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -170,7 +171,8 @@ def label_ends(axes: Any, lines: list[Any]) -> None:
         )
 
 
-def readable(text: str) -> str:
+def readable(value: Any) -> str:
     """Return a line of text, with a replacement for invalid bytes of file names."""
+    text = os.fsdecode(value) if isinstance(value, bytes | os.PathLike) else str(value)
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return " ".join(text.split())

@@ -328,9 +328,7 @@ class TasteMapDisplay:
             raise ValueError("No item has a position; there is nothing to show.")
         styles, style_of_item = style_labels(labels, n_items)
         columns = {
-            readable(str(key)): check_texts(
-                values, n_items, input_name=f"details[{key!r}]"
-            )
+            readable(key): check_texts(values, n_items, input_name=f"details[{key!r}]")
             for key, values in (details or {}).items()
         }
         if audio is not None:
