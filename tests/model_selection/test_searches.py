@@ -75,19 +75,13 @@ class InnerFolds(GroupKFold):
         return super().split(X, y, groups)
 
 
-ENTRIES = {
-    "compare": lambda model, *data, **options: compare(
-        {"model": model}, *data, metrics="auc", n_resamples=2, **options
-    ),
-    "cross_val_score": cross_val_score,
-    "cross_validate": cross_validate,
-    "learning_curve": lambda model, *data, **options: learning_curve(
-        model, *data, train_sizes=[1.0], **options
-    ),
-    "validation_curve": validation_curve,
-    "warmup_curve": lambda model, *data, **options: warmup_curve(
-        model, *data, n_plays=[0], **options
-    ),
+EVALUATIONS = {
+    compare: {"metrics": "auc", "n_resamples": 2},
+    cross_val_score: {},
+    cross_validate: {},
+    learning_curve: {"train_sizes": [1.0]},
+    validation_curve: {"param_range": [True]},
+    warmup_curve: {"n_plays": [0]},
 }
 SEARCH = GridSearchCV(FactorRecommender(), GRID, scoring=AUC, cv=InnerFolds(2))
 OF_FACTORS = GridSearchCV(Ridge(), GRID, cv=InnerFolds(2))
@@ -100,15 +94,16 @@ MODELS = {
 
 @pytest.mark.parametrize("routing", [False, True])
 @pytest.mark.parametrize("refit", MODELS)
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_groups_reach_the_folds_of_a_search_inside(entry, refit, routing, catalog):
+@pytest.mark.parametrize("evaluate", EVALUATIONS)
+def test_groups_reach_the_folds_of_a_search_inside(evaluate, refit, routing, catalog):
     X, y, groups = catalog
-    options = {"groups": groups, "cv": CV}
-    if entry == "validation_curve":
-        options |= {"param_name": refit, "param_range": [True]}
+    model = {"model": MODELS[refit]} if evaluate is compare else MODELS[refit]
+    options = EVALUATIONS[evaluate] | {"groups": groups, "cv": CV}
+    if evaluate is validation_curve:
+        options["param_name"] = refit
     InnerFolds.given.clear()
     with config_context(enable_metadata_routing=routing):
-        ENTRIES[entry](MODELS[refit], X, y, **options)
+        evaluate(model, X, y, **options)
     assert InnerFolds.given == [
         list(groups[train]) for train, _ in CV.split(X, y, groups)
     ]
