@@ -45,15 +45,13 @@ def compare(
     ----------
     estimators : mapping of str to estimator
         Recommenders by their names in the table. A pair ``(estimator, X)`` sets the
-        content of one recommender: ``(OracleRecommender(), y)`` is the upper bound,
-        ``(PopularityRecommender("artist"), songs)`` reads that column of a table.
+        content of one recommender: ``(OracleRecommender(), y)`` is the upper bound.
     X : sequence of n_items items
         Content of the other recommenders.
     <plays>
     groups : array-like of shape (n_items,), default=None
-        Group of each item, such as its artist, for splitters that use it: `cv`, and
-        those of searches among the estimators; and for estimators whose `fit` and
-        `predict` take it. None may be missing.
+        Group of each item, such as its artist, for `cv`, for splitters of searches
+        among the estimators, and for estimators whose `fit` and `predict` take it.
     <cv>
     <metrics>
     reference : str, default=None

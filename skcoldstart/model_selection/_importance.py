@@ -48,8 +48,7 @@ def permutation_importance(
     estimator : estimator
         A fitted recommender, or a Pipeline or search that ends in one.
     X : {array-like, sparse, DataFrame, tensor} of shape (n_items, n_features)
-        Content in the form that the estimator accepts, before the feature steps of a
-        Pipeline.
+        Content, before the feature steps of a Pipeline.
     <plays>
     scoring : callable, str, list, tuple or dict, default=recommendation_scorer
         As in `cross_validate`.
@@ -89,10 +88,7 @@ def permutation_importance(
     -----
     Pass items that were **not** used in `fit`: the importance is then about new items.
     If columns contain the same information, each alone seems unimportant; shuffle them
-    as one group.
-
-    This needs ``n_repeats`` predictions and scores for each column or group. With
-    thousands of columns, use groups, and score a sample of the users
+    as one group. With thousands of columns, use groups, and score a sample of the users
     (``make_recommendation_scorer("auc", users=1000)``).
 
     References

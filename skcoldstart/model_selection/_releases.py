@@ -63,7 +63,7 @@ def release_curve(
     X : sequence of n_items items
         Content of the new items, which were not in `fit`.
     y : {array-like, sparse} of shape (n_items, n_users)
-        Plays of the new items by the users of `fit`; counts above 0 are plays.
+        Plays of the new items by the users of `fit`.
     policies : mapping of str to dict, default=None
         Names and options: ``{}`` shows the items with the highest scores; ``epsilon``
         is the probability that a place is given to a random item; ``plays_first=True``

@@ -42,10 +42,7 @@ ValueError
 
 
 class PlaySplit(NamedTuple):
-    """Rows of items, and plays in three disjoint tables of the shape of y.
-
-    A pair of item and user is in one table at most, so held-out pairs are not used.
-    """
+    """Rows of items, and plays in three disjoint tables of the shape of y."""
 
     train: np.ndarray
     test: np.ndarray

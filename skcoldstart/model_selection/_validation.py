@@ -127,7 +127,7 @@ def cross_validate(
         the items of each fold.
     error_score : "raise" or float, default=np.nan
         Score of a fold whose fit or scoring fails, with a warning; "raise" raises the
-        error. As in scikit-learn.
+        error.
 
     Returns
     -------
@@ -139,14 +139,14 @@ def cross_validate(
 
     See Also
     --------
-    sklearn.model_selection.GridSearchCV : Takes sparse plays as it is; use it with
+    sklearn.model_selection.GridSearchCV : Accepts sparse plays, for example with
         ``scoring=recommendation_scorer, refit="map"``.
     cross_val_score : Returns one number per fold.
 
     Notes
     -----
     Splitters that stratify by y reject plays. Random folds have songs of one artist on
-    both sides; to evaluate new artists pass ``cv=GroupKFold()`` and ``groups``.
+    both sides.
 
     Examples
     --------
@@ -336,8 +336,8 @@ def learning_curve(
 
     Notes
     -----
-    Fewer items also mean fewer plays of each user, so user factors get worse together
-    with the content model. Training items are used in order unless ``shuffle=True``.
+    Fewer items also mean fewer plays of each user, so user factors get worse too.
+    Training items are used in order unless ``shuffle=True``.
 
     Examples
     --------
