@@ -9,15 +9,11 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._recommender import RecommenderMixin
+from skcoldstart._scores.top_n import unit_rows
 from skcoldstart._utils.missing import name_missing_content
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._linear import play_features, play_projection
 from skcoldstart.compose._regressors import features_and_head, last_step
-from skcoldstart.compose._targets import (
-    predict_popularity,
-    score_covariance,
-    user_spreads,
-)
 
 
 def checked_content(
@@ -35,6 +31,33 @@ def checked_content(
 def take_items(X: Any, items: np.ndarray) -> Any:
     """Select items of content in any form; not every sparse format has rows."""
     return _safe_indexing(X.tocsr() if sp.issparse(X) else X, items)
+
+
+def compress_norms(factors: np.ndarray, compression: float) -> tuple[np.ndarray, float]:
+    """Return factors (n_items, k) with compressed lengths, and the mean length."""
+    if compression == 0:
+        return factors, 1.0
+    lengths = np.linalg.norm(factors, axis=1, keepdims=True)
+    mean = float(lengths.mean())
+    if np.isinf(compression):
+        return unit_rows(factors), mean
+    scale = (lengths + compression * mean) / (compression + 1)
+    return unit_rows(factors) * scale, 1.0
+
+
+def score_covariance(item_factors: np.ndarray) -> np.ndarray:
+    """Return the covariance of factors over items, (n_items, k) -> (k, k)."""
+    centred = item_factors - item_factors.mean(axis=0)
+    return (centred.T @ centred).astype(np.float64) / len(centred)
+
+
+def user_spreads(covariance: np.ndarray, user_factors: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each user's scores over items.
+
+    Shapes: `covariance` (k, k), `user_factors` (n_users, k) -> (n_users,).
+    """
+    variances = np.einsum("uk,uk->u", user_factors @ covariance, user_factors)
+    return np.sqrt(np.maximum(variances, 0.0))
 
 
 class FactorScoresMixin(RecommenderMixin):
@@ -122,12 +145,16 @@ class JoinedHeadsMixin(FactorScoresMixin):
                 target = target[:, np.newaxis]
             params = {} if weight is None else {"sample_weight": weight}
             self.popularity_regressor_ = clone(head).fit(F, target, **params)
-            predicted = predict_popularity(self.popularity_regressor_, F)
+            predicted = self._popularity(F)
             self._popularity_scale = float(predicted.mean()), float(predicted.std())
             covariance = score_covariance(items)
             mean = float(user_spreads(covariance, users).mean()) or 1.0
             self._popularity_spread = covariance, mean
         self._joined_user_factors = self._with_popularity(users)
+
+    def _popularity(self, F: Any) -> np.ndarray:
+        """Predict log(1 + users) of items, (n_items,)."""
+        return np.ravel(self.popularity_regressor_.predict(F)).astype(np.float64)
 
     def _with_smoothed_plays(self, users: np.ndarray, plays: sp.csr_array) -> Any:
         """Append smoothed plays of training items to the factors of users."""
@@ -160,7 +187,7 @@ class JoinedHeadsMixin(FactorScoresMixin):
         n_left = self._joined_user_factors.shape[1] - factors.shape[1]
         if hasattr(self, "popularity_regressor_"):
             mean, spread = self._popularity_scale
-            predicted = predict_popularity(self.popularity_regressor_, F)
+            predicted = self._popularity(F)
             columns.append((predicted - mean)[:, np.newaxis] / (spread or 1.0))
             n_left -= 1
         if n_left:

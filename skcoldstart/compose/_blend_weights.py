@@ -24,9 +24,8 @@ from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.missing import nan_mean
 from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart._utils.warning import warn
-from skcoldstart.compose._base import take_items
+from skcoldstart.compose._base import score_covariance, take_items, user_spreads
 from skcoldstart.compose._neighbors import ContentKNNRecommender
-from skcoldstart.compose._targets import score_covariance, user_spreads
 from skcoldstart.metrics import make_recommendation_scorer
 
 MOST_ITEMS = 2000

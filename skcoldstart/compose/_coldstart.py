@@ -30,7 +30,7 @@ from skcoldstart._utils.sk import (
     _fit_context,
     _routing_enabled,
 )
-from skcoldstart.compose._base import JoinedHeadsMixin, take_items
+from skcoldstart.compose._base import JoinedHeadsMixin, compress_norms, take_items
 from skcoldstart.compose._fold_in import FoldInMixin
 from skcoldstart.compose._groups import (
     Alignment,
@@ -52,7 +52,6 @@ from skcoldstart.compose._regressors import (
     usage_parameters,
     with_item_weights,
 )
-from skcoldstart.compose._targets import compress_norms
 from skcoldstart.factorization import WMF
 
 DEFAULT_ALPHA = 10.0  # of the default ridge; chosen together with those of WMF

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.covariance import FactorCovariance, after_plays
 from skcoldstart._utils.sk import _safe_indexing
-from skcoldstart.compose._base import FactorScoresMixin, take_items
+from skcoldstart.compose._base import FactorScoresMixin, compress_norms, take_items
 from skcoldstart.compose._disagreement import (
     FEWEST_HELD,
     conformal_factor,
@@ -36,7 +36,6 @@ from skcoldstart.compose._linear import (
     one_strength,
 )
 from skcoldstart.compose._regressors import features_and_head, last_step
-from skcoldstart.compose._targets import compress_norms
 
 MOST_FEATURES = 2048  # a square matrix of them is kept
 MOST_KERNEL_ITEMS = 10_000  # likewise
@@ -103,7 +102,8 @@ class PosteriorMixin(FactorScoresMixin):
         std : ndarray of shape (n_items, n_users)
             With `return_std`: standard deviations, ``sqrt(x_u @ cov[i] @ x_u)`` with
             the factors x_u of a user and ``cov`` as of `predict_factors`. In 90 % of
-            cases, the score that an item would get from its plays is within 1.645.
+            cases, the score that an item would get from its plays is within 1.645
+            of them.
 
         Raises
         ------

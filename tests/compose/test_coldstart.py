@@ -17,14 +17,15 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 
 from skcoldstart import WMF, ColdStartRecommender, RaggedArray, recommendation_scorer
 from skcoldstart.metrics import mean_average_precision_at_k
 
+WMF_4 = WMF(n_components=4, random_state=0)
 FACTORIZERS = [
-    WMF(n_components=4, random_state=0),
+    WMF_4,
     NMF(n_components=4, init="nndsvda", max_iter=500),
     TruncatedSVD(n_components=4, random_state=0),
 ]
@@ -52,70 +53,48 @@ def test_predict_is_regression_on_factors_then_decoding(world, factorizer):
     X, y = world
     model = ColdStartRecommender(Ridge(2.0), factorizer).fit(X[:60], y[:60])
     by_hand = clone(factorizer)
-    factors = by_hand.fit_transform(y[:60])
-    predicted = Ridge(2.0).fit(X[:60], factors).predict(X[60:])
-    assert_allclose(model.predict_factors(X[60:]), predicted, rtol=1e-6, atol=1e-8)
-    assert_allclose(
-        model.predict(X[60:]),
-        by_hand.inverse_transform(predicted),
-        rtol=1e-5,
-        atol=1e-7,
-    )
-    assert_allclose(
-        model.predict_factors(X[60:]) @ model.user_factors_.T,
-        model.predict(X[60:]),
-        rtol=1e-5,
-        atol=1e-7,
-    )
+    ridge = Ridge(2.0).fit(X[:60], by_hand.fit_transform(y[:60]))
+    factors = ridge.predict(X[60:])
+    scores = by_hand.inverse_transform(factors)
+    assert_allclose(model.predict_factors(X[60:]), factors, rtol=1e-6, atol=1e-8)
+    assert_allclose(model.predict(X[60:]), scores, rtol=1e-5, atol=1e-7)
+    assert_allclose(factors @ model.user_factors_.T, scores, rtol=1e-5, atol=1e-7)
     assert model.n_users_ == y.shape[1]
-
-
-@pytest.mark.parametrize("factorizer", FACTORIZERS, ids=lambda f: type(f).__name__)
-def test_unheard_items_are_ranked_well_above_chance(world, factorizer):
-    X, y = world
-    model = ColdStartRecommender(factorizer=factorizer).fit(X[:60], y[:60])
     assert recommendation_scorer(model, X[60:], y[60:])["auc"] > 0.6
 
 
+BOOSTING = GradientBoostingRegressor(n_estimators=3, random_state=0)
+
+
 @pytest.mark.parametrize(
-    "regressor",
+    ("regressor", "n_factors"),
     [
-        LinearRegression(),
-        KNeighborsRegressor(3),
-        MLPRegressor(hidden_layer_sizes=(16,), max_iter=30, random_state=0),
-        GradientBoostingRegressor(n_estimators=3, random_state=0),
-        make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=3)),
+        (LinearRegression(), 3),
+        (KNeighborsRegressor(3), 3),
+        (MLPRegressor(hidden_layer_sizes=(16,), max_iter=30, random_state=0), 3),
+        (BOOSTING, 3),
+        (BOOSTING, 1),
+        (make_pipeline(StandardScaler(), BOOSTING), 3),
     ],
-    ids=lambda r: type(r).__name__,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer:UserWarning")
-def test_any_regressor_predicts_all_factors(world, regressor):
+def test_any_regressor_predicts_all_factors(world, regressor, n_factors):
     X, y = world
-    model = ColdStartRecommender(regressor, WMF(n_components=3, random_state=0))
-    model.fit(X[:60], y[:60])
-    factors = model.predict_factors(X)
-    assert factors.shape == (80, 3)
+    model = ColdStartRecommender(regressor, TruncatedSVD(n_factors, random_state=0))
+    factors = model.fit(X[:60], y[:60]).predict_factors(X)
+    assert factors.shape == (80, n_factors)
     assert np.isfinite(factors).all()
     assert np.ptp(factors, axis=0).min() > 0
-    assert model.regressor is regressor
-
-
-def test_a_single_factor_keeps_its_axis(world):
-    X, y = world
-    model = ColdStartRecommender(
-        GradientBoostingRegressor(n_estimators=2), TruncatedSVD(1)
-    ).fit(X, y)
-    assert model.predict_factors(X).shape == (80, 1)
     assert model.predict(X).shape == y.shape
+    assert model.regressor is regressor
 
 
 def test_features_inside_or_outside_give_the_same_predictions(world):
     X, y = world
-    wmf = WMF(n_components=4, random_state=0)
-    outside = make_pipeline(
-        StandardScaler(), PCA(3), ColdStartRecommender(Ridge(), wmf)
-    )
-    inside = ColdStartRecommender(make_pipeline(StandardScaler(), PCA(3), Ridge()), wmf)
+    steps = StandardScaler(), PCA(3)
+    outside = make_pipeline(*steps, ColdStartRecommender(Ridge(), WMF_4))
+    inside = ColdStartRecommender(make_pipeline(*steps, Ridge()), WMF_4)
     expected = outside.fit(X[:60], y[:60]).predict(X[60:])
     assert_allclose(inside.fit(X[:60], y[:60]).predict(X[60:]), expected, rtol=1e-6)
 
@@ -127,7 +106,7 @@ def test_features_inside_or_outside_give_the_same_predictions(world):
 )
 def test_the_container_of_plays_does_not_matter(world, container):
     X, y = world
-    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    model = ColdStartRecommender(factorizer=WMF_4)
     expected = clone(model).fit(X, y).predict(X)
     assert_array_equal(model.fit(X, container(y)).predict(X), expected)
 
@@ -136,46 +115,39 @@ def test_text_is_content_too(rng):
     words = np.array(["drum", "bass", "choir", "organ"])
     X = [" ".join(rng.choice(words, 6)) for _ in range(40)]
     y = np.array([[x.count("drum"), x.count("choir"), 1] for x in X])
-    model = ColdStartRecommender(
-        make_pipeline(TfidfVectorizer(), Ridge(0.1)),
-        WMF(n_components=2, reg=0.1, random_state=0),
-    ).fit(X, y)
+    steps = make_pipeline(TfidfVectorizer(), Ridge(0.1))
+    model = ColdStartRecommender(steps, WMF(2, reg=0.1, random_state=0)).fit(X, y)
     drums, choir = model.predict(["drum drum drum", "choir choir choir"])
     assert drums[0] > drums[1]
     assert choir[1] > choir[0]
 
 
-def test_sequences_of_unequal_items_reach_the_regressor_untouched(world):
-    from sklearn.preprocessing import FunctionTransformer
-
-    _, y = world
-    frames = RaggedArray.from_sequence([
-        np.full((1 + i % 5, 2), float(i)) for i in range(80)
-    ])
-    first = FunctionTransformer(_first_frames)
-    model = ColdStartRecommender(
-        make_pipeline(first, Ridge()), WMF(n_components=2, random_state=0)
-    )
-    on_rows = ColdStartRecommender(Ridge(), WMF(n_components=2, random_state=0))
-    expected = on_rows.fit(_first_frames(frames), y).predict(_first_frames(frames))
-    assert_allclose(model.fit(frames, y).predict(frames), expected)
-
-
-def _first_frames(frames):
+def first_frames(frames):
     return np.stack([item[0] for item in frames])
+
+
+def test_sequences_of_unequal_items_reach_the_regressor_untouched(world):
+    _, y = world
+    frames = [np.full((1 + i % 5, 2), float(i)) for i in range(80)]
+    frames = RaggedArray.from_sequence(frames)
+    steps = make_pipeline(FunctionTransformer(first_frames), Ridge())
+    model = ColdStartRecommender(steps, WMF_4)
+    rows = first_frames(frames)
+    expected = ColdStartRecommender(Ridge(), WMF_4).fit(rows, y).predict(rows)
+    assert_allclose(model.fit(frames, y).predict(frames), expected)
 
 
 def test_items_without_plays_do_not_teach_the_regressor(world):
     X, y = world
     silent = sp.vstack([y[:60], sp.csr_array((5, y.shape[1]))]).tocsr()
-    with_silent = ColdStartRecommender(
-        SeenRows(), WMF(n_components=4, random_state=0)
-    ).fit(X[:65], silent, sample_weight=np.arange(65.0) + 1)
-    rows, targets, weights = with_silent.regressor_.seen_
+    weights = np.arange(65.0) + 1
+    model = ColdStartRecommender(SeenRows(), WMF_4)
+    model.fit(X[:65], silent, sample_weight=weights)
     played = np.flatnonzero(np.diff(silent.indptr))
+    rows, targets, seen = model.regressor_.seen_
     assert_array_equal(rows, X[:65][played])
     assert len(targets) == len(played) <= 60
-    assert_array_equal(weights, (np.arange(65.0) + 1)[played])
+    assert_array_equal(seen, weights[played])
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "bsr", "dia", "lil"])
@@ -183,7 +155,7 @@ def test_sparse_content_of_any_format_may_have_items_without_plays(form, world):
     X, y = world
     silent = sp.csr_array(np.vstack([y[:60].toarray(), np.zeros((5, y.shape[1]))]))
     regressor = Ridge(fit_intercept=False, solver="cholesky")
-    model = ColdStartRecommender(regressor, WMF(4, random_state=0))
+    model = ColdStartRecommender(regressor, WMF_4)
     expected = clone(model).fit(X[:65], silent).predict(X[65:])
     content = sp.csr_matrix(X[:65]).asformat(form)
     assert_allclose(model.fit(content, silent).predict(X[65:]), expected, rtol=1e-5)
@@ -192,10 +164,9 @@ def test_sparse_content_of_any_format_may_have_items_without_plays(form, world):
 @pytest.mark.parametrize("compression", [0.0, 0.5, 3.0, np.inf])
 def test_lengths_of_factors_are_drawn_together(world, compression):
     X, y = world
-    wmf = WMF(n_components=4, random_state=0)
-    model = ColdStartRecommender(SeenRows(), wmf, norm_compression=compression)
+    model = ColdStartRecommender(SeenRows(), WMF_4, norm_compression=compression)
     played = np.flatnonzero(np.diff(y.indptr))
-    raw = clone(wmf).fit_transform(y)[played]
+    raw = clone(WMF_4).fit_transform(y)[played]
     length = np.linalg.norm(raw, axis=1, keepdims=True)
     expected = raw / length
     if np.isfinite(compression):
@@ -204,10 +175,9 @@ def test_lengths_of_factors_are_drawn_together(world, compression):
     assert_allclose(model.fit(X, y).regressor_.seen_[1], expected, rtol=1e-5)
 
 
-def test_recommend_is_the_top_of_predict(world):
+def test_recommend_is_the_top_of_predict_and_score_its_map_at_500(world):
     X, y = world
-    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
-    model.fit(X[:60], y[:60])
+    model = ColdStartRecommender(factorizer=WMF_4).fit(X[:60], y[:60])
     scores = model.predict(X[60:])
     items, best = model.recommend(X[60:], n=5)
     expected = np.argsort(-scores.T, axis=1, kind="stable")[:, :5]
@@ -215,26 +185,19 @@ def test_recommend_is_the_top_of_predict(world):
     assert_allclose(best, np.take_along_axis(scores.T, expected, axis=1), rtol=1e-5)
     some, _ = model.recommend(X[60:], n=5, users=[7, 2])
     assert_array_equal(some, items[[7, 2]])
+    expected = mean_average_precision_at_k(y[60:], scores, k=500)
+    assert_allclose(model.score(X[60:], y[60:]), expected, rtol=1e-9)
 
 
 def test_recommend_leaves_out_what_is_excluded(world):
     X, y = world
-    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
-    model.fit(X, y)
+    model = ColdStartRecommender(factorizer=WMF_4).fit(X, y)
     items, scores = model.recommend(X, n=80, exclude=y)
     played = y.toarray().T > 0
     for user in range(y.shape[1]):
         kept = items[user][items[user] >= 0]
         assert set(kept) == set(np.flatnonzero(~played[user]))
         assert np.ma.getmaskarray(scores)[user, len(kept) :].all()
-
-
-def test_score_is_map_at_500(world):
-    X, y = world
-    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
-    model.fit(X[:60], y[:60])
-    expected = mean_average_precision_at_k(y[60:], model.predict(X[60:]), k=500)
-    assert_allclose(model.score(X[60:], y[60:]), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -255,7 +218,7 @@ def test_grid_search_with_sparse_plays_and_groups(world, n_jobs):
 
 def test_a_fold_never_sees_the_plays_it_holds_out(world):
     X, y = world
-    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
+    model = ColdStartRecommender(factorizer=WMF_4)
     alone = clone(model).fit(X[:60], y[:60]).predict(X[60:])
     changed = y.copy().tolil()
     changed[60:] = 1.0
@@ -281,20 +244,13 @@ def test_metadata_is_routed_to_the_regressor(world):
     played = np.flatnonzero(np.diff(y.indptr))
     assert_array_equal(by_default.regressor_.seen_[2], weights[played])
     with sklearn.config_context(enable_metadata_routing=True):
-        asking = ColdStartRecommender(
-            SeenRows().set_fit_request(sample_weight=True),
-            TruncatedSVD(3, random_state=0),
-        ).fit(X, y, sample_weight=weights)
+        regressor = SeenRows().set_fit_request(sample_weight=True)
+        asking = clone(plain).set_params(regressor=regressor)
+        asking.fit(X, y, sample_weight=weights)
         with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError):
             clone(plain).fit(X, y, sample_weight=weights)
     assert_array_equal(asking.regressor_.seen_[2], weights[played])
     assert_allclose(asking.predict(X), by_default.predict(X))
-
-
-def test_users_as_rows_are_told_so(world):
-    X, y = world
-    with pytest.raises(ValueError, match=r"Did you pass users as rows \(y\.T\)\?"):
-        ColdStartRecommender().fit(X, y.T)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +261,7 @@ def test_users_as_rows_are_told_so(world):
         (lambda y: y * 0, "has no plays"),
         (lambda y: y * np.nan, "NaN"),
         (lambda y: y[:-1], "one row per item"),
+        (lambda y: y.T, r"Did you pass users as rows \(y\.T\)\?"),
         (lambda y: None, "the target y is None"),
     ],
 )
@@ -334,8 +291,7 @@ def test_inputs_and_parameters_are_left_alone(world):
 
 def test_a_fitted_recommender_survives_joblib(world, tmp_path):
     X, y = world
-    model = ColdStartRecommender(factorizer=WMF(n_components=4, random_state=0))
-    model.fit(X, y)
+    model = ColdStartRecommender(factorizer=WMF_4).fit(X, y)
     joblib.dump(model, tmp_path / "model.joblib")
     again = joblib.load(tmp_path / "model.joblib")
     assert_array_equal(again.predict(X), model.predict(X))
@@ -350,36 +306,21 @@ def test_column_names_are_remembered_and_forgotten_with_the_refit(world):
     assert not hasattr(model.fit(X, y), "feature_names_in_")
 
 
-@pytest.mark.parametrize(
-    ("regressor", "is_repeated"),
-    [
-        (Ridge(), False),
-        (MLPRegressor(hidden_layer_sizes=(4,), tol=1.0), False),
-        (GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2), False),
-        (make_pipeline(StandardScaler(), GridSearchCV(Ridge(), {}, cv=2)), False),
-        (
-            TransformedTargetRegressor(MLPRegressor(hidden_layer_sizes=(4,), tol=1.0)),
-            False,
-        ),
-        (TransformedTargetRegressor(), False),
-        (SVR(), True),
-        (GridSearchCV(SVR(), {"C": [1.0]}, cv=2), True),
-    ],
-    ids=[
-        "ridge",
-        "mlp",
-        "search",
-        "search in a pipeline",
-        "scaled",
-        "plain",
-        "svr",
-        "search of svr",
-    ],
-)
-def test_only_regressors_of_one_output_are_repeated_per_factor(
-    world, regressor, is_repeated
-):
-    model = ColdStartRecommender(regressor, WMF(3, random_state=0)).fit(*world)
-    fitted = model.regressor_
+MLP = MLPRegressor(hidden_layer_sizes=(4,), tol=1.0)
+SEVERAL_OUTPUTS = {
+    "ridge": Ridge(),
+    "mlp": MLP,
+    "search": GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2),
+    "search in a pipeline": make_pipeline("passthrough", GridSearchCV(Ridge(), {})),
+    "scaled": TransformedTargetRegressor(MLP),
+    "plain": TransformedTargetRegressor(),
+}
+ONE_OUTPUT = {"svr": SVR(), "search of svr": GridSearchCV(SVR(), {"C": [1.0]}, cv=2)}
+
+
+@pytest.mark.parametrize("name", [*SEVERAL_OUTPUTS, *ONE_OUTPUT])
+def test_only_regressors_of_one_output_are_repeated_per_factor(world, name):
+    regressor = (SEVERAL_OUTPUTS | ONE_OUTPUT)[name]
+    fitted = ColdStartRecommender(regressor, WMF_4).fit(*world).regressor_
     fitted = fitted[-1] if isinstance(fitted, Pipeline) else fitted
-    assert isinstance(fitted, MultiOutputRegressor) == is_repeated
+    assert isinstance(fitted, MultiOutputRegressor) == (name in ONE_OUTPUT)

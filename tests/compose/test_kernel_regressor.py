@@ -39,9 +39,8 @@ def test_predictions_are_those_of_a_kernel_ridge(table, params, form, weighted):
         assert hasattr(ours, "inverse_") == keep_inverse
     assert_allclose(ours.inverse_ @ y[:60], ours.dual_coef_, rtol=1e-3, atol=1e-5)
     assert_allclose(ours.inverse_, ours.inverse_.T, rtol=1e-5, atol=1e-7)
-    assert (
-        ours.set_params(keep_inverse=False).fit(known, y[:60, 0]).predict(new).ndim == 1
-    )
+    ours.set_params(keep_inverse=False).fit(known, y[:60, 0])
+    assert ours.predict(new).ndim == 1
     assert not hasattr(ours, "inverse_")
 
 
@@ -58,16 +57,11 @@ def test_blocks_of_the_inverse_and_single_precision_of_many_items(table, monkeyp
     assert_allclose(single.predict(X), ours.predict(X), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        *({"alpha": 0.0}, {"alpha": [0.0]}, {"alpha": [1.0, 2.0]}),
-        {"kernel": "precomputed"},
-    ],
-)
-def test_other_strengths_are_refused(table, params):
-    with pytest.raises(ValueError, match="expected one alpha above 0"):
-        KernelRegressor(**params).fit(*table)
+@pytest.mark.parametrize("alpha", [0.0, [0.0], [1.0, 2.0]])
+def test_other_strengths_and_ready_kernels_are_refused(table, alpha):
+    for params in ({"alpha": alpha}, {"kernel": "precomputed"}):
+        with pytest.raises(ValueError, match="expected one alpha above 0"):
+            KernelRegressor(**params).fit(*table)
 
 
 def test_a_matrix_that_is_not_definite_is_named(table):
@@ -126,19 +120,15 @@ def test_only_the_most_played_items_are_learned_from(plays):
 
 def test_spreads_of_wide_factors_come_from_items_themselves(plays, monkeypatch):
     X, y = plays
-    parts = [
-        ("kernel", ColdStartRecommender(
-            KernelRegressor(gamma=0.2, keep_inverse=True), WMF_4, play_weight=1.0
-        )),
-        ("ridge", ColdStartRecommender(factorizer=WMF_4)),
-    ]  # fmt: skip
+    regressor = KernelRegressor(gamma=0.2, keep_inverse=True)
+    kernel = ColdStartRecommender(regressor, WMF_4, play_weight=1.0)
+    parts = [("kernel", kernel), ("ridge", ColdStartRecommender(factorizer=WMF_4))]
     by_moments = BlendRecommender(parts).fit(X[:80], y[:80])
     monkeypatch.setattr(_blend_weights, "WIDE", 50)
     by_items = BlendRecommender(parts).fit(X[:80], y[:80])
     assert_allclose(by_items.predict(X[80:]), by_moments.predict(X[80:]), atol=1e-5)
-    assert_allclose(
-        by_items.fold_in_users(y[:80]), by_moments.fold_in_users(y[:80]), atol=1e-4
-    )
+    users = by_moments.fold_in_users(y[:80])
+    assert_allclose(by_items.fold_in_users(y[:80]), users, atol=1e-4)
 
 
 def test_copies_contain_the_inverse_once(plays, tmp_path):

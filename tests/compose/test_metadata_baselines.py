@@ -17,12 +17,6 @@ from skcoldstart import (
 from skcoldstart.model_selection import cross_validate
 
 
-@pytest.fixture
-def plays(rng):
-    taste = rng.normal(size=(3, 50))
-    return sp.csr_array(rng.poisson(np.exp(rng.normal(size=(90, 3)) @ taste - 2.0)))
-
-
 @pytest.mark.parametrize(
     ("weighting", "weight"),
     [("binary", lambda r: r > 0), ("log", np.log1p), ("count", lambda r: r)],
@@ -47,11 +41,8 @@ def test_the_column_is_named_counted_or_computed(plays):
     pd = pytest.importorskip("pandas")
     artists = np.array([f"a{i % 7}" for i in range(90)])
     frame = pd.DataFrame({"year": np.full(90, np.nan), "artist": artists})
-    expected = (
-        PopularityRecommender()
-        .fit(artists[:, None], plays)
-        .predict_factors(artists[:, None])
-    )
+    alone = PopularityRecommender().fit(artists[:, None], plays)
+    expected = alone.predict_factors(artists[:, None])
     paths = [f"music/{artist}/{i}.wav" for i, artist in enumerate(artists)]
     for on, X in [
         ("artist", frame),
@@ -91,10 +82,8 @@ def test_popularity_in_a_blend_serves_users_without_plays_and_is_explained(rng):
     y = rng.poisson(np.exp(1.5 * X[:, :1] - 1.0), size=(60, 30))
     y[:, 0] = 0
     popular = PopularityRecommender(Ridge())
-    model = BlendRecommender([
-        ("profile", ContentProfileRecommender()),
-        ("popularity", popular),
-    ]).fit(X[:40], y[:40])
+    parts = [("profile", ContentProfileRecommender()), ("popularity", popular)]
+    model = BlendRecommender(parts).fit(X[:40], y[:40])
     scores = model.predict(X[40:])
     alone = clone(popular).fit(X[:40], y[:40]).predict_factors(X[40:])[:, 0]
     assert_array_equal(np.argsort(scores[:, 0]), np.argsort(alone))

@@ -80,40 +80,41 @@ def test_leverages_and_residuals_are_those_of_refits(world, name, item_weight):
     model = fitted(world, REGRESSORS[name], item_weight=item_weight)
     played, targets = model.training_factors()
     _, cov = model.predict_factors(X[120:], return_cov=True)
-    F = X[:120][played]
+    F, new = X[:120][played], X[120:]
+    n_users = np.diff(y[:120].indptr)[played]
     weight = np.ones(len(F))
     if item_weight != "uniform":
-        weight = np.diff(y[:120].indptr)[played] ** item_weight
-        weight /= weight.mean()
+        weight = n_users**item_weight / np.mean(n_users**item_weight)
+    head = clone(model.regressor_)
     if name == "scaled ridge":
-        scaler = model.regressor_[0]
-        F, new = scaler.transform(F), scaler.transform(X[120:])
-    else:
-        new = X[120:]
-    head = model.regressor_[-1] if name == "scaled ridge" else model.regressor_
-    head = clone(head)
+        scaler, head = model.regressor_[0], clone(model.regressor_[-1])
+        F, new = scaler.transform(F), scaler.transform(new)
     if name == "ridge of chosen strength":
         head = Ridge(model.regressor_.alpha_)
     # Brute force: variance of a prediction that a unit of the residual variance,
     # spread over the items as 1 / weight, gives, and the prior's share.
     if name == "kernel ridge":
-        prior = RBF(np.sqrt(1 / (2 * 0.2)))
-        process = GaussianProcessRegressor(
-            prior, alpha=0.5 / weight, optimizer=None
-        ).fit(F, np.zeros(len(F)))
-        leverage = process.predict(new, return_std=True)[1] ** 2 / 0.5
+
+        def leverages(known, rows):
+            process = GaussianProcessRegressor(
+                RBF(np.sqrt(1 / 0.4)), alpha=0.5 / weight[known], optimizer=None
+            ).fit(F[known], np.zeros(known.sum()))
+            return process.predict(rows, return_std=True)[1] ** 2 / 0.5
+
     else:
-        ones = getattr(head, "fit_intercept", True)
-        design = np.column_stack([F, np.ones(len(F))]) if ones else F
-        rows = np.column_stack([new, np.ones(len(new))]) if ones else new
-        penalty = np.full(design.shape[1], getattr(head, "alpha", 0.0))
-        penalty[F.shape[1] :] = 0.0  # the intercept is free
-        posterior = np.linalg.inv(
-            design.T @ (weight[:, None] * design) + np.diag(penalty)
-        )
-        leverage = np.einsum("ij,jk,ik->i", rows, posterior, rows)
+        ones = float(getattr(head, "fit_intercept", True))
+        penalty = np.full(5, getattr(head, "alpha", 0.0))
+        penalty[4] = 1 - ones  # the intercept is free
+
+        def leverages(known, rows):
+            design = np.insert(F[known], 4, ones, axis=1)
+            rows = np.insert(rows, 4, ones, axis=1)
+            gram = design.T @ (weight[known, None] * design) + np.diag(penalty)
+            return np.einsum("ij,jk,ik->i", rows, np.linalg.inv(gram), rows)
+
+    leverage = leverages(np.ones(len(F), bool), new)
     # Items with more expected plays vary more: affine in what the same regressor says.
-    log_plays = np.log1p(np.diff(y[:120].indptr)[played])
+    log_plays = np.log1p(n_users)
     expected = np.exp(clone(head).fit(F, log_plays, sample_weight=weight).predict(new))
     assert_allclose(cov.scale, 1 + leverage, rtol=1e-6)
     varying = cov.by_plays
@@ -129,14 +130,7 @@ def test_leverages_and_residuals_are_those_of_refits(world, name, item_weight):
         rest = np.arange(len(F)) != i
         refit = clone(head).fit(F[rest], targets[rest], sample_weight=weight[rest])
         residuals[i] = targets[i] - refit.predict(F[[i]]).reshape(-1)
-        if name == "kernel ridge":
-            process.set_params(alpha=0.5 / weight[rest])
-            process.fit(F[rest], np.zeros(rest.sum()))
-            without = process.predict(F[[i]], return_std=True)[1] ** 2 / 0.5
-        else:
-            own = design[rest].T @ (weight[rest, None] * design[rest])
-            without = design[i] @ np.linalg.inv(own + np.diag(penalty)) @ design[i]
-        variance[i] = 1 / weight[i] + np.squeeze(without)
+        variance[i] = 1 / weight[i] + np.squeeze(leverages(rest, F[[i]]))
     scaled = residuals / np.sqrt(variance)[:, np.newaxis]
     shared, expected = cov.root @ cov.root.T, scaled.T @ scaled / len(F)
     # The shape is that of the residuals; one number is the conformal scaling.
@@ -213,17 +207,17 @@ def test_intervals_hold_the_scores_that_plays_give(rng, name):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
-    ("model", "reason"),
+    ("regressor", "reason"),
     [
-        (ColdStartRecommender(MLPRegressor(max_iter=2), _WMF), "ends in MLPRegressor"),
-        (ColdStartRecommender(Ridge(np.arange(1.0, 7.0)), _WMF), "one alpha"),
-        (ColdStartRecommender(KernelRidge(0.0), _WMF), "alpha is 0"),
-        (ColdStartRecommender(Ridge(positive=True, alpha=1.0), _WMF), "held positive"),
+        (MLPRegressor(max_iter=2), "ends in MLPRegressor"),
+        (Ridge(np.arange(1.0, 7.0)), "one alpha"),
+        (KernelRidge(0.0), "alpha is 0"),
+        (Ridge(positive=True), "held positive"),
     ],
 )
-def test_why_there_are_no_covariances_is_said(world, model, reason):
+def test_why_there_are_no_covariances_is_said(world, regressor, reason):
     X, y = world
-    model.fit(X[:120], y[:120])
+    model = fitted(world, regressor)
     with pytest.raises(TypeError, match=reason):
         model.predict(X[120:], return_std=True)
     with pytest.raises(TypeError, match=reason):
@@ -235,13 +229,12 @@ def test_more_features_than_items_have_covariances(rng, world):
     _, y = world
     wide = rng.normal(size=(160, 300))
     model = ColdStartRecommender(Ridge(50.0), _WMF).fit(wide[:120], y[:120])
-    sparse = ColdStartRecommender(Ridge(50.0, solver="sparse_cg", tol=1e-10), _WMF)
-    sparse.fit(sp.csr_array(wide[:120]), y[:120])
     _, std = model.predict(wide[120:], return_std=True)
     assert np.all(np.isfinite(std)) and std.min() > 0
-    assert_allclose(
-        sparse.predict(sp.csr_array(wide[120:]), return_std=True)[1], std, rtol=1e-3
-    )
+    sparse = ColdStartRecommender(Ridge(50.0, solver="sparse_cg", tol=1e-10), _WMF)
+    sparse.fit(sp.csr_array(wide[:120]), y[:120])
+    found = sparse.predict(sp.csr_array(wide[120:]), return_std=True)[1]
+    assert_allclose(found, std, rtol=1e-3)
     exact = ColdStartRecommender(LinearRegression(), _WMF).fit(wide[:120], y[:120])
     with pytest.raises(TypeError, match="fits its training items exactly"):
         exact.predict(wide[120:], return_std=True)
@@ -263,11 +256,8 @@ def test_a_loaded_model_is_as_sure(world, tmp_path):
     for regressor in (Ridge(3.0), REGRESSORS["kernel ridge"]):
         model = fitted(world, regressor)
         save_model(model, tmp_path / "model")
-        loaded = load_model(tmp_path / "model")
-        assert_array_equal(
-            loaded.predict(X[120:], return_std=True)[1],
-            model.predict(X[120:], return_std=True)[1],
-        )
+        found = load_model(tmp_path / "model").predict(X[120:], return_std=True)[1]
+        assert_array_equal(found, model.predict(X[120:], return_std=True)[1])
 
 
 @pytest.mark.parametrize("name", ["ridge", "scaled ridge"])

@@ -43,10 +43,8 @@ def test_without_plays_factors_are_the_predicted_ones(world, model, norm_compres
     X, y = world
     model = clone(model).set_params(norm_compression=norm_compression)
     model.fit(X[:100], y[:100])
-    nothing = sp.csr_array((50, 200))
-    assert_allclose(
-        model.refine_factors(X[100:], nothing), model.predict_factors(X[100:])
-    )
+    found = model.refine_factors(X[100:], sp.csr_array((50, 200)))
+    assert_allclose(found, model.predict_factors(X[100:]))
 
 
 def test_update_is_the_factorizers_fold_in_around_predicted_factors(world, model):
@@ -87,18 +85,18 @@ def test_first_plays_never_make_items_worse(world, model, rng):
     _, later = reveal(y[100:], 10, rng)
     to_come = y[100:] - later  # the first ten plays of each item
     predicted = LowRankScores(model.predict_factors(X[100:]), model.user_factors_)
-    figures = [mean_auc(later, predicted, exclude=to_come)]
+    aucs = [mean_auc(later, predicted, exclude=to_come)]
     for n in (1, 2, 5, 10):
-        figures_of_n = []
+        drawn = []
         for _ in range(5):
             shown, _ = reveal(to_come, n, rng)
             factors = model.refine_factors(X[100:], shown)
             scores = LowRankScores(factors, model.user_factors_)
-            figures_of_n.append(mean_auc(later, scores, exclude=to_come))
-        figures.append(np.mean(figures_of_n))
-    assert np.all(np.diff(figures) > 0), figures
+            drawn.append(mean_auc(later, scores, exclude=to_come))
+        aucs.append(np.mean(drawn))
+    assert np.all(np.diff(aucs) > 0), aucs
     folded = LowRankScores(model.factorizer_.transform(shown), model.user_factors_)
-    assert figures[-1] > mean_auc(later, folded, exclude=to_come)
+    assert aucs[-1] > mean_auc(later, folded, exclude=to_come)
 
 
 def test_normalized_factors_are_updated_in_their_own_units(world, model):
@@ -106,13 +104,9 @@ def test_normalized_factors_are_updated_in_their_own_units(world, model):
     model = clone(model).set_params(norm_compression=np.inf).fit(X[:100], y[:100])
     factors = model.refine_factors(X[100:], y[100:])
     assert 0.3 < np.linalg.norm(factors, axis=1).mean() < 3
-    as_wmf = model._factor_length * factors
-    assert_allclose(
-        as_wmf,
-        model.factorizer_.transform_with_prior(
-            y[100:], model._factor_length * model.predict_factors(X[100:])
-        ),
-    )
+    prior = model._factor_length * model.predict_factors(X[100:])
+    expected = model.factorizer_.transform_with_prior(y[100:], prior)
+    assert_allclose(model._factor_length * factors, expected)
 
 
 def test_the_recommender_is_not_changed(world, model):
@@ -122,18 +116,19 @@ def test_the_recommender_is_not_changed(world, model):
     assert_array_equal(model.predict(X[100:]), before)
 
 
-def test_malformed_plays_are_refused(world, model):
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda y: y[:, :199], "has 199 columns but fit received 200 users"),
+        (lambda y: y.T, "y_so_far must have one row per item"),
+        (lambda y: None, "y_so_far is None; pass play counts"),
+        (lambda y: -y, "Negative values in data passed to y_so_far"),
+    ],
+)
+def test_malformed_plays_are_refused(world, model, spoil, message):
     X, y = world
-    with pytest.raises(
-        ValueError, match="y_so_far has 199 columns but fit received 200 users"
-    ):
-        model.refine_factors(X[100:], y[100:, :199])
-    with pytest.raises(ValueError, match=r"y_so_far must have one row per item"):
-        model.refine_factors(X[100:], y[100:].T)
-    with pytest.raises(ValueError, match="y_so_far is None; pass play counts"):
-        model.refine_factors(X[100:], None)
-    with pytest.raises(ValueError, match="Negative values in data passed to y_so_far"):
-        model.refine_factors(X[100:], -y[100:])
+    with pytest.raises(ValueError, match=message):
+        model.refine_factors(X[100:], spoil(y[100:]))
 
 
 def test_factorizers_without_a_prior_are_named(world):

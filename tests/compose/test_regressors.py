@@ -24,11 +24,7 @@ class LatePredictor(RegressorMixin, BaseEstimator):
 
     @available_if(lambda self: hasattr(self, "mean_"))
     def predict(self, X):
-        return (
-            np.tile(self.mean_, (len(X), 1))
-            if np.ndim(self.mean_)
-            else np.full(len(X), self.mean_)
-        )
+        return np.broadcast_to(self.mean_, (len(X), *np.shape(self.mean_)))
 
 
 STACK = StackingRegressor([("a", Ridge()), ("b", Ridge(100.0))])

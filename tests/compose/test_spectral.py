@@ -82,11 +82,9 @@ def test_neighbors_in_the_space_rank_better_than_in_the_content(world):
     X, y = world
     known, new = np.arange(60), np.arange(60, 90)
     plain = ContentKNNRecommender().fit(X[known], y[known])
-    learned = make_pipeline(
-        KernelFeatures(gamma=0.1, random_state=0),
-        SpectralEncoder(8),
-        ContentKNNRecommender(),
-    ).fit(X[known], y[known])
+    kernel = KernelFeatures(gamma=0.1, random_state=0)
+    learned = make_pipeline(kernel, SpectralEncoder(8), ContentKNNRecommender())
+    learned.fit(X[known], y[known])
     of_plain = recommendation_scorer(plain, X[new], y[new])
     of_learned = recommendation_scorer(learned, X[new], y[new])
     assert of_learned["map"] > of_plain["map"] + 0.02

@@ -134,13 +134,12 @@ def test_user_factors_are_never_copied():
 
 def test_confidences_are_those_of_the_objective(problem):
     _, y = problem
-    for options in ({"alpha": 3.0, "epsilon": 0.1}, {"confidence": "linear"}):
+    for options, expected in (
+        ({"alpha": 3.0, "epsilon": 0.1}, 1 + 3.0 * np.log(1 + y.data / 0.1)),
+        ({"confidence": "linear"}, 1 + 2.0 * y.data),
+    ):
         wmf = WMF(2, **options, random_state=0)
         c = wmf.confidences(y)
-        if "confidence" in options:
-            expected = 1 + 2.0 * y.data
-        else:
-            expected = 1 + 3.0 * np.log(1 + y.data / 0.1)
         assert_allclose(c.data, expected, rtol=1e-6)
         assert_array_equal(c.indices, y.indices)
         same = WMF(2, confidence="precomputed", random_state=0).fit(c)
