@@ -193,8 +193,7 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         """
         check_is_fitted(self)
         unit = normalize(checked_content(self, X, reset=False))
-        same_group = self._same_group(X, groups, unit.dtype)
-        source = self._similarities(unit, same_group)
+        source = self._similarities(X, unit, groups)
         neighbors, similarities = top_n_per_user(
             source, min(self.n_neighbors, source.n_items), n_jobs=self.n_jobs
         )
@@ -230,23 +229,15 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
         weights = weigh_plays(plays[self.played_items_], self.play_weighting)
         return weights.astype(self.user_factors_.dtype).T.tocsr()
 
-    def _similarities(self, unit: Any, same_group: ScoreSource | None) -> ScoreSource:
+    def _similarities(self, X: Any, unit: Any, groups: Any) -> ScoreSource:
         """Return a source of similarities, with new items in place of users."""
         cosines: ScoreSource
         if sp.issparse(unit) or sp.issparse(self._unit_items):
             cosines = SparseScores(self._unit_items, unit)
         else:
             cosines = LowRankScores(self._unit_items, unit)
-        if same_group is None:
-            return cosines
-        scales = np.ones((2, unit.shape[0]))
-        scales[1] = self.group_bonus
-        return SumScores([cosines, same_group], scales)
-
-    def _same_group(self, X: Any, groups: Any, dtype: Any) -> ScoreSource | None:
-        """Return 1 for pairs of new and training items of the same group."""
         if not self.group_bonus:
-            return None
+            return cosines
         if groups is None or self.groups_ is None:
             raise ValueError(
                 f"group_bonus={self.group_bonus:g} but groups were not passed to "
@@ -254,8 +245,11 @@ class ContentKNNRecommender(FoldInMixin, RecommenderMixin, BaseEstimator):
                 "entry per item, to fit and to predict or recommend. A search or a "
                 "Pipeline passes them on if metadata routing is enabled."
             )
-        table = group_table(check_item_groups(groups, X), self.groups_, dtype)
-        return SparseScores(self._item_groups, table)
+        table = group_table(check_item_groups(groups, X), self.groups_, unit.dtype)
+        same_group = SparseScores(self._item_groups, table)
+        scales = np.ones((2, unit.shape[0]))
+        scales[1] = self.group_bonus
+        return SumScores([cosines, same_group], scales)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

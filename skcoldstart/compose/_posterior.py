@@ -135,8 +135,9 @@ class PosteriorMixin(FactorScoresMixin):
             cov = _kernel_covariance(head, F, state)
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                scale = 1.0 + np.maximum(_leverages(state, F), 0.0)
-                by_plays = _variance_by_plays(state["by_plays"], _log_plays(state, F))
+                leverages, log_plays = _seen_by_ridge(state, F)
+                scale = 1.0 + np.maximum(leverages, 0.0)
+                by_plays = _variance_by_plays(state["by_plays"], log_plays)
             cov = FactorCovariance(scale, state["root"], by_plays=by_plays)
         far = ~np.isfinite(cov.scale)
         if far.any():
@@ -245,7 +246,7 @@ def _learn_posterior(
     chosen = _chosen(len(targets), MOST_ITEMS, rng)
     chosen = np.unique(np.concatenate([chosen, *(fold["items"] for fold in folds)]))
     rows = take_items(F, chosen)
-    left = 1.0 - w[chosen] * _leverages(state, rows)
+    left = 1.0 - w[chosen] * _seen_by_ridge(state, rows)[0]
     if left.mean() < 1e-6:
         return {"reason": "the regressor fits its training items exactly"}
     left = np.maximum(left, 1e-6)
@@ -284,19 +285,18 @@ def _ridge_state(
     return state | {"whitening": white, "coef": white @ (white.T @ moment)}
 
 
-def _leverages(state: dict[str, Any], F: Any) -> np.ndarray:
-    """Return ``1 / n + (f - mean)' inv(F'F + alpha I) (f - mean)`` of each row."""
-    found = [np.empty(0)]
+def _seen_by_ridge(state: dict[str, Any], F: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``1 / n + (f - mean)' inv(F'F + alpha I) (f - mean)`` of each row f.
+
+    Also return the log(1 + users) that the ridge predicts. Shapes: (n_items,) both.
+    """
+    leverages, log_plays = [], []
     for rows in dense_blocks(F):
-        white = (rows - state["mean"]) @ state["whitening"]
-        found.append(state["share"] + np.einsum("ij,ij->i", white, white))
-    return np.concatenate(found)
-
-
-def _log_plays(state: dict[str, Any], F: Any) -> np.ndarray:
-    """Return the log(1 + users) that a ridge predicts, (n_items,)."""
-    found = [(rows - state["mean"]) @ state["coef"] for rows in dense_blocks(F)]
-    return state["level"] + np.concatenate([np.empty(0), *found])
+        rows = rows - state["mean"]
+        white = rows @ state["whitening"]
+        leverages.append(state["share"] + np.einsum("ij,ij->i", white, white))
+        log_plays.append(state["level"] + rows @ state["coef"])
+    return np.concatenate(leverages), np.concatenate(log_plays)
 
 
 def _variance_by_plays(state: dict[str, Any], log_plays: np.ndarray) -> np.ndarray:
@@ -331,7 +331,7 @@ def _kernel_covariance(
     everything = np.arange(len(w))
     found = _root_and_scale(residuals, spare, w, everything, state["folds"])
     dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"])
-    scales, by_plays = [np.empty(0)], [np.empty(0)]
+    scales, by_plays = [], []
     F = by_row(F)
     for part in gen_batches(F.shape[0], BLOCK_ROWS // 4):
         rows = F[part]
