@@ -124,9 +124,12 @@ class FactorNet(NeuralNet):
     def train_step_single(self, batch: Any, **params: Any) -> dict[str, Any]:
         """Compute the loss and its gradients, of all processes that share the batch."""
         step = super().train_step_single(batch, **params)
-        parameters = self.module_.parameters()
-        self._processes.add(p.grad for p in parameters if p.grad is not None)
+        self._processes.add(self._gradients())
         return step
+
+    def _gradients(self) -> Iterator[torch.Tensor]:
+        parameters = self.module_.parameters()
+        return (p.grad for p in parameters if p.grad is not None)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -150,12 +153,12 @@ class FactorNet(NeuralNet):
             n_batches = 0
             with torch.set_grad_enabled(training):
                 for windows, targets in iterator:
+                    loss = self.get_loss(self.infer(windows), targets, windows)
                     if training:
                         self.optimizer_.zero_grad(set_to_none=True)
-                        loss = self.train_step_single((windows, targets))["loss"]
+                        loss.backward()
+                        self._processes.add(self._gradients())
                         self.optimizer_.step()
-                    else:
-                        loss = self.get_loss(self.infer(windows), targets, windows)
                     total += loss.detach().double() * len(windows)
                     n_batches += 1
             self._processes.follow_first(total)
