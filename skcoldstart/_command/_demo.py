@@ -66,7 +66,7 @@ def _synthetic_music(options: argparse.Namespace) -> None:
             )
         ])
         catalog.is_new = np.zeros(len(catalog.titles), dtype=bool)
-        _demonstrate(catalog, options, genres=catalog.genres)
+        _demonstrate(catalog, options)
     say(f"\n{time.perf_counter() - started:.0f} s in total.")
 
 
@@ -79,17 +79,16 @@ def _own_music(options: argparse.Namespace) -> None:
     if catalog.groups is None:
         catalog.groups = catalog.item_ids
         say(NO_GROUPS)
-    _demonstrate(catalog, options, genres=None)
+    _demonstrate(catalog, options)
 
 
-def _demonstrate(catalog: Any, options: argparse.Namespace, genres: Any) -> None:
+def _demonstrate(catalog: Any, options: argparse.Namespace) -> None:
     from skcoldstart._demonstration import DemonstrationError, demonstrate
 
     try:
         demonstrate(
             catalog,
             options.out,
-            genres,
             n_codewords=options.n_codewords,
             k=options.top_k,
             seed=options.seed,

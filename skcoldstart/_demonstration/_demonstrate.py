@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._demonstration._experiment import (
-    SYSTEMS,
     Experiment,
     Songs,
     extract,
@@ -45,30 +44,31 @@ def listeners_of_a_song(
     return "\n".join(lines)
 
 
-def write_recommendations(
-    path: Path, songs: Any, users: np.ndarray, model: Any, frames: Any, n: int
-) -> None:
-    """Write the first listeners of songs to a tab-separated file.
+N_LISTENERS = 20
 
-    Shapes: `users` (n_users,).
+
+def write_recommendations(
+    path: Path, catalog: Any, songs: np.ndarray, model: Any, frames: Any
+) -> None:
+    """Write the first listeners of some songs to a tab-separated file.
+
+    Shapes: `songs` (n_songs,), positions in the catalogue.
     """
-    best, scores = listeners(model, frames, n=min(n, len(users)))
+    users = catalog.user_ids
+    best, scores = listeners(model, frames, n=min(N_LISTENERS, len(users)))
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["song", "rank", "listener", "score"])
-        for song, row, values in zip(songs, best, scores, strict=True):
+        rows = zip(catalog.item_ids[songs], best, scores, strict=True)
+        for song, row, values in rows:
             found = zip(row.compressed(), values.compressed(), strict=True)
             for rank, (user, score) in enumerate(found, start=1):
                 writer.writerow([song, rank, users[user], f"{score:.6g}"])
 
 
-N_LISTENERS = 20
-
-
 def demonstrate(
     catalog: Any,
     folder: Path,
-    genres: Any,
     *,
     n_codewords: int,
     k: int | None,
@@ -78,10 +78,7 @@ def demonstrate(
     verbose: int,
     say: Callable[[str], None],
 ) -> None:
-    """Compare the systems on held-out songs; write a picture and recommendations.
-
-    Shapes: `genres` (n_items,), for the colours of the picture.
-    """
+    """Compare the systems on held-out songs; write a picture and recommendations."""
     songs, usable = extract(catalog, reader=reader, n_jobs=n_jobs, verbose=verbose)
     played = usable[~catalog.is_new[usable]]
     new = usable[catalog.is_new[usable]]
@@ -90,7 +87,7 @@ def demonstrate(
     experiment = run(
         heard, groups, n_codewords=n_codewords, k=k, seed=seed, verbose=verbose
     )
-    labels = np.asarray(catalog.groups if genres is None else genres)[played]
+    labels = np.asarray(catalog.get("genres", catalog.groups))[played]
     picture = folder / "demonstration.png"
     save_picture(picture, experiment, heard, labels)
     if len(new):
@@ -101,10 +98,7 @@ def demonstrate(
         what = f"the {len(chosen)} held-out songs, by a model fitted on the others"
     recommendations = folder / "recommendations.tsv"
     frames = getattr(songs[chosen], experiment.best.reads)
-    write_recommendations(
-        *(recommendations, catalog.item_ids[chosen], catalog.user_ids),
-        *(model, frames, N_LISTENERS),
-    )
+    write_recommendations(recommendations, catalog, chosen, model, frames)
     say(
         f"{len(played)} songs in {len(set(groups))} groups, "
         f"{heard.plays.shape[1]} users, {heard.plays.nnz} counts.\n"
@@ -119,8 +113,7 @@ def demonstrate(
             "(pip install skcoldstart[neural])"
         )
     say("")
-    network = any(system.reads == "mel" for system in SYSTEMS)
-    for note in notes(len(experiment.test), experiment.k, network=network):
+    for note in notes(len(experiment.test), experiment.k, network=True):
         say(note)
     names = catalog.item_ids[played]
     say("\n" + listeners_of_a_song(experiment, heard, names, catalog.user_ids))

@@ -43,9 +43,6 @@ class Songs:
     mel: Any
     plays: Any
 
-    def __len__(self) -> int:
-        return len(self.mfcc)
-
     def __getitem__(self, items: Any) -> "Songs":
         return Songs(self.mfcc[items], self.mel[items], self.plays[items])
 

@@ -17,7 +17,7 @@ GRID = np.linspace(0.0, 1.0, 101)
 USERS_AT_A_TIME = 4096
 LABELLED_AT = 60  # the curves end at 60 % of the songs, where they still differ
 COLOURS = [f"C{i}" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9)]  # C7 is grey
-GREY, BLUE, ACCENT = "#8c8c8c", "#6d9dc5", "#d1571f"
+GREY, BLUE, ACCENT = "#8c8c8c", "#6d9dc5", "#d1571f"  # references, systems, the best
 
 
 def found_shares(model: Any, X: Any, plays: Any) -> np.ndarray:
@@ -55,7 +55,8 @@ def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) 
     found, precision, area, taste = figure.subplots(
         1, 4, width_ratios=[1.2, 0.7, 0.7, 1.3]
     )
-    colours = _colours(experiment)
+    colours = {s.name: BLUE if s.recommends else GREY for s in SYSTEMS}
+    colours[experiment.best.name] = ACCENT
     _draw_found(found, experiment, songs[experiment.test], colours)
     _draw_scores(precision, experiment, "map", f"mAP@{experiment.k}", colours)
     _draw_scores(area, experiment, "auc", "AUC", colours)
@@ -64,13 +65,6 @@ def save_picture(path: Path, experiment: Experiment, songs: Songs, labels: Any) 
     _draw_map(taste, experiment, songs, labels)
     with atomic_write(path) as file:
         figure.savefig(file, dpi=100, format="png")
-
-
-def _colours(experiment: Experiment) -> dict[str, str]:
-    """Return grey for references, blue for systems and an accent for the best one."""
-    able = {system.name for system in SYSTEMS if system.recommends}
-    colours = {name: BLUE if name in able else GREY for name in experiment.models}
-    return colours | {experiment.best.name: ACCENT}
 
 
 def _draw_found(
