@@ -44,6 +44,7 @@ def test_factors_solve_the_system_in_which_shown_without_a_play_is_a_confident_z
     wmf = WMF(6, random_state=0, dtype="float64", **how).fit(plays)
     shown = rng.random(new_plays.shape) < 0.4  # some of those who played, too
     shown[4] = True  # to everybody, and nobody played it
+    new_plays[0], shown[0] = np.arange(30) < 3, np.arange(30) >= 27  # as many of both
     U, s = wmf.user_factors_, 1.7
     C = np.where(new_plays > 0, twin.confidences(new_plays), 1.0)
     C[shown & (new_plays == 0)] = shown_confidence

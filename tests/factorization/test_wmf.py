@@ -109,6 +109,7 @@ def test_every_format_gives_the_same_bits_and_is_left_as_it_was(plays, make):
     assert_array_equal(wmf.item_factors_, expected.item_factors_)
     assert_array_equal(wmf.user_factors_, expected.user_factors_)
     assert_array_equal(wmf.transform(given), expected.item_factors_)
+    assert wmf.n_features_in_ == 30
     if sp.issparse(given):
         given, before = given.toarray(), before.toarray()
     assert_array_equal(np.asarray(given), np.asarray(before))
@@ -399,6 +400,7 @@ def test_there_are_no_more_factors_than_items_or_users(plays):
     assert WMF(random_state=0).fit(plays[:, :7]).user_factors_.shape == (7, 7)
     grown = wmf.set_params(n_components=15).partial_fit(plays)
     assert grown.item_factors_.shape == (40, 15)
+    assert grown.user_factors_.shape == (30, 15)
     again = WMF(15, random_state=0, max_iter=100).fit(plays)
     for _ in range(100):
         grown.partial_fit(plays)
