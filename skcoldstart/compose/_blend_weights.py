@@ -139,10 +139,13 @@ class ReadyScores:
         return self._source
 
 
-def score_of(scoring: Any, scores: ReadyScores, X: Any, y: Any) -> float:
-    """Return the number by which a metric or a scorer rates given scores."""
-    is_name = isinstance(scoring, str)
-    scorer = make_recommendation_scorer(scoring) if is_name else scoring
+def scorer_of(scoring: Any) -> Any:
+    """Return a scorer, given one or the name of a metric."""
+    return make_recommendation_scorer(scoring) if isinstance(scoring, str) else scoring
+
+
+def score_of(scorer: Any, scores: ReadyScores, X: Any, y: Any) -> float:
+    """Return the number by which a scorer rates given scores."""
     score = scorer(scores, X, y)
     if isinstance(score, dict):
         raise TypeError(
@@ -168,6 +171,7 @@ def choose_weights(
 
     Shapes: `plays` (n_items, n_users), `groups` (n_items,).
     """
+    scorer = scorer_of(scoring)  # before all fits
     n_items, n_held_out = count_items(X), None
     if cv is None:
         n_units = n_items if groups is None else len(set(np.asarray(groups).tolist()))
@@ -186,7 +190,7 @@ def choose_weights(
     def score(weights: tuple[float, ...]) -> float:
         if weights not in tried:
             tried[weights] = [
-                score_of(scoring, fold.blended(weights), fold.X, fold.y)
+                score_of(scorer, fold.blended(weights), fold.X, fold.y)
                 for fold in folds
             ]
         return float(nan_mean(tried[weights]))

@@ -22,6 +22,7 @@ from skcoldstart.compose._blend_weights import (
     ReadyScores,
     results_of,
     score_of,
+    scorer_of,
     splits_of,
 )
 from skcoldstart.compose._coldstart import ColdStartRecommender
@@ -279,6 +280,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
         self, table: Any, plays: sp.csr_array, train: Any, test: Any, seed: int
     ) -> list[float]:
         """Return the score of each candidate on one fold."""
+        scorer = scorer_of(self.scoring)
         played = train[np.diff(plays.indptr)[train] > 0]
         asked = plays[played] if test is None else plays[test]
         in_train = np.isin(train, played)
@@ -296,7 +298,7 @@ class ColdStartRecommenderCV(RecommenderMixin, BaseEstimator):
             for Y, users in factors:
                 made = path.scores(new, Y, users, self.alphas, self.play_weights)
                 found += [
-                    score_of(self.scoring, ReadyScores(source), nothing, asked)
+                    score_of(scorer, ReadyScores(source), nothing, asked)
                     for source in made
                 ]
         return found

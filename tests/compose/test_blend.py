@@ -285,6 +285,7 @@ def test_metadata_is_routed_to_the_parts_that_request_it(world):
         ({"weights": [-1.0]}, ValueError, "expected numbers >= 0"),
         ({"weights": [0.0]}, ValueError, "one of them above 0"),
         ({"weights": "best"}, ValueError, "weights"),
+        ({"weights": "cv", "scoring": "mpa"}, ValueError, "mpa"),
         (
             {"weights": "cv", "scoring": recommendation_scorer},
             TypeError,
