@@ -70,6 +70,7 @@ def write_names(axes: Any, points: np.ndarray, names: np.ndarray, letter: Any) -
     Shapes: `points` (n_items, 2), `names` (n_items,).
     """
     axes.figure.draw_without_rendering()
+    frame = axes.get_window_extent().padded(-2)
     dots = axes.transData.transform(points)
     offset = OFFSET_POINTS * axes.figure.dpi / 72
     radius = offset / 2  # about that of a dot
@@ -93,7 +94,7 @@ def write_names(axes: Any, points: np.ndarray, names: np.ndarray, letter: Any) -
             zorder=5,
         )
         size = text.get_window_extent().size
-        place = _place(dot, size, offset, axes.get_window_extent().padded(-2), boxes)
+        place = _place(dot, size, offset, frame, boxes)
         if place is None:
             text.remove()
             continue
