@@ -214,10 +214,9 @@ class MusicNNArchitecture:
     ``window=187`` and ``standardize=False`` in the regressor.
 
     If the convolutions are frozen, they can be computed once instead of in each pass:
-    ``AudioEmbedding(layer="pool", pooling=None)`` returns their output for each window
-    of 3 s. Pass its frames to a regressor with ``window=1`` and ``standardize=False``.
-    Training then takes seconds. The network is the same, but its windows have fixed
-    positions instead of random ones.
+    pass frames of ``AudioEmbedding(layer="pool", pooling=None)`` to a regressor with
+    ``window=1`` and ``standardize=False``. Training then takes seconds. The network is
+    the same, but its windows have fixed positions instead of random ones.
 
     .. versionadded:: 0.2
 

@@ -366,6 +366,8 @@ def test_rows_without_audio_stay_without_frames(how, paths, folder):
 def test_a_row_without_audio_is_named_where_errors_are_raised(nothing, music):
     with pytest.raises(ValueError, match=r"Item 1 of X is .*on_error='warn'"):
         MFCCExtractor().transform([music(900), nothing])
+    with pytest.warns(UserWarning, match="1 of 2 items could not be used"):
+        MFCCExtractor(on_error="warn").transform([music(900), nothing])
 
 
 def test_pairs_of_samples_and_rate_are_told_from_waveforms(music):
