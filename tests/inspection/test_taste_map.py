@@ -116,6 +116,13 @@ def test_closeups_are_apart_and_their_names_clear_of_each_other_and_the_dots(pla
     assert not any(a.overlaps(b) for a, b in itertools.combinations(windows, 2))
 
 
+def test_a_closeup_holds_at_least_as_many_items_as_asked_for():
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    display = TasteMapDisplay(points).plot(closeups=[0], closeup_items=6)
+    (dots,) = display.closeups_[0].collections
+    assert_array_equal(np.sort(dots.get_offsets(), axis=0), np.sort(points, axis=0))
+
+
 def test_same_places_for_all_items_still_make_a_closeup():
     display = TasteMapDisplay(np.ones((5, 2))).plot(closeups=1)
     assert len(display.closeups_) == 1
