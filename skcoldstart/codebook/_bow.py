@@ -219,6 +219,9 @@ def _to_csr(blocks: Iterable[np.ndarray], n_codewords: int) -> sp.csr_array:
         weights.append(block.ravel()[positions])
         n_stored.append(np.bincount(positions // n_codewords, minlength=len(block)))
     indptr = np.cumsum(np.concatenate(n_stored))
+    # csr_array keeps 64-bit indices, which many estimators refuse.
+    if indptr[-1] <= np.iinfo(np.int32).max:
+        indptr = indptr.astype(np.int32)
     return sp.csr_array(
         (np.concatenate(weights), np.concatenate(indices), indptr),
         shape=(len(indptr) - 1, n_codewords),

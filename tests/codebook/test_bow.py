@@ -42,6 +42,8 @@ def test_counts_equal_bincount_in_any_container(codes, container, sparse_output)
     assert bags.dtype == np.float32
     assert sp.issparse(bags) == sparse_output
     if sparse_output:
+        # Many estimators refuse 64-bit indices.
+        assert bags.indices.dtype == bags.indptr.dtype == np.int32
         assert bags.format == "csr"
         assert bags.has_canonical_format
         assert bags.data.all()
