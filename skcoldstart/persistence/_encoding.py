@@ -96,8 +96,8 @@ class Encoder:
             except TypeError as reason:
                 raise TypeError(f"{where} is {reason}.") from None
             return _tagged(kind, **{k: self.encode(v, where) for k, v in parts.items()})
-        # Also of a partial function.
-        name = name_of(getattr(value, "func", value), function_named)
+        function = getattr(value, "func", value)  # also of a partial function
+        name = name_of(function, function_named) if callable(value) else None
         if name is not None and not getattr(value, "args", ()):
             keywords = self._pairs(getattr(value, "keywords", {}), where)
             return _tagged("function", name=name, keywords=keywords)
