@@ -25,8 +25,8 @@ def fingerprint(value: Any) -> str:
             f"{type(value).__module__}.{type(value).__qualname__} {joblib.hash(value)}"
         )
     cells = [cell.cell_contents for cell in value.__closure__ or ()]
-    held = fingerprint((*cells, *(value.__defaults__ or ())))
-    digest = hashlib.sha256(f"{_text(code)} {held}".encode()).hexdigest()[:16]
+    captured = fingerprint((*cells, *(value.__defaults__ or ())))
+    digest = hashlib.sha256(f"{_text(code)} {captured}".encode()).hexdigest()[:16]
     return f"{value.__module__}.{value.__qualname__} {digest}"
 
 

@@ -60,7 +60,7 @@ class _Entry(NamedTuple):
     location: Location
 
 
-_NOWHERE = Location("", 0, 0, None)
+_NOT_STORED = Location("", 0, 0, None)
 
 
 class StoredFrames(LazySequence):
@@ -183,7 +183,7 @@ class FrameStore:
     def frames(self, places: Sequence[Location | None]) -> StoredFrames:
         """Return the frames at these places; empty if there is no place."""
         reader = self._reader(self._shards)
-        return StoredFrames(reader, [place or _NOWHERE for place in places])
+        return StoredFrames(reader, [place or _NOT_STORED for place in places])
 
     def _reader(self, shards: dict[str, tuple[int, str]]) -> ShardReader:
         return ShardReader(str(self._folder), self._n_features, self._dtype, shards)

@@ -82,8 +82,8 @@ def centre_and_scale(codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray, floa
     return mean, centred, scale
 
 
-_FAR = 1e18
-_NOWHERE = np.float32(3e38)
+_FAR_COORDINATE = 1e18
+_LARGEST = np.float32(3e38)
 _SPLIT_FEATURES = 8
 
 
@@ -119,7 +119,7 @@ class CodewordLeaves:
 
         parts = _split(rotated[:, :_SPLIT_FEATURES], LANES)
         n_leaves = LANES * -(-len(parts) // LANES)
-        leaves = np.full((n_leaves, n_padded, LANES), _NOWHERE)
+        leaves = np.full((n_leaves, n_padded, LANES), _LARGEST)
         ids = np.full((n_leaves, LANES), -1, np.int32)
         self._leaf_of = np.empty(n_codewords, np.int32)
         for leaf, part in enumerate(parts):
@@ -142,7 +142,7 @@ class CodewordLeaves:
 
         rotated = (frames - self._mean) @ self._rotation
         # Beyond this all codewords are equally far in float32.
-        np.clip(rotated, -_FAR, _FAR, out=rotated)
+        np.clip(rotated, -_FAR_COORDINATE, _FAR_COORDINATE, out=rotated)
         return search_leaves(
             frames,
             self._codebook,
@@ -187,13 +187,13 @@ def _boxes(
 
     corners = leaves[:, :BOX_FEATURES]
     used = (ids >= 0)[:, np.newaxis]
-    low = corners.min(axis=2, where=used, initial=_NOWHERE)
-    high = corners.max(axis=2, where=used, initial=-_NOWHERE)
+    low = corners.min(axis=2, where=used, initial=_LARGEST)
+    high = corners.max(axis=2, where=used, initial=-_LARGEST)
     branch_low = low.reshape(-1, LANES, BOX_FEATURES).min(axis=1)
     branch_high = high.reshape(-1, LANES, BOX_FEATURES).max(axis=1)
     return (
-        (_lanes(low, _NOWHERE), _lanes(high, -_NOWHERE)),
-        (_lanes(branch_low, _NOWHERE), _lanes(branch_high, -_NOWHERE)),
+        (_lanes(low, _LARGEST), _lanes(high, -_LARGEST)),
+        (_lanes(branch_low, _LARGEST), _lanes(branch_high, -_LARGEST)),
     )
 
 

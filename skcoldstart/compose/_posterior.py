@@ -139,12 +139,12 @@ class PosteriorMixin(FactorScoresMixin):
                 scale = 1.0 + np.maximum(leverages, 0.0)
                 by_plays = _variance_by_plays(state["by_plays"], log_plays)
             cov = FactorCovariance(scale, state["root"], by_plays=by_plays)
-        far = ~np.isfinite(cov.scale)
-        if far.any():
+        is_far = ~np.isfinite(cov.scale)
+        if is_far.any():
             raise ValueError(
-                f"Item {int(np.argmax(far))} of X is so far from those of fit that the "
-                "variance of its factors is beyond double precision; leave it out, or "
-                "scale the content down."
+                f"Item {int(np.argmax(is_far))} of X is so far from those of fit that "
+                "the variance of its factors is beyond double precision; leave it out, "
+                "or scale the content down."
             )
         return cov
 

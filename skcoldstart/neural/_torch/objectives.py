@@ -54,8 +54,8 @@ class GramError(Objective):
         spectrum, vectors = np.linalg.eigh(gram_matrix(data.user_factors))
         root = vectors * np.sqrt(np.maximum(spectrum, 0))
         root *= data.scale.scale[:, np.newaxis]
-        far = data.scale.to_network(data.targets).astype(np.float64) @ root
-        mean_error = np.square(far).sum(axis=1).mean()
+        whitened = data.scale.to_network(data.targets).astype(np.float64) @ root
+        mean_error = np.square(whitened).sum(axis=1).mean()
         self._root = self._put(root / np.sqrt(mean_error or 1.0))
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
