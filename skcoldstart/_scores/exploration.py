@@ -12,7 +12,6 @@ from skcoldstart._scores.sources import (
     CallableScores,
     LowRankScores,
     ScoreSource,
-    SumScores,
     open_recommender,
 )
 
@@ -75,11 +74,12 @@ def explored_scores(
     if explore == "ucb":
         means = LowRankScores(factors, users)
 
-        def spread(some: np.ndarray) -> np.ndarray:
-            return strength * cov.std(users[some])
+        def optimistic(some: np.ndarray) -> np.ndarray:
+            rows = means.rows(some)
+            rows += (strength * cov.std(users[some])).T
+            return rows.T
 
-        shape = means.n_items, means.n_users
-        return SumScores([means, CallableScores(spread, *shape, means.dtype)])
+        return CallableScores(optimistic, means.n_items, means.n_users, means.dtype)
     rng = check_random_state(random_state)
     drawn = factors + strength * cov.draw(rng)
     return LowRankScores(drawn.astype(factors.dtype), users)

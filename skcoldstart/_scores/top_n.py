@@ -41,16 +41,7 @@ def top_n_per_user(
     if not isinstance(n, Real) or n != int(n) or n < 1:
         raise ValueError(f"n={n!r}; expected an integer of at least 1.")
     users = check_users(users, source.n_users)
-    excluded = sp.csc_array((source.n_items, source.n_users))
-    if exclude is not None:
-        pairs = check_play_counts(exclude, input_name="exclude")
-        check_shape_of_exclude(pairs, excluded.shape)
-        excluded = sp.csc_array(pairs)
-        excluded.sort_indices()
-    indptr, indices = (
-        excluded.indptr.astype(np.int64),
-        excluded.indices.astype(np.int32),
-    )
+    indptr, indices = _excluded(exclude, source)
     items = np.empty((len(users), int(n)), np.int64)
     scores: list[np.ndarray] = []
     if groups is not None:
@@ -127,6 +118,17 @@ def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
 def check_users(users: Any, n_users: int) -> np.ndarray:
     """Return user indices as int64; see `check_indices`."""
     return check_indices(users, n_users, name="users")
+
+
+def _excluded(exclude: Any, source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the excluded items of each user start, and these items."""
+    pairs = sp.csc_array((source.n_items, source.n_users))
+    if exclude is not None:
+        given = check_play_counts(exclude, input_name="exclude")
+        check_shape_of_exclude(given, pairs.shape)
+        pairs = sp.csc_array(given)
+        pairs.sort_indices()
+    return pairs.indptr.astype(np.int64), pairs.indices.astype(np.int32)
 
 
 def check_shape_of_exclude(pairs: Any, shape: tuple[int, int]) -> None:

@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 
-from skcoldstart._scores.sources import DenseScores, LowRankScores
+from skcoldstart._scores.sources import CallableScores, DenseScores, LowRankScores
 from skcoldstart._scores.top_n import BLOCK_USERS, check_indices, top_n_per_user
 
 
@@ -53,6 +55,22 @@ def test_any_number_of_threads_gives_the_same_bits(rng, dtype):
     two = top_n_per_user(source, 12, n_jobs=2)
     assert_array_equal(one[0], two[0])
     assert_array_equal(one[1].view(np.uint8), two[1].view(np.uint8))
+
+
+def test_tables_of_excluded_pairs_are_freed_before_users_are_ranked(rng):
+    exclude = sp.csr_array((rng.random((500, 800)) < 0.5).astype(float))
+    held = []
+
+    def ones(users):
+        held.append(tracemalloc.get_traced_memory()[0])
+        return np.ones((500, len(users)))
+
+    tracemalloc.start()
+    try:
+        top_n_per_user(CallableScores(ones, 500, 800), 1, exclude=exclude, n_jobs=1)
+    finally:
+        tracemalloc.stop()
+    assert held[0] < 8 * exclude.nnz  # the rows of the pairs take 4 bytes each
 
 
 def test_tiles_cover_every_user_and_none_is_wider_than_256(rng):

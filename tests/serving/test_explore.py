@@ -52,6 +52,18 @@ def test_optimism_adds_deviations_of_scores(fitted):
         assert_allclose(expected[items[user], user], found[user], rtol=1e-4)
 
 
+def test_deviations_are_rounded_once_to_the_type_of_factors(fitted):
+    model, X, _, recommender, content = fitted
+    factors, cov = recommender.predict_factors(content, return_cov=True)
+    factors, users = (a.astype("f4") for a in (factors, recommender.user_factors_))
+    expected = users @ factors.T
+    spread = FactorCovariance(cov.scale, cov.root, cov.reductions).std(users)
+    expected += (1.5 * spread).T
+    of_factors = {"item_factors": (factors, cov), "user_factors": users}
+    items, found = recommend(model, X, N_NEW, explore="ucb", strength=1.5, **of_factors)
+    assert_array_equal(np.take_along_axis(expected, np.asarray(items), 1), found)
+
+
 def test_an_item_is_drawn_once_a_call_whatever_the_blocks(fitted, monkeypatch):
     model, X, *_ = fitted
     items, scores = recommend(model, X, N_NEW, explore="thompson", random_state=3)
