@@ -227,7 +227,8 @@ def _words(folder: Path, n_words: int) -> sp.csr_array | None:
     for number, (size, *pairs) in _rows(path):
         for pair in pairs:
             word, _, count = pair.partition(":")
-            if not (pair.isascii() and word.isdigit() and count.isdigit()):
+            are_numbers = pair.isascii() and word.isdigit() and count.isdigit()
+            if not are_numbers or float(count) == math.inf:
                 raise ValueError(
                     f"{path}, line {number}: {pair[:40]!r}; expected word:count."
                 )

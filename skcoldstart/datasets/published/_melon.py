@@ -119,13 +119,14 @@ def load_melon(
         raise ValueError(
             f"splits is {splits!r}; expected some of {', '.join(PLAYLISTS)}."
         )
-    playlists: list[dict[str, Any]] = []
+    songs: list[np.ndarray] = []
+    numbers: list[int] = []
     for split in wanted:
-        playlists += _entries(place / f"{split}.json", ("id", "songs"))
-    songs = [np.array(playlist["songs"], dtype=np.int64) for playlist in playlists]
-    song = np.concatenate(songs)
+        for playlist in _entries(place / f"{split}.json", ("id", "songs")):
+            songs.append(np.array(playlist["songs"], dtype=np.int64))
+            numbers.append(int(playlist["id"]))
+    song, user_ids = np.concatenate(songs), np.array(numbers)
     user = np.repeat(np.arange(len(songs)), [len(of_list) for of_list in songs])
-    user_ids = np.array([int(playlist["id"]) for playlist in playlists])
     item_ids = np.unique(song) if items is None else np.array(list(items), np.int64)
     row = positions(song, item_ids)
     known = row >= 0

@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -100,6 +101,7 @@ def test_yambda_embeddings_follow_the_items(tmp_path, rng):
 
 PEAK_OF_EMBEDDINGS = """
 import sys
+import tracemalloc
 import pyarrow as pa
 from skcoldstart.datasets import load_yambda_embeddings
 
@@ -188,6 +190,21 @@ def test_melon_days_that_are_not_known_are_the_first_or_missing(melon):
     assert found.groups[1] < 0 and found.groups[1] != found.groups[4]
     subset = make_subset(found, 2, 1, random_state=0)
     assert len(subset.frames) == len(subset.release_dates) == 2
+
+
+def test_melon_playlists_of_one_split_are_in_memory_at_a_time(tmp_path):
+    songs = [*range(1000, 21_000)]
+    playlists = {split: {1: songs} for split in ("train", "val", "test")}
+    write_melon(tmp_path, SONGS, playlists, {})
+
+    def peak(splits):
+        tracemalloc.start()
+        load_melon(tmp_path, splits=splits, items=[1000])
+        _, size = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return size
+
+    assert peak(("train", "val", "test")) < 2.5 * peak(["train"])
 
 
 @pytest.mark.parametrize(

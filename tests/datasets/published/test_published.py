@@ -178,6 +178,7 @@ def test_official_split_is_a_fold_from_0(tmp_path):
         ("users.dat", "", r"users\.dat is empty"),
         ("mult.dat", "1 0-3\n", r"line 1: '0-3'; expected word:count"),
         ("mult.dat", "1 ²:3\n", r"line 1: '²:3'; expected word:count"),
+        ("mult.dat", "1 0:" + "9" * 400, r"line 1: '0:9+'; expected word:count"),
         ("mult.dat", "2 0:3\n", r"line 1 begins with 2 and has 1 words"),
         ("mult.dat", "1 0:3\n", r"words of 1 items and users of 4"),
         ("vocabulary.dat", "one\n", r"has 1 words and the articles 3"),
