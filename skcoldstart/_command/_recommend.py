@@ -11,7 +11,6 @@ import scipy.sparse as sp
 from skcoldstart._command._console import UserError, explained, make_folder, report
 from skcoldstart._command._folder import ModelFolder, read_model
 from skcoldstart._command._songs import content_of, set_reading, usable_songs
-from skcoldstart._scores.user_names import places_of
 from skcoldstart._utils.warning import warn
 
 
@@ -130,7 +129,15 @@ def _aligned(of_week: Any, item_ids: np.ndarray, model: ModelFolder) -> sp.csr_a
 
 
 def _places(names: np.ndarray, known: np.ndarray) -> np.ndarray:
-    return places_of(names.astype(str), known.astype(str))
+    """Return positions of names by their text, -1 for unknown ones, (n_names,)."""
+    place = {_text(name): i for i, name in enumerate(known.tolist())}
+    return np.array([place.get(_text(name), -1) for name in names.tolist()], np.int64)
+
+
+def _text(name: Any) -> str:
+    """Return a name as the folder of a model holds it."""
+    is_bytes = isinstance(name, bytes)
+    return name.decode("utf-8", "backslashreplace") if is_bytes else str(name)
 
 
 def _users_of(model: ModelFolder, options: argparse.Namespace) -> Users:

@@ -222,6 +222,23 @@ def test_users_may_have_numbers_for_names(tmp_path, capsys):
     assert "'ann' is none of the 3 users" in capsys.readouterr().err
 
 
+def test_ids_of_bytes_are_those_of_the_model(tmp_path):
+    pairs = [(u, s) for u in range(3) for s in range(9) if (u + s) % 3]
+    plays = pd.DataFrame(pairs, columns=["user", "song"])
+    plays = plays.map(lambda number: b"\xff%d" % number)
+    plays.to_parquet(tmp_path / "plays.parquet")
+    songs = plays[["song"]].drop_duplicates().assign(year=range(1990, 1999))
+    songs.to_parquet(tmp_path / "songs.parquet")
+    model, out = tmp_path / "model", tmp_path / "lists.csv"
+    table = ("--metadata", tmp_path / "songs.parquet")
+    fit = ("fit", "--plays", tmp_path / "plays.parquet", *table, "--out", model)
+    assert run(tmp_path, *fit) == 0
+    assert run(tmp_path, "recommend", "--model", model, *table, "--out", out) == 0
+    found = pd.read_csv(out, usecols=["user_id", "item_id"])
+    listed = {tuple(int(name[4:]) for name in row) for row in found.to_numpy()}
+    assert listed == {(u, s) for u in range(3) for s in range(9)} - {*pairs}
+
+
 def test_songs_that_cannot_be_read_are_named_and_left_out(files, model, tmp_path):
     new = tmp_path / "new"
     shutil.copytree(files / "new", new)
