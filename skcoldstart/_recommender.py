@@ -226,8 +226,9 @@ class RecommenderMixin:
         if plays_so_far is not None:
             if not hasattr(self, "refine_factors"):
                 raise TypeError(
-                    f"{type(self).__name__} uses only the content of items, not their "
-                    "plays; leave out plays_so_far, or use ColdStartRecommender."
+                    f"{type(self).__name__} has no refine_factors and uses only the "
+                    "content of items; leave out plays_so_far, or use "
+                    "ColdStartRecommender."
                 )
             return self.refine_factors(X, plays_so_far)
         return self.predict_factors(X)  # type: ignore[attr-defined]
