@@ -128,6 +128,13 @@ def test_duplicates_add_up_and_stored_zeros_are_unplayed(plays):
     assert twice.nnz == len(halves)
 
 
+@pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
+def test_rows_and_columns_without_plays_have_zero_factors(plays, reg_exponent):
+    wmf = WMF(3, reg=REG, random_state=0, reg_exponent=reg_exponent).fit(plays)
+    assert_array_equal(wmf.item_factors_[3], 0)
+    assert_array_equal(wmf.user_factors_[5], 0)
+
+
 def test_no_plays_at_all_give_zero_factors_and_zero_loss():
     wmf = WMF(2).fit(np.zeros((3, 4)))
     assert_array_equal(wmf.item_factors_, 0)
