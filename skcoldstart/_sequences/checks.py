@@ -164,8 +164,6 @@ def _as_frames(X: Any, input_name: str) -> RaggedArray:
             f"{input_name} is a sparse {type(X).__name__}; frames must be dense. Use "
             f"{input_name}.toarray()."
         )
-    if hasattr(X, "iloc") and X.ndim == 2:
-        X = X.to_numpy()
     refuse_masked(X, input_name)
     if hasattr(X, "__array__") and not isinstance(X, np.ndarray):
         X = np.asarray(X)

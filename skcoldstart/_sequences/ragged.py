@@ -17,14 +17,7 @@ def window_bounds(
     Shapes: `items, starts` (n_windows,), `lengths` (n_items,) -> `items, starts, stops`
     (n_windows,).
     """
-    items, starts = _integers(items), _integers(starts)
-    if items.shape != starts.shape or items.ndim != 1:
-        raise ValueError(
-            f"Windows have items of shape {items.shape} and starts of shape "
-            f"{starts.shape}; expected one of each per window."
-        )
-    if n_rows < 1:
-        raise ValueError(f"n_rows={n_rows}; a window has at least one row.")
+    items, starts = _check_windows(items, starts, n_rows)
     unknown = (items < -len(lengths)) | (items >= len(lengths))
     if unknown.any():
         raise IndexError(
@@ -39,6 +32,19 @@ def window_bounds(
             f"{lengths[items[i]]} rows."
         )
     return items, starts, np.minimum(starts + n_rows, lengths[items])
+
+
+def _check_windows(items: Any, starts: Any, n_rows: int) -> tuple[np.ndarray, ...]:
+    """Return items and starts of windows as integers, each (n_windows,)."""
+    items, starts = _integers(items), _integers(starts)
+    if items.shape != starts.shape or items.ndim != 1:
+        raise ValueError(
+            f"Windows have items of shape {items.shape} and starts of shape "
+            f"{starts.shape}; expected one of each per window."
+        )
+    if n_rows < 1:
+        raise ValueError(f"n_rows={n_rows}; a window has at least one row.")
+    return items, starts
 
 
 def window_array(
@@ -231,7 +237,9 @@ class RaggedArray:
         RaggedArray
             The same items with this type.
         """
-        return RaggedArray(self.values.astype(dtype, copy=False), self.offsets)
+        items = RaggedArray(self.values.astype(dtype, copy=False), self.offsets)
+        items.index = self.index
+        return items
 
     def windows(
         self, items: Any, starts: Any, n_rows: int, *, out: np.ndarray | None = None
@@ -383,7 +391,7 @@ class LazySequence:
         Shapes: `items` (n_windows,), `starts` (n_windows,), `out` (n_windows, n_rows,
         ...) -> (n_windows, n_rows, ...).
         """
-        items, starts = np.asarray(items), np.asarray(starts)
+        items, starts = _check_windows(items, starts, n_rows)
         for i in np.unique(items):
             chosen = np.flatnonzero(items == i)
             item = RaggedArray.from_sequence([self[int(i)]])

@@ -78,6 +78,14 @@ def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
     if isinstance(items, RaggedArray):
         check_waveform(0, items.values)
         return items
+    if hasattr(items, "columns"):  # of a table
+        if items.shape[1] != 1:
+            raise ValueError(
+                f"X is a table with {items.shape[1]} columns; expected one path or "
+                "waveform per item. Pass one column of paths, or X.to_numpy() if rows "
+                "are waveforms."
+            )
+        items = np.asarray(items)[:, 0]
     if hasattr(items, "to_pylist"):  # of pyarrow
         items = items.to_pylist()
     if isinstance(items, np.ndarray) and items.dtype.kind not in "OSU":
@@ -89,14 +97,6 @@ def check_audio_items(X: Any, allow_missing: bool = False) -> Any:
         if items.ndim == 2:
             check_waveform(0, items[0])
             return items
-    if hasattr(items, "iloc"):
-        if items.shape[1] != 1:
-            raise ValueError(
-                f"X is a table with {items.shape[1]} columns; expected one path or "
-                "waveform per item. Pass one column of paths, or X.to_numpy() if rows "
-                "are waveforms."
-            )
-        items = list(items.iloc[:, 0])
     for index, item in enumerate(items):
         if is_missing(item) and not allow_missing:
             raise ValueError(

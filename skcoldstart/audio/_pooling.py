@@ -134,10 +134,10 @@ class FramePooling(TransformerMixin, BaseEstimator):
                 check_frames(
                     [item], n_features=self.n_features_in_, positions=[position]
                 )
-            for order, part in enumerate(np.split(row, 1 + self.delta)):
-                values = np.diff(np.asarray(item, np.float64), n=order, axis=0)
-                if len(values):
-                    with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
+                for order, part in enumerate(np.split(row, 1 + self.delta)):
+                    values = np.diff(np.asarray(item, np.float64), n=order, axis=0)
+                    if len(values):
                         part[:] = self._pool(values)
             if not np.isfinite(row).all():
                 raise ValueError(

@@ -203,8 +203,7 @@ def _count_blocks(X: Any, n_codewords: int) -> Iterator[tuple[int, np.ndarray]]:
         n_items = len(block)
         first_counter = np.repeat(np.arange(n_items) * n_codewords, block.lengths)
         counts = np.bincount(
-            first_counter + block.values.astype(np.int64, copy=False),
-            minlength=n_items * n_codewords,
+            first_counter + block.values, minlength=n_items * n_codewords
         )
         yield start, counts.reshape(n_items, n_codewords)
 

@@ -287,13 +287,11 @@ class VectorQuantizer(
             If a code is negative or not below ``n_codewords``.
         """
         check_is_fitted(self)
-        frames = []
-        lengths = [np.zeros(1, np.int64)]
+        frames = ItemCollector(self.codebook_.shape[1:], self.codebook_.dtype)
         remedy = "Pass codes returned by this quantizer."
         for _, codes in read_codes(X, len(self.codebook_), remedy=remedy):
-            frames.append(self.codebook_[codes.values])
-            lengths.append(codes.lengths)
-        return RaggedArray(np.concatenate(frames), np.cumsum(np.concatenate(lengths)))
+            frames.extend(self.codebook_[codes.values], codes.lengths.tolist())
+        return frames.finish(labels_of(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the negative inertia of frames, like scikit-learn's KMeans.

@@ -22,19 +22,17 @@ def read_codes(
 ) -> Iterator[tuple[int, RaggedArray]]:
     """Yield the first item of each block, and its codes, below `n_codewords` if set."""
     X = check_item_sequence(X)
+    if hasattr(X, "columns"):  # of a table, which are not its items
+        X = np.asarray(X)
     for start in range(0, len(X), items_at_once):
         block = X[start : start + items_at_once]
-        if not isinstance(block, RaggedArray):
-            arrays = []
-            for i, item in enumerate(block, start):
-                codes = unmasked(item, f"Item {i} of X")
-                if codes.size == 0:
-                    codes = np.empty(0, np.int64)
-                _refuse_other_than_codes(codes, i)
-                arrays.append(codes.astype(np.int64, copy=False))
-            block = RaggedArray.from_sequence(arrays)
-        elif block.values.size:
-            _refuse_other_than_codes(block.values, start)
+        if isinstance(block, RaggedArray):
+            block = RaggedArray(_as_codes(block.values, start), block.offsets)
+        else:
+            block = RaggedArray.from_sequence([
+                _as_codes(unmasked(item, f"Item {i} of X"), i)
+                for i, item in enumerate(block, start)
+            ])
         if n_codewords is not None:
             _refuse_unknown(block, n_codewords, start, remedy)
         yield start, block
@@ -57,13 +55,20 @@ def _refuse_unknown(
         )
 
 
-def _refuse_other_than_codes(codes: np.ndarray, item: int) -> None:
+def _as_codes(codes: np.ndarray, item: int) -> np.ndarray:
+    """Return codes as int64, or reject their shape or type."""
+    if codes.size == 0:
+        return np.empty(0, np.int64)
+    if codes.dtype == object and codes.ndim == 1:
+        # A row of equal-length codes that numpy made a 2-D object array.
+        codes = np.asarray(codes.tolist())
     if codes.ndim != 1 or codes.dtype.kind not in "iu":
         raise ValueError(
             f"Item {item} of X has shape {codes.shape} and dtype {codes.dtype}; "
             "expected 1-D integer codes, as VectorQuantizer.transform returns them. "
             "Put the codes of a single item in a list; quantize frames first."
         )
+    return codes.astype(np.int64, copy=False)
 
 
 _POSITIONS_AT_ONCE = 1 << 16

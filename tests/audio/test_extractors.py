@@ -8,6 +8,8 @@ import warnings
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -66,6 +68,7 @@ def test_containers_of_paths_do_not_matter(extractor, paths):
         np.array(names, dtype=object),
         [name.encode() for name in names],
         pd.Series(names, index=[3, 1, 2, 0]),
+        *(table({"path": names}) for table in (pd.DataFrame, pl.DataFrame, pa.table)),
     ):
         assert_same_frames(extractor.transform(same), expected)
 

@@ -2,16 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from skcoldstart import BagOfWords, RaggedArray
 from skcoldstart._sequences.ragged import LazySequence
-from skcoldstart.codebook import _bow
 from tests.references.codewords import count_table
 
 
@@ -51,33 +49,31 @@ def test_counts_equal_bincount_in_any_container(codes, container, sparse_output)
     assert_array_equal(bags, count_table(codes, 11))
 
 
-def test_a_table_is_items_of_equal_length():
-    table = np.array([[0, 1, 1], [2, 2, 2]])
-    assert_array_equal(BagOfWords().fit_transform(table), [[1, 2, 0], [0, 0, 3]])
-
-
-@given(
-    st.lists(st.lists(st.integers(0, 6), max_size=8), min_size=1, max_size=30),
-    st.sampled_from([1, 7, 14, 1 << 21]),
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.asarray,
+        lambda rows: np.array(rows, object),
+        lambda rows: pd.DataFrame(rows, columns=["a", "b", "c"]),
+        lambda rows: pl.DataFrame(rows, schema=["a", "b", "c"], orient="row"),
+    ],
+    ids=["array", "objects", "pandas", "polars"],
 )
-@settings(max_examples=60, deadline=None)
-def test_counts_do_not_depend_on_the_size_of_blocks(items, counters):
-    before = _bow._COUNTERS_AT_ONCE
-    _bow._COUNTERS_AT_ONCE = counters
-    try:
-        bags = BagOfWords(7).fit_transform(items)
-    finally:
-        _bow._COUNTERS_AT_ONCE = before
-    expected = count_table([np.array(item, dtype=int) for item in items], 7)
-    assert_array_equal(bags, expected)
+def test_a_table_is_items_of_equal_length(table):
+    rows = [[0, 1, 1], [2, 2, 2]]
+    assert_array_equal(BagOfWords().fit_transform(table(rows)), [[1, 2, 0], [0, 0, 3]])
 
 
-def test_a_codebook_larger_than_a_block_of_counters_is_counted_item_by_item():
-    n_codewords = _bow._COUNTERS_AT_ONCE + 3
-    codes = [np.array([n_codewords - 1]), np.array([0, 0]), np.array([5], np.int32)]
-    bags = BagOfWords(n_codewords, sparse_output=True).fit_transform(codes)
-    assert_array_equal(bags.indices, [n_codewords - 1, 0, 5])
-    assert_array_equal(bags.data, [1, 2, 1])
+# Items are counted in blocks of 512, or of 131,072 counters.
+@pytest.mark.parametrize("sparse_output", [False, True])
+@pytest.mark.parametrize(
+    ("n_codewords", "n_items"), [(7, 1_100), (5_000, 80), (140_000, 4)]
+)
+def test_items_of_all_blocks_are_counted(rng, n_codewords, n_items, sparse_output):
+    codes = [rng.integers(0, n_codewords, n) for n in rng.integers(0, 9, n_items)]
+    bags = BagOfWords(n_codewords, sparse_output=sparse_output).fit_transform(codes)
+    bags = bags.toarray() if sparse_output else bags
+    assert_array_equal(bags, count_table(codes, n_codewords))
 
 
 @pytest.mark.parametrize("sparse_output", [False, True])
@@ -103,8 +99,11 @@ def test_weights_are_their_formula_on_held_out_items(
 
 
 def test_the_number_of_codewords_is_the_largest_code_plus_one(codes):
+    largest = max(item.max() for item in codes if len(item))
     bow = BagOfWords().fit(codes)
-    assert bow.n_codewords_ == 1 + max(item.max() for item in codes if len(item))
+    assert bow.n_codewords_ == 1 + largest
+    unsigned = RaggedArray.from_sequence(codes, dtype=np.uint8)
+    assert BagOfWords().fit(unsigned).n_codewords_ == 1 + largest
     assert BagOfWords(99).fit(codes).n_codewords_ == 99
     assert not hasattr(bow, "n_features_in_")
 

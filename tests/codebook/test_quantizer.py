@@ -237,6 +237,8 @@ def test_items_without_frames_have_no_codes(quantizer):
     codes = quantizer.transform([np.empty((0, 5)), np.empty((0, 5))])
     assert_array_equal(codes.offsets, [0, 0, 0])
     assert codes.dtype == np.int32
+    for empty in (codes, codes.astype(float), [[], []]):
+        assert quantizer.inverse_transform(empty).values.shape == (0, 5)
     assert quantizer.score([np.empty((0, 5))]) == 0
 
 

@@ -77,8 +77,10 @@ def test_labels_follow_every_selection(songs):
         for key in (slice(2, 5), slice(None, None, -2), [3, 0], mask):
             assert_array_equal(frames[key].index, songs.index[key])
         assert_array_equal(pickle.loads(pickle.dumps(frames)).index, songs.index)
-        codes = VectorQuantizer(3, random_state=0).fit_transform(frames[[4, 1]])
-        assert_array_equal(codes.index, songs.index[[4, 1]])
+        quantizer = VectorQuantizer(3, random_state=0)
+        codes = quantizer.fit_transform(frames[[4, 1]])
+        for part in (codes, codes.astype(np.uint8), quantizer.inverse_transform(codes)):
+            assert_array_equal(part.index, songs.index[[4, 1]])
     assert MelSpectrogram(**MEL).transform(list(songs["sound"])).index is None
 
 

@@ -211,6 +211,7 @@ def test_windows_are_rows_of_items_and_zeros_beyond(items, ragged, n_rows):
         ([2, 0], [4, 3], 1, IndexError, "Window 1 starts at row 3 of item 0.* 2 rows"),
         ([2], [-1], 1, IndexError, "Window 0 starts at row -1"),
         ([2], [0.5], 1, IndexError, "float64"),
+        ([2.5], [0], 1, IndexError, "float64"),
         ([2, 2], [0], 1, ValueError, "one of each per window"),
         ([2], [0], 0, ValueError, "n_rows=0"),
     ],
@@ -220,6 +221,9 @@ def test_windows_that_do_not_exist_are_refused(
 ):
     with pytest.raises(error, match=match):
         ragged.windows(chosen, starts, n_rows)
+    lazy = LazySequence(ragged.__getitem__, range(4))
+    with pytest.raises(error, match=match[:6]):  # counts within an item
+        lazy.windows(chosen, starts, n_rows)
 
 
 def test_windows_go_where_they_fit_only(ragged):
