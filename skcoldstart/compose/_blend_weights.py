@@ -58,15 +58,21 @@ def training_scores(part: Any, X: Any, groups: Any) -> ScoreSource:
 def spread_of(source: ScoreSource) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each user's scores, (n_users,)."""
     if isinstance(source, LowRankScores) and source.item_factors.shape[1] < WIDE:
-        items, users = source.item_factors, source.user_factors
-        return users @ items.mean(axis=0), user_spreads(score_covariance(items), users)
+        return spread_in_short(factors_in_short(source), source.user_factors)
     means, deviations = np.empty((2, source.n_users))
     for start in range(0, source.n_users, BLOCK_USERS):
         users = np.arange(start, min(start + BLOCK_USERS, source.n_users))
         rows = source.rows(users).astype(np.float64)
         means[users], deviations[users] = rows.mean(axis=1), rows.std(axis=1)
-    deviations[deviations <= 1e-9 * np.abs(means)] = 0.0
-    return means, deviations
+    return means, _beyond_rounding(means, deviations, source.dtype)
+
+
+def _beyond_rounding(
+    means: np.ndarray, deviations: np.ndarray, dtype: Any
+) -> np.ndarray:
+    """Return the deviations of users' scores, 0 where scores differ by rounding."""
+    least = 1e-6 if dtype == np.float32 else 1e-9
+    return np.where(deviations > least * np.abs(means), deviations, 0.0)
 
 
 def scales_of(weights: Any, deviations: np.ndarray) -> np.ndarray:
@@ -105,7 +111,8 @@ def spread_in_short(short: Any, users: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     if isinstance(short, list):
         mean, covariance = short
-        return users @ mean, user_spreads(covariance, users)
+        means, deviations = users @ mean, user_spreads(covariance, users)
+        return means, _beyond_rounding(means, deviations, mean.dtype)
     if isinstance(short, np.ndarray):
         return spread_of(LowRankScores(short, users))
     return spread_of(SparseScores(short, users))

@@ -561,8 +561,9 @@ class ColdStartRecommender(
                 f"{type(self.factorizer_).__name__} does not have it; use "
                 "factorizer=WMF()."
             )
-        check_same_items(X, y_so_far, input_name="y_so_far")
-        check_user_names(self, y_so_far, input_name="y_so_far")
+        for name, table in {"y_so_far": y_so_far, "shown": shown}.items():
+            check_same_items(X, table, input_name=name)
+            check_user_names(self, table, input_name=name)
         plays = check_play_counts(
             y_so_far, n_items=count_items(X), input_name="y_so_far"
         )

@@ -1,5 +1,6 @@
 """Methods of fitted factors: scores, recommendations, similar and new items."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,18 @@ from skcoldstart._scores.top_n import (
     top_n_per_user,
     usage_coordinates,
 )
-from skcoldstart._scores.user_names import users_by_name
+from skcoldstart._scores.user_names import (
+    check_same_users,
+    check_user_names,
+    users_by_name,
+)
 from skcoldstart._utils.missing import refuse_masked
+from skcoldstart._utils.sk import Interval
 from skcoldstart._utils.threads import worker_threads
 from skcoldstart.factorization._confidence import confidence_weights, fold_in_around
+
+ABOVE_0 = Interval(Real, 0, None, closed="neither")
+AT_LEAST_1 = Interval(Real, 1, None, closed="left")
 
 
 class FactorQueriesMixin:
@@ -84,15 +93,19 @@ class FactorQueriesMixin:
         Raises
         ------
         ValueError
-            If `shown` has another shape than `Y`, or `shown_confidence` is below 1.
+            If `shown` has another shape, other items or other users than `Y`, or
+            `shown_confidence` is below 1.
         """
-        if not (np.isfinite(shown_confidence) and shown_confidence >= 1):
+        if not AT_LEAST_1.is_satisfied_by(shown_confidence):
             raise ValueError(
                 f"shown_confidence={shown_confidence!r}; expected a number of at "
                 "least 1."
             )
         plays = check_play_counts(Y, input_name="Y")
         given = check_play_counts(shown, input_name="shown")
+        check_same_items(Y, shown, input_name="shown", first_name="Y")
+        check_same_users(Y, shown, input_name="shown", first_name="Y")
+        check_user_names(self, shown, input_name="shown")
         if given.shape != plays.shape:
             raise ValueError(
                 f"shown has shape {given.shape}; expected {plays.shape}, one row per "
@@ -185,7 +198,7 @@ class FactorQueriesMixin:
         This solves one dense system of n_components unknowns per item, in float64.
         """
         check_is_fitted(self)
-        if not (np.isfinite(strength) and strength > 0):
+        if not ABOVE_0.is_satisfied_by(strength):
             raise ValueError(f"strength={strength!r}; expected a number above 0.")
         plays = self._check_plays(Y, reset=False)  # type: ignore[attr-defined]
         refuse_masked(prior, "prior")
@@ -204,7 +217,7 @@ class FactorQueriesMixin:
             )
         refused = None
         if shown is not None:
-            refused = self.refusals(plays, shown, shown_confidence)
+            refused = self.refusals(Y, shown, shown_confidence)
         rows = self._weigh(  # type: ignore[attr-defined]
             plays, self.user_factors_.dtype, self.user_factors_.shape[1]
         )

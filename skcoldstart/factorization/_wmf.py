@@ -16,7 +16,11 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcoldstart._scores.plays import check_play_counts
-from skcoldstart._scores.user_names import check_user_names, record_user_names
+from skcoldstart._scores.user_names import (
+    check_user_names,
+    record_user_names,
+    user_names_of,
+)
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import Interval, Options, StrOptions, _fit_context
 from skcoldstart._utils.threads import worker_threads
@@ -309,7 +313,7 @@ class WMF(
         Raises
         ------
         ValueError
-            If `Y` has fewer rows or columns than before.
+            If `Y` has fewer rows or columns than before, or names other users.
         """
         if not hasattr(self, "item_factors_"):
             plays = self._check_plays(Y, reset=True)
@@ -318,13 +322,20 @@ class WMF(
             n_items, n_users = len(self.item_factors_), len(self.user_factors_)
             Y = gather_plays(Y)
             plays = check_play_counts(Y, input_name="Y")
-            more_users = plays.shape[1] > n_users
-            validate_data(self, Y, reset=more_users, skip_check_array=True)
             if plays.shape[0] < n_items:
                 raise ValueError(
                     f"Y has {plays.shape[0]} rows but {n_items} items are known; "
                     "expected all of them, in their old order, and new ones after them."
                 )
+            more_users = plays.shape[1] > n_users
+            names, known = user_names_of(Y), getattr(self, "user_names_in_", None)
+            named = more_users and names is not None and known is not None
+            if named and not np.array_equal(names[:n_users], known):
+                raise ValueError(
+                    f"The first {n_users} columns of Y are not the known users, in "
+                    "their old order; pass the columns of user_names_in_ first."
+                )
+            self._check_users(Y, reset=more_users)
             new_items = self._fold_in(plays[n_items:, :n_users], self.user_factors_)
             new_users = self._fold_in(plays[:n_items, n_users:].T, self.item_factors_)
             start = [
@@ -540,12 +551,15 @@ class WMF(
         """Return checked plays, local or in blocks, and compare users with `fit`."""
         Y = gather_plays(Y)
         plays = check_play_counts(Y, input_name="Y")
+        self._check_users(Y, reset=reset)
+        return plays
+
+    def _check_users(self, Y: Any, *, reset: bool) -> None:
         validate_data(self, Y, reset=reset, skip_check_array=True)
         if reset:
             record_user_names(self, Y)
         else:
             check_user_names(self, Y, input_name="Y")
-        return plays
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -53,6 +53,15 @@ def test_scores_are_weighted_sums_of_standardized_scores(world, weights):
     assert_array_equal(model.weights_, [a, b])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("part", [FACTORS, PROFILE, ContentKNNRecommender()])
+def test_scores_that_differ_only_by_rounding_add_nothing(part, dtype, rng):
+    X = np.outer(rng.uniform(1, 2, 30), rng.normal(size=6)).astype(dtype)
+    model = BlendRecommender([("equal", part)]).fit(X, np.ones((30, 4)))
+    assert_array_equal(model.predict(X), 0.0)
+    assert abs(model.fold_in_users(np.ones((30, 2)))).max() == 0
+
+
 def test_low_rank_parts_make_a_low_rank_blend(world):
     X, y = world
     model = BlendRecommender([("f", FACTORS), ("p", PROFILE)]).fit(X[:70], y[:70])

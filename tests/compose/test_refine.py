@@ -1,6 +1,7 @@
 """ColdStartRecommender.refine_factors: items between their first play and a refit."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -129,6 +130,22 @@ def test_malformed_plays_are_refused(world, model, spoil, message):
     X, y = world
     with pytest.raises(ValueError, match=message):
         model.refine_factors(X[100:], spoil(y[100:]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda y: y.iloc[::-1], "rows of X and shown name the same items in another"),
+        (lambda y: y.iloc[:, ::-1], "columns of shown are not the users of fit"),
+    ],
+)
+def test_what_was_shown_in_another_order_is_refused(world, model, spoil, message):
+    X, y = pd.DataFrame(world[0]), pd.DataFrame(world[1].toarray())
+    X.index = y.index = y.index + 7
+    y.columns = y.columns + 5
+    model = clone(model).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        model.refine_factors(X, 0 * y, shown=spoil(y))
 
 
 def test_factorizers_without_a_prior_are_named(world):

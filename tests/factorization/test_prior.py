@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -103,9 +104,11 @@ def test_formats_threads_and_precisions_agree(plays, new_plays, prior):
         ({"prior": np.full((12, 6), np.nan)}, "prior contains NaN"),
         ({"strength": 0.0}, "strength=0.0; expected a number above 0"),
         ({"strength": np.nan}, "strength=nan"),
+        ({"strength": "strong"}, "strength='strong'; expected a number"),
         ({"shown": np.ones((12, 29))}, r"shown has shape \(12, 29\); expected"),
         ({"shown": np.full((12, 30), np.nan)}, "shown"),
         ({"shown": np.ones((12, 30)), "shown_confidence": 0.5}, "at least 1"),
+        ({"shown": np.ones((12, 30)), "shown_confidence": None}, "at least 1"),
     ],
 )
 def test_malformed_priors_and_exposures_are_refused(
@@ -114,6 +117,16 @@ def test_malformed_priors_and_exposures_are_refused(
     arguments = {"prior": prior, "strength": 2.0} | wrong
     with pytest.raises(ValueError, match=message):
         wmf.transform_with_prior(new_plays, **arguments)
+
+
+def test_what_was_shown_to_users_in_another_order_is_refused(wmf, new_plays, prior):
+    Y = pd.DataFrame(new_plays)
+    for shown, message in [
+        (Y.iloc[:, ::-1], "same users in another order"),
+        (Y.iloc[::-1], "same items in another order"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            wmf.transform_with_prior(Y, prior, shown=shown)
 
 
 @pytest.fixture

@@ -246,6 +246,16 @@ def test_partial_fit_takes_new_items_and_users(plays):
     assert_array_equal(wmf.transform(plays), wmf.item_factors_)
 
 
+def test_partial_fit_keeps_the_names_of_users_in_order(plays):
+    Y = pd.DataFrame(plays, columns=np.arange(30) + 5)
+    wmf = WMF(2, random_state=0).fit(Y.iloc[:, :20])
+    for other in (Y.iloc[:, 19::-1], Y.iloc[:, ::-1]):
+        with pytest.raises(ValueError, match="in another order|in their old order"):
+            wmf.partial_fit(other)
+    wmf.partial_fit(Y)
+    assert_array_equal(wmf.user_names_in_, Y.columns)
+
+
 def test_partial_fits_from_nothing_are_plain_sweeps(plays):
     wmf = WMF(4, random_state=0)
     losses = [wmf.partial_fit(plays).loss_ for _ in range(15)]
