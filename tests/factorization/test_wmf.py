@@ -250,7 +250,7 @@ def test_partial_fit_keeps_the_names_of_users_in_order(plays):
     Y = pd.DataFrame(plays, columns=np.arange(30) + 5)
     wmf = WMF(2, random_state=0).fit(Y.iloc[:, :20])
     for other in (Y.iloc[:, 19::-1], Y.iloc[:, ::-1]):
-        with pytest.raises(ValueError, match="in another order|in their old order"):
+        with pytest.raises(ValueError, match=r"(another|old) order"):
             wmf.partial_fit(other)
     wmf.partial_fit(Y)
     assert_array_equal(wmf.user_names_in_, Y.columns)
