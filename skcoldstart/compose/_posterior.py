@@ -229,19 +229,26 @@ def _learn_posterior(
     (n_items, n_users).
     """
     head = last_step(recommender.regressor_)
-    _, targets = recommender.training_factors()
+    played, targets = recommender.training_factors()
     if hasattr(head, "held_out_"):
         users = recommender.user_factors_[:, : targets.shape[1]]
         return learn_from_spreads(errors_of_network(head, F, targets, users))
     F = F if hasattr(F, "shape") else np.asarray(F)
+    w = np.ones(len(targets)) if weight is None else weight
+    log_plays = np.log1p(np.diff(plays.indptr))
+    of_kernel = {"weight": w, "log_plays": log_plays}
+    if not w.all():  # the regressor has not learned from the other items
+        used = np.flatnonzero(w)
+        F, w, plays = take_items(F, used), w[used], plays[used]
+        played, targets, log_plays = played[used], targets[used], log_plays[used]
+        weight = w
     rng = np.random.default_rng(0)
-    w = np.ones(len(targets)) if weight is None else np.asarray(weight, np.float64)
-    folds = _held_out(recommender, F, weight, plays, norm_compression, rng)
+    taught = F, weight, plays, played, targets
+    folds = _held_out(recommender, *taught, norm_compression, rng)
     if n_members(head):
         return learn_from_spreads(folds)
-    log_plays = np.log1p(np.diff(plays.indptr))
     if isinstance(head, KernelRidge):
-        return {"weight": w, "log_plays": log_plays, "folds": folds}
+        return of_kernel | {"folds": folds}
     state = _ridge_state(head, F, w, log_plays, one_strength(head, "Covariances"))
     chosen = _chosen(len(targets), MOST_ITEMS, rng)
     chosen = np.unique(np.concatenate([chosen, *(fold["items"] for fold in folds)]))
@@ -315,7 +322,9 @@ def _variance_by_plays(state: dict[str, Any], log_plays: np.ndarray) -> np.ndarr
 def _kernel_covariance(
     head: KernelRidge, F: Any, state: dict[str, Any]
 ) -> FactorCovariance:
-    known, w, alpha = head.X_fit_, state["weight"], one_strength(head, "Covariances")
+    used = np.flatnonzero(state["weight"])
+    known, w = take_items(head.X_fit_, used), state["weight"][used]
+    alpha = one_strength(head, "Covariances")
     root_w = np.sqrt(w)
     gram = kernel_of(head, known, known).astype(np.float64)
     gram *= np.outer(root_w, root_w)
@@ -325,12 +334,12 @@ def _kernel_covariance(
     inverse *= inverse
     diagonal = inverse.sum(axis=0)
     del inverse
-    residuals = np.reshape(head.dual_coef_, (len(w), -1))
+    residuals = np.reshape(head.dual_coef_, (head.X_fit_.shape[0], -1))[used]
     residuals = residuals / (w * diagonal)[:, np.newaxis]
     spare = (1 / (alpha * diagonal) - 1) / w
     everything = np.arange(len(w))
     found = _root_and_scale(residuals, spare, w, everything, state["folds"])
-    dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"])
+    dual = scipy.linalg.cho_solve((lower, True), root_w * state["log_plays"][used])
     scales, by_plays = [], []
     F = by_row(F)
     for part in gen_batches(F.shape[0], BLOCK_ROWS // 4):
@@ -376,6 +385,8 @@ def _held_out(
     F: Any,
     weight: np.ndarray | None,
     plays: sp.csr_array,
+    played: np.ndarray,
+    targets: np.ndarray,
     norm_compression: float,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
@@ -386,7 +397,6 @@ def _held_out(
     cannot do this, items keep their fitted factors.
     """
     head, factorizer = last_step(recommender.regressor_), recommender.factorizer_
-    played, targets = recommender.training_factors()
     users = recommender.user_factors_[:, : targets.shape[1]]
     # The strength that a search chose is kept.
     unfitted = head

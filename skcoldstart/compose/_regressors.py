@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from skcoldstart._utils.sk import HasMethods, _routing_enabled
+from skcoldstart._utils.sk import HasMethods, _check_sample_weight, _routing_enabled
 from skcoldstart.neural import UserFactors
 
 
@@ -115,9 +115,12 @@ def with_item_weights(
     The weight of an item is a power of its number of users, of mean 1.
     """
     given = [name for name in params if name.endswith("sample_weight")]
+    own = params[given[0]] if given else None
+    if own is not None:
+        own = _check_sample_weight(own, plays, dtype=np.float64)
     exponent = {"uniform": 0.0, "inverse": -1.0}.get(item_weight, item_weight)
     if exponent == 0:
-        return params, params[given[0]] if given else None
+        return params, own
     named = _named_for_fit(regressor, ("sample_weight",))
     if not named:
         raise TypeError(
@@ -126,8 +129,8 @@ def with_item_weights(
         )
     weight = np.diff(plays.indptr).astype(np.float64) ** exponent
     weight /= weight.mean()
-    if given:
-        weight = weight * np.asarray(params[given[0]])
+    if own is not None:
+        weight *= own
     return params | {named["sample_weight"]: weight}, weight
 
 

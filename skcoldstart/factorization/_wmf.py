@@ -328,13 +328,14 @@ class WMF(
                     "expected all of them, in their old order, and new ones after them."
                 )
             more_users = plays.shape[1] > n_users
-            names, known = user_names_of(Y), getattr(self, "user_names_in_", None)
-            named = more_users and names is not None and known is not None
-            if named and not np.array_equal(names[:n_users], known):
-                raise ValueError(
-                    f"The first {n_users} columns of Y are not the known users, in "
-                    "their old order; pass the columns of user_names_in_ first."
-                )
+            names = user_names_of(Y) if more_users else None
+            if names is not None:
+                first = names[:n_users]
+                if not np.array_equal(first, getattr(self, "user_names_in_", first)):
+                    raise ValueError(
+                        f"The first {n_users} columns of Y are not the known users, in "
+                        "their old order; pass the columns of user_names_in_ first."
+                    )
             self._check_users(Y, reset=more_users)
             new_items = self._fold_in(plays[n_items:, :n_users], self.user_factors_)
             new_users = self._fold_in(plays[:n_items, n_users:].T, self.item_factors_)

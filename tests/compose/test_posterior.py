@@ -139,6 +139,28 @@ def test_leverages_and_residuals_are_those_of_refits(world, name, item_weight):
     assert 0.3 < ratio < 3
 
 
+@pytest.mark.parametrize("name", ["ridge", "least squares", "kernel ridge"])
+def test_items_of_weight_zero_have_no_part_in_deviations(world, name):
+    X, y = world
+    few = fitted(world, REGRESSORS[name], max_items=90)
+    weight = np.isin(np.arange(120), few.training_factors()[0]).astype(float)
+    weighted = ColdStartRecommender(clone(REGRESSORS[name]), _WMF)
+    weighted.fit(X[:120], y[:120], sample_weight=weight)
+    std = weighted.predict(X[120:], return_std=True)[1]
+    assert_allclose(std, few.predict(X[120:], return_std=True)[1], rtol=1e-6)
+
+
+def test_weights_of_items_are_also_a_number_or_a_list(world):
+    X, y = world
+    model = ColdStartRecommender(Ridge(3.0), _WMF, play_weight=1.0)
+    array, number, listed = (
+        model.fit(X, y, sample_weight=weight).predict(X, return_std=True)
+        for weight in (np.full(160, 2.0), 2.0, [2.0] * 160)
+    )
+    assert_allclose(number, array, rtol=1e-9)
+    assert_array_equal(listed, array)
+
+
 def test_deviation_is_the_root_of_the_quadratic_form(world, rng):
     X, y = world
     model = fitted(world, Ridge(3.0), play_weight=1.0, popularity_weight=0.5)
