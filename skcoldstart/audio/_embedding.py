@@ -184,7 +184,7 @@ class AudioEmbedding(AudioExtractor):
         if self.sr is None:
             raise ValueError(
                 "sr is None; pass the sampling rate, in Hz, of the sound that the "
-                "model was trained on."
+                f"model was trained on. It is known only for {[*TRAINING_SETS]}."
             )
         return float(self.sr)
 

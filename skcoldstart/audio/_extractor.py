@@ -265,6 +265,8 @@ class AudioExtractor(AudioReader):
 
     def _check(self, X: Any) -> None:
         self._frame_function()
+        if self.pooling is not None:
+            FramePooling(self.pooling).fit(np.zeros((1, 1)))
 
     def transform(self, X: Any) -> Any:
         """Compute the frames, or with `pooling` the row, of every item.

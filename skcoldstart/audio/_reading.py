@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skcoldstart._utils.missing import unmasked
 from skcoldstart.audio._callables import fingerprint
 from skcoldstart.audio._decoded import SCRATCH, Decoded, Request
 from skcoldstart.audio._items import (
@@ -203,7 +204,7 @@ def _call(reader: Callable[[Any], Any], path: Any, request: Request) -> Decoded:
     try:
         samples, rate = reader(path)
         rate = float(rate)
-        samples = np.asarray(samples)
+        samples = unmasked(samples, "its array")
     except Exception as error:
         text = f"{type(error).__name__}: {error}" if str(error) else repr(error)
         raise AudioReadError(None, f"the reader failed ({text})") from error

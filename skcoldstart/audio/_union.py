@@ -232,7 +232,8 @@ class AudioUnion(AudioReader, _BaseComposition):
                 "extractors is empty; pass at least one (name, extractor)."
             )
         if not all(
-            isinstance(p, tuple | list) and len(p) == 2 for p in self.extractors
+            isinstance(p, tuple | list) and len(p) == 2 and isinstance(p[0], str)
+            for p in self.extractors
         ):
             raise TypeError(
                 f"extractors is {self.extractors!r:.200}; expected a list of pairs "
@@ -244,6 +245,7 @@ class AudioUnion(AudioReader, _BaseComposition):
                     f"{name!r} is a {type(extractor).__name__}; expected an extractor "
                     "of this package, such as MFCCExtractor()."
                 )
+            extractor._validate_params()
             fresh = type(extractor)()
             for option in _READING:
                 value = getattr(extractor, option)

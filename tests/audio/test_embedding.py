@@ -264,7 +264,10 @@ def test_vectors_do_not_depend_on_workers_or_batches(wheel, music):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"model": rms}, "sr is None; pass the sampling rate"),
+        (
+            {"model": "musicn"},
+            r"sr is None; pass .* only for \['musicnn', 'musicnn-mtt",
+        ),
         ({"sr": 22050}, "sr=22050, but musicnn"),
         ({"layer": "cnn9"}, "musicnn has the layers"),
         ({"model": rms, "sr": SR, "pooling": ("mode",)}, "statistics holds 'mode'"),

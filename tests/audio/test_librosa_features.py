@@ -191,6 +191,7 @@ def test_a_clip_that_a_feature_cannot_use_is_a_bad_item(options, reason, clip):
         ({"features": lambda y, sr: np.ones(3)}, r"shape \(1, 3\), not real numbers"),
         ({"features": lambda y, sr: np.ones((2, 2, 999))}, "shape"),
         ({"features": "rms", "preprocess": ("trim", "louder")}, "holds 'louder'"),
+        ({"features": "rms", "pooling": ("mode",)}, "statistics holds 'mode'"),
     ],
 )
 def test_parameters_that_give_no_features_are_refused_by_fit(options, message, clip):

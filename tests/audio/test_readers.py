@@ -247,6 +247,7 @@ def broken(path):
         (lambda path: (np.full(900, np.nan), 22050), "sample 0 is NaN"),
         (lambda path: (np.full(900, 1e300), 22050), "sample 0 is inf|overflow"),
         (lambda path: (["a", "b"], 22050), "expected floats"),
+        (lambda path: (np.ma.array([0.0, 9.0], mask=[0, 1]), 22050), "masked array"),
     ],
 )
 def test_what_a_function_does_wrong_makes_a_bad_item(reader, reason):
