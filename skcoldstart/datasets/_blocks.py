@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._tables import ROLES
+from skcoldstart.datasets._files import files_under
+from skcoldstart.datasets._tables import ROLES, plain
+from skcoldstart.datasets._times import read_times
 
 ROWS = 1 << 20
 
@@ -27,7 +29,7 @@ class Columns:
         columns = (self.user, self.item, self.count, self.timestamp)
         return [name for name in columns if name is not None]
 
-    def check(self, there: Iterable[str], source: str) -> None:
+    def check(self, there: Iterable[Any], source: str) -> None:
         """Reject rows that lack a column, and suggest the likely one."""
         there = list(there)
         if len(set(self.names())) < len(self.names()):
@@ -42,13 +44,13 @@ class Columns:
             if name in there:
                 raise ValueError(f"{source} has {there.count(name)} columns {name!r}.")
             words = ROLES[{"item": "song", "count": "plays"}.get(role, role)]
-            likely = [n for n in there if n.lower().replace("_", "") in words]
+            likely = [n for n in there if plain(n) in words]
             hint = f" Pass {role}={likely[0]!r}?" if likely else f" Pass {role}=."
             raise ValueError(
                 f"{source} has no column {name!r}; it has "
                 f"{', '.join(map(repr, there))}.{hint}"
             )
-        ignored = [n for n in there if n.lower().replace("_", "") in ROLES["plays"]]
+        ignored = [n for n in there if plain(n) in ROLES["plays"]]
         if self.count is None and ignored:
             warn(
                 f"The column {ignored[0]!r} is ignored: each row counts as one play. "
@@ -103,6 +105,8 @@ def arrow_blocks(
     source: str,
     prepare: Callable[[Any], Any] = lambda ids: ids,
 ) -> Iterator[Block]:
+    import pyarrow as pa
+
     first_row = 0
     for batch in batches:
         if not batch.num_rows:
@@ -110,9 +114,12 @@ def arrow_blocks(
         counts = times = None
         if columns.count is not None:
             counts = _numbers(batch.column(columns.count), columns.count, source)
-        if columns.timestamp is not None:
-            times = _times(batch.column(columns.timestamp), columns.timestamp, source)
+        if (name := columns.timestamp) is not None:
+            times = _times(batch.column(name), name, source, first_row)
         names = columns.user, columns.item
+        for name in names:
+            if pa.types.is_nested(batch.column(name).type):
+                raise not_ids(name, batch.column(name).type, source)
         users, items = (prepare(batch.column(name)) for name in names)
         yield Block(users, items, counts, times, source, first_row)
         first_row += batch.num_rows
@@ -130,7 +137,7 @@ def _numbers(column: Any, name: str, source: str) -> np.ndarray:
     return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy()
 
 
-def _times(column: Any, name: str, source: str) -> np.ndarray:
+def _times(column: Any, name: str, source: str, first_row: int) -> np.ndarray:
     """Return times as datetime64 in UTC, or as numbers."""
     import pyarrow as pa
 
@@ -138,6 +145,8 @@ def _times(column: Any, name: str, source: str) -> np.ndarray:
     try:
         if _is_text(kind):
             column = _parsed(column)
+            if _is_text(column.type):
+                return read_times(column.to_pylist(), name, source, first_row)
         elif pa.types.is_temporal(kind) and not pa.types.is_timestamp(kind):
             column = column.cast(pa.timestamp("s"))
         if not pa.types.is_timestamp(column.type):
@@ -158,24 +167,32 @@ def _is_text(kind: Any) -> bool:
 
 
 def _parsed(column: Any) -> Any:
-    """Parse times of ISO 8601, with zones or without, or numbers written as text."""
+    """Parse text that has numbers, or times, all of them with zones or without."""
     import pyarrow as pa
 
     column = column.cast(pa.string())
-    for kind in (pa.float64(), pa.timestamp("us")):
+    for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
         with suppress(pa.ArrowInvalid):
             return column.cast(kind)
-    return column.cast(pa.timestamp("us", "UTC"))
+    return column
 
 
 def not_numbers(name: str, kind: Any, source: str) -> TypeError:
     return TypeError(f"{source}: {name!r} has the type {kind}; expected numbers >= 0.")
 
 
+def not_ids(name: str, what: Any, source: str) -> TypeError:
+    return TypeError(
+        f"{source}: {name!r} has values that cannot be ids ({what}); expected text, "
+        "numbers or other single values."
+    )
+
+
 def not_times(name: str, source: str, error: Exception) -> ValueError:
     return ValueError(
-        f"{source}: {name!r} has a value that is not a time ({error}); expected "
-        "datetimes, dates, text of ISO 8601 such as '2024-01-31 12:00', or numbers."
+        f"{source}: {name!r} has a value that is not a time "
+        f"({str(error).splitlines()[0]}); expected datetimes, dates, text of ISO 8601 "
+        "such as '2024-01-31 12:00', or numbers."
     )
 
 
@@ -210,7 +227,7 @@ def parquet_files(path: Path) -> list[Path]:
     """Return a file, or the files of a folder in the order of their names."""
     if not path.is_dir():
         return [path]
-    files = sorted(p for p in path.rglob("*.parquet") if p.is_file())
+    files = files_under(path, ".parquet")
     if not files:
         raise ValueError(f"{path} is a folder without .parquet files.")
-    return files
+    return [*map(Path, files)]

@@ -173,9 +173,13 @@ def _fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
             f"{name} is a {type(ids).__name__}; expected ids, such as one of its "
             "columns."
         )
-    fixed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-    twice = [value for value, n in Counter(fixed).items() if n > 1]
-    if not fixed or twice or any(value != value for value in fixed):
+    try:
+        fixed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        twice = [value for value, n in Counter(fixed).items() if n > 1]
+        has_missing = any(value is None or value != value for value in fixed)
+    except TypeError as error:  # a number, lists, or NA of pandas
+        raise TypeError(f"{name} is not an iterable of ids: {error}.") from error
+    if not fixed or twice or has_missing:
         what = f"{some(twice)} more than once" if twice else "no ids, or missing ones"
         raise ValueError(f"{name} has {what}; expected different ids.")
     return fixed
@@ -198,7 +202,7 @@ class _Counter:
         # Weights, and what the rare are told by: plays before they decay, and events.
         self._tables = defaultdict(PairCounts, weight=PairCounts())
         self._first = np.empty(0)
-        self._never: Any = np.inf  # the number that stands for no event
+        self._never: Any = None  # the number that stands for no event
         self._time_type: Any = None
         self._n_events = 0
         self._n_dropped = dict.fromkeys(REASONS, 0)
@@ -216,7 +220,7 @@ class _Counter:
         counts = weights = None if block.counts is None else block.counts[wanted]
         if block.times is not None:
             times = block.times[wanted]
-            self._note_first(items, times)
+            self._note_first(items, times, block.source)
             if self._clock.decays:
                 decay, scale = self._clock.weights(times)
                 weights = decay if counts is None else counts * decay
@@ -298,24 +302,34 @@ class _Counter:
         times = block.times
         if times is not None and self._clock.is_used:
             drop("missing_timestamp", times != times)
-            since, until = (self._clock.bound(n, times) for n in ("since", "until"))
-            if since is not None:
-                drop("before_since", times < since)
-            if until is not None:
-                drop("from_until", times >= until)
+            if kept.any():  # otherwise the type of times may be unknown
+                since, until = (self._clock.bound(n, times) for n in ("since", "until"))
+                if since is not None:
+                    drop("before_since", times < since)
+                if until is not None:
+                    drop("from_until", times >= until)
         drop("other_items", codes["item"] < 0)
         drop("other_users", codes["user"] < 0)
         return kept
 
-    def _note_first(self, items: np.ndarray, times: np.ndarray) -> None:
+    def _note_first(self, items: np.ndarray, times: np.ndarray, source: str) -> None:
         """Keep the time of each item's first event, as numbers: those are quick."""
-        if self._time_type is None:
+        is_date = times.dtype.kind == "M"
+        if not len(self._first):  # no time so far
             self._time_type = times.dtype
-            if times.dtype.kind == "M":
-                self._first, self._never = np.empty(0, "i8"), np.iinfo("i8").max
+            self._first = np.empty(0, "i8" if is_date else "f8")
+            self._never = np.iinfo("i8").max if is_date else np.inf
         known = times == times
         if not known.all():
             items, times = items[known], times[known]
+        if not len(items):
+            return
+        if is_date != (self._time_type.kind == "M"):
+            kinds = ("numbers", "datetimes")
+            raise TypeError(
+                f"Timestamps of {source} are {kinds[is_date]} but {kinds[not is_date]} "
+                "before; expected one kind."
+            )
         n_more = int(items.max(initial=-1)) + 1 - len(self._first)
         if n_more > 0:
             self._first = np.append(self._first, np.full(n_more, self._never))

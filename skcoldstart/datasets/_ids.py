@@ -196,7 +196,9 @@ def make_ids(column: Any, fixed: Iterable[Any] | None) -> ArrowIds | PythonIds:
         return PythonIds(fixed)
     import pyarrow as pa
 
-    kind = getattr(column.type, "value_type", column.type)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
     if _kind(kind) not in _LONG and not _has_whole_bytes(kind):
@@ -214,7 +216,8 @@ def as_ids(values: list[Any]) -> np.ndarray:
         values = [int(value) for value in values]  # pandas, if some are missing
         kinds = {int}
     ids: np.ndarray
-    if kinds <= {str}:
+    # NumPy drops NUL at the end of text.
+    if kinds <= {str} and not any(value.endswith("\0") for value in values):
         return np.array(values, dtype=str)
     if kinds == {int}:
         ids = np.array(values)

@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,7 @@ from skcoldstart.datasets._blocks import (
     Block,
     Columns,
     arrow_blocks,
+    not_ids,
     not_numbers,
     not_times,
     parquet_blocks,
@@ -25,6 +27,7 @@ from skcoldstart.datasets._blocks import (
 from skcoldstart.datasets._files import begins_with, open_bytes
 from skcoldstart.datasets._ids import Coded, encoded
 from skcoldstart.datasets._tables import NULLS, count_of, find_header, read_records
+from skcoldstart.datasets._times import read_times
 
 CSV_BYTES = 1 << 22
 
@@ -153,10 +156,15 @@ def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[B
         for file in parquet_files(path):
             read = parquet_blocks if begins_with(file, PARQUET) else csv_blocks
             yield from read(file, columns)
-    elif isinstance(events, list | tuple) or isinstance(events, Iterator):
+    elif isinstance(events, io.IOBase):
+        check_path(events, name)  # explains what to pass
+    elif isinstance(events, list | tuple | Iterator):
         n_parts = 0
         for n_parts, part in enumerate(events, 1):
-            yield from blocks_of(part, columns, f"{name}[{n_parts - 1}]")
+            where = f"{name}[{n_parts - 1}]"
+            is_list = isinstance(part, list | tuple)  # such as rows of values
+            read = _frame_blocks if is_list else blocks_of
+            yield from read(part, columns, where)
         if not n_parts:
             raise ValueError(f"{name} is empty; expected at least one frame or path.")
     elif hasattr(events, "npartitions"):  # Dask
@@ -172,7 +180,7 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
 
     try:
         table: Any = nw.from_native(frame)
-        there = table.collect_schema().names()
+        there = table.collect_schema()
     except nw.exceptions.DuplicateError as error:
         raise ValueError(f"{source} has columns of one name: {error}") from error
     except TypeError as error:
@@ -185,8 +193,12 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
             f"{source} is a {type(frame).__name__}; expected a dataframe (pandas, "
             "polars, pyarrow, ...), a path, or a list of these."
         ) from error
-    columns.check(there, source)
+    columns.check(there.names(), source)
     table = table.select(columns.names())
+    for name in (columns.user, columns.item):
+        # Arrow would have the addresses of Python objects.
+        if table.implementation.is_polars() and there[name] in (nw.Object, nw.Int128):
+            raise not_ids(name, there[name], source)
     if isinstance(table, nw.LazyFrame):
         require_pyarrow(source)
         table = table.collect("pyarrow")
@@ -219,24 +231,27 @@ def _pandas_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]
     n_rows = ROWS if is_quick else max(len(frame), 1)
     for first in range(0, max(len(frame), 1), n_rows):
         part = frame.iloc[first : first + n_rows]
-        users, items = (_pandas_ids(part[name], is_quick) for name in names)
-        counts, times = _pandas_numbers(part, columns, source)
+        users, items = (_pandas_ids(part[name], is_quick, source) for name in names)
+        counts, times = _pandas_numbers(part, columns, source, first)
         yield Block(users, items, counts, times, source, first)
 
 
-def _pandas_ids(column: Any, is_quick: bool) -> Any:
+def _pandas_ids(column: Any, is_quick: bool, source: str) -> Any:
     if is_quick:
         import pyarrow as pa
 
         return pa.array(column)
     import pandas as pd
 
-    rows, values = pd.factorize(column)
+    try:
+        rows, values = pd.factorize(column)
+    except TypeError as error:
+        raise not_ids(column.name, error, source) from error
     return Coded(values.tolist(), rows)
 
 
 def _pandas_numbers(
-    frame: Any, columns: Columns, source: str
+    frame: Any, columns: Columns, source: str, first_row: int
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     import pandas as pd
 
@@ -247,13 +262,20 @@ def _pandas_numbers(
         counts = frame[columns.count].to_numpy(np.float64, na_value=np.nan)
     if columns.timestamp is not None:
         column = frame[columns.timestamp]
+        is_text = pd.api.types.is_string_dtype(column)
+        if is_text:
+            with suppress(ValueError):
+                column = pd.to_numeric(column)
         if pd.api.types.is_numeric_dtype(column):
             times = column.to_numpy(np.float64, na_value=np.nan)
         else:
             try:
                 format = None if column.dtype.kind in "mM" else "ISO8601"
                 utc = pd.to_datetime(column, utc=True, format=format)
+                times = utc.dt.tz_localize(None).to_numpy()
             except (ValueError, TypeError) as error:
-                raise not_times(columns.timestamp, source, error) from error
-            times = utc.dt.tz_localize(None).to_numpy()
+                if not is_text:
+                    raise not_times(columns.timestamp, source, error) from error
+                texts = column.astype(object).where(column.notna(), None)
+                times = read_times(texts, columns.timestamp, source, first_row)
     return counts, times

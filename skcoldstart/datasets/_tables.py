@@ -226,7 +226,7 @@ def _fields(line: str, separator: str, path: Any, number: int) -> list[str]:
 def _column(
     source: Any, header: Sequence[str], role: str, taken: Collection[int | None]
 ) -> int | None:
-    names = ["" if i in taken else _plain(name) for i, name in enumerate(header)]
+    names = ["" if i in taken else plain(name) for i, name in enumerate(header)]
     name = next((name for name in ROLES[role] if name in names), None)
     if name is None:
         return None
@@ -239,5 +239,6 @@ def _column(
     return names.index(name)
 
 
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+def plain(name: Any) -> str:
+    """Return the lower-case letters and the digits of a column's name."""
+    return "".join(letter for letter in str(name).lower() if letter.isalnum())

@@ -1,6 +1,7 @@
 """Times of events: a period to select, and weights by age."""
 
 import datetime
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -92,6 +93,19 @@ def _checked_span(span: Any) -> Any:
     if not span > nothing:
         raise ValueError(f"half_life is {span!r}; expected a time above 0.")
     return span
+
+
+def read_times(
+    values: Iterable[Any], name: str, source: str, first_row: int
+) -> np.ndarray:
+    """Read times of ISO 8601 one by one; the error names the row, (n_rows,)."""
+    times = [
+        np.datetime64("NaT")
+        if value is None or not value.strip()
+        else _moment(value.strip(), "M", f"{source}, row {row}: {name!r}")
+        for row, value in enumerate(values, first_row + 1)
+    ]
+    return np.array(times, "M8[us]")
 
 
 def _moment(value: Any, kind: str, name: str) -> Any:

@@ -1,6 +1,7 @@
 """Events to plays: the same table from every source, that of a plain reading."""
 
 import datetime
+import io
 import uuid
 import warnings
 from collections import defaultdict
@@ -92,6 +93,7 @@ def as_folder(rows, folder):
         part = folder / f"log/day={i}"
         part.mkdir(parents=True)
         as_parquet(rows[i::3], part, "x.parquet")
+        (part / "._x.parquet").write_bytes(b"written by a file manager")
     return str(folder / "log")
 
 
@@ -327,16 +329,41 @@ def test_a_pair_never_decays_to_nothing():
     [
         ["2026-01-01", "2026-01-03T12:30:00"],
         ["2026-01-01T09:00:00+09:00", "2026-01-03T12:30:00Z"],
+        ["2026-01-01", "2026-01-03T14:30:00+02:00"],
+        ["20260101T000000", " 2026-01-03 12:30:00.123456789 "],
         [EPOCH, EPOCH + datetime.timedelta(days=2, hours=12.5)],
         [datetime.date(2026, 1, 1), datetime.date(2026, 1, 3)],
     ],
 )
-@pytest.mark.parametrize("make", [pd.DataFrame, pa.table])
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_times_may_be_written_in_many_ways(times, make):
     log = make({"user_id": [1, 2], "item_id": [1, 2], "t": times})
     taste = plays_from_events(log, timestamp="t", until="2026-01-03 12:31", half_life=1)
     days = taste.first_play.astype("M8[D]").astype(str)
     assert days.tolist() == ["2026-01-01", "2026-01-03"]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_times_may_be_numbers_written_as_text(make):
+    log = make({"user_id": [1, 2], "item_id": [1, 2], "t": ["7", "1.5"]})
+    assert plays_from_events(log, timestamp="t", since=2).first_play.tolist() == [7.0]
+
+
+@pytest.mark.parametrize("time", [5.0, EPOCH])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("nothing", [np.nan, pd.NaT, None])
+def test_a_part_may_have_no_times_at_all(time, first, nothing):
+    parts = [one(t=[time] * 2), one(t=[nothing] * 2)]
+    options = {"timestamp": "t", "since": time}
+    taste = plays_from_events([parts[first], parts[1 - first]], **options)
+    assert taste.n_dropped["missing_timestamp"] == 2
+    assert taste.first_play.astype(parts[0].t.dtype).tolist() == parts[0].t.tolist()
+    assert plays_from_events(parts, timestamp="t").plays.sum() == 4
+
+
+def test_ids_that_end_with_nul_stay_apart():
+    log = one(item_id=["a\0", "a"])
+    assert plays_from_events(log).item_ids.tolist() == ["a", "a\0"]
 
 
 def one(**columns):
@@ -352,7 +379,9 @@ WRONG_VALUES = [
     (one(n=[1, -2]), COUNTED, r"events, row 2: the count is -2;"),
     (one(n=[1, np.inf]), COUNTED, r"row 2: the count is inf"),
     (one(), {"since": "2026"}, r"since, until and half_life need timest"),
-    (one(t=["x", "y"]), TIMED, r"'t' has a value that is not a time"),
+    (one(t=["2026-01-31", "x"]), TIMED, r"row 2: 't' is 'x'; expected a time of ISO"),
+    (one(t=[datetime.time(1)] * 2), TIMED, r"'t' has a value that is not a time"),
+    (pd.DataFrame([[1, 2]]), {}, r"no column 'user_id'; it has 0, 1"),
     (YEARS, TIMED | {"until": "May"}, r"until is 'May'; expected a time of ISO 8601"),
     *(
         (SECONDS, TIMED | {"half_life": span}, r"half_life is .*; expected a time abo")
@@ -368,6 +397,7 @@ WRONG_VALUES = [
     (one(), {"users": [" V", "U"]}, r"differ only by case, .*'u' is like"),
     (one(), {"items": [1, 2, 1]}, r"items has 1 more than once"),
     (one(), {"items": []}, r"items has no ids"),
+    (one(), {"items": [1, None]}, r"items has no ids, or missing ones"),
     (one(), {"min_item_plays": -1}, r"min_item_plays"),
     ([], {}, r"events is empty; expected at least one frame or path"),
     (one()[:0], {}, r"events has no rows; expected a row for each event\.$"),
@@ -381,12 +411,20 @@ WRONG_TYPES = [
     (SECONDS, TIMED | {"half_life": pd.NaT}, r"half_life is NaT; expected a timedel"),
     (one(), {"items": one()}, r"items is a DataFrame; .*its columns"),
     (one(), {"items": "12"}, r"items is '12'; expected an iterable"),
+    (one(), {"items": 12}, r"items is not an iterable of ids: 'int'"),
+    (one(), {"items": np.eye(2)}, r"items is not an iterable of ids: unhashable"),
+    (one(item_id=[["a"], []]), {}, r"'item_id' has values that cannot be ids"),
+    (pa.table({"user_id": [1], "item_id": [["a"]]}), {}, r"cannot be ids \(list"),
+    (pl.DataFrame(one(item_id=IDS["uuid"][:2]).to_dict("list")), {}, r"ids \(Object\)"),
+    ([one(t=5.0), one(t=EPOCH)], TIMED, r"events\[1\] are datetimes but numbers bef"),
     (pl.Series([1]), {}, r"events is a Series; expected a dataframe"),
     (pa.chunked_array([[1]]), {}, r"is a ChunkedArray; expected a data"),
     (one().user_id, {}, r"events is a Series; expected a dataframe"),
     ({"user_id": [1]}, {}, r"events is a dict; expected a dataframe"),
     (np.eye(2), {}, r"events is a ndarray; expected a dataframe"),
     (None, {}, r"events is a NoneType"),
+    ([("u", 1)], {}, r"events\[0\] is a tuple; expected a dataframe"),
+    (io.StringIO("user_id,item_id"), {}, r"is an open file or buffer"),
     (OTHER_TYPES, {}, r"user ids of events\[1\] differ .* whole numbers here but"),
 ]
 

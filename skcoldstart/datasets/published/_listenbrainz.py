@@ -16,7 +16,13 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
-from skcoldstart.datasets._files import lines_of, named_damage, open_bytes, read_lines
+from skcoldstart.datasets._files import (
+    files_under,
+    lines_of,
+    named_damage,
+    open_bytes,
+    read_lines,
+)
 
 LISTENS = 1 << 18  # a block of rows
 LARGEST_JSON = 1 << 24
@@ -183,9 +189,9 @@ def _lines(path: Path) -> Iterator[tuple[str, int, str]]:
     """Yield the file, the number and the text of each line."""
     n_files = 0
     if path.is_dir() or ".tar" not in path.name:
-        for place in sorted(path.rglob("*.listens")) if path.is_dir() else [path]:
+        for place in files_under(path, ".listens") if path.is_dir() else [str(path)]:
             n_files += 1
-            yield from ((str(place), *line) for line in lines_of(place))
+            yield from ((place, *line) for line in lines_of(place))
     else:
         with (
             named_damage(path),
@@ -193,7 +199,9 @@ def _lines(path: Path) -> Iterator[tuple[str, int, str]]:
             tarfile.open(fileobj=stream, mode="r|") as archive,
         ):
             for member in archive:
-                if member.isreg() and member.name.endswith(".listens"):
+                name = os.path.basename(member.name)
+                is_hidden = name.startswith(".")
+                if member.isreg() and name.endswith(".listens") and not is_hidden:
                     n_files += 1
                     name = f"{path}: {member.name}"
                     file: Any = archive.extractfile(member)

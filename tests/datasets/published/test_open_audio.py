@@ -291,6 +291,7 @@ MONTHS = {
 @pytest.mark.parametrize("codec", ["folder", "file", None, "zstd", "gzip", "bz2"])
 def test_listens_are_read_from_every_form_of_the_export(tmp_path, codec):
     path = write_listens(tmp_path, MONTHS)
+    (path / "._1.listens").write_bytes(b"written by a file manager")
     if codec == "file":
         lines = [line for of_month in MONTHS.values() for line in of_month]
         path = tmp_path / "all.listens"
