@@ -2,6 +2,7 @@
 
 import os
 from array import array
+from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,8 @@ from skcoldstart.datasets._audio_files import (
     NamedFiles,
     file_names,
 )
-from skcoldstart.datasets._events import plays_from_events
+from skcoldstart.datasets._blocks import Columns
+from skcoldstart.datasets._events import add_up
 from skcoldstart.datasets._frames import (
     column_names,
     is_text,
@@ -58,8 +60,8 @@ def read_plays(source: Any, name: str) -> Plays:
         return _from_text(check_path(source))
     header = column_names(source, "plays")
     places = find_columns(name, header, ("user", "song"), {"plays": "1"})
-    user, song, count = (None if i is None else header[i] for i in places)
-    found = plays_from_events(source, user=user, item=song, count=count)
+    columns = Columns(*(header[place] for place in places if place is not None))
+    found = add_up(source, columns, name)
     missing = {k: n for k, n in found.n_dropped.items() if n and k != "missing_count"}
     if missing:
         raise ValueError(
@@ -292,9 +294,12 @@ def _without_plays(found: NamedFiles | None, metadata: Any) -> Plays:
         )
     else:
         name = _name_of(metadata, "metadata")
-        frame = read_frame(metadata, name)
-        (place,) = find_columns(name, frame.columns, ("song",))
-        ids = frame[frame.columns[place or 0]].to_list()
+        ids = [song for _, (song,) in rows_of(metadata, ("song",), name)]
+        twice = [song for song, n in Counter(ids).items() if n > 1]
+        if not ids or twice:
+            what = f"{some(twice)} more than once" if twice else "no rows"
+            raise ValueError(f"{name} has {what}; expected a row for each song.")
+        ids = sorted(_of_one_type(ids))
     names = as_ids(ids)
     nothing = sp.csr_array((len(names), 0), dtype=np.float64)
     return Plays(names, np.empty(0, object), nothing, np.zeros(len(names), int))
@@ -334,13 +339,17 @@ def _join(table: Plays, found: NamedFiles, source: str) -> tuple[Plays, list[str
         ids[song_of_file[file]] if file in song_of_file else found.name(file)
         for file in range(len(found.files))
     ]
-    if len({type(name) for name in names}) > 1:
-        names = [str(name) for name in names]
+    names = _of_one_type(names)
     order = sorted(range(len(names)), key=names.__getitem__)
     rows = np.array([song_of_file.get(file, -1) for file in order])
     item_ids = as_ids([names[file] for file in order])
     joined = replace(table, item_ids=item_ids, plays=take_rows(table.plays, rows))
     return joined, [found.paths[file] for file in order]
+
+
+def _of_one_type(ids: list[Any]) -> list[Any]:
+    """Return ids that can be sorted: as text if they are of several types."""
+    return ids if len({type(name) for name in ids}) < 2 else [*map(str, ids)]
 
 
 def _read_groups(

@@ -152,14 +152,30 @@ def plays_from_events(
             "since, until and half_life need timestamp=, the name of the column of "
             "times."
         )
-    least = (min_item_plays, min_user_plays)
-    counter = _Counter(
-        clock, _fixed_ids(items, "items"), _fixed_ids(users, "users"), max(least) > 1
+    return add_up(
+        events,
+        Columns(user, item, count, timestamp),
+        "events",
+        clock,
+        (_fixed_ids(items, "items"), _fixed_ids(users, "users")),
+        (min_item_plays, min_user_plays),
     )
+
+
+def add_up(
+    events: Any,
+    columns: Columns,
+    name: str,
+    clock: Clock | None = None,
+    fixed: tuple[list[Any] | None, list[Any] | None] = (None, None),
+    least: tuple[float, float] = (1, 1),
+) -> Bunch:
+    """Add up events, which messages call `name`."""
+    counter = _Counter(clock or Clock(None, None, None), *fixed, max(least) > 1)
     with worker_threads(2) as run:  # one numbers items, one users
-        for block in blocks_of(events, Columns(user, item, count, timestamp)):
+        for block in blocks_of(events, columns, name):
             counter.add(block, run)
-    return counter.finish(least)
+    return counter.finish(least, name)
 
 
 def _fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
@@ -232,7 +248,7 @@ class _Counter:
         if self._drops_few and block.counts is not None:
             self._tables["events"].add(items, users)
 
-    def finish(self, least: tuple[float, float]) -> Bunch:
+    def finish(self, least: tuple[float, float], name: str) -> Bunch:
         """Return the table and the names of its rows and columns."""
         ids = {
             axis: self._ids.get(axis) or PythonIds(fixed)
@@ -249,7 +265,7 @@ class _Counter:
         if self._drops_few:
             counts = tables.get("plays", plays)
             plays = self._drop_rare(plays, counts, tables.get("events", counts), least)
-        self._check_left(plays, ids)
+        self._check_left(plays, ids, name)
         if self._fixed["item"] is None:
             there = np.diff(plays.indptr)[item_order] > 0
             item_ids, item_order = item_ids[there], item_order[there]
@@ -377,7 +393,7 @@ class _Counter:
         return plays
 
     def _check_left(
-        self, plays: sp.csr_array, ids: dict[str, ArrowIds | PythonIds]
+        self, plays: sp.csr_array, ids: dict[str, ArrowIds | PythonIds], name: str
     ) -> None:
         """Refuse an empty table, and name ids that are nearly those that were given."""
         hints = []
@@ -392,7 +408,7 @@ class _Counter:
             if hint:
                 hints.append(f"Ids of {axis}s= are not those of the events: {hint}")
         if not self._n_events:
-            raise ValueError("events has no rows; expected a row for each event.")
+            raise ValueError(f"{name} has no rows; expected a row for each event.")
         if not plays.nnz:
             dropped = {k: n for k, n in self._n_dropped.items() if n}
             left = f"No event is left of {self._n_events}; dropped were {dropped}."

@@ -42,6 +42,8 @@ def rows_of(
     """Yield the place of each row, and its values in the required roles."""
     if isinstance(source, Mapping):  # from songs to something
         for song, value in source.items():
+            if value is None or value != value:
+                raise ValueError(f"{name}, entry {song!r}: the value is missing.")
             entry = [song if role == "song" else value for role in required]
             yield f"entry {song!r}", entry
     elif is_text(source):
@@ -114,6 +116,9 @@ def _narwhals(source: Any, name: str) -> Any:
 
     try:
         frame: Any = nw.from_native(source)
+        frame.collect_schema()
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"{name} has columns of one name: {error}") from error
     except TypeError as error:
         if isinstance(source, io.IOBase):
             check_path(source, name)  # says what to do
@@ -139,8 +144,10 @@ def _typed(values: tuple[str, ...]) -> list[Any]:
     missing = ("", *NULLS)
     there = [text for text in texts if text not in missing]
     kind: Any = str
-    # Text with leading zeros is a name.
-    if there and not any(text[0] == "0" and text[1:].isdigit() for text in there):
+    # Text with leading zeros is a name, and so is 1_2, a number in Python.
+    if there and not any(
+        "_" in text or (text[0] == "0" and text[1:].isdigit()) for text in there
+    ):
         for number in (int, float):
             try:
                 for text in there:

@@ -162,9 +162,9 @@ def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[B
         n_parts = 0
         for n_parts, part in enumerate(events, 1):
             where = f"{name}[{n_parts - 1}]"
-            is_list = isinstance(part, list | tuple)  # such as rows of values
-            read = _frame_blocks if is_list else blocks_of
-            yield from read(part, columns, where)
+            if isinstance(part, list | tuple):  # such as a row of values
+                raise _not_table(part, where)
+            yield from blocks_of(part, columns, where)
         if not n_parts:
             raise ValueError(f"{name} is empty; expected at least one frame or path.")
     elif hasattr(events, "npartitions"):  # Dask
@@ -189,10 +189,7 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
             columns.check(stream.schema.names, source)
             yield from arrow_blocks(stream, columns, source)
             return
-        raise TypeError(
-            f"{source} is a {type(frame).__name__}; expected a dataframe (pandas, "
-            "polars, pyarrow, ...), a path, or a list of these."
-        ) from error
+        raise _not_table(frame, source) from error
     columns.check(there.names(), source)
     table = table.select(columns.names())
     for name in (columns.user, columns.item):
@@ -208,6 +205,13 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
     require_pyarrow(f"a frame of {table.implementation}")
     batches = table.to_arrow().to_batches(max_chunksize=ROWS)
     yield from arrow_blocks(batches, columns, source)
+
+
+def _not_table(source: Any, name: str) -> TypeError:
+    return TypeError(
+        f"{name} is a {type(source).__name__}; expected a dataframe (pandas, polars, "
+        "pyarrow, ...), a path, or a list of these."
+    )
 
 
 def _arrow_stream(frame: Any) -> Any:

@@ -79,11 +79,12 @@ def test_a_song_without_metadata_has_missing_values(tmp_path, kind):
 
 
 def test_metadata_of_text_is_numbers_where_all_of_it_is(write):
-    rows = 'a\t007\t1999\t\t"x\nb\t12\t2001\t1.5\t\\N\n'
-    table = write(f"song\tcode\tyear\tscore\tnote\n{rows}")
+    rows = 'a\t007\t1999\t\t"x\t1_2\nb\t12\t2001\t1.5\t\\N\t3\n'
+    table = write(f"song\tcode\tyear\tscore\tnote\tshelf\n{rows}")
     metadata = load_catalog(pd.DataFrame(PLAYS), metadata=table).metadata
     assert metadata["code"].tolist() == ["007", "12"]
     assert metadata["year"].tolist() == [1999, 2001]
+    assert metadata["shelf"].tolist() == ["1_2", "3"]
     assert metadata["score"].isna().tolist() == [True, False]
     assert metadata["note"].tolist()[0] == '"x' and metadata["note"].isna()[1]
 
@@ -135,12 +136,33 @@ def test_plays_of_a_log_are_joined_as_they_are(audio):
         load_catalog({**taste, "user_ids": ["u"]})
 
 
+def test_metadata_alone_is_a_catalogue_of_new_songs(write):
+    catalog = load_catalog(metadata=write("song\tyear\n8\t1999\n10\t2001\n"))
+    assert catalog.item_ids.tolist() == ["10", "8"]  # of text, as in plays
+    assert catalog.metadata["year"].tolist() == [2001, 1999]
+    assert catalog.is_new.all() and catalog.plays.shape == (2, 0)
+    numbers = load_catalog(metadata=pd.DataFrame({"song": [10, 8], "year": [1, 2]}))
+    assert numbers.item_ids.tolist() == [8, 10]
+    for songs, message in (
+        (["b", None], r"metadata, row 2: song is missing"),
+        (["b", "b"], r"metadata has 'b' more than once"),
+        ([], r"metadata has no rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_catalog(metadata=pd.DataFrame({"song": songs}))
+
+
 NAMELESS = pd.DataFrame({"user": ["u", None], "song": ["a", "b"]})
 NO_ARTIST = pd.DataFrame({"song": ["a"], "artist": [None]})
 TWO_ROWS = pd.DataFrame({"song": ["a", "a.wav"]})
 TWO_FILES = pd.DataFrame({"song": ["a", "a"], "file": ["b.wav", "a.wav"]})
+NEGATIVE = pd.DataFrame(PLAYS).assign(plays=-1)
+TWO_COLUMNS = pd.DataFrame([["a", 1, 2]], columns=["song", "x", "x"])
 WRONG_VALUES = [
-    ("plays", pd.DataFrame({"a": [1]}), r"plays has no column for "),
+    ("plays", pd.DataFrame([[1]]), r"plays has no column for .* the names 0\."),
+    ("plays", NEGATIVE, r"plays, row 1: the count is -1"),
+    ("metadata", TWO_COLUMNS, r"metadata has columns of one name"),
+    ("groups", {"a": None}, r"groups, entry 'a': the value is missing"),
     ("plays", NAMELESS, r"1 of 2 rows of plays have no user or no song; leave"),
     ("audio", "nowhere", r"nowhere is not a folder"),
     ("groups", NO_ARTIST, r"row 1: song or artist is missing"),
