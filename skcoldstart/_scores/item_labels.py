@@ -65,8 +65,11 @@ def names_of_rows(table: Any) -> Any:
     if ids is not None:
         return ids
     index = _index_of(table)
-    if index is not None and not index.equals(type(index)(range(len(index)))):
-        return index if index.is_unique else None
+    if index is not None:
+        from pandas import RangeIndex
+
+        if not index.equals(RangeIndex(len(index))):
+            return index if index.is_unique else None
     if "item_id" not in getattr(table, "column_names", getattr(table, "columns", ())):
         return None
     values = as_list(table["item_id"])

@@ -331,6 +331,8 @@ def _excluded(exclude: Any, n_queries: int, n_vectors: int) -> sp.csr_array | No
     """Return rows to leave out as a table of shape (n_queries, n_vectors)."""
     if exclude is None:
         return None
+    if getattr(exclude, "ndim", 2) == 1:  # a Series or array of lists
+        exclude = list(exclude)
     if isinstance(exclude, Sequence) and len(exclude) == n_queries:
         lists = [_rows_of(rows) for rows in exclude]
         if not any(len(rows) == n_vectors and set(rows) <= {0, 1} for rows in lists):

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import Normalizer
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
@@ -22,7 +21,7 @@ __all__ = ["to_onnx"]
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 10
-_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
+_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "exp": "Exp"}
 
 
 def to_onnx(model: Any, X: Any = None) -> Any:
@@ -161,12 +160,15 @@ class _Graph:
 
     def _recommender(self, model: Any, rows: Any) -> str:
         """Add a recommender; `rows` names its input, None for the graph's input."""
-        steps, recommender = _steps_before(model)
+        steps, last = _steps_before(model)
+        recommender, _ = open_recommender(last)
         if isinstance(recommender, ColdStartRecommender):
             return self._cold_start(steps, recommender, rows)
         if isinstance(recommender, ContentProfileRecommender):
-            steps = [*steps, Normalizer().fit(np.ones((1, 1)))]
-            return self._steps(steps, recommender, rows)
+            F = self._steps(steps, recommender, rows)
+            lengths = self.node("ReduceL2", [F, self.constant(np.array([1]))])
+            tiny = self.constant(np.array(np.finfo(self._type).tiny))
+            return self.node("Div", [F, self.node("Max", [lengths, tiny])])
         if isinstance(recommender, BlendRecommender):
             rows = self._steps(steps, recommender, rows) if steps else rows
             parts = [
@@ -183,11 +185,8 @@ class _Graph:
     def _cold_start(
         self, steps: list[Any], recommender: ColdStartRecommender, rows: Any
     ) -> str:
-        regressor = recommender.regressor_
-        if isinstance(regressor, Pipeline):
-            steps = [*steps, *(step for _, step in regressor.steps[:-1])]
-            regressor = regressor[-1]
-        F = self._steps(steps, regressor, rows)
+        inner, regressor = _steps_before(recommender.regressor_)
+        F = self._steps(steps + inner, regressor, rows)
         columns = [self._head(regressor, F)]
         if hasattr(recommender, "_play_projection"):
             if not hasattr(regressor, "coef_"):
@@ -253,12 +252,15 @@ class _Graph:
             offsets = np.broadcast_to(head.intercept_, weights.shape[1])
             return self._affine(F, weights, offsets)
         if isinstance(head, MLPRegressor):
-            layers = list(zip(head.coefs_, head.intercepts_, strict=True))
-            for weights, offsets in layers[:-1]:
+            hidden = [head.activation] * (len(head.coefs_) - 1)
+            for weights, offsets, activation in zip(
+                *(head.coefs_, head.intercepts_, [*hidden, head.out_activation_]),
+                strict=True,
+            ):
                 F = self._affine(F, weights, offsets)
-                if head.activation != "identity":
-                    F = self.node(_ACTIVATIONS[head.activation], [F])
-            return self._affine(F, *layers[-1])
+                if activation != "identity":
+                    F = self.node(_ACTIVATIONS[activation], [F])
+            return F
         found = self._converted(head, F, [head])
         return self.node("Reshape", [found, self.constant(np.array([0, -1]))])
 
@@ -314,11 +316,11 @@ class _Graph:
 
 
 def _steps_before(model: Any) -> tuple[list[Any], Any]:
-    """Return the steps before a recommender, and the recommender."""
+    """Return the steps before the last estimator, and this estimator."""
     if hasattr(model, "best_estimator_"):
         return _steps_before(model.best_estimator_)
     if isinstance(model, Pipeline):
         steps = [step for _, step in model.steps[:-1]]
-        inner, recommender = _steps_before(model[-1])
-        return [s for s in steps if s not in (None, "passthrough")] + inner, recommender
-    return [], open_recommender(model)[0]
+        inner, last = _steps_before(model[-1])
+        return [s for s in steps if s not in (None, "passthrough")] + inner, last
+    return [], model

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -49,13 +50,15 @@ def test_the_best_are_found(backend, vectors):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("form", ["lists", "table", "sparse"])
+@pytest.mark.parametrize("form", ["lists", "series", "table", "sparse"])
 def test_what_is_excluded_is_never_found(backend, form, vectors, rng):
     V, Q = vectors[0][:60], vectors[1]
     hidden = rng.random((40, 60)) < 0.3
     hidden[:, best(V, Q, 1)[0][:, 0]] |= np.eye(40, dtype=bool)
+    lists = [np.flatnonzero(row).tolist() for row in hidden]
     given = {
-        "lists": [np.flatnonzero(row).tolist() for row in hidden],
+        "lists": lists,
+        "series": pd.Series(lists),
         "table": hidden.astype(float),
         "sparse": sp.coo_array(hidden.astype(float)),
     }[form]

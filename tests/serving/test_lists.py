@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import Ridge
@@ -41,6 +42,7 @@ from tests.stubs import LinearRecommender
 
 NAMES = ["ann", "bob", "cem", "dua", "eva", "fay", "gus", "hal"]
 IDS = np.array([f"song {i}" for i in range(10)])
+DAYS = pd.period_range("2020", periods=10, freq="D")
 MODELS = {
     "ColdStart": ColdStartRecommender(Ridge(), WMF(3, random_state=0)),
     "profile": ContentProfileRecommender(),
@@ -181,6 +183,8 @@ def test_users_and_items_have_their_names_in_frames(model, new):
         (range(50, 60), list(range(50, 60))),
         (range(10), list(range(10))),
         (["a"] * 10, list(range(10))),
+        (pd.MultiIndex.from_product([["a"], range(10)]), [("a", i) for i in range(10)]),
+        *((index, list(index)) for index in (pd.interval_range(0, 10), DAYS)),
     ],
 )
 def test_the_index_of_a_frame_names_items_unless_it_only_counts(index, expected, new):
@@ -288,18 +292,21 @@ def test_what_is_no_recommender_is_named(model, new):
         recommend(model, new)
 
 
-def test_names_are_text_where_the_first_lists_are_empty(
-    model, new, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("skcoldstart._scores.recommendations._BLOCK_LISTS", 1)
-    exclude = np.zeros((10, 8))
-    exclude[:, 0] = 1
-    found = recommend(model, new, n=2, item_ids=IDS, exclude=exclude)
+def test_files_hold_the_rows_of_all_lists_also_where_the_first_are_empty(tmp_path):
+    items = np.ma.MaskedArray(np.tile([3, 1], (50_000, 1)), mask=False)
+    items[:30_000] = np.ma.masked
+    items[-1, 1] = np.ma.masked
+    scores = np.ma.MaskedArray(np.arange(100_000.0).reshape(-1, 2), items.mask)
+    found = Recommendations(items, scores, np.arange(50_000), IDS.astype(object))
+    frame = found.to_frame()
+    assert len(frame) == 39_999
     found.to_parquet(tmp_path / "lists.parquet")
-    table = pq.read_table(tmp_path / "lists.parquet")
-    assert table.num_rows == 14
-    nothing = recommend(model, new, n=2, item_ids=IDS, users=[])
-    assert nothing.to_frame("pyarrow").schema == table.schema
+    assert_frame_equal(pd.read_parquet(tmp_path / "lists.parquet"), frame)
+    found.to_csv(tmp_path / "lists.csv")
+    assert_frame_equal(pd.read_csv(tmp_path / "lists.csv"), frame)
+    nothing = Recommendations(items[:9], scores[:9], np.arange(9), IDS.astype(object))
+    schema = pq.read_schema(tmp_path / "lists.parquet")
+    assert nothing.to_frame("pyarrow").schema == schema
     assert nothing.to_frame("polars").schema["item_id"] == pl.String
 
 
@@ -400,9 +407,7 @@ def test_lists_hold_only_so_many_of_a_group(most, ties, rng):
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 @pytest.mark.parametrize("kind", ["strings", "numbers", "UUIDs"])
-def test_frames_and_files_hold_the_same_rows(
-    library, kind, catalog, tmp_path, monkeypatch
-):
+def test_frames_and_files_hold_the_same_rows(library, kind, catalog, tmp_path):
     X, y, new = catalog
     ids = {
         "strings": NAMES,
@@ -421,7 +426,6 @@ def test_frames_and_files_hold_the_same_rows(
     }
     text = [str(user) for user in columns["user_id"]]
     assert text == np.repeat(list(map(str, ids)), [3, 3, 1, 3, 3, 3, 3, 3]).tolist()
-    monkeypatch.setattr("skcoldstart._scores.recommendations._BLOCK_LISTS", 3)
     found.to_parquet(tmp_path / "lists.parquet")
     table = pq.read_table(tmp_path / "lists.parquet")
     assert table.column_names == list(columns)

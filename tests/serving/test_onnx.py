@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from sklearn.compose import make_column_transformer
-from sklearn.decomposition import PCA
+from sklearn.decomposition import NMF, PCA
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
@@ -17,7 +17,7 @@ from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skcoldstart import (
@@ -81,6 +81,16 @@ MODELS = {
             MLPRegressor(hidden_layer_sizes=(8, 6), activation="tanh", random_state=0),
         )
     ),
+    "positive outputs": ColdStartRecommender(
+        make_pipeline(
+            StandardScaler(),
+            MLPRegressor(hidden_layer_sizes=(8,), loss="poisson", random_state=0),
+        ),
+        NMF(4, init="nndsvda"),
+    ),
+    "skipped steps": cold_start(
+        Pipeline([("a", "passthrough"), ("b", StandardScaler()), ("c", Ridge())])
+    ),
     "neighbors": cold_start(make_pipeline(StandardScaler(), KNeighborsRegressor(3))),
     "forest": cold_start(RandomForestRegressor(5, random_state=0)),
     "heads": cold_start(
@@ -120,6 +130,15 @@ def test_factors_are_those_of_the_model(model, world, tmp_path):
     expected = predicted(model, X[50:].astype(np.float64))
     assert factors.dtype == np.float32
     assert_allclose(factors, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+def test_factors_of_an_item_without_features_are_zero(world, tmp_path):
+    X, y = world
+    model = ContentProfileRecommender().fit(X[:50], y[:50])
+    new = X[50:] * (np.arange(10) > 0)[:, np.newaxis]
+    factors = run_elsewhere(to_onnx(model), {"X": new}, tmp_path)
+    assert_allclose(factors, model.predict_factors(new), atol=1e-6)
+    assert not factors[0].any()
 
 
 def test_columns_of_a_frame_are_inputs(world, rng, tmp_path):
