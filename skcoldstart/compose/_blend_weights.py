@@ -182,6 +182,11 @@ def choose_weights(
     n_items, n_held_out = count_items(X), None
     if cv is None:
         n_units = n_items if groups is None else len(set(np.asarray(groups).tolist()))
+        if n_units == 1:
+            raise ValueError(
+                "weights='cv' holds items out, or whole groups if there are any, but "
+                "there is only one; pass more, or weights=None."
+            )
         cv, n_held_out = min(N_FOLDS, n_units), 1 if n_items > MANY_ITEMS else None
     folds, spreads = [], []
     for train, test in islice(splits_of(cv, n_items, groups), n_held_out):

@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, check_non_negative
 
 from skcoldstart._recommender import TEXTS
 from skcoldstart._scores.item_labels import check_same_items
@@ -361,6 +361,8 @@ def _scaled(scaling: str, scaler: Any, table: Any) -> Any:
     """Return the table with its columns scaled."""
     if scaler is None:
         return table
+    if scaling == "tfidf":
+        check_non_negative(table, "ContentScaler(scaling='tfidf')")
     scaled = scaler.transform(table)
     if scaling == "constant":
         # The length of a row with one standard deviation in each column.

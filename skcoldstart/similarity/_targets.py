@@ -13,7 +13,7 @@ from skcoldstart._scores.sources import CallableScores
 from skcoldstart._scores.top_n import top_n_per_user
 from skcoldstart._scores.user_names import record_user_names
 from skcoldstart._sequences.checks import check_one_row_per_item, count_items
-from skcoldstart._utils.missing import refuse_masked
+from skcoldstart._utils.missing import refuse_masked, refuse_missing
 
 
 def find_relevant(
@@ -142,6 +142,7 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
     refuse_masked(y, "y")
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_one_row_per_item(y.shape, n_items, columns="")
+    refuse_missing(y, what="A label of y", remedy="leave these items out.")
     check_classification_targets(y)
     return np.unique(y, return_inverse=True)[1]
 

@@ -307,6 +307,14 @@ def test_malformed_blends_are_refused(world, options, error, message):
         BlendRecommender(**{"recommenders": [("a", PROFILE)]} | options).fit(*world)
 
 
+def test_weights_are_not_chosen_on_one_item_or_group(world):
+    X, y = world
+    model = BlendRecommender([("a", PROFILE)], weights="cv")
+    for n_items, groups in [(1, None), (8, ["Ravel"] * 8)]:
+        with pytest.raises(ValueError, match="only one; pass more, or weights=None"):
+            model.fit(X[:n_items], y[:n_items], groups=groups)
+
+
 def test_folds_without_a_metric_do_not_decide_the_weights(world):
     X, y = world
     y = sp.lil_array(y)

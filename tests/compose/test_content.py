@@ -70,9 +70,14 @@ def test_sparse_table_of_many_columns_becomes_as_many_as_asked(rng):
     assert len(scaler.get_feature_names_out()) == 8
 
 
-def test_shifting_a_sparse_table_is_refused():
+def test_scalings_that_do_not_suit_a_table_are_refused():
     with pytest.raises(ValueError, match="makes a sparse table dense"):
         ContentScaler(scaling="standard").fit(sp.csr_array(np.eye(3)))
+    for table in (-np.eye(3), sp.csr_array(-np.eye(3))):
+        scaler = ContentScaler(scaling="tfidf").fit(np.eye(3))
+        for method in (scaler.transform, scaler.fit):
+            with pytest.raises(ValueError, match="Negative values in data"):
+                method(table)
 
 
 def test_kernel_of_few_items_is_exact(rng):

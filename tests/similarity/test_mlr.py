@@ -337,6 +337,7 @@ def test_what_cannot_be_ranked_is_refused_with_the_counts(rng):
         ({"y": np.r_[np.nan, np.zeros(119)]}, "y contains NaN"),
         ({"y": np.zeros(7, int)}, "7 rows but X has 120 items"),
         ({"y": np.linspace(0, 1, 120)}, "label type"),
+        ({"y": np.array(["a", None] * 60)}, r"label of y is missing .* for 60 of 120"),
         ({"y": None}, "requires y"),
         ({"groups": np.zeros(5)}, r"groups has shape \(5,\)"),
         ({"groups": np.full(120, np.nan)}, "groups is missing"),
