@@ -84,6 +84,23 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         yield file
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one writer at a time change a folder, where the file system has locks."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        with suppress(OSError):  # a forked child may have inherited the handle
+            fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
+
+
 def _mode(target: Path) -> int | None:
     """Return the mode of the file to replace, or None if it does not exist."""
     try:

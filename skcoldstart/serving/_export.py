@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from skcoldstart._utils.paths import atomic_write, check_path, check_regular_file
+from skcoldstart._utils.paths import (
+    atomic_write,
+    check_path,
+    check_regular_file,
+    locked,
+)
 
 __all__ = ["Export", "export", "load_export"]
 
@@ -172,13 +177,14 @@ def export(
     }
     folder = Path(os.path.realpath(check_path(folder, "folder")))
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / str(manifest["file"])) as file:
-        file.write(data)
-    with atomic_write(folder / MANIFEST, "w") as file:
-        json.dump(manifest, file, indent=1)
-    for old in folder.glob("factors-*.safetensors"):
-        if old.name != manifest["file"]:
-            old.unlink(missing_ok=True)
+    with locked(folder):
+        with atomic_write(folder / str(manifest["file"])) as file:
+            file.write(data)
+        with atomic_write(folder / MANIFEST, "w") as file:
+            json.dump(manifest, file, indent=1)
+        for old in folder.glob("factors-*.safetensors"):
+            if old.name != manifest["file"]:
+                old.unlink(missing_ok=True)
     return folder
 
 
@@ -213,14 +219,16 @@ def load_export(folder: str | os.PathLike[str]) -> Export:
     from safetensors.numpy import load
 
     folder = check_path(folder, "folder")
-    for attempt in (1, 2):
+    before: dict[str, Any] = {}
+    while True:
         manifest = _read_manifest(folder)
         try:
             data = check_regular_file(folder / manifest["file"]).read_bytes()
             break
-        except FileNotFoundError:  # replaced in the meantime, so the manifest is new
-            if attempt == 2:
+        except FileNotFoundError:
+            if manifest == before:  # not replaced in the meantime
                 raise
+            before = manifest
     file = folder / manifest["file"]
     if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
         raise ValueError(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,22 @@ def test_a_second_export_replaces_the_first(catalog, tmp_path):
     assert (tmp_path / "link").is_symlink()
     assert len(list((tmp_path / "target").iterdir())) == 2
     assert len(load_export(tmp_path / "target").item_factors) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of files")
+def test_exports_at_the_same_time_leave_a_whole_one(catalog, tmp_path):
+    X, y = catalog
+    model = ContentProfileRecommender().fit(X, y)
+    export(model, tmp_path, X)
+
+    def write(n_items):
+        export(model, tmp_path, X[:n_items])
+        return len(load_export(tmp_path).item_factors)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(write, [10, 20, 30] * 20))
+    assert set(found) <= {10, 20, 30}
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_what_is_no_export_is_refused(catalog, tmp_path):
