@@ -98,9 +98,9 @@ def count_calls(monkeypatch, owner, name):
     calls = []
     function = getattr(owner, name)
 
-    def counting(*args):
+    def counting(*args, **options):
         calls.append(name)
-        return function(*args)
+        return function(*args, **options)
 
     def count():
         n = len(calls)

@@ -224,14 +224,6 @@ def test_truncation_is_told_again_when_the_frames_are_stored(extractor, paths):
         assert caught[0].filename == __file__
 
 
-def test_shards_hold_many_items_and_items_stay_in_one(
-    extractor, expected, folder, paths, monkeypatch
-):
-    monkeypatch.setattr(_store, "_SHARD_BYTES", 20_000)
-    assert_same_frames(extractor.transform(paths), expected)
-    assert len(list(folder.rglob("*.npy"))) == 2
-
-
 def test_leftovers_are_swept_when_they_are_old(extractor, folder, paths):
     extractor.transform(paths)
     [analysis] = folder.iterdir()

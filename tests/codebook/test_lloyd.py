@@ -87,18 +87,15 @@ def test_first_codewords_are_distinct_frames(frames, n_codewords, expected):
     ],
 )
 def test_nested_start_works_on_growing_parts(
-    n_codewords, max_iter, expected, monkeypatch
+    n_codewords, max_iter, expected, make_frames
 ):
-    parts = []
-
-    def record(part, codebook, **options):
-        parts.append((len(part), options["max_iter"]))
-        return codebook, options["max_iter"]
-
-    monkeypatch.setattr(_lloyd, "lloyd", record)
-    frames, codebook = np.zeros((900, 3)), np.zeros((n_codewords, 3))
-    _lloyd.nested_start(frames, codebook, max_iter=max_iter, tol=0.0)
-    assert parts == expected
+    frames = make_frames(900, 3).astype(np.float64)
+    codebook = first = frames[-n_codewords:]
+    for n_frames, n_steps in expected:
+        kmeans = KMeans(n_codewords, init=codebook, n_init=1, max_iter=n_steps, tol=0)
+        codebook = kmeans.fit(frames[:n_frames]).cluster_centers_
+    started = _lloyd.nested_start(frames, first, max_iter=max_iter, tol=0.0)
+    assert_allclose(started, codebook, rtol=1e-9, atol=1e-9)
 
 
 def test_a_mini_batch_moves_each_codeword_to_the_mean_of_all_its_frames():

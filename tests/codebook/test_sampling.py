@@ -1,5 +1,7 @@
 """Sampled frames: uniform, seeded, the same for stored and lazy items."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -39,11 +41,12 @@ def test_every_frame_has_the_same_chance():
     assert abs(hits - expected).max() < 5 * np.sqrt(expected * 0.75)
 
 
-def test_stored_items_give_the_same_sample_however_positions_are_read(monkeypatch):
-    X = numbered([900, 0, 100])
-    expected = draw(X, 77)
-    monkeypatch.setattr(_sampling, "_POSITIONS_AT_ONCE", 13)
-    assert_array_equal(draw(X, 77), expected)
+def test_many_frames_are_sampled_as_in_one_draw():
+    X = numbered([90_000, 0, 110_000])
+    keys = check_random_state(0).random_sample(200_000)
+    for max_frames in (77, 70_000, None):
+        order = np.argsort(keys)[:max_frames]
+        assert_array_equal(draw(X, max_frames)[:, 0], order)
 
 
 class OnDisk(LazySequence):
@@ -98,24 +101,22 @@ def test_a_frame_on_disk_that_is_not_finite_is_named_by_its_place():
         draw(OnDisk(X), None)
 
 
-@pytest.mark.parametrize("max_frames", [70, 400])
-def test_of_very_many_lazy_items_random_ones_are_read(max_frames, monkeypatch):
-    monkeypatch.setattr(_sampling, "_ENOUGH_ITEMS", 64)
+@pytest.mark.parametrize(("max_frames", "n_read"), [(70, 20_000), (75_000, 25_024)])
+def test_of_very_many_lazy_items_random_ones_are_read(max_frames, n_read):
     reads = []
 
     def compute(i):
         reads.append(i)
         return np.full((3, 1), i, np.float32)
 
-    sample = draw(LazySequence(compute, range(1000)), max_frames)
+    sample = draw(LazySequence(compute, range(30_000)), max_frames)
     assert len(sample) == max_frames
     # Whole blocks of 32 are read.
-    assert len(set(reads)) == len(reads) == max(64, 32 * -(-max_frames // 96))
-    assert 400 < np.mean(reads) < 600
-    monkeypatch.setattr(_sampling, "_ENOUGH_ITEMS", 1000)
+    assert len(set(reads)) == len(reads) == n_read
+    assert 14_500 < np.mean(reads) < 15_500
     reads.clear()
-    draw(LazySequence(compute, range(1000)), max_frames)
-    assert reads == list(range(1000))
+    draw(LazySequence(compute, range(20_000)), max_frames)
+    assert reads == list(range(20_000))
 
 
 def test_a_smaller_sample_begins_a_larger_one():
@@ -123,18 +124,18 @@ def test_a_smaller_sample_begins_a_larger_one():
     assert_array_equal(draw(X, 50), draw(X, 400)[:50])
 
 
-def test_a_lazy_reservoir_never_holds_more_than_two_samples_and_a_block():
-    reservoir = _sampling._SmallestKeys(50, check_random_state(0))
-    for _ in range(200):
-        reservoir.offer(np.zeros((30, 1)))
-        assert reservoir._n_kept <= 100
-    assert len(reservoir.rows()) == 50
+def test_a_sample_of_lazy_items_needs_the_memory_of_two_and_of_few_items():
+    X = LazySequence(lambda i: np.full((100, 39), i, np.float32), range(1_000))
+    tracemalloc.start()
+    sample = draw(X, 1_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    a_block = 32 * 100 * 39 * 4
+    assert peak < 2.5 * sample.nbytes + 3 * a_block < 0.2 * 1_000 * 100 * 39 * 4
 
 
-@pytest.mark.parametrize("n_items", [60, 100])  # fewer than are enough, and more
-def test_a_lazy_item_that_is_not_finite_is_named_by_its_place(monkeypatch, n_items):
-    monkeypatch.setattr(_sampling, "_ENOUGH_ITEMS", 64)
-
+@pytest.mark.parametrize("n_items", [60, 20_100])  # fewer than are enough, and more
+def test_a_lazy_item_that_is_not_finite_is_named_by_its_place(n_items):
     def compute(i):
         return np.full((3, 2), np.nan if i == 41 else 0.0)
 

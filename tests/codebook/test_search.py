@@ -10,7 +10,6 @@ from skcoldstart._kernels.codewords import (
     squared_distance,
 )
 from skcoldstart._kernels.leaf_search import search_leaves
-from skcoldstart.codebook import _search
 from skcoldstart.codebook._search import (
     CodewordIndex,
     CodewordLeaves,
@@ -178,13 +177,6 @@ def test_a_good_start_saves_steps_and_a_bad_one_costs_some(music, rng):
     assert n_steps_from_labels < 0.93 * n_steps < 0.5 * n_steps_from_anywhere
 
 
-def test_a_leaf_is_looked_at_once(make_frames):
-    frames = make_frames(50, 20)
-    nowhere = np.full(50, -1, np.int32)
-    n_steps = count_steps(CodewordLeaves(frames[:16].astype(float)), frames, nowhere)
-    assert n_steps == 50 * 3
-
-
 def test_leaves_are_chosen_by_the_steps_they_take(rng, music):
     frames, _ = music
     assert CodewordIndex(frames[:1500])._leaves is None
@@ -193,23 +185,12 @@ def test_leaves_are_chosen_by_the_steps_they_take(rng, music):
     assert CodewordIndex(noise[:1500], noise)._leaves is None
 
 
-def test_frames_unlike_those_of_fit_leave_the_leaves(music, rng, monkeypatch):
+def test_frames_unlike_those_of_fit_find_their_codewords(music, rng):
     frames, index = music
     shuffled = rng.permuted(frames, axis=1)
     noise = 100 * rng.standard_normal((1500, 13)) + frames.mean(axis=0)
-    tiled = []
-    search = index._tiles.search
-
-    def record(part, labels, distances):
-        tiled.append(len(part))
-        search(part, labels, distances)
-
-    monkeypatch.setattr(index._tiles, "search", record)
-    index.nearest(frames, n_jobs=1)
-    assert tiled == []
     for odd in (shuffled[:1500], noise):
         labels, _ = index.nearest(odd, n_jobs=1)
-        assert tiled.pop() == 1500 - _search._CHUNK_PROBE
         assert_array_equal(labels, nearest_codewords(odd, index.codebook)[0])
 
 
