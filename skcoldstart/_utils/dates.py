@@ -38,8 +38,8 @@ def sortable_dates(
     values = np.asarray(values)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
-    if values.dtype.kind == "T":
-        values = values.astype(str)
+    if values.dtype.kind == "T":  # NumPy converts it to objects, but not to text
+        values = values.astype(object)
     if values.dtype == object and values.size:
         values = _of_one_kind(values, name)
     if values.dtype.kind == "U":

@@ -321,13 +321,14 @@ class ContrastiveEncoder(
             normalized. Zeros for items without frames.
         """
         check_is_fitted(self)
-        content, _ = self._content(X, reset=False)
+        content, heard = self._content(X, reset=False)
         vectors = _import_contrastive().item_vectors(self.net_, content)
-        if not np.isfinite(vectors).all():
-            item = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+        # Lengths beyond single precision make a vector NaN, or zeros.
+        lost = heard & ~(np.abs(vectors).max(axis=1) > 0)
+        if lost.any():
             raise ValueError(
-                f"The vector of item {item} of X is not finite: its values are far "
-                "from those of fit. Check the item."
+                f"The vector of item {int(np.argmax(lost))} of X is not finite: its "
+                "values are far from those of fit. Check the item."
             )
         return vectors
 

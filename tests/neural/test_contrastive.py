@@ -329,3 +329,12 @@ def test_what_is_wrong_is_said(params, spoil, message, world):
         small().transform(world[0])
     with pytest.raises(ValueError, match=message):
         small(**params).fit(*spoil(*world))
+
+
+def test_content_far_from_that_of_fit_is_named(world):
+    X, y = world
+    encoder = small().fit(X, y)
+    far = X.copy()
+    far[7] *= 1e25
+    with pytest.raises(ValueError, match="vector of item 7 of X is not finite"):
+        encoder.transform(far)

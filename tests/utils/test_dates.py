@@ -28,6 +28,9 @@ FORMS = {
     "ISO times with spaces": [f" {day} 12:30:01.5Z " for day in DAYS],
     "bytes": np.array([day.isoformat().encode() for day in DAYS]),
     "text of objects": np.array([day.isoformat() for day in DAYS], object),
+    "text of any length": np.array(
+        [day.isoformat() for day in DAYS], np.dtypes.StringDType()
+    ),
     "numbers": [year * 12 + month for year, month in MONTHS],
     "counted from 0": range(24),
     "seconds": [dt.datetime(y, m, 1, tzinfo=UTC).timestamp() for y, m in MONTHS],
