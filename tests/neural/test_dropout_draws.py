@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-torch = pytest.importorskip("torch")
-
-from skcoldstart import WMF, CNNFactorRegressor, ColdStartRecommender  # noqa: E402
+from skcoldstart import WMF, CNNFactorRegressor, ColdStartRecommender
 
 SETTINGS = {"window": 4, "max_epochs": 2, "device": "cpu", "random_state": 0}
 

@@ -27,6 +27,5 @@ def test_torch_has_one_thread_inside_and_as_many_as_before_after(three_threads):
 
 def test_nothing_happens_without_torch(three_threads, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setattr("skcoldstart.neural._one_thread.find_spec", lambda name: None)
     with one_torch_thread():
         assert torch.get_num_threads() == 3

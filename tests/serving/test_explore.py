@@ -15,7 +15,6 @@ from skcoldstart import (
     ContentKNNRecommender,
     recommend,
 )
-from skcoldstart._scores import top_n
 from skcoldstart.compose import FactorCovariance
 
 N_NEW, N_USERS = 30, 40
@@ -64,17 +63,19 @@ def test_deviations_are_rounded_once_to_the_type_of_factors(fitted):
     assert_array_equal(np.take_along_axis(expected, np.asarray(items), 1), found)
 
 
-def test_an_item_is_drawn_once_a_call_whatever_the_blocks(fitted, monkeypatch):
-    model, X, *_ = fitted
+def test_an_item_is_drawn_once_a_call_for_all_users(fitted):
+    model, X, _, recommender, _ = fitted
     items, scores = recommend(model, X, N_NEW, explore="thompson", random_state=3)
     table = np.empty((N_NEW, N_USERS))
     table[items.T, np.arange(N_USERS)] = scores.T
     # One draw of factors for each item: scores of rank k, like those without draws.
     assert np.linalg.matrix_rank(table, tol=1e-4 * np.abs(table).max()) == 4
-    monkeypatch.setattr(top_n, "BLOCK_USERS", 7)
-    again = recommend(model, X, N_NEW, explore="thompson", random_state=3)
-    assert_array_equal(again.items, items)
-    assert_allclose(again.scores, scores, rtol=1e-5)
+    # More users than are scored at a time.
+    many = np.tile(recommender.user_factors_, (20, 1))
+    how = {"explore": "thompson", "random_state": 3}
+    again = recommend(model, X, N_NEW, user_factors=many, **how)
+    assert_array_equal(again.items, np.tile(items, (20, 1)))
+    assert_allclose(again.scores, np.tile(scores, (20, 1)), rtol=1e-5)
     some = recommend(model, X, N_NEW, users=[8, 2], explore="thompson", random_state=3)
     assert_array_equal(some.items, items[[8, 2]])
     other = recommend(model, X, N_NEW, explore="thompson", random_state=4)

@@ -1,6 +1,7 @@
 """Indexes find what an exact search finds, each backend alike."""
 
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart import build_index
-from skcoldstart.serving import _index
 
 BACKENDS = ["exact", "usearch", "voyager", "faiss"]
 
@@ -102,10 +102,7 @@ def test_queries_that_do_not_fit_are_refused(vectors):
 
 
 def test_a_missing_library_is_named_with_its_extra(vectors, monkeypatch):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(_index, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
     with pytest.raises(ImportError, match=r"pip install skcoldstart\[serve\], or use"):
         build_index(vectors[0], "usearch")
 

@@ -1,14 +1,14 @@
 """Thread counts: set, and restored."""
 
+import os
+import subprocess
 import sys
 import threading
-import types
 
 import numba
 import pytest
-from threadpoolctl import ThreadpoolController, threadpool_info
+from threadpoolctl import threadpool_info
 
-from skcoldstart._utils import threads
 from skcoldstart._utils.threads import (
     n_kernel_threads,
     one_blas_thread,
@@ -65,29 +65,26 @@ def test_threads_that_overlap_leave_blas_as_it_was():
 
 
 needs_two_threads = pytest.mark.skipif(
-    threads.n_kernel_threads(2) < 2, reason="kernels have one thread here"
+    n_kernel_threads(2) < 2, reason="kernels have one thread here"
 )
 
 
-def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
-    looked = []
-    monkeypatch.setattr(
-        threads,
-        "ThreadpoolController",
-        lambda: looked.append(1) or ThreadpoolController(),
-    )
-    limit = threads._BlasLimit()
-
-    def hold():
-        with limit.held():
-            assert set(blas_threads()) <= {1}
-        return len(looked)
-
-    before = blas_threads()
-    assert (hold(), hold()) == (1, 1)
-    monkeypatch.setitem(sys.modules, "a_module_with_a_blas", types.ModuleType("a"))
-    assert hold() == 2
-    assert blas_threads() == before
+def test_a_library_that_is_loaded_later_is_limited_too():
+    code = """
+from skcoldstart._utils.threads import one_blas_thread
+with one_blas_thread():
+    pass
+import scipy.linalg
+from threadpoolctl import threadpool_info
+def threads():
+    return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+before = threads()
+with one_blas_thread():
+    assert threads() == {1}
+assert threads() == before
+"""
+    two = dict.fromkeys(["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"], "2")
+    subprocess.run([sys.executable, "-c", code], env=os.environ | two, check=True)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
