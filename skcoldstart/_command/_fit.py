@@ -47,11 +47,11 @@ def fit(options: argparse.Namespace) -> None:
         songs.paths is not None,
         ids,
         songs.user_ids,
-        None if songs.groups is None else songs.groups[usable],
         songs.plays[usable],
     )
+    groups = None if songs.groups is None else songs.groups[usable]
     try:
-        write_model(out, model, summary)
+        write_model(out, model, groups, summary)
     except OSError as error:
         raise UserError(f"cannot write to --out: {plain(error)}") from error
     text = (

@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,6 @@ class ModelFolder:
     has_sound: bool
     item_ids: np.ndarray
     user_ids: np.ndarray
-    groups: np.ndarray | None
     plays: sp.csr_array
 
 
@@ -52,20 +53,33 @@ def check_place(folder: Path) -> Path:
     return place
 
 
-def write_model(folder: Path, model: ModelFolder, summary: dict[str, Any]) -> None:
-    """Write a model, its factors and its catalogue, replacing an existing one."""
+def write_model(
+    folder: Path,
+    model: ModelFolder,
+    groups: np.ndarray | None,
+    summary: dict[str, Any],
+) -> None:
+    """Write a model, its factors and its catalogue, replacing an existing one.
+
+    Shapes: `groups` (n_items,).
+    """
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
         new.mkdir()
-        _write_files(new, model, summary)
+        _write_files(new, model, groups, summary)
         _replace(folder, new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
 
 
-def _write_files(new: Path, model: ModelFolder, summary: dict[str, Any]) -> None:
+def _write_files(
+    new: Path,
+    model: ModelFolder,
+    groups: np.ndarray | None,
+    summary: dict[str, Any],
+) -> None:
     from sklearn.pipeline import Pipeline
 
     whole = Pipeline([("content", model.content), ("recommender", model.recommender)])
@@ -73,11 +87,11 @@ def _write_files(new: Path, model: ModelFolder, summary: dict[str, Any]) -> None
     skcoldstart.export(model.recommender, new, item_ids=model.item_ids)
     sp.save_npz(new / PLAYS, sp.csr_array(model.plays, dtype=np.float32))
     listeners = np.diff(model.plays.indptr)
-    groups = np.full(len(model.item_ids), "") if model.groups is None else model.groups
+    artists = np.full(len(model.item_ids), "") if groups is None else groups
     with open(new / ITEMS, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["item_id", "artist", "n_listeners"])
-        columns = (model.item_ids, groups, listeners)
+        columns = (model.item_ids, artists, listeners)
         writer.writerows(zip(*(c.tolist() for c in columns), strict=True))
     about = {
         "format": FORMAT,
@@ -85,7 +99,6 @@ def _write_files(new: Path, model: ModelFolder, summary: dict[str, Any]) -> None
         "skcoldstart": skcoldstart.__version__,
         "sound": model.has_sound,
         "columns": model.kinds,
-        "has_artists": model.groups is not None,
         **summary,
     }
     text = json.dumps(about, indent=1, ensure_ascii=False)
@@ -123,9 +136,13 @@ def read_model(folder: Path) -> ModelFolder:
     with explained():
         model = skcoldstart.load_model(folder / MODEL)
         exported = skcoldstart.load_export(folder)
-        plays = sp.csr_array(sp.load_npz(folder / PLAYS))
-        with open(folder / ITEMS, newline="", encoding="utf-8") as file:
-            groups = np.array([row["artist"] for row in csv.DictReader(file)])
+        plays = _read_plays(folder / PLAYS)
+    shape = len(exported.item_ids), len(exported.user_ids)
+    if plays.shape != shape:
+        raise UserError(
+            f"{folder / PLAYS} has the shape {plays.shape} but the model {shape}; "
+            "run fit again."
+        )
     return ModelFolder(
         model["content"],
         model["recommender"],
@@ -133,6 +150,12 @@ def read_model(folder: Path) -> ModelFolder:
         about["sound"],
         exported.item_ids,
         exported.user_ids,
-        groups if about["has_artists"] else None,
         plays,
     )
+
+
+def _read_plays(path: Path) -> sp.csr_array:
+    try:
+        return sp.csr_array(sp.load_npz(path))
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        raise UserError(f"{path} is damaged ({error}); run fit again.") from error

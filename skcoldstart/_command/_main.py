@@ -87,6 +87,8 @@ def make_parser(command: str, *, named: bool = True) -> argparse.ArgumentParser:
 
 
 def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
     return Path(text).expanduser()
 
 

@@ -145,10 +145,11 @@ def _users_of(model: ModelFolder, options: argparse.Namespace) -> Users:
         return _new_users(model, options.listeners)
     if not options.user:
         return Users()
-    places = _places(np.array(options.user), model.user_ids)
+    names = list(dict.fromkeys(options.user))
+    places = _places(np.array(names), model.user_ids)
     if (places < 0).any():
         raise UserError(
-            f"--user {options.user[int(np.argmin(places))]!r} is none of the "
+            f"--user {names[int(np.argmin(places))]!r} is none of the "
             f"{len(model.user_ids)} users that the model knows, such as "
             f"{str(model.user_ids[0])!r}; --listeners makes lists for new users"
         )

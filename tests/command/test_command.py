@@ -1,5 +1,6 @@
 """evaluate, fit, recommend and refine, from files to files."""
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -16,6 +18,7 @@ from skcoldstart import datasets, listeners, load_export, load_model, recommend
 from skcoldstart.__main__ import main
 from skcoldstart.datasets import load_catalog
 from tests.audio.conftest import encode_file
+from tests.datasets.conftest import overwritten
 
 N_SONGS, N_NEW = 40, 8
 
@@ -175,9 +178,12 @@ def test_sound_alone_and_a_table_alone_are_enough(files, content, tmp_path, caps
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     new = ("--audio", "<new>") if content is SOUND else TABLE
     lists = tmp_path / "lists.csv"
-    given = ("--model", out, *new, "--user", "u3", "--user", "u1", "--out", lists)
+    users = [part for user in ("u3", "u1", "u3") for part in ("--user", user)]
+    given = ("--model", out, *new, *users, "--out", lists)
     assert run(files, "recommend", *given) == 0
-    assert list(dict.fromkeys(pd.read_csv(lists)["user_id"])) == ["u3", "u1"]
+    found = pd.read_csv(lists)
+    assert found["user_id"].unique().tolist() == ["u3", "u1"]
+    assert not found.duplicated(["user_id", "item_id"]).any()
 
 
 def test_evaluate_compares_with_chance_and_the_upper_bound(files, capsys):
@@ -300,6 +306,7 @@ def test_a_tilde_is_home_in_every_path(files, model, tmp_path, monkeypatch):
         (["recommend", "--model", "MODEL", "--out", "<x.txt>"], "must end in .csv or"),
         (["refine", "--model", "MODEL", "--plays", "<week.csv>"], "the songs to list"),
         (["evaluate", "--plays", "<nowhere>", *TABLE], "nowhere"),
+        (["evaluate", "--plays", "", *TABLE], "--plays: the path is empty"),
         (["listen"], "'listen' is not one of demo, evaluate, fit"),
         (
             ["recommend", "--model", "m", "--top", "many"],
@@ -320,6 +327,21 @@ def test_what_cannot_be_done_is_explained_in_one_line(
     error = capsys.readouterr().err
     assert message in error.splitlines()[-1]
     assert "Traceback" not in error
+
+
+def test_damaged_plays_of_a_model_are_explained(files, model, tmp_path, capsys):
+    shutil.copytree(model, copy := tmp_path / "model")
+    whole = (copy / "plays.npz").read_bytes()
+    other = io.BytesIO()
+    sp.save_npz(other, sp.csr_array(np.eye(3)))
+    for content, message in (
+        (whole[:100], "plays.npz is damaged"),
+        (overwritten(whole), "plays.npz is damaged"),
+        (other.getvalue(), "plays.npz has the shape (3, 3) but the model"),
+    ):
+        (copy / "plays.npz").write_bytes(content)
+        assert run(files, "recommend", "--model", copy) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_wrong_users_and_tables_are_reported_before_sound_is_read(
