@@ -171,6 +171,8 @@ def _parsed(column: Any) -> Any:
     import pyarrow as pa
 
     column = column.cast(pa.string())
+    if column.null_count == len(column):
+        return column.cast(pa.timestamp("us"))
     for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
         with suppress(pa.ArrowInvalid):
             return column.cast(kind)
@@ -221,6 +223,20 @@ def parquet(path: Any) -> Iterator[Any]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{path} is a damaged parquet file ({error}).") from error
+
+
+def whole_numbers(table: Any, name: str, path: Any) -> np.ndarray:
+    """Return a column of whole numbers, none of them missing, (n_rows,)."""
+    import pyarrow as pa
+
+    column = table.column(name)
+    if not pa.types.is_integer(column.type) or column.null_count:
+        missing = f" and {column.null_count} missing values" * bool(column.null_count)
+        raise ValueError(
+            f"{path}: {name} has the type {column.type}{missing}; expected whole "
+            "numbers."
+        )
+    return np.asarray(column.to_numpy())
 
 
 def parquet_files(path: Path) -> list[Path]:

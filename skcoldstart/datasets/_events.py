@@ -157,7 +157,7 @@ def plays_from_events(
         Columns(user, item, count, timestamp),
         "events",
         clock,
-        (_fixed_ids(items, "items"), _fixed_ids(users, "users")),
+        (fixed_ids(items, "items"), fixed_ids(users, "users")),
         (min_item_plays, min_user_plays),
     )
 
@@ -178,7 +178,7 @@ def add_up(
     return counter.finish(least, name)
 
 
-def _fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
+def fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
     """Return ids as Python values, each of which must be there once."""
     if ids is None:
         return None

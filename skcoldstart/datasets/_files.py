@@ -65,6 +65,11 @@ def texts_of(ids: Iterable[Any], name: str, what: str = "ids") -> list[str]:
     return [str(value) for value in ids]
 
 
+def is_whole_number(text: str) -> bool:
+    """Return whether text is a whole number >= 0 of fewer than 16 digits."""
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
 def begins_with(path: str | os.PathLike[str], magic: bytes) -> bool:
     """Recognise a file's format by its first bytes."""
     with open(check_regular_file(path), "rb") as file:

@@ -14,6 +14,7 @@ from skcoldstart.datasets._files import begins_with
 from skcoldstart.datasets._tables import (
     NULLS,
     find_columns,
+    number_of,
     one_spelling,
     read_records,
     read_rows,
@@ -144,14 +145,12 @@ def _typed(values: tuple[str, ...]) -> list[Any]:
     missing = ("", *NULLS)
     there = [text for text in texts if text not in missing]
     kind: Any = str
-    # Text with leading zeros is a name, and so is 1_2, a number in Python.
-    if there and not any(
-        "_" in text or (text[0] == "0" and text[1:].isdigit()) for text in there
-    ):
+    # Text with leading zeros is a name.
+    if there and not any(text[0] == "0" and text[1:].isdigit() for text in there):
         for number in (int, float):
             try:
                 for text in there:
-                    number(text)
+                    number_of(text, number)
             except ValueError:
                 continue
             kind = number

@@ -127,10 +127,10 @@ def find_columns(
 def count_of(text: str, path: Any, line: int, name: str = "plays") -> float:
     """Read a number >= 0; refuse others with what to do."""
     try:
-        count = float(text)
+        count = number_of(text, float)
     except ValueError:
         count = math.nan
-    if 0.0 <= count < math.inf and "_" not in text:
+    if 0.0 <= count < math.inf:
         return count
     hint = "such as 3 or 2.5"
     if text.replace(",", "").replace(".", "").isdigit():
@@ -140,6 +140,13 @@ def count_of(text: str, path: Any, line: int, name: str = "plays") -> float:
     raise ValueError(
         f"{path}, line {line}: {name} is {text!r}; expected a number >= 0 {hint}."
     )
+
+
+def number_of(text: str, kind: type) -> Any:
+    """Read a number without underscores, which only Python allows."""
+    if "_" in text:
+        raise ValueError(f"{text!r} is not a number")
+    return kind(text)
 
 
 def one_spelling(name: str) -> str:

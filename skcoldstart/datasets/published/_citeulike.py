@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
-from skcoldstart.datasets._files import lines_of, open_npz
+from skcoldstart.datasets._files import is_whole_number, lines_of, open_npz
 from skcoldstart.datasets._pairs import indicator
 
 
@@ -153,8 +153,8 @@ def _plays(folder: Path, n_items: int | None) -> sp.csr_array:
             "citeulike-a or citeulike-t."
         )
     plays.sum_duplicates()
-    if plays.nnz == 0 or np.any(plays.data < 0):
-        raise ValueError(f"{folder} has no pairs, or negative ones.")
+    if plays.nnz == 0 or not np.all(plays.data >= 0):
+        raise ValueError(f"{folder} has no pairs, or negative ones, or NaN.")
     plays.eliminate_zeros()
     plays.data[:] = 1.0
     return plays
@@ -176,7 +176,7 @@ def _lists(path: Path) -> list[list[int]]:
     """Read lines with a number n followed by n numbers."""
     rows = []
     for number, fields in _rows(path):
-        if not all(field.isascii() and field.isdigit() for field in fields):
+        if not all(map(is_whole_number, fields)):
             line = " ".join(fields)
             raise ValueError(
                 f"{path}, line {number}: {line[:80]!r}; expected whole numbers."
@@ -220,15 +220,17 @@ def _words(folder: Path, n_words: int) -> sp.csr_array | None:
     """Read counts of words, for at least the words of the vocabulary."""
     matrix, path = folder / "items_x_words.npz", folder / "mult.dat"
     if matrix.exists():
-        return sp.csr_array(_matrix(matrix), dtype=np.float64)
+        words = sp.csr_array(_matrix(matrix), dtype=np.float64)
+        if not np.all((words.data >= 0) & (words.data < np.inf)):
+            raise ValueError(f"{matrix} has counts that are negative or not finite.")
+        return words
     if not path.exists():
         return None
     indptr, indices, counts = [0], [], []
     for number, (size, *pairs) in _rows(path):
         for pair in pairs:
             word, _, count = pair.partition(":")
-            are_numbers = pair.isascii() and word.isdigit() and count.isdigit()
-            if not are_numbers or float(count) == math.inf:
+            if not (is_whole_number(word) and is_whole_number(count)):
                 raise ValueError(
                     f"{path}, line {number}: {pair[:40]!r}; expected word:count."
                 )
@@ -260,11 +262,11 @@ def _features(folder: Path) -> np.ndarray | None:
     check_regular_file(path)
     try:
         variables = scipy.io.loadmat(path, variable_names=["feat"])
+        features = np.asarray(variables.get("feat", np.nan), dtype=np.float64)
     except Exception as error:  # SciPy raises many kinds for a damaged file
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
     if "feat" not in variables:
         raise ValueError(f"{path} has no variable 'feat'.")
-    features = np.asarray(variables["feat"], dtype=np.float64)
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(
             f"feat of {path} has shape {features.shape} or values that are not finite; "
@@ -303,9 +305,7 @@ def _numbers(path: Path, limits: tuple[int | None, ...]) -> np.ndarray:
     for number, line in lines_of(path):
         fields = line.split(",")
         good = len(fields) == len(limits) and all(
-            field.isascii()
-            and field.isdigit()
-            and 1 <= int(field) <= (limit or math.inf)
+            is_whole_number(field) and 1 <= int(field) <= (limit or math.inf)
             for field, limit in zip(fields, limits, strict=True)
         )
         if not good:

@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
-from skcoldstart.datasets._files import named_damage, read_lines
+from skcoldstart.datasets._files import is_whole_number, named_damage, read_lines
 from skcoldstart.datasets._pairs import indicator, positions
 
 TABLES = {
@@ -189,7 +189,7 @@ def _read(file: IO[bytes], path: str | os.PathLike[str], name: str) -> Any:
                 f"{where} has {len(fields)} fields; expected {len(header)}."
             )
         for column, text in zip(wanted[:n_numbers], fields, strict=False):
-            if not (text.isascii() and text.isdigit() and len(text) < 16):
+            if not is_whole_number(text):
                 raise ValueError(
                     f"{where}: {column} is {text!r}; expected a whole number >= 0."
                 )

@@ -25,6 +25,7 @@ from skcoldstart.datasets._files import (
 )
 
 LISTENS = 1 << 18  # a block of rows
+LAST_SECOND = 1 << 38  # in the year 10680; milliseconds are more
 LARGEST_JSON = 1 << 24
 ZSTD = b"\x28\xb5\x2f\xfd"
 MBID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -155,6 +156,7 @@ def _blocks(path: Path) -> Iterator[Any]:
         except (
             AttributeError,
             KeyError,
+            OverflowError,
             RecursionError,
             TypeError,
             ValueError,
@@ -176,13 +178,14 @@ def _listen(listen: Any) -> tuple[str, str | None, int]:
     if user is None:
         user = listen["user_id"]
     time = listen.get("listened_at")
-    if time is None:
-        time = listen["timestamp"]
+    time = int(listen["timestamp"] if time is None else time)
+    if abs(time) > LAST_SECOND:
+        raise ValueError(f"the time is {time}, expected seconds since 1970")
     track = listen["track_metadata"]
     mapped = (track.get("mbid_mapping") or {}).get("recording_mbid")
     sent = (track.get("additional_info") or {}).get("recording_mbid")
     mbid = str(mapped or sent or listen.get("recording_mbid") or "").lower()
-    return str(user), mbid if MBID.fullmatch(mbid) else None, int(time)
+    return str(user), mbid if MBID.fullmatch(mbid) else None, time
 
 
 def _lines(path: Path) -> Iterator[tuple[str, int, str]]:

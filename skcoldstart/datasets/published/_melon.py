@@ -2,9 +2,10 @@
 
 import io
 import json
+import operator
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from skcoldstart._sequences.ragged import LazySequence
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import validated
+from skcoldstart.datasets._events import fixed_ids
 from skcoldstart.datasets._files import check_npy, named_damage
 from skcoldstart.datasets._pairs import indicator, positions
 
@@ -119,15 +121,16 @@ def load_melon(
         raise ValueError(
             f"splits is {splits!r}; expected some of {', '.join(PLAYLISTS)}."
         )
-    songs: list[np.ndarray] = []
-    numbers: list[int] = []
-    for split in wanted:
-        for playlist in _entries(place / f"{split}.json", ("id", "songs")):
-            songs.append(np.array(playlist["songs"], dtype=np.int64))
-            numbers.append(int(playlist["id"]))
+    playlists = [
+        playlist
+        for split in wanted
+        for playlist in _entries(place / f"{split}.json", _playlist)
+    ]
+    numbers, songs = zip(*playlists, strict=True)
     song, user_ids = np.concatenate(songs), np.array(numbers)
     user = np.repeat(np.arange(len(songs)), [len(of_list) for of_list in songs])
-    item_ids = np.unique(song) if items is None else np.array(list(items), np.int64)
+    fixed = fixed_ids(items, "items")
+    item_ids = np.unique(song) if fixed is None else np.array(fixed, np.int64)
     row = positions(song, item_ids)
     known = row >= 0
     if not known.any():
@@ -149,46 +152,63 @@ def load_melon(
     )
 
 
-def _entries(path: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Read a list of objects with given keys."""
+def _entries(path: Path, read: Callable[[Any], Any]) -> list[Any]:
+    """Read the objects of a list one by one."""
     text = check_regular_file(path).read_bytes()
+    found, where = [], str(path)
     try:
-        entries = json.loads(text)
-        for entry in entries:
-            for key in keys:
-                entry[key]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        for number, entry in enumerate(json.loads(text), 1):
+            where = f"{path}, object {number}"
+            found.append(read(entry))
+    except (LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: {type(error).__name__}: {error}; expected a list of objects with "
-            f"{', '.join(keys)}."
+            f"{where}: {type(error).__name__}: {error}; expected a list of objects "
+            "with numbers as ids."
         ) from error
-    if not entries:
+    if not found:
         raise ValueError(f"{path} is an empty list.")
-    return entries
+    return found
+
+
+def _playlist(entry: Any) -> tuple[int, np.ndarray]:
+    """Return the number of a playlist, and its songs."""
+    songs = np.array([*map(operator.index, entry["songs"])], np.int64)
+    return operator.index(entry["id"]), songs
 
 
 def _songs(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     """Return the metadata of songs, in the order of items."""
-    known = {int(song["id"]): song for song in _entries(path, ("id",))}
-    songs = [known.get(item, {}) for item in item_ids.tolist()]
-    artists = [list(song.get("artist_id_basket") or []) for song in songs]
+    row_of = {item: row for row, item in enumerate(item_ids.tolist())}
+    titles = np.full(len(row_of), "", object)
+    artists: list[list[int]] = [[] for _ in row_of]
+    genres: list[list[str]] = [[] for _ in row_of]
+    dates = np.full(len(row_of), "NaT", "M8[D]")
+
+    def read(song: Any) -> None:
+        row = row_of.get(operator.index(song["id"]))
+        if row is not None:
+            titles[row] = song.get("song_name") or ""
+            artists[row] = [*map(operator.index, song.get("artist_id_basket") or [])]
+            genres[row] = list(song.get("song_gn_gnr_basket") or [])
+            dates[row] = _day(song.get("issue_date"))
+
+    _entries(path, read)
     return {
-        "titles": np.array([song.get("song_name") or "" for song in songs], object),
+        "titles": titles,
         "artists": artists,
         "groups": np.array([
             of_song[0] if of_song else -1 - row for row, of_song in enumerate(artists)
         ]),
-        "genres": [list(song.get("song_gn_gnr_basket") or []) for song in songs],
-        "release_dates": np.array(
-            [_day(song.get("issue_date")) for song in songs], "M8[D]"
-        ),
+        "genres": genres,
+        "release_dates": dates,
     }
 
 
 def _day(text: Any) -> str:
     """Return a day of ISO 8601; unknown months and days are written 00."""
     digits = str(text or "")
-    if len(digits) != 8 or not digits.isdigit() or digits[:4] == "0000":
+    is_number = digits.isascii() and digits.isdigit()
+    if len(digits) != 8 or not is_number or digits[:4] == "0000":
         return "NaT"
     year, month, day = digits[:4], digits[4:6], digits[6:]
     if not 1 <= int(month) <= 12:
@@ -213,7 +233,8 @@ def _spectrograms(folder: Path, item_ids: np.ndarray, wanted: bool) -> dict[str,
         ):
             for member in archive:
                 stem, suffix = os.path.splitext(os.path.basename(member.name))
-                if member.isreg() and suffix == ".npy" and stem.isdigit():
+                is_number = stem.isascii() and stem.isdigit()
+                if member.isreg() and suffix == ".npy" and is_number:
                     if (item := row.get(int(stem))) is not None:
                         start, size = member.offset_data, member.size
                         places[item] = str(path.absolute()), start, size

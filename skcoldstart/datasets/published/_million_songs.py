@@ -16,7 +16,7 @@ from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._blocks import require_columns
 from skcoldstart.datasets._files import MOST_EXPANSION, begins_with, texts_of
 from skcoldstart.datasets._names import some
-from skcoldstart.datasets._tables import read_records
+from skcoldstart.datasets._tables import number_of, read_records
 from skcoldstart.datasets.published._sqlite import SQLITE, open_database
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # first bytes of its files
@@ -299,8 +299,9 @@ def _value(field: Field, text: str, where: str) -> Any:
     if field.kind in (str, object):
         return text
     try:
-        return field.kind(text)
-    except ValueError:
+        value = number_of(text, field.kind)
+        return value if field.kind is float else np.int64(value)
+    except (ValueError, OverflowError):
         expected = "a whole number" if field.kind is int else "a number"
         raise ValueError(
             f"{where}: {field.column} is {text[:80]!r}; expected {expected}, or an "

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.sk import validated
 from skcoldstart.datasets._files import lines_of, open_bytes, texts_of
 from skcoldstart.datasets._name_table import NameTable
 
@@ -335,6 +336,7 @@ def decode(names: np.ndarray, path: Any) -> np.ndarray:
 
 
 @documented()
+@validated(verbose=["verbose"])
 def load_taste_profile(
     path: str | os.PathLike[str],
     *,

@@ -12,8 +12,14 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import Interval, StrOptions, validated
-from skcoldstart.datasets._blocks import GROUP_BY_GROUP, ROWS, parquet, require_columns
-from skcoldstart.datasets._events import plays_from_events
+from skcoldstart.datasets._blocks import (
+    GROUP_BY_GROUP,
+    ROWS,
+    parquet,
+    require_columns,
+    whole_numbers,
+)
+from skcoldstart.datasets._events import fixed_ids, plays_from_events
 from skcoldstart.datasets._pairs import indicator, positions
 
 EMBEDDING_ROWS = 1 << 14
@@ -148,6 +154,9 @@ def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterato
         with pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
             wanted = columns + ["played_ratio_pct"] * (min_ratio is not None)
             require_columns(path, file.schema_arrow.names, *wanted)
+            if min_ratio is not None:
+                ratio = file.schema_arrow.field("played_ratio_pct")
+                _require_numbers(path, ratio, ratio.type)
             for batch in file.iter_batches(ROWS, columns=wanted):
                 table = pa.Table.from_batches([batch])
                 if min_ratio is not None:
@@ -155,17 +164,22 @@ def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterato
                     table = table.filter(enough)
                 n_short[0] += batch.num_rows - table.num_rows
                 yield table.select(columns)
+            if min_ratio is not None and n_short[0] == file.metadata.num_rows:
+                raise ValueError(
+                    f"None of the {n_short[0]} events of {path} has a played ratio "
+                    f"above {min_ratio} %."
+                )
 
 
 def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     """Return the artists of tracks, and one artist for each track."""
     if not path.exists():
         return dict.fromkeys(("artists", "artist_ids", "groups"))
+    names = ("item_id", "artist_id")
     with parquet(check_regular_file(path)) as pq:
-        table = pq.read_table(path, columns=["artist_id", "item_id"])
-    items, artists = (
-        table.column(name).to_numpy() for name in ("item_id", "artist_id")
-    )
+        table = pq.read_table(path)
+    require_columns(path, table.column_names, *names)
+    items, artists = (whole_numbers(table, name, path) for name in names)
     rows = positions(items, item_ids)
     known = rows >= 0
     artist_ids, columns = np.unique(artists[known], return_inverse=True)
@@ -177,6 +191,15 @@ def _artists(path: Path, item_ids: np.ndarray) -> dict[str, Any]:
     order = np.lexsort((-made.indices, n_tracks[made.indices], row))
     groups[row[order]] = artist_ids[made.indices[order]]
     return {"artists": made, "artist_ids": artist_ids, "groups": groups}
+
+
+def _require_numbers(path: Path, field: Any, kind: Any) -> None:
+    import pyarrow as pa
+
+    if kind is None or not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise ValueError(
+            f"{path}: {field.name} has the type {field.type}; expected numbers."
+        )
 
 
 @documented()
@@ -246,7 +269,7 @@ def load_yambda_embeddings(
     array([ True, False])
     """
     path = check_regular_file(check_path(folder, "folder") / "embeddings.parquet")
-    wanted = None if items is None else np.asarray(list(items))
+    wanted = None if items is None else np.asarray(fixed_ids(items, "items"))
     column = "normalized_embed" if normalized else "embed"
     X, is_known, filled = None, None, 0
     with parquet(path) as pq, pq.ParquetFile(path, **GROUP_BY_GROUP) as file:
@@ -296,6 +319,9 @@ def _embeddings(
     Shapes: -> (n_rows,), (n_rows, n_features).
     """
     require_columns(path, file.schema_arrow.names, "item_id", column)
+    embeddings = file.schema_arrow.field(column)
+    is_list = "list" in str(embeddings.type)  # of any of three types
+    _require_numbers(path, embeddings, embeddings.type.value_type if is_list else None)
     for batch in file.iter_batches(EMBEDDING_ROWS, columns=["item_id", column]):
         batch = batch.filter(batch.column(column).is_valid())
         lists = batch.column(column)
@@ -310,4 +336,4 @@ def _embeddings(
         values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         if not np.isfinite(values).all():
             raise ValueError(f"{path} has embeddings that are not finite.")
-        yield batch.column("item_id").to_numpy(), values.reshape(len(lists), -1)
+        yield whole_numbers(batch, "item_id", path), values.reshape(len(lists), -1)

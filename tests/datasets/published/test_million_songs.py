@@ -61,6 +61,8 @@ def test_mismatches_are_unique_pairs_and_sorted_songs(write):
         (load_sid_mismatches, b"x" * (1 << 23), r"line 1 has more than \d+ bytes"),
         (load_msd_songs, "title\nx\n", r"no column song_id; it has title"),
         (load_msd_songs, "song_id\tyear\nSO1\t19x\n", r"2: year is '19x'; .* a whole"),
+        (load_msd_songs, "song_id\tyear\nSO1\t1_9\n", r"2: year is '1_9'; .* a whole"),
+        (load_msd_songs, f"song_id\tyear\nSO1\t{10**30}\n", r"2: year is '\d+'"),
         (load_msd_songs, "song_id\ttempo\nSO1\t1\nSO2\tx\n", r"line 3: tempo is 'x'"),
         (load_msd_songs, "song_id\ttempo\n\t1\n", r"line 2: song_id is empty"),
         (

@@ -130,13 +130,48 @@ def test_yambda_files_are_never_in_memory_as_a_whole(tmp_path, rng):
         ([[1.0, 2.0], [1.0]], r"embeddings of 1, 2 numbers; expected one length"),
         ([[1.0, np.nan], [1.0, 2.0]], r"not finite"),
         ([None, None], r"no embedding of the 2 items"),
+        ([["a"], ["b"]], r"embed has the type list<.*string>; expected numbers"),
+        ([1.0, 2.0], r"embed has the type double; expected numbers"),
     ],
 )
 def test_faulty_embeddings_are_named(tmp_path, embed, message):
-    table = {"item_id": [1, 2], "embed": pa.array(embed, pa.list_(pa.float64()))}
+    is_missing = embed == [None, None]
+    kind = pa.list_(pa.float64()) if is_missing else None
+    table = {"item_id": [1, 2], "embed": pa.array(embed, kind)}
     pq.write_table(pa.table(table), tmp_path / "embeddings.parquet")
     with pytest.raises(ValueError, match=message):
         load_yambda_embeddings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, None], r"item_id has the type int64 and 1 missing values; expected whole"),
+        (["1", "2"], r"item_id has the type string; expected whole numbers"),
+    ],
+)
+def test_ids_of_yambda_are_whole_numbers(tmp_path, ids, message):
+    write_yambda(tmp_path, [(1, 2, 0, 100)])
+    table = {"item_id": ids, "artist_id": [7, 8], "embed": [[1.0], [2.0]]}
+    for name in ("artist_item_mapping", "embeddings"):
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+    for load in (load_yambda, load_yambda_embeddings):
+        with pytest.raises(ValueError, match=message):
+            load(tmp_path)
+
+
+def test_short_listens_alone_are_no_listens(tmp_path):
+    with pytest.raises(ValueError, match=r"None of the 1 events .* ratio above 50 %"):
+        load_yambda(write_yambda(tmp_path, [(1, 2, 0, 50)]))
+
+
+@pytest.mark.parametrize("load", [load_melon, load_yambda, load_yambda_embeddings])
+def test_an_item_cannot_have_two_rows(tmp_path, load):
+    write_melon(tmp_path, SONGS, {"train": {1: [0, 1]}}, {})
+    write_yambda(tmp_path, [(1, 7, 0, 100)])
+    write_yambda_embeddings(tmp_path, [7], np.ones((1, 2)))
+    with pytest.raises(ValueError, match=r"items has 7 more than once"):
+        load(tmp_path, items=[7, 8, 7])
 
 
 def test_yambda_likes_have_no_ratio(tmp_path):
@@ -211,7 +246,10 @@ def test_melon_playlists_of_one_split_are_in_memory_at_a_time(tmp_path):
     ("name", "content", "message"),
     [
         ("train.json", b"[1", r": JSONDecodeError"),
-        ("train.json", b'[{"id": 1}]', r": KeyError: 'songs'; expected a li"),
+        ("train.json", b'[{"id": 1}]', r", object 1: KeyError: 'songs'; expected a li"),
+        ("train.json", b'[{"id": 1, "songs": ["0"]}]', r", object 1: TypeError"),
+        ("train.json", b'[{"id": 1, "songs": [0.7]}]', r", object 1: TypeError"),
+        ("song_meta.json", b'[{"id": 5}, {"id": null}]', r", object 2: TypeError"),
         ("train.json", b"[]", r" is an empty list"),
         ("song_meta.json", b"{}", r" is an empty list"),
         ("arena_mel_0.tar", b"no archive" * 99, r" is a damaged or incomplete archive"),
@@ -264,6 +302,11 @@ def test_music4all_songs_go_by_id_and_not_by_their_name(tmp_path):
     assert taste.metadata["title"].tolist() == ["0aB", 'Blue "12', '"Heroes']
     names = [path.rsplit("/", 1)[1] for path in taste.paths]
     assert names == ["0aB.mp3", "New.mp3", "Xy.mp3"]
+
+
+def test_music4all_events_may_have_no_times(tmp_path):
+    write_music4all(tmp_path, [("u1", "0aB", "")], TRACKS, audio=("0aB", "New"))
+    assert np.isnat(load_music4all(tmp_path).first_play).tolist() == [True, True]
 
 
 def test_music4all_files_that_lack_a_column_are_named(tmp_path):
@@ -352,6 +395,8 @@ def test_features_of_recordings_are_those_that_all_share(tmp_path):
         ("[]", r"AttributeError|TypeError"),
         ('{"user_name": "a", "listened_at": 1}', r"KeyError: 'track_metadata'"),
         (listen("a", "noon"), r"ValueError: invalid literal"),
+        (listen("a", 1704067200_000), r"ValueError: the time is 1704067200000, expec"),
+        (listen("a", float("inf")), r"OverflowError"),
     ],
 )
 def test_a_line_that_is_no_listen_is_named(tmp_path, line, message):

@@ -175,10 +175,12 @@ def test_official_split_is_a_fold_from_0(tmp_path):
         ("users.dat", "1 -1\n", r"line 1: '1 -1'"),
         ("users.dat", "1 0\n1 4\n", r"users\.dat, line 2 has the number 4; .* less th"),
         ("users.dat", "1 0\n1 0\n1 0\n", r"and items\.dat .* different pairs"),
+        ("users.dat", "1 " + "9" * 30, r"line 1: '1 9+'; expected whole numbers"),
         ("users.dat", "", r"users\.dat is empty"),
         ("mult.dat", "1 0-3\n", r"line 1: '0-3'; expected word:count"),
         ("mult.dat", "1 ²:3\n", r"line 1: '²:3'; expected word:count"),
-        ("mult.dat", "1 0:" + "9" * 400, r"line 1: '0:9+'; expected word:count"),
+        ("mult.dat", "1 0:" + "9" * 30, r"line 1: '0:9+'; expected word:count"),
+        ("mult.dat", "1 " + "9" * 30 + ":1", r"line 1: '9+:1'; expected word:count"),
         ("mult.dat", "2 0:3\n", r"line 1 begins with 2 and has 1 words"),
         ("mult.dat", "1 0:3\n", r"words of 1 items and users of 4"),
         ("vocabulary.dat", "one\n", r"has 1 words and the articles 3"),
@@ -211,7 +213,16 @@ def test_damaged_matrices_and_features_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"users_x_items\.npz is .*not a sparse"):
         load_citeulike(tmp_path)
     path.write_bytes(whole)
+    for name, matrix in (("users_x_items", np.eye(4)), ("items_x_words", -np.eye(4))):
+        matrix[0, 0] = np.nan
+        sp.save_npz(tmp_path / f"{name}.npz", sp.csr_array(matrix))
+        with pytest.raises(ValueError, match=r"negative"):
+            load_citeulike(tmp_path)
+        (tmp_path / f"{name}.npz").unlink()
     features = tmp_path / "feat-vae.mat"
+    scipy.io.savemat(features, {"feat": "text"})
+    with pytest.raises(ValueError, match=r"cannot be read as a MATLAB file: could not"):
+        load_citeulike(tmp_path)
     scipy.io.savemat(features, {"feat": np.ones((4, 9))}, do_compression=True)
     content = features.read_bytes()
     features.write_bytes(content[:-8] + bytes(8))
