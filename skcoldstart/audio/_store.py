@@ -238,15 +238,13 @@ class FrameStore:
     def _register(
         self, shard: str, items: Sequence[tuple[str, int, str | None]], digest: str
     ) -> None:
-        names, entries, start = [], [], 0
+        start = 0
         for text, n, notice in items:
             state, content, decoder, name = text.split("|", 3)
             place = Location(shard, start, start + n, notice)
-            entries.append(_Entry(state, content, decoder, place))
-            names.append(name)
-            start += n
-        for name, entry in zip(names, entries, strict=True):
+            entry = _Entry(state, content, decoder, place)
             self._entries.setdefault(name, []).append(entry)
+            start += n
         self._shards[shard] = start, digest
 
 

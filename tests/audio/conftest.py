@@ -66,7 +66,6 @@ def write_audio(tmp_path):
 @pytest.fixture
 def encode(tmp_path):
     """Write samples of shape (n_samples, n_channels) with a codec of FFmpeg."""
-    pytest.importorskip("av")
 
     def write(name, samples, sr, codec, **options):
         path = tmp_path / name

@@ -8,16 +8,20 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.base import clone
 
-from skcoldstart import AudioEmbedding, MelSpectrogram
+from skcoldstart import AudioEmbedding, CNNFactorRegressor, MelSpectrogram
 from skcoldstart.audio import (
     MusicNNArchitecture,
     _listening,
     _musicnn,
 )
+from skcoldstart.audio._torch.musicnn import MusicNN
 from tests.references.musicnn import (
     musicnn_layers,
     random_weights,
@@ -104,9 +108,6 @@ def test_layers_of_musicnn_equal_a_loop_in_numpy(wheel, weights, layer, music):
 @pytest.mark.slow
 @pytest.mark.parametrize("training_set", ["MSD", "MTT"])
 def test_layers_of_the_trained_network_equal_a_loop_in_numpy(training_set, music):
-    torch = pytest.importorskip("torch", reason="needs torch")
-    from skcoldstart.audio._torch.musicnn import MusicNN
-
     trained = _musicnn.load_musicnn(os.environ["SKCOLDSTART_MUSICNN"], training_set)
     mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
     window = np.asarray(mel.fit_transform([music(SR, SR)])[0]) / np.log(10)
@@ -188,7 +189,6 @@ def test_windows_of_a_callable_are_consecutive_and_whole(music):
 
 
 def test_torch_module_is_run_as_it_would_be_alone(music):
-    torch = pytest.importorskip("torch", reason="needs torch")
     torch.manual_seed(0)
     net = torch.nn.Sequential(
         torch.nn.Linear(800, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 2)
@@ -211,10 +211,6 @@ def test_torch_module_is_run_as_it_would_be_alone(music):
 
 
 def test_onnx_file_is_run_by_its_first_input(tmp_path, music):
-    onnx = pytest.importorskip("onnx", reason="needs onnx to write a network")
-    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    from onnx import TensorProto, helper, numpy_helper
-
     matrix = np.random.default_rng(0).normal(size=(800, 3)).astype(np.float32)
     graph = helper.make_graph(
         [
@@ -289,7 +285,6 @@ def test_an_item_whose_vectors_are_no_numbers_is_named():
 
 
 def test_shapes_and_devices_that_do_not_fit_a_model_are_named(music):
-    torch = pytest.importorskip("torch")
     embedding = AudioEmbedding(torch.nn.Linear(5, 2), sr=SR, window=1)
     with pytest.raises(RuntimeError) as caught:
         embedding.fit_transform([music(SR, SR)])
@@ -300,7 +295,6 @@ def test_shapes_and_devices_that_do_not_fit_a_model_are_named(music):
 
 
 def test_estimator_with_a_module_survives_pickle_and_clone(music):
-    torch = pytest.importorskip("torch", reason="needs torch")
     net = torch.nn.Linear(SR, 2)
     embedding = AudioEmbedding(net, sr=SR, window=1)
     clips = [music(SR, SR)]
@@ -311,10 +305,6 @@ def test_estimator_with_a_module_survives_pickle_and_clone(music):
 
 @pytest.mark.parametrize("frozen", [True, "convolutions", False])
 def test_fine_tuning_keeps_statistics_and_a_frozen_body(frozen, wheel, weights, music):
-    torch = pytest.importorskip("torch", reason="needs torch")
-    pytest.importorskip("skorch", reason="needs skorch")
-    from skcoldstart import CNNFactorRegressor
-
     clips = [music(n, SR) for n in range(9000, 17000, 1000)]
     mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
     frames = mel.fit_transform(clips)
@@ -345,9 +335,6 @@ def test_fine_tuning_keeps_statistics_and_a_frozen_body(frozen, wheel, weights, 
 
 
 def test_last_layers_learn_from_what_the_convolutions_left(wheel, music):
-    pytest.importorskip("skorch", reason="needs skorch")
-    from skcoldstart import CNNFactorRegressor
-
     clips = [music(n, SR) for n in range(20_000, 30_000, 2_000)]
     short = {"weights": wheel, "window": 0.4, "pooling": None}
     pool = AudioEmbedding(layer="pool", **short).fit_transform(clips)
@@ -360,7 +347,6 @@ def test_last_layers_learn_from_what_the_convolutions_left(wheel, music):
     # The same weights behind mel bands give the same predictions.
     whole = architecture(96, 2)
     whole.load_state_dict(tuned.net_.module_.network.state_dict())
-    torch = pytest.importorskip("torch", reason="needs torch")
     mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
     frames = mel.fit_transform(clips)
     n = (int(0.4 * SR) - 256) // 256 + 1

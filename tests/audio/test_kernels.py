@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.fft
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import get_window, savgol_coeffs, savgol_filter
 
@@ -12,7 +11,6 @@ from skcoldstart._kernels.mel import (
     delta_frames,
     mel_frames,
     mel_plan,
-    mfcc_frames,
 )
 from skcoldstart._kernels.waveform import (
     all_finite,
@@ -120,15 +118,6 @@ def test_average_of_two_channels_rounds_as_numpy_does(rng):
     average_pairs(samples, out)
     with np.errstate(over="ignore", invalid="ignore"):
         assert_array_equal(out, samples.mean(axis=1))
-
-
-def test_mfcc_frames_are_products_with_clipped_levels(rng):
-    level = rng.uniform(-100, 40, (50, 64)).astype(np.float32)
-    basis = scipy.fft.dct(np.eye(64), norm="ortho", axis=0)[:20]
-    out = np.empty((50, 20), np.float32)
-    mfcc_frames(level, -40.0, basis.astype(np.float32), out)
-    expected = np.maximum(level.astype(np.float64), -40.0) @ basis.T
-    assert_allclose(out, expected, rtol=1e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -42,7 +42,6 @@ EXTRACTORS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Write three seconds of stereo sound in each format, most of them with PyAV."""
-    pytest.importorskip("av")
     rng = np.random.default_rng(0)
     t = np.arange(3 * SR) / SR
     chirp = 0.3 * np.sin(2 * np.pi * (200 * t + 400 * t**2))

@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -74,7 +75,6 @@ def test_files_that_libsndfile_does_not_know_are_read(suffix, sound, encode):
 def test_files_of_libsndfile_give_the_same_bits_by_any_decoder(
     kind, sound, write_audio, monkeypatch
 ):
-    pytest.importorskip("av")
     path = write_audio(f"clip.{kind.split()[0]}", sound(30_000), 44100, **NATIVE[kind])
     clips = [read_clip(path, 22050, reader=reader) for reader in ("auto", "soundfile")]
     if kind not in ("ogg", "mp3"):  # lossless
@@ -128,7 +128,6 @@ def test_content_that_no_reader_knows_has_the_same_reason_everywhere(
 
 @pytest.mark.parametrize("reader", ["auto", "av"])
 def test_lists_of_other_files_are_not_followed(reader, sound, write_audio, tmp_path):
-    pytest.importorskip("av")
     write_audio("secret.wav", sound(9_000), 22050)
     playlists = {
         "concat": "ffconcat version 1.0\nfile secret.wav\n",
@@ -142,7 +141,6 @@ def test_lists_of_other_files_are_not_followed(reader, sound, write_audio, tmp_p
 
 
 def test_a_video_is_its_sound_and_one_without_sound_is_a_bad_file(sound, encode):
-    av = pytest.importorskip("av")
     samples = sound(48_000)
     heard = encode("heard.mp4", samples, 48_000, "alac", pictures=10)
     assert_allclose(

@@ -115,7 +115,7 @@ def test_two_processes_write_one_store(folder, audio, n_computed):
 def test_a_full_disk_is_an_error_that_leaves_a_good_store(
     folder, music, write_audio, n_computed
 ):
-    pytest.importorskip("resource")
+    pytest.importorskip("resource", reason="limits the size of files")
     for i in range(4):
         path = write_audio(f"{i}.wav", music(5_000 if i < 2 else 40_000))
     before = textwrap.dedent("""

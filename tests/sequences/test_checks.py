@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
@@ -30,7 +31,6 @@ def test_what_is_not_a_sequence_of_items_is_refused(X):
 
 
 def test_a_series_is_read_by_position_and_not_by_label():
-    pd = pytest.importorskip("pandas")
     assert check_item_sequence(pd.Series(["a", "b"], index=[7, 3])) == ["a", "b"]
 
 
