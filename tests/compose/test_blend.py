@@ -62,6 +62,17 @@ def test_scores_that_differ_only_by_rounding_add_nothing(part, dtype, rng):
     assert abs(model.fold_in_users(np.ones((30, 2)))).max() == 0
 
 
+def test_wide_content_is_standardized_too(world, rng):
+    X, y = world
+    wide = np.hstack([X, 0.1 * rng.normal(size=(90, 4000))])
+    model = BlendRecommender([("p", PROFILE)]).fit(wide[:70], y[:70])
+    expected = z_scores(PROFILE, wide, y)
+    assert_allclose(model.predict(wide[70:]), expected, rtol=1e-5, atol=1e-7)
+    known = np.arange(40) != 3
+    folded = model.predict_factors(wide[70:]) @ model.fold_in_users(y[:70]).T
+    assert_allclose(folded[:, known], expected[:, known], rtol=1e-5, atol=1e-7)
+
+
 def test_low_rank_parts_make_a_low_rank_blend(world):
     X, y = world
     model = BlendRecommender([("f", FACTORS), ("p", PROFILE)]).fit(X[:70], y[:70])

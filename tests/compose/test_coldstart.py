@@ -2,6 +2,7 @@
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
@@ -298,7 +299,6 @@ def test_a_fitted_recommender_survives_joblib(world, tmp_path):
 
 
 def test_column_names_are_remembered_and_forgotten_with_the_refit(world):
-    pd = pytest.importorskip("pandas")
     X, y = world
     table = pd.DataFrame(X, columns=list("abcdef"))
     model = ColdStartRecommender(factorizer=TruncatedSVD(2)).fit(table, y)

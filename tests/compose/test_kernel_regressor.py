@@ -5,8 +5,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.kernel_ridge import KernelRidge
 
-from skcoldstart import WMF, BlendRecommender, ColdStartRecommender
-from skcoldstart.compose import KernelRegressor, _blend_weights
+from skcoldstart import WMF, ColdStartRecommender
+from skcoldstart.compose import KernelRegressor
 
 FORMS = [np.asarray, np.float32, sp.csr_array]
 CASES = [({"gamma": 0.3}, form) for form in FORMS]
@@ -44,17 +44,20 @@ def test_predictions_are_those_of_a_kernel_ridge(table, params, form, weighted):
     assert not hasattr(ours, "inverse_")
 
 
-def test_blocks_of_the_inverse_and_single_precision_of_many_items(table, monkeypatch):
-    from skcoldstart.compose import _kernel_regressor
-
-    X, y = table
-    monkeypatch.setattr(_kernel_regressor, "BLOCK_ROWS", 16)
+def test_the_inverse_of_many_items_is_whole(rng):
+    X, y = rng.normal(size=(1100, 3)), rng.normal(size=(1100, 2))
     ours = KernelRegressor(0.4, gamma=0.3, keep_inverse=True).fit(X, y)
-    assert_allclose(ours.inverse_ @ y, ours.dual_coef_, atol=1e-12)
-    monkeypatch.setattr(_kernel_regressor, "DOUBLE_ITEMS", 69)
-    single = KernelRegressor(0.4, gamma=0.3).fit(X, y)
-    assert single.dual_coef_.dtype == np.float32
-    assert_allclose(single.predict(X), ours.predict(X), atol=1e-4)
+    assert_allclose(ours.inverse_ @ y, ours.dual_coef_, atol=1e-10)
+    assert_array_equal(ours.inverse_, ours.inverse_.T)
+
+
+@pytest.mark.slow
+def test_very_many_items_are_solved_in_single_precision(rng):
+    X, y = rng.normal(size=(4001, 3)), rng.normal(size=4001)
+    ours = KernelRegressor(0.4, gamma=0.3).fit(X, y)
+    expected = KernelRidge(0.4, kernel="rbf", gamma=0.3).fit(X, y).predict(X[:50])
+    assert ours.dual_coef_.dtype == np.float32
+    assert_allclose(ours.predict(X[:50]), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("alpha", [0.0, [0.0], [1.0, 2.0]])
@@ -116,19 +119,6 @@ def test_only_the_most_played_items_are_learned_from(plays):
     assert_allclose(smoothed, model.user_factors_[:, 4:], rtol=1e-10)
     unbounded = model.set_params(max_items=None).fit(X[:80], y).training_factors()[0]
     assert len(unbounded) == (users > 0).sum()
-
-
-def test_spreads_of_wide_factors_come_from_items_themselves(plays, monkeypatch):
-    X, y = plays
-    regressor = KernelRegressor(gamma=0.2, keep_inverse=True)
-    kernel = ColdStartRecommender(regressor, WMF_4, play_weight=1.0)
-    parts = [("kernel", kernel), ("ridge", ColdStartRecommender(factorizer=WMF_4))]
-    by_moments = BlendRecommender(parts).fit(X[:80], y[:80])
-    monkeypatch.setattr(_blend_weights, "WIDE", 50)
-    by_items = BlendRecommender(parts).fit(X[:80], y[:80])
-    assert_allclose(by_items.predict(X[80:]), by_moments.predict(X[80:]), atol=1e-5)
-    users = by_moments.fold_in_users(y[:80])
-    assert_allclose(by_items.fold_in_users(y[:80]), users, atol=1e-4)
 
 
 def test_copies_contain_the_inverse_once(plays, tmp_path):

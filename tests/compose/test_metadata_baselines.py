@@ -1,6 +1,7 @@
 """Popularity by metadata and by content."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -38,7 +39,6 @@ def test_an_artist_without_plays_and_a_new_one_rank_last_together():
 
 
 def test_the_column_is_named_counted_or_computed(plays):
-    pd = pytest.importorskip("pandas")
     artists = np.array([f"a{i % 7}" for i in range(90)])
     frame = pd.DataFrame({"year": np.full(90, np.nan), "artist": artists})
     alone = PopularityRecommender().fit(artists[:, None], plays)

@@ -1,6 +1,7 @@
 """Scores of an item as sums over its frames: exact, or refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import TransformedTargetRegressor
@@ -145,7 +146,6 @@ def test_an_item_without_frames_has_its_score_as_base(world):
 
 
 def test_users_are_chosen_by_name(world):
-    pd = pytest.importorskip("pandas")
     frames, plays = world
     table = pd.DataFrame(plays, columns=[f"u{i}" for i in range(N_USERS)])
     model = recommender(FramePooling(["mean"]), Ridge()).fit(frames, table)

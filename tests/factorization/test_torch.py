@@ -73,21 +73,6 @@ def test_objective_is_the_sum_over_all_pairs(rng):
     assert_allclose(found, reference.loss(plays, V, U, **how))
 
 
-def test_every_row_with_plays_is_in_one_batch_of_like_lengths(rng):
-    plays = random_plays(rng, (300, 80), 0.3)
-    by_item, _ = both_sides(plays, reg=2.0)
-    table = _torch._Table(by_item, torch.as_tensor)
-    counts = (plays > 0).sum(axis=1)
-    seen = []
-    for batch, length in table.batches(lambda length: 40):
-        lengths = counts[batch.numpy()]
-        assert len(lengths) <= 40 and lengths.max() == length
-        assert length <= max(1.25 * lengths.min(), lengths.min() + 4)
-        seen.extend(batch.tolist())
-    assert sorted(seen) == np.flatnonzero(counts).tolist()
-    assert table.empty.tolist() == [3]
-
-
 @pytest.mark.parametrize("solver", ["auto", "cholesky"])
 def test_whole_estimator_runs_on_the_device(rng, monkeypatch, solver):
     monkeypatch.setattr(

@@ -6,9 +6,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skcoldstart._utils.threads import worker_threads
-from skcoldstart.similarity import MLRSimilarity, _objective
+from skcoldstart.similarity import MLRSimilarity
 from skcoldstart.similarity._objective import RankingObjective
-from skcoldstart.similarity._solvers import lower_bound
+from skcoldstart.similarity._solvers import lower_bound, starting_factor
 from skcoldstart.similarity._targets import (
     LabelRelevance,
     TableRelevance,
@@ -132,18 +132,27 @@ def test_no_metric_is_better_than_the_bound(regularizer, diagonal, wine, rng):
         assert lower_bound(objective, other, seed=0) <= model.objective_
 
 
-def test_blocks_and_threads_add_up_to_the_whole(wine, rng, monkeypatch):
-    objective = wine_objective(wine, loss="map")
-    L = 0.2 * rng.normal(size=(5, 13))
+def test_blocks_and_threads_add_up_to_the_whole(rng):
+    X, labels = rng.normal(size=(1100, 3)), rng.integers(0, 40, 1100)  # two blocks
+    alone, L = np.arange(1100), rng.normal(size=(2, 3))
+    how = X, LabelRelevance(labels, alone), alone
+    objective = objective_of(*how, loss="map")
     value, gradient = objective(L)
-    monkeypatch.setattr(_objective, "BLOCK_SCORES", 1000)
-    in_blocks, gradient_in_blocks = objective(L)
-    assert_allclose(in_blocks, value, rtol=1e-12)
-    assert_allclose(gradient_in_blocks, gradient, rtol=1e-9, atol=1e-14)
+    parts = np.split(objective.queries, 10)  # each less than a block
+    of_parts = [objective(L, queries) for queries in parts]
+    assert_allclose(value, np.mean([v for v, _ in of_parts]), rtol=1e-12)
+    assert_allclose(gradient, np.mean([g for _, g in of_parts], axis=0), rtol=1e-9)
     with worker_threads(2) as run:
-        threaded = wine_objective(wine, loss="map", run=run, n_threads=2)(L)
-    assert threaded[0] == in_blocks
-    assert_array_equal(threaded[1], gradient_in_blocks)
+        threaded = objective_of(*how, loss="map", run=run, n_threads=2)(L)
+    assert threaded[0] == value
+    assert_array_equal(threaded[1], gradient)
+
+
+def test_low_rank_starts_from_the_leading_components(wine):
+    leading = np.linalg.svd(wine[0], full_matrices=False)[2][:3]
+    L = starting_factor(wine_objective(wine), 3, diagonal=False, seed=0)
+    assert_allclose(L @ leading.T @ leading, L, atol=1e-12)
+    assert_allclose(L @ L.T, (L[0] @ L[0]) * np.eye(3), atol=1e-12)
 
 
 def as_table(relevance, queries, n_items):
