@@ -60,7 +60,8 @@ class CountingWMF(WMF):
 def test_a_fit_does_not_learn_covariances_but_a_saved_copy_has_them(world):
     X, y = world
     CountingWMF.folded = 0
-    model = ColdStartRecommender(Ridge(3.0), CountingWMF(6)).fit(X[:120], y[:120])
+    wmf = CountingWMF(6, random_state=0)
+    model = ColdStartRecommender(Ridge(3.0), wmf).fit(X[:120], y[:120])
     assert CountingWMF.folded == 0
     asked = fitted(world, Ridge(3.0))
     expected = asked.predict_factors(X[120:], return_cov=True)[1]

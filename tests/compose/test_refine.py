@@ -105,9 +105,11 @@ def test_normalized_factors_are_updated_in_their_own_units(world, model):
     model = clone(model).set_params(norm_compression=np.inf).fit(X[:100], y[:100])
     factors = model.refine_factors(X[100:], y[100:])
     assert 0.3 < np.linalg.norm(factors, axis=1).mean() < 3
-    prior = model._factor_length * model.predict_factors(X[100:])
+    fitted = model.factorizer_.item_factors_[model.training_factors()[0]]
+    length = np.linalg.norm(fitted, axis=1).mean()
+    prior = length * model.predict_factors(X[100:])
     expected = model.factorizer_.transform_with_prior(y[100:], prior)
-    assert_allclose(model._factor_length * factors, expected)
+    assert_allclose(length * factors, expected)
 
 
 def test_the_recommender_is_not_changed(world, model):

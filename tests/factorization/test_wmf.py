@@ -69,7 +69,8 @@ def test_converged_fit_is_a_stationary_point_of_the_dense_objective(
 def test_everything_played_once_has_the_closed_form_of_rank_one(reg):
     # c (1 - s t)^2 with unit vectors: the scale g = s t solves c (1 - g) sqrt(mn) = reg
     m, n = 12, 8
-    wmf = WMF(1, alpha=1, epsilon=1, reg=reg, max_iter=200, tol=0, dtype="float64")
+    exact = {"max_iter": 200, "tol": 0, "dtype": "float64", "random_state": 0}
+    wmf = WMF(1, alpha=1, epsilon=1, reg=reg, **exact)
     scores = wmf.fit(np.ones((m, n))).inverse_transform(wmf.item_factors_)
     c = 1 + np.log(2)
     assert_allclose(scores, 1 - reg / (c * np.sqrt(m * n)), rtol=1e-7)
