@@ -186,3 +186,27 @@ def _run(
         waiting.clear()
         wait(threads)
     return results
+
+
+def read_ahead(
+    read: Callable[[Any], Any], tasks: Iterator[Any], n_threads: int
+) -> Iterator[Any]:
+    """Yield ``read(task)`` in order, twice as many tasks ahead as there are threads.
+
+    joblib's generators and a pool's map read ahead without a limit.
+    """
+    if n_threads == 0:
+        yield from map(read, tasks)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        pending: deque[Any] = deque()
+        try:
+            for task in tasks:
+                pending.append(pool.submit(read, task))
+                if len(pending) > 2 * n_threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

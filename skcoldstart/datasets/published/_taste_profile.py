@@ -4,7 +4,6 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils import Bunch
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import validated
+from skcoldstart._utils.threads import read_ahead
 from skcoldstart.datasets._files import lines_of, open_bytes, texts_of
 from skcoldstart.datasets._name_table import NameTable
 
@@ -266,35 +266,28 @@ def _lines_of(file: IO[bytes]) -> Iterator[tuple[np.ndarray, int, int]]:
     """
     from skcoldstart._kernels.names import PADDING
 
-    buffers = itertools.cycle([
-        bytearray(HEAD_BYTES + CHUNK_BYTES + PADDING) for _ in range(2)
-    ])
-
-    def fill() -> tuple[bytearray, int]:
-        buffer = next(buffers)
+    def fill(buffer: bytearray) -> tuple[bytearray, int]:
         room = memoryview(buffer)[HEAD_BYTES : HEAD_BYTES + CHUNK_BYTES]
         return buffer, HEAD_BYTES + file.readinto(room)  # type: ignore[attr-defined]
 
-    rest = b""
-    with ThreadPoolExecutor(1) as pool:
-        buffer, end = fill()
-        start = HEAD_BYTES
-        if buffer.startswith(b"\xef\xbb\xbf", start):
-            start += 3
-        while end > HEAD_BYTES:
-            coming = pool.submit(fill)
-            stop = 1 + buffer.rfind(b"\n", start, end)
-            if stop:
-                start -= len(rest)
-                buffer[start : start + len(rest)] = rest
-                yield np.frombuffer(buffer, np.uint8), start, stop
-                rest = bytes(buffer[stop:end])
-            else:
-                rest += buffer[start:end]
-            if len(rest) > HEAD_BYTES:  # longer than any allowed line
-                break
-            buffer, end = coming.result()
-            start = HEAD_BYTES
+    # One that is used, and two that are read ahead.
+    buffers = [bytearray(HEAD_BYTES + CHUNK_BYTES + PADDING) for _ in range(3)]
+    rest, mark = b"", b"\xef\xbb\xbf"
+    for buffer, end in read_ahead(fill, itertools.cycle(buffers), 1):
+        if end == HEAD_BYTES:
+            break
+        start = HEAD_BYTES + len(mark) * buffer.startswith(mark, HEAD_BYTES)
+        mark = b""  # only at the start of a file
+        stop = 1 + buffer.rfind(b"\n", start, end)
+        if stop:
+            start -= len(rest)
+            buffer[start : start + len(rest)] = rest
+            yield np.frombuffer(buffer, np.uint8), start, stop
+            rest = bytes(buffer[stop:end])
+        else:
+            rest += buffer[start:end]
+        if len(rest) > HEAD_BYTES:  # longer than any allowed line
+            break
     if rest:
         last = np.frombuffer(rest + b"\n" + bytes(PADDING), np.uint8).copy()
         yield last, 0, len(rest) + 1

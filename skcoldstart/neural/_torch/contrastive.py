@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from skcoldstart._utils.progress import progress_bar
+from skcoldstart._utils.threads import read_ahead
 from skcoldstart.neural._bags import BagBatch, Bags
 from skcoldstart.neural._torch.architectures import SpectrogramNet
 from skcoldstart.neural._torch.contrastive_loss import (
@@ -25,7 +26,6 @@ from skcoldstart.neural._torch.contrastive_loss import (
 from skcoldstart.neural._torch.loading import (
     n_reading_threads,
     prediction_batches,
-    read_ahead,
 )
 from skcoldstart.neural._torch.net import RandomStream, plain_torch, resolve_device
 from skcoldstart.neural._torch.training import with_weights

@@ -1,8 +1,6 @@
 """Batches of windows: read ahead by threads, or gathered on the device."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
+from skcoldstart._utils.threads import read_ahead
 from skcoldstart.neural._torch.objectives import Objective
 from skcoldstart.neural._torch.processes import Processes
 from skcoldstart.neural._windows import (
@@ -24,30 +23,6 @@ from skcoldstart.neural._windows import (
 RESIDENT_SHARE = 0.6
 LEVELS = 255  # of uint8
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-def read_ahead(
-    read: Callable[[Any], Any], tasks: Iterator[Any], n_threads: int
-) -> Iterator[Any]:
-    """Yield ``read(task)`` in order, twice as many tasks ahead as there are threads.
-
-    joblib's generators and a pool's map read ahead without a limit.
-    """
-    if n_threads == 0:
-        yield from map(read, tasks)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        pending: deque[Any] = deque()
-        try:
-            for task in tasks:
-                pending.append(pool.submit(read, task))
-                if len(pending) > 2 * n_threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
 
 
 def n_reading_threads(n_jobs: int | None, device: torch.device) -> int:
