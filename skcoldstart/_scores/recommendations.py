@@ -86,6 +86,29 @@ def masked_lists(
     )
 
 
+def read_lists(lists: Any, name: str) -> np.ndarray:
+    """Return the items of lists of any library, -1 where they are masked.
+
+    Shapes: -> (n_lists, n).
+    """
+    entries = lists.items if isinstance(lists, Recommendations) else lists
+    mask = np.ma.getmask(entries)
+    try:
+        entries = np.asarray(entries)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} have different lengths; fill the short ones with -1."
+        ) from error
+    if entries.ndim != 2 or entries.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} have shape {entries.shape} and dtype {entries.dtype}; expected "
+            "item indices of shape (n_lists, n), as recommend returns first."
+        )
+    entries = entries.astype(np.int64)
+    entries[mask] = -1
+    return entries
+
+
 class _Lists:
     """Lists of equal length, masked where they are short, with names."""
 
@@ -361,6 +384,8 @@ def _library(name: str) -> Any:
 
 
 def _frame(columns: dict[str, np.ndarray], as_frame: str) -> Any:
+    if as_frame not in FRAMES:
+        raise ValueError(f"as_frame={as_frame!r}; expected one of {FRAMES}.")
     library = _library(as_frame)
     if as_frame == "pandas":
         return pandas_frame(columns)

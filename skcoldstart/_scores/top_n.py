@@ -82,8 +82,11 @@ def top_n_per_user(
     return items, np.concatenate(scores)
 
 
-def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
-    """Return indices of users or items as int64, (n_selected,)."""
+def check_indices(
+    indices: Any, size: int, *, name: str, of: str | None = None
+) -> np.ndarray:
+    """Return indices of users, items or others as int64, (n_selected,)."""
+    of = of or name
     if indices is None:
         return np.arange(size)
     given, indices = indices, np.asarray(indices)
@@ -98,7 +101,7 @@ def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
         if len(indices) != size:
             raise ValueError(
                 f"{name} is a mask of length {len(indices)} but there are {size} "
-                f"{name}; expected one entry for each."
+                f"{of}; expected one entry for each."
             )
         return np.flatnonzero(indices)
     if indices.size and indices.dtype.kind not in "iu":
@@ -109,7 +112,7 @@ def check_indices(indices: Any, size: int, *, name: str) -> np.ndarray:
     outside = (indices < 0) | (indices >= size)
     if outside.any():
         raise ValueError(
-            f"{name} holds {indices[outside][0]} but there are {size} {name}; expected "
+            f"{name} holds {indices[outside][0]} but there are {size} {of}; expected "
             f"indices from 0 to {size - 1}."
         )
     return indices

@@ -2,7 +2,7 @@
 
 import sys
 from functools import cache
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.base import _fit_context
@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 
 __all__ = [
     "COUNT",
+    "INTERVAL",
     "HasMethods",
     "Interval",
     "Options",
@@ -46,6 +47,11 @@ __all__ = [
 ]
 
 COUNT = [Interval(Integral, 1, None, closed="left")]
+INTERVAL: dict[str, list] = {  # options of a bootstrap
+    "confidence": [Interval(Real, 0, 1, closed="neither")],
+    "n_resamples": COUNT,
+    "random_state": ["random_state"],
+}
 
 
 def validated(**constraints: Any) -> Any:

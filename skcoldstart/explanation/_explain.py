@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import LowRankScores, open_recommender, score_source
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._scores.user_names import users_by_name
@@ -120,19 +121,18 @@ def explain(
         )
     recommender, X = open_recommender(model, X_items)
     if X_train is not None:
+        check_same_items(X_train, item_ids, input_name="item_ids", first_name="X_train")
         X_train = open_recommender(model, X_train)[1]
     check_is_fitted(recommender)
     names = getattr(recommender, "user_names_in_", None)
-    is_wmf = isinstance(recommender, WMF)
-    n_users = len(recommender.user_factors_) if is_wmf else recommender.n_users_
-    positions = check_users(users_by_name(users, names), n_users)
-    if not len(positions):
-        raise ValueError("users is empty; expected at least one user.")
     source = (
         LowRankScores(recommender.transform(X), recommender.user_factors_)
-        if is_wmf
+        if isinstance(recommender, WMF)
         else score_source(recommender, X)
     )
+    positions = check_users(users_by_name(users, names), source.n_users)
+    if not len(positions):
+        raise ValueError("users is empty; expected at least one user.")
     scores = np.array(source.rows(positions)).T
     labels = positions if names is None else names[positions]
     if by == "time":

@@ -70,7 +70,7 @@ def parts_of(
     if isinstance(model, ContentKNNRecommender):
         _refuse(model, by, "songs")
         songs = model.played_items_
-        labels = songs if item_ids is None else np.asarray(item_ids)[songs]
+        labels = _names_of_songs(item_ids, songs)
         A, B = model.predict_factors(X), model.user_factors_[users]
         return [Parts("song", labels, A, B)]
     if isinstance(model, ContentProfileRecommender):
@@ -225,7 +225,7 @@ def _songs_behind_factors(
             f"{gap:.2g}; pass the content of fit. Weighted items "
             "(item_weight, sample_weight) cannot be explained by songs."
         )
-    labels = played if item_ids is None else np.asarray(item_ids)[played]
+    labels = _names_of_songs(item_ids, played)
     B = model.user_factors_[users].astype(np.float64)
     parts = [Parts("song", labels, weights, B[:, :k] @ targets.T)]
     if model.play_weight:  # plays of single songs are not stored: one sum for all
@@ -269,7 +269,7 @@ def _songs_a_user_played(
         songs.append(played)
         weights.append(own.T)
     factors = model.transform(X).astype(np.float64)
-    labels = np.arange(len(V)) if item_ids is None else np.asarray(item_ids)
+    labels = _names_of_songs(item_ids, np.arange(len(V)))
     # The fit ends with the items, so users are as close to their solution as it is.
     solved = np.array([own.sum(axis=1) for own in weights])
     off = factors @ (model.user_factors_[users] - solved).T
@@ -281,6 +281,19 @@ def _songs_a_user_played(
         PartsOfPairs("song", played_songs),
         _one_of_each_pair("constant", "(last sweep of the fit)", off),
     ]
+
+
+def _names_of_songs(item_ids: Any, songs: np.ndarray) -> np.ndarray:
+    """Return names of training songs, or their rows if they have none, (n_songs,)."""
+    if item_ids is None:
+        return songs
+    names = np.asarray(item_ids)
+    if names.ndim != 1 or len(names) <= songs.max(initial=-1):
+        raise ValueError(
+            f"item_ids has shape {names.shape}, but the recommender was fitted on at "
+            f"least {songs.max() + 1} items; expected a name for each."
+        )
+    return names[songs]
 
 
 def _column_names(model: Any, n_columns: int) -> np.ndarray:

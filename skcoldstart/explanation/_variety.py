@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skcoldstart._scores.recommendations import Recommendations, masked_lists
+from skcoldstart._scores.recommendations import masked_lists, read_lists
 from skcoldstart._scores.top_n import unit_rows
 from skcoldstart._utils.missing import check_values, refuse_masked, refuse_missing
 from skcoldstart._utils.sk import COUNT, HasMethods, Interval, StrOptions, validated
@@ -288,13 +288,13 @@ def exposure_report(
     >>> table["part"].tolist(), table["shown"].tolist()
     (['all', 'new', 'known'], [0.75, 0.5, 1.0])
     """
-    listed = _listed(recommendations)
-    if listed.dtype.kind not in "iu" or listed.max(initial=-1) >= n_items:
+    listed = read_lists(recommendations, "recommendations")
+    if listed.max(initial=-1) >= n_items:
         raise ValueError(
-            f"recommendations of dtype {listed.dtype} hold {listed.max(initial=-1)}; "
-            f"expected item indices below n_items={n_items}."
+            f"recommendations hold {listed.max()}; expected item indices below "
+            f"n_items={n_items}."
         )
-    places = np.bincount(listed[listed >= 0].ravel(), minlength=n_items)
+    places = np.bincount(listed[listed >= 0], minlength=n_items)
     rows = [_exposure("all", "all", places, places.sum())]
     if new_items is not None:
         new = check_values(new_items, n_items, "new_items") > 0
@@ -329,31 +329,18 @@ def _exposure(by: str, part: str, places: np.ndarray, total: int) -> dict[str, A
 
 
 def _check_lists(items: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
-    listed = _listed(items)
+    listed = np.maximum(read_lists(items, "items"), -1)
     if np.ma.isMaskedArray(scores):
         scores = scores.filled(-np.inf)
     values = np.asarray(scores, np.float64)
-    if (
-        listed.ndim != 2
-        or listed.dtype.kind not in "iu"
-        or values.shape != listed.shape
-    ):
+    if values.shape != listed.shape:
         raise ValueError(
-            f"items have shape {listed.shape} and dtype {listed.dtype}, scores have "
-            f"shape {values.shape}; expected indices and scores of one shape "
-            "(n_lists, n_candidates)."
+            f"items have shape {listed.shape} but scores have shape {values.shape}; "
+            "expected indices and scores of one shape (n_lists, n_candidates)."
         )
-    listed = np.maximum(listed.astype(np.int64), -1)
     if np.isnan(values[listed >= 0]).any():
         raise ValueError("scores contain NaN; expected numbers.")
     return listed, values
-
-
-def _listed(lists: Any) -> np.ndarray:
-    """Return the items of lists, -1 where there are none."""
-    if isinstance(lists, Recommendations):
-        lists = lists.items
-    return np.asarray(lists.filled(-1) if np.ma.isMaskedArray(lists) else lists)
 
 
 def _codes(groups: Any, n_items: int) -> np.ndarray:

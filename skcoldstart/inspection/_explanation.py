@@ -121,7 +121,16 @@ class ExplanationDisplay:
         ax.invert_yaxis()
         ax.axvline(0, color="black", linewidth=0.8)
         ax.margins(x=0.15)
-        ax.bar_label(self.bars_, fmt="{:+.3g}", padding=4, fontsize=9)
+        for place, value in zip(places, values, strict=True):
+            # To the right of all bars, because names are to the left of them.
+            ax.annotate(
+                f"{value:+.3g}",
+                (max(value, 0.0), place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
         ax.set_xlabel("contribution")
         shown = lettering.drawn(str(user), 40)
         ax.set_title(

@@ -127,7 +127,7 @@ class FactorExtremesDisplay:
         ValueError
             As in `from_factors`.
         """
-        item_factors, user_factors = factors_of(estimator, X)
+        item_factors, user_factors = factors_of(estimator, X, names=names)
         return cls.from_factors(
             item_factors,
             names,

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._utils.docstrings import COMMON
 from skcoldstart._utils.missing import is_missing, name_missing_content
@@ -28,12 +29,18 @@ names : array-like of shape (n_items,), default=None
 }
 
 
-def factors_of(estimator: Any, X: Any = None) -> tuple[np.ndarray, np.ndarray]:
+def factors_of(
+    estimator: Any, X: Any = None, **by_item: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the item and user factors of a fitted estimator.
 
     Shapes: -> `item_factors` (n_items, k), `user_factors` (n_users, k).
+
+    Rows of `by_item`, such as names, must be those of X.
     """
     check_is_fitted(estimator)
+    for name, values in by_item.items():
+        check_same_items(X, values, input_name=name)
     model, content = open_recommender(estimator, X)
     name = type(model).__name__
     if X is None:

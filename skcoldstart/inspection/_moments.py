@@ -212,6 +212,9 @@ class MomentsDisplay:
             _draw_waveform(self.axes_[0], np.asarray(self.waveform), self.sr or 1)
         if heard:
             heard.plot(self.axes_[-2], colorbar=False)
+            if self.waveform is None:  # frame i is drawn from i to i + 1, as the score
+                left, right, *rows = heard.image_.get_extent()
+                heard.image_.set_extent((0, right - left, *rows))
         _draw_score(self.axes_[-1], values, self._step, self.frame_s is not None)
         for rank, (first, last, _) in enumerate(self.moments(n, length=length), 1):
             for ax in self.axes_:

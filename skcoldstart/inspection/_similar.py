@@ -9,6 +9,7 @@ import numpy as np
 
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_indices, similar_rows, usage_coordinates
+from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.table import table_of
 from skcoldstart.inspection._factors import check_factors, factors_of, item_names
@@ -117,12 +118,13 @@ class SimilarItemsTable:
             If `X` and `y` or the training items have different lengths, or as in
             `from_factors`.
         """
-        predicted, user_factors = factors_of(estimator, X)
+        predicted, user_factors = factors_of(estimator, X, y=y, names=names)
         if y is None:
             item_factors, _ = factors_of(estimator)
             remedy = "; X must be the training items. Pass y for others."
         else:
             model, _ = open_recommender(estimator)
+            check_user_names(model, y)
             item_factors = np.asarray(model.factorizer_.transform(y))
             remedy = "; X and y must have one row per item."
         if len(item_factors) != len(predicted):
@@ -179,7 +181,9 @@ class SimilarItemsTable:
                 )
             factors[FROM_CONTENT] = predicted
         users = check_factors(user_factors, input_name="user_factors", like=like)
-        queries = check_indices(np.atleast_1d(queries), len(like), name="queries")
+        queries = check_indices(
+            np.atleast_1d(queries), len(like), name="queries", of="items"
+        )
         if not len(queries):
             raise ValueError("queries is empty; expected at least one item to list.")
         neighbors, similarities = {}, {}

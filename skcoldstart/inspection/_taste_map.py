@@ -136,7 +136,9 @@ class TasteMapDisplay:
         ValueError
             If names or labels are not one per item.
         """
-        item_factors, user_factors = factors_of(estimator, X)
+        item_factors, user_factors = factors_of(
+            estimator, X, names=names, labels=labels
+        )
         return cls.from_factors(
             item_factors,
             user_factors,
@@ -371,7 +373,8 @@ class TasteMapDisplay:
 def _centres(closeups: Any, points: np.ndarray) -> tuple[list[int] | None, int]:
     """Return the items in the centre of close-ups, if given, and their number."""
     if np.ndim(closeups) > 0:
-        centres = check_indices(closeups, len(points), name="closeups").tolist()
+        centres = check_indices(closeups, len(points), name="closeups", of="items")
+        centres = centres.tolist()
         for centre in centres:
             if not np.isfinite(points[centre]).all():
                 raise ValueError(f"Item {centre} of closeups has no position.")

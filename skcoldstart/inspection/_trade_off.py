@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.sk import _num_samples
+from skcoldstart.inspection._factors import factors_of
 from skcoldstart.inspection._style import PALETTE, axes_for
 
 
@@ -163,16 +169,15 @@ class TradeOffDisplay:
             make_recommendation_scorer,
             recommend,
         )
-        from skcoldstart._scores.plays import check_play_counts
-        from skcoldstart._scores.sources import open_recommender
 
         accuracy, reports = [], []
-        played = check_play_counts(y_new, input_name="y_new") > 0
-        n_new = played.shape[0]
+        n_new = _num_samples(X_new)
+        played = check_play_counts(y_new, n_items=n_new, input_name="y_new") > 0
+        check_same_items(X_new, y_new, input_name="y_new", first_name="X_new")
         if lever == "trade_off":
             fitted = clone(estimator).fit(X, y, **fit_params)
-            recommender, content = open_recommender(fitted, X_new)
-            vectors = recommender.predict_factors(content)
+            check_user_names(fitted, y_new, input_name="y_new")
+            vectors, _ = factors_of(fitted, X_new)
             candidates = recommend(fitted, X_new, min(10 * n, n_new))
             active = np.flatnonzero(played.sum(axis=0))
             for value in values:
@@ -243,9 +248,9 @@ class TradeOffDisplay:
             zorder=2,
         )
         for setting, x, y in zip(lever, exposure, accuracy, strict=True):
-            text = str(setting) if isinstance(setting, str) else f"{setting:g}"
+            is_number = isinstance(setting, Real)
             ax.annotate(
-                text.replace("inf", "∞"),
+                f"{setting:g}".replace("inf", "∞") if is_number else str(setting),
                 (x, y),
                 xytext=(6, 6),
                 textcoords="offset points",

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.recommendations import read_lists
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
@@ -212,15 +213,7 @@ def _popularity(plays: sp.csr_array) -> np.ndarray:
 
 def _recommended(recommendations: Any, n_items: int) -> np.ndarray:
     """Return checked lists of items."""
-    items = getattr(recommendations, "items", recommendations)
-    if np.ma.isMaskedArray(items):
-        items = items.filled(-1)
-    items = np.asarray(items)
-    if items.ndim != 2 or items.dtype.kind not in "iu":
-        raise ValueError(
-            f"recommendations have shape {items.shape} and dtype {items.dtype}; "
-            "expected item indices of shape (n_users, n), as recommend returns first."
-        )
+    items = read_lists(recommendations, "recommendations")
     outside = (items < -1) | (items >= n_items)
     if outside.any():
         raise ValueError(

@@ -44,7 +44,12 @@ class RankingTask:
 
     @classmethod
     def from_plays(
-        cls, y_true: Any, source: ScoreSource, exclude: Any = None
+        cls,
+        y_true: Any,
+        source: ScoreSource,
+        exclude: Any = None,
+        *,
+        input_name: str = "y_true",
     ) -> "RankingTask":
         """Check plays and exclusions against the scores, and transpose them to users.
 
@@ -52,7 +57,7 @@ class RankingTask:
         """
         shape = (source.n_items, source.n_users)
         by_user = []
-        for pairs, name in ((y_true, "y_true"), (exclude, "exclude")):
+        for pairs, name in ((y_true, input_name), (exclude, "exclude")):
             if pairs is None and name == "exclude":
                 by_user.append(sp.csr_array(shape[::-1]))
                 continue

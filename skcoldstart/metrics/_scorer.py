@@ -37,7 +37,7 @@ class _RecommendationScorer:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.metrics, (str, dict)):
+        if not isinstance(self.metrics, str | Mapping):
             self.metrics = tuple(self.metrics)
         self._by_key = parse_metrics(self.metrics)
         self._requests: Any = {"exclude": True, "groups": True}
@@ -126,7 +126,7 @@ class _RecommendationScorer:
             check_same_items(X, plays, input_name=name)
             check_user_names(estimator, plays, input_name=name)
         source = score_source(estimator, X, groups)
-        task = RankingTask.from_plays(y, source, exclude)
+        task = RankingTask.from_plays(y, source, exclude, input_name="y")
         if isinstance(self.users, Integral):
             scored = np.flatnonzero(task.n_positives)
             if len(scored) > self.users:
@@ -149,7 +149,7 @@ class _RecommendationScorer:
 
 
 @validated(
-    metrics=[str, "array-like", dict],
+    metrics=[str, "array-like", Mapping],
     average=[StrOptions({"user", "pooled"})],
     users=[*COUNT, "array-like", None],
     chunk_size=[*COUNT, None],

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from skcoldstart._scores.item_labels import check_same_items
+from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import check_values
-from skcoldstart._utils.sk import COUNT, validated
+from skcoldstart._utils.sk import COUNT, INTERVAL, validated
 from skcoldstart._utils.table import ranges, table_of
 from skcoldstart.metrics._formulas import evaluate, parse_metrics
 from skcoldstart.metrics._ranks import INPUT, TEXT, RankingTask, read_inputs
-from skcoldstart.metrics._uncertainty import OPTIONS, bootstrap_interval
+from skcoldstart.metrics._uncertainty import bootstrap_interval
 
 
 @documented(TEXT)
@@ -23,7 +24,7 @@ from skcoldstart.metrics._uncertainty import OPTIONS, bootstrap_interval
     user_activity=["array-like", None],
     warm_items=["array-like", None],
     n_strata=COUNT,
-    **OPTIONS,
+    **INTERVAL,
 )
 def stratified_report(
     y_true: Any,
@@ -117,6 +118,9 @@ def stratified_report(
         (warm_items, "warm_items"),
     ):
         check_same_items(y_true, values, input_name=name, first_name="y_true")
+    if hasattr(getattr(user_activity, "index", None), "isin"):  # a Series by user
+        by_user = user_activity.to_frame().T
+        check_same_users(y_true, by_user, input_name="user_activity")
     options: dict[str, Any] = {"per_user": True, "n_jobs": n_jobs}
     parsed = parse_metrics(metrics)
 

@@ -1,6 +1,5 @@
 """Uncertainty of a mean over users, and of the difference of two means."""
 
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,13 +7,8 @@ from sklearn.utils import check_array, check_random_state
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
-from skcoldstart._utils.sk import COUNT, Interval, validated
+from skcoldstart._utils.sk import INTERVAL, validated
 
-OPTIONS: dict[str, list] = {
-    "confidence": [Interval(Real, 0, 1, closed="neither")],
-    "n_resamples": COUNT,
-    "random_state": ["random_state"],
-}
 # Number of draws in memory at a time.
 _BLOCK = 1 << 20
 
@@ -41,7 +35,7 @@ class PairedComparison(NamedTuple):
 
 
 @documented()
-@validated(values=["array-like"], **OPTIONS)
+@validated(values=["array-like"], **INTERVAL)
 def bootstrap_interval(
     values: Any,
     *,
@@ -105,7 +99,7 @@ def bootstrap_interval(
 
 
 @documented()
-@validated(values=["array-like"], reference=["array-like"], **OPTIONS)
+@validated(values=["array-like"], reference=["array-like"], **INTERVAL)
 def compare_paired(
     values: Any,
     reference: Any,

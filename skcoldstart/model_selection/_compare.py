@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
-from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart._utils.sk import INTERVAL, _safe_indexing, validated
 from skcoldstart._utils.table import table_of
 from skcoldstart.metrics import (
     bootstrap_interval,
@@ -24,6 +24,7 @@ from skcoldstart.model_selection._validation import (
 
 
 @documented()
+@validated(estimators=[Mapping], **INTERVAL)
 def compare(
     estimators: Mapping[str, Any],
     X: Any,

@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed
+from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.metrics import recommendation_scorer
-from skcoldstart.model_selection._validation import as_scorer, check_items_and_plays
+from skcoldstart.model_selection._validation import (
+    as_scorer,
+    check_items_and_plays,
+    names_of_scores,
+)
 
 
 @documented()
@@ -112,27 +117,28 @@ def permutation_importance(
     check_items_and_plays(X, y)
     X = _as_table(X)
     groups = _groups(X, columns)
-    scoring = as_scorer(scoring)
-    scoring = getattr(scoring, "evaluate", scoring)  # raises exceptions
+    scorer = as_scorer(scoring)
+    if names_of_scores(scorer):
+        scorer = getattr(scorer, "evaluate", scorer)  # raises exceptions
+    scorer = check_scoring(estimator, scorer)
     params = params or {}
-    baseline = scoring(estimator, X, y, **params)
+    baseline = scorer(estimator, X, y, **params)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max + 1)
     scores = Parallel(n_jobs=n_jobs)(
         delayed(_shuffled_scores)(
-            estimator, X, y, positions, seed, n_repeats, scoring, params
+            estimator, X, y, positions, seed, n_repeats, scorer, params
         )
         for positions in groups.values()
     )
     names = list(groups)
     if not isinstance(baseline, dict):
         return _bunch(baseline, np.array(scores), names)
-    found = {
+    return {
         key: _bunch(
             baseline[key], np.array([[s[key] for s in row] for row in scores]), names
         )
         for key in baseline
     }
-    return found if len(found) > 1 else found.popitem()[1]
 
 
 def _bunch(baseline: float, scores: np.ndarray, names: list) -> Bunch:
@@ -152,7 +158,7 @@ def _shuffled_scores(
     positions: np.ndarray,
     seed: int,
     n_repeats: int,
-    scoring: Any,
+    scorer: Any,
     params: dict[str, Any],
 ) -> list[Any]:
     """Score n_repeats times, shuffling the result of the last shuffle.
@@ -166,7 +172,7 @@ def _shuffled_scores(
     for _ in range(n_repeats):
         rng.shuffle(order)
         content = _with_rows_moved(content, positions, order)
-        scores.append(scoring(estimator, content, y, **params))
+        scores.append(scorer(estimator, content, y, **params))
     return scores
 
 

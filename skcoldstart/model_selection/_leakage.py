@@ -11,6 +11,7 @@ from sklearn.model_selection import check_cv
 
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.table import table_of
@@ -76,8 +77,8 @@ def content_leakage_check(
     Notes
     -----
     *Duplicates* are items with exactly equal content. Items without content (all
-    zeros, no frames) are not counted. Paths are compared as text: to find copies with
-    other names, pass features of the files.
+    zeros, no frames, empty text) are not counted. Paths are compared as text: to find
+    copies with other names, pass features of the files.
 
     *Typed content.* A listener's tag on a song shows that the listener knows the song,
     and the number of tags shows how many listeners do. Without `typed_by`, a rank
@@ -105,6 +106,7 @@ def content_leakage_check(
     refuse_masked(X, "X")
     plays = check_items_and_plays(X, y, groups, cv)
     check_same_items(X, typed_by, input_name="typed_by")
+    check_same_users(y, typed_by, input_name="typed_by", first_name="y")
     check_groups(split_groups, X, name="split_groups")
     typed = _typed_plays(typed_by, plays)
     content = _codes(_keys(X))
@@ -173,7 +175,7 @@ def _keys(X: Any) -> Iterator[Hashable]:
     for item in _as_array(X):
         values = np.asarray(item)
         if isinstance(item, (str, bytes, os.PathLike)):
-            yield os.fspath(item)
+            yield os.fspath(item) or None
         elif values.dtype == object:
             yield repr(values.tolist())
         elif values.dtype.kind in "US" or values.any():

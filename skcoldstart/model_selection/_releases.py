@@ -124,6 +124,8 @@ def release_curve(
     ['greedy', 'epsilon-greedy', 'popularity first', 'ucb', 'thompson']
     """
     policies = POLICIES if policies is None else policies
+    if not policies:
+        raise ValueError("policies is empty; pass at least one.")
     for name, options in policies.items():
         _check_options(name, options)
     check_same_items(X, y)
@@ -149,6 +151,8 @@ def release_curve(
         )
     users = users_by_name(users, getattr(recommender, "user_names_in_", None))
     users = check_users(users, recommender.n_users_)
+    if not len(users):
+        raise ValueError("users is empty; expected at least one.")
     would = sp.csr_array(would)[:, users].toarray()
     rows = []
     for name, options in policies.items():

@@ -273,6 +273,7 @@ class ArtistHistorySplit(BaseCrossValidator):
                 "item as groups."
             )
         check_groups(groups, X)
+        check_same_items(X, y)
         _, artist = np.unique(np.asarray(groups), return_inverse=True)
         has_plays = _has_plays(y, _num_samples(X))
         if self.release_dates is None:

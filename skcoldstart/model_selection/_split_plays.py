@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state, check_scalar
 
 from skcoldstart._scores.item_labels import check_groups, check_same_items
 from skcoldstart._scores.plays import check_play_counts
+from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.dates import sortable_dates
 from skcoldstart._utils.docstrings import COMMON, documented
 from skcoldstart._utils.missing import refuse_masked
@@ -147,6 +148,7 @@ class WarmupSplit(PlaySplitter):
         check_scalar(after, "held_out_after", int, min_val=self.n_plays)
         plays = check_plays(X, y, groups)
         check_same_items(X, times, input_name="times")
+        check_same_users(y, times, input_name="times", first_name="y")
         place = _place_in_row(plays, times, self.random_state)
         rows = np.repeat(np.arange(plays.shape[0]), np.diff(plays.indptr))
         for train, test in check_cv(self.cv).split(X, None, groups):

@@ -213,15 +213,8 @@ def cross_val_score(
     --------
     cross_validate : Returns several metrics, times and more.
     """
-    scoring = "map@500" if scoring is None else scoring
-    results = cross_validate(estimator, X, y, scoring=scoring, **options)
-    if "test_score" not in results:
-        names = [key[5:] for key in results if key.startswith("test_")]
-        raise ValueError(
-            f"scoring returned the metrics {names}; cross_val_score expects one "
-            "number. Use cross_validate, or make_recommendation_scorer with one name."
-        )
-    return results["test_score"]
+    scorers = {"score": _scorer_of_one_number(scoring)}
+    return cross_validate(estimator, X, y, scoring=scorers, **options)["test_score"]
 
 
 def as_scorer(scoring: Any) -> Any:
@@ -244,6 +237,26 @@ def as_scorer(scoring: Any) -> Any:
         return scoring
     keys = list(scoring) if isinstance(scoring, dict) else names
     return {key: as_scorer(name) for key, name in zip(keys, names, strict=True)}
+
+
+def names_of_scores(scorer: Any) -> list[str]:
+    """Return the names of the metrics of a scorer; none if it returns one number."""
+    if isinstance(scorer, (list, tuple, set, dict)):
+        return list(scorer)
+    names = getattr(scorer, "keys", [])
+    return names if len(names) > 1 else []
+
+
+def _scorer_of_one_number(scoring: Any) -> Any:
+    """Return a scorer, of mAP@500 by default; reject several metrics."""
+    scorer = as_scorer("map@500" if scoring is None else scoring)
+    names = names_of_scores(scorer)
+    if names:
+        raise ValueError(
+            f"scoring has the metrics {names}; expected one number. Use "
+            "cross_validate, or pass one name, such as 'ndcg@10'."
+        )
+    return scorer
 
 
 def _is_ours(name: str) -> bool:
@@ -353,8 +366,8 @@ def learning_curve(
     >>> sizes, bool(test[0].mean() < test[1].mean())
     (array([ 6, 60]), True)
     """
-    scoring = "map@500" if scoring is None else scoring
-    options = _sklearn_options(estimator, X, y, scoring, cv, options)
+    scorer = _scorer_of_one_number(scoring)
+    options = _sklearn_options(estimator, X, y, scorer, cv, options)
     return _learning_curve(estimator, X, y, **options)
 
 
@@ -414,8 +427,8 @@ def validation_curve(
     >>> test.shape
     (3, 2)
     """
-    scoring = "map@500" if scoring is None else scoring
-    options = _sklearn_options(estimator, X, y, scoring, cv, options)
+    scorer = _scorer_of_one_number(scoring)
+    options = _sklearn_options(estimator, X, y, scorer, cv, options)
     return _validation_curve(
         estimator, X, y, param_name=param_name, param_range=param_range, **options
     )

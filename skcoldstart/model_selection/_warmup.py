@@ -15,9 +15,10 @@ from skcoldstart._scores.sources import (
     open_recommender,
     score_source,
 )
+from skcoldstart._scores.user_names import check_same_users
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import nan_mean
-from skcoldstart._utils.sk import _safe_indexing
+from skcoldstart._utils.sk import INTERVAL, _safe_indexing, validated
 from skcoldstart._utils.table import table_of
 from skcoldstart.metrics import (
     bootstrap_interval,
@@ -35,6 +36,7 @@ System = Callable[[Any, Any, sp.csr_array], Any]
 
 
 @documented(TEXTS)
+@validated(n_plays=["array-like"], systems=[Mapping, None], **INTERVAL)
 def warmup_curve(
     estimator: Any,
     X: Any,
@@ -129,6 +131,7 @@ def warmup_curve(
     True
     """
     plays = check_items_and_plays(X, y, groups, cv)
+    check_same_users(y, times, input_name="times", first_name="y")
     points = _check_points(n_plays)
     scorer = make_recommendation_scorer(metrics)
     scorer.check_per_user()

@@ -188,6 +188,8 @@ def test_users_and_songs_have_their_names(world):
         (ContentKNNRecommender(), {"n": 1.5}, ValueError, "n=1.5; expected an integer"),
         (ContentKNNRecommender(), {"n": "2"}, ValueError, "n='2'; expected an integer"),
         (ContentKNNRecommender(), {"users": []}, ValueError, "users is empty"),
+        (ContentKNNRecommender(), {"item_ids": ["a"]}, ValueError, "a name for each"),
+        (StandardScaler(), {}, TypeError, "StandardScaler has no predict"),
         (cold(Ridge()), {"by": "songs"}, ValueError, "requires X_train"),
         (cold(DummyRegressor()), {"by": "content"}, TypeError, "not sums over columns"),
     ],

@@ -9,6 +9,7 @@ from sklearn.linear_model import Ridge
 from skcoldstart import (
     WMF,
     ColdStartRecommender,
+    ContentKNNRecommender,
     explain,
     exposure_report,
     make_recommendation_scorer,
@@ -52,6 +53,21 @@ def test_bars_are_the_contributions_to_one_score(world, model):
     assert ExplanationDisplay(table).plot(ax=ax).ax_ is ax
     with pytest.raises(ValueError, match="no row of item 5 and user 3"):
         display.plot(item=5)
+
+
+def test_values_are_clear_of_the_names_of_their_bars():
+    names = ["a name of some length", "another name"]
+    table = {"item": [0] * 2, "user": [0] * 2, "kind": ["content"] * 2}
+    display = ExplanationDisplay(
+        table | {"source": names, "contribution": [-0.0609, 0.9]}
+    ).plot()
+    display.figure_.draw_without_rendering()
+    values = [text.get_window_extent() for text in display.ax_.texts]
+    labels = [text.get_window_extent() for text in display.ax_.get_yticklabels()]
+    bars = [bar.get_window_extent() for bar in display.bars_]
+    assert [text.get_text() for text in display.ax_.texts] == ["-0.0609", "+0.9"]
+    for value, label, bar in zip(values, labels, bars, strict=True):
+        assert not value.overlaps(label) and not value.overlaps(bar)
 
 
 RELEASES = {
@@ -115,6 +131,13 @@ def test_frontier_holds_the_points_that_none_beats(rng):
     assert_allclose(points, np.column_stack([exposure, accuracy]))
 
 
+def test_settings_are_written_as_they_are():
+    settings = ["informative", None, True, 0.5, np.inf]
+    display = TradeOffDisplay(settings, np.arange(5), np.arange(5)).plot()
+    texts = [text.get_text() for text in display.ax_.texts]
+    assert texts == ["informative", "None", "1", "0.5", "∞"]
+
+
 def test_a_lever_is_set_and_measured(world):
     X, y, X_new, y_new = world
     model = ColdStartRecommender(Ridge(), WMF(4, reg=1.0, random_state=0))
@@ -137,5 +160,9 @@ def test_a_lever_is_set_and_measured(world):
     hits = [played[items[u], u].mean() for u in active]
     assert_allclose(variety.accuracy[1], np.mean(hits))
     assert_allclose(variety.exposure[1], 1 - exposure_report(items, 30)["gini"][0])
+    with pytest.raises(TypeError, match=r"factors of ContentKNN.* are sparse"):
+        TradeOffDisplay.from_estimator(
+            ContentKNNRecommender(), X, y, **data, lever="trade_off", values=[0.0]
+        )
     with pytest.raises(ValueError, match="no part 'new'"):
         TradeOffDisplay.from_reports([0], [0.1], [report], part="new")

@@ -107,6 +107,8 @@ def test_frames_or_the_score_alone_are_drawn(model):
     display = MomentsDisplay.from_estimator(pooled, frames[0], [1]).plot(length=2)
     assert len(display.axes_) == 2
     assert display.axes_[-1].get_xlabel() == "frame"
+    extent = display.axes_[0].images[0].get_extent()
+    assert tuple(extent[:2]) == display.axes_[-1].get_xlim() == (0, 9)
     _, ax = plt.subplots()
     assert MomentsDisplay([1.0, 2.0]).plot(ax).axes_ == [ax]
 

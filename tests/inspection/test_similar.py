@@ -104,7 +104,7 @@ def test_text_html_and_frame_hold_the_names_as_they_are():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"queries": [9]}, "queries holds 9 but there are 3"),
+        ({"queries": [9]}, "queries holds 9 but there are 3 items"),
         ({"queries": []}, "queries is empty"),
         ({"predicted_factors": np.ones((2, 2))}, "expected the same items"),
         ({"predicted_factors": np.ones((3, 4))}, "has 4 columns; expected 2"),

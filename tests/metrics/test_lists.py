@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from skcoldstart import make_recommendation_scorer
+from skcoldstart import exposure_report, make_recommendation_scorer
 from skcoldstart.metrics import coverage, novelty, popularity_bias
 from tests.stubs import FactorRecommender
 
@@ -30,6 +32,7 @@ def test_novelty_is_the_mean_information_of_recommendations():
         ([[-2, 0]], "item -2"),
         ([0, 1], r"shape \(2,\)"),
         ([[0.5]], "dtype float64"),
+        ([[0, 1], [0]], "different lengths; fill the short ones with -1"),
     ],
 )
 def test_recommendations_of_another_form_are_refused(items, message):
@@ -40,6 +43,17 @@ def test_recommendations_of_another_form_are_refused(items, message):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+@pytest.mark.parametrize("library", [np.asarray, pd.DataFrame, pl.DataFrame])
+def test_lists_of_any_library_are_read(library, dtype):
+    lists = np.array([[0, 1], [3, 1]], dtype)
+    assert coverage(library(lists), n_items=5) == 3 / 5
+    assert exposure_report(library(lists), 5)["n_shown"][0] == 3
+    masked = np.ma.MaskedArray(lists, lists == 3)
+    assert coverage(masked, n_items=5) == 2 / 5
+    assert exposure_report(masked, 5)["n_shown"][0] == 2
 
 
 def test_popularity_bias_compares_lists_with_what_the_same_users_play():

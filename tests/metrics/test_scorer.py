@@ -196,7 +196,7 @@ def test_values_per_user_are_those_of_the_metrics(scored):
     [
         ("nan", "contain NaN"),
         ("raise", "RuntimeError: the model is out of order"),
-        ("shape", r"y_true has shape \(60, 25\) but scores have shape \(60, 24\)"),
+        ("shape", r"y has shape \(60, 25\) but scores have shape \(60, 24\)"),
         ("flat", r"predict returned shape \(60,\)"),
     ],
 )

@@ -75,6 +75,8 @@ def test_content_of_its_own_and_another_reference(catalog):
     ("models", "options", "message"),
     [
         ({}, {}, "pass at least one"),
+        ([LinearRecommender()], {}, "'estimators' parameter of compare must be"),
+        ({"a": BrokenRecommender()}, {"confidence": 2}, "'confidence' parameter"),
         ({"a": LinearRecommender()}, {"reference": "b"}, r"not one of the .*\['a'\]"),
         ({"a": LinearRecommender()}, {"metrics": "novelty"}, "no value per user"),
         ({"a": (LinearRecommender(), np.ones((3, 1)))}, {}, "X has 3 items"),

@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 import sklearn.inspection
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -46,6 +47,21 @@ def test_numbers_are_those_of_scikit_learn_on_dense_plays(table, scoring, catalo
             assert_allclose(found[key][name], values, rtol=0, atol=1e-15)
         assert found[key].names == [0, 1, 2]
         assert np.argmax(found[key].importances_mean) < 2
+
+
+@pytest.mark.parametrize("scoring", ["r2", ["r2"], ["auc", "r2"], {"late": "auc"}])
+def test_scorings_are_those_of_cross_validate(scoring, catalog):
+    X, y = catalog
+    model = LinearRegression().fit(X[:60], y[:60])
+    options = {"n_repeats": 2, "random_state": 0}
+    found = permutation_importance(model, X[60:], y[60:], scoring=scoring, **options)
+    found = {"r2": found} if scoring == "r2" else found
+    assert list(found) == ["r2"] if scoring == "r2" else list(scoring)
+    theirs = sklearn.inspection.permutation_importance
+    for key, bunch in found.items():
+        scorer = "r2" if key == "r2" else AUC
+        expected = theirs(model, X[60:], y[60:], scoring=scorer, **options)
+        assert_allclose(bunch.importances, expected.importances, rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, sp.coo_array])

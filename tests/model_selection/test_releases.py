@@ -109,6 +109,8 @@ def test_popularity_comes_before_scores(world):
         ({"policies": {"a": {"epsilon": 2}}}, "expected a probability"),
         ({"policies": {"a": {"lift": -1}}}, "lift=-1 of policy 'a'"),
         ({"n_shown": 0}, "n_shown"),
+        ({"policies": {}}, "policies is empty"),
+        ({"users": [], "n_rounds": 1}, "users is empty"),
         ({"y": np.ones((30, 60))}, "one row per item"),
         ({"y": np.ones((60, 29))}, "y has 29 columns but fit received 30"),
     ],

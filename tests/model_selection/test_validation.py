@@ -138,8 +138,10 @@ def test_one_number_per_fold(catalog):
     assert_array_equal(cross_val_score(model, X, plays, cv=3), full["test_map"])
     auc = cross_val_score(model, X, plays, cv=3, scoring="auc")
     assert_array_equal(auc, full["test_auc"])
-    with pytest.raises(ValueError, match=r"metrics \['map', 'auc'\]"):
-        cross_val_score(model, X, plays, scoring=recommendation_scorer)
+    for evaluate, options in [(cross_val_score, {}), *CURVES]:
+        for scoring in (recommendation_scorer, ["map", "auc"]):
+            with pytest.raises(ValueError, match=r"metrics \['map', 'auc'\]"):
+                evaluate(model, X, plays, scoring=scoring, **options)
 
 
 @pytest.mark.parametrize(

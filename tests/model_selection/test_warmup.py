@@ -136,6 +136,8 @@ def test_steps_before_the_recommender_reach_the_new_items(catalog):
             ({"n_plays": points}, ValueError, "increasing integers of at least 0")
             for points in ([], [1, 1], [2, 1], [-1, 2], [0.5])
         ),
+        ({"n_plays": 3}, ValueError, "'n_plays' parameter"),
+        ({"n_resamples": 0}, ValueError, "'n_resamples' parameter"),
         ({"n_plays": [40]}, ValueError, "no held-out item has plays after its first"),
         ({"cv": WarmupSplit()}, TypeError, "splits plays"),
         ({"estimator": BrokenRecommender()}, ValueError, "contain NaN"),

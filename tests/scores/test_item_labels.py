@@ -17,6 +17,7 @@ from skcoldstart import (
     MLRSimilarity,
     PopularityRecommender,
     RandomRecommender,
+    explain,
     export,
     make_recommendation_scorer,
     make_recommender,
@@ -26,8 +27,15 @@ from skcoldstart import (
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import labelled
 from skcoldstart.compose import ContentKNNRecommender, ContentScaler
+from skcoldstart.inspection import (
+    FactorExtremesDisplay,
+    SimilarItemsTable,
+    TasteMapDisplay,
+    TradeOffDisplay,
+)
 from skcoldstart.metrics import mean_auc, ranking_report, stratified_report
 from skcoldstart.model_selection import (
+    ArtistHistorySplit,
     DoubleColdSplit,
     ReleaseDateSplit,
     UserColdKFold,
@@ -133,6 +141,25 @@ CALLS = {
     "report": lambda X, y: ranking_report(y, pd.DataFrame(y.to_numpy(), X.index)),
     "exclude of a metric": lambda X, y: mean_auc(
         pd.DataFrame(y.to_numpy(), X.index), y.to_numpy(), exclude=0 * y
+    ),
+    "ArtistHistorySplit": lambda X, y: list(
+        ArtistHistorySplit(2).split(X, y, groups=groups_of(X))
+    ),
+    "names of explained songs": lambda X, y: explain(
+        fitted(X, y, WITH_FACTORS), X[:1], [0], X_train=X, item_ids=groups_of(y)
+    ),
+    "plays of similar items": lambda X, y: SimilarItemsTable.from_estimator(
+        fitted(X, y, WITH_FACTORS), X, y, queries=0
+    ),
+    "names of extremes": lambda X, y: FactorExtremesDisplay.from_estimator(
+        fitted(X, y, WITH_FACTORS), X, names=groups_of(y)
+    ),
+    "labels of a map": lambda X, y: TasteMapDisplay.from_estimator(
+        fitted(X, y, WITH_FACTORS), X, labels=groups_of(y)
+    ),
+    "plays of a trade-off": lambda X, y: TradeOffDisplay.from_estimator(
+        *(WITH_FACTORS, X.to_numpy(), y.to_numpy()),
+        **{"X_new": X, "y_new": y, "lever": "trade_off", "values": [0.5]},
     ),
     "strata": lambda X, y: stratified_report(
         y, y.to_numpy(), item_popularity=groups_of(X)

@@ -28,6 +28,12 @@ from skcoldstart import (
     make_recommendation_scorer,
     recommendation_scorer,
 )
+from skcoldstart.metrics import mean_auc, stratified_report
+from skcoldstart.model_selection import (
+    WarmupSplit,
+    content_leakage_check,
+    warmup_curve,
+)
 
 NAMES = ["ann", "bob", "cem", "dua", "eva", "fay", "gus", "hal"]
 RECOMMENDERS = [
@@ -131,6 +137,24 @@ def test_scorer_gives_nan_and_the_reason_through_pipelines_and_searches(
     assert np.isnan(list(values.values())).all()
     with pytest.warns(UserWarning, match="columns of exclude"):
         recommendation_scorer(model, X, y, exclude=y[NAMES[::-1]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda X, y, other: next(WarmupSplit().split(X, y, times=other)),
+        lambda X, y, other: warmup_curve(
+            PopularityRecommender(), X, y, times=other, n_plays=[0], cv=2
+        ),
+        lambda X, y, other: content_leakage_check(X, y, typed_by=other),
+        lambda X, y, other: mean_auc(y, other),
+        lambda X, y, other: stratified_report(y, y, user_activity=other.loc[0]),
+    ],
+)
+def test_users_of_two_tables_in_another_order_are_refused(call, catalog):
+    X, y = catalog
+    with pytest.raises(ValueError, match="same users in another order"):
+        call(X, y, y[NAMES[::-1]])
 
 
 def test_plays_without_names_are_taken_in_order(profile, catalog):

@@ -307,6 +307,8 @@ def test_files_hold_the_rows_of_all_lists_also_where_the_first_are_empty(tmp_pat
     nothing = Recommendations(items[:9], scores[:9], np.arange(9), IDS.astype(object))
     schema = pq.read_schema(tmp_path / "lists.parquet")
     assert nothing.to_frame("pyarrow").schema == schema
+    with pytest.raises(ValueError, match="as_frame='excel'; expected one of"):
+        nothing.to_frame("excel")
     assert nothing.to_frame("polars").schema["item_id"] == pl.String
 
 
