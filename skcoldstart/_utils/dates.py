@@ -99,7 +99,7 @@ def _from_text(texts: np.ndarray, name: str, of: str) -> np.ndarray:
     _refuse_unknown(unknown[place], name, of)
     moments = np.empty(len(distinct), "datetime64[us]")
     for i, text in enumerate(distinct.tolist()):
-        moment = _moment(text)
+        moment = iso_moment(text)
         if moment is None:
             raise ValueError(
                 f"{name} holds {text!r}; expected years, or dates in the form of "
@@ -111,7 +111,8 @@ def _from_text(texts: np.ndarray, name: str, of: str) -> np.ndarray:
     return moments[place]
 
 
-def _moment(text: str) -> datetime | None:
+def iso_moment(text: str) -> datetime | None:
+    """Return a date or time of ISO 8601, in UTC without a zone, or None."""
     if not _ISO.fullmatch(text) or len(text) == 6:  # 201206 may also be a day
         return None
     try:

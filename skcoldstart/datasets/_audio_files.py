@@ -7,6 +7,7 @@ from typing import Any
 
 from skcoldstart._utils.paths import check_path
 from skcoldstart._utils.warning import warn
+from skcoldstart.datasets._files import files_under
 from skcoldstart.datasets._frames import rows_of
 from skcoldstart.datasets._names import AUDIO_SUFFIXES, NameIndex, some
 from skcoldstart.datasets._tables import one_spelling
@@ -105,18 +106,15 @@ class AudioFolder(NamedFiles):
             )
         self.files: list[str] = []
         others: list[str] = []
-        for place, _, names in os.walk(self.folder):
-            for name in names:
-                path = Path(place, name).relative_to(self.folder).as_posix()
-                if not name.startswith("."):
-                    known = Path(name).suffix.lower() in AUDIO_SUFFIXES
-                    (self.files if known else others).append(path)
-        self.files.sort()
+        for path in map(Path, files_under(self.folder)):
+            known = path.suffix.lower() in AUDIO_SUFFIXES
+            name = path.relative_to(self.folder).as_posix()
+            (self.files if known else others).append(name)
         if not self.files:
             raise ValueError(
                 f"{folder} has no audio files (.wav, .mp3, .flac, .m4a and others); "
                 f"it has {len(others)} other files"
-                + (f", such as {some(sorted(others))}." if others else ".")
+                + (f", such as {some(others)}." if others else ".")
             )
         self.paths = [str(self.folder / file) for file in self.files]
         super().__init__(map(file_names, self.files))

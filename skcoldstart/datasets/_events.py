@@ -11,7 +11,9 @@ from sklearn.utils import Bunch
 
 from skcoldstart._scores.plays import labelled
 from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.missing import is_missing as are_missing
 from skcoldstart._utils.sk import Interval, validated
+from skcoldstart._utils.table import as_list
 from skcoldstart._utils.threads import ThreadMap, worker_threads
 from skcoldstart._utils.warning import warn
 from skcoldstart.datasets._blocks import Block, Columns
@@ -190,12 +192,11 @@ def fixed_ids(ids: Iterable[Any] | None, name: str) -> list[Any] | None:
             "columns."
         )
     try:
-        fixed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        fixed = as_list(ids)
         twice = [value for value, n in Counter(fixed).items() if n > 1]
-        has_missing = any(value is None or value != value for value in fixed)
-    except TypeError as error:  # a number, lists, or NA of pandas
+    except TypeError as error:  # a number, or lists
         raise TypeError(f"{name} is not an iterable of ids: {error}.") from error
-    if not fixed or twice or has_missing:
+    if not fixed or twice or are_missing(fixed).any():
         what = f"{some(twice)} more than once" if twice else "no ids, or missing ones"
         raise ValueError(f"{name} has {what}; expected different ids.")
     return fixed

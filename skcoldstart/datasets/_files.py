@@ -17,6 +17,7 @@ import numpy as np
 from skcoldstart._utils.paths import check_regular_file
 
 LONGEST_LINE = 1 << 22
+LARGEST_OBJECT = 1 << 26  # of JSON, in bytes
 MOST_EXPANSION = 1100  # of a byte by deflate, whose limit is 1032
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -54,7 +55,7 @@ def files_under(folder: str | os.PathLike[str], *suffixes: str) -> list[str]:
         os.path.join(place, name)
         for place, _, names in os.walk(folder)
         for name in names
-        if name.lower().endswith(suffixes) and not name.startswith(".")
+        if name.lower().endswith(suffixes or "") and not name.startswith(".")
     )
 
 
@@ -63,6 +64,18 @@ def texts_of(ids: Iterable[Any], name: str, what: str = "ids") -> list[str]:
     if isinstance(ids, str | bytes):
         raise TypeError(f"{name} is {ids!r}; expected an iterable of {what}.")
     return [str(value) for value in ids]
+
+
+def read_small(path: str | os.PathLike[str]) -> bytes:
+    """Read a file of one object."""
+    place = check_regular_file(path)
+    check_small(str(path), place.stat().st_size)
+    return place.read_bytes()
+
+
+def check_small(name: str, size: int) -> None:
+    if size > LARGEST_OBJECT:
+        raise ValueError(f"{name} has {size} bytes; expected one object per file.")
 
 
 def is_whole_number(text: str) -> bool:

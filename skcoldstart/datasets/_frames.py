@@ -32,7 +32,7 @@ def is_text(source: Any) -> bool:
 def column_names(source: Any, name: str) -> list[str]:
     """Return the columns of a frame, a parquet file or a folder of these."""
     if not isinstance(source, str | os.PathLike):
-        return list(_narwhals(source, name).columns)
+        return list(narwhals_of(source, name).collect_schema().names())
     with parquet(source) as pq:
         return list(pq.read_schema(parquet_files(check_path(source))[0]).names)
 
@@ -68,10 +68,13 @@ def rows_of(
 def read_frame(source: Any, name: str) -> Any:
     """Return a table as a narwhals frame."""
     if not isinstance(source, str | os.PathLike):
-        return _narwhals(source, name)
+        frame = narwhals_of(source, name)
+        return frame.collect() if hasattr(frame, "collect") else frame
     if not is_text(source):
+        import narwhals as nw
+
         with parquet(source) as pq:
-            return _installed(pq.read_table(check_path(source)))
+            return nw.from_arrow(pq.read_table(check_path(source)), backend=_library())
     records = read_records(check_path(source), "song")
     _, header = next(records)
     if len(set(header)) < len(header):
@@ -85,15 +88,20 @@ def read_frame(source: Any, name: str) -> Any:
 
 
 def frame_of(columns: Mapping[str, Any], what: Any) -> Any:
-    """Make a frame of an installed library: pandas, polars or pyarrow."""
+    """Make a frame of an installed library."""
     import narwhals as nw
 
-    for backend in ("pandas", "polars", "pyarrow"):
-        if find_spec(backend) is not None:
-            return nw.from_dict(columns, backend=backend)
-    raise ImportError(
-        f"Reading {what} needs pandas, polars or pyarrow. Install one of them."
-    )
+    if (library := _library()) is None:
+        raise ImportError(
+            f"Reading {what} needs pandas, polars or pyarrow. Install one of them."
+        )
+    return nw.from_dict(columns, backend=library)
+
+
+def _library() -> Any:
+    """Return the first installed library of frames, or None."""
+    libraries = ("pandas", "polars", "pyarrow")
+    return next((name for name in libraries if find_spec(name) is not None), None)
 
 
 def take_frame(frame: Any, rows: np.ndarray) -> Any:
@@ -112,7 +120,8 @@ def take_frame(frame: Any, rows: np.ndarray) -> Any:
     return nw.maybe_reset_index(taken).to_native()
 
 
-def _narwhals(source: Any, name: str) -> Any:
+def narwhals_of(source: Any, name: str) -> Any:
+    """Return a dataframe of any library as one of narwhals, which may be lazy."""
     import narwhals as nw
 
     try:
@@ -121,22 +130,17 @@ def _narwhals(source: Any, name: str) -> Any:
     except nw.exceptions.DuplicateError as error:
         raise ValueError(f"{name} has columns of one name: {error}") from error
     except TypeError as error:
-        if isinstance(source, io.IOBase):
-            check_path(source, name)  # says what to do
-        raise TypeError(
-            f"{name} is a {type(source).__name__}; expected a dataframe or a path."
-        ) from error
-    return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+        raise not_table(source, name) from error
+    return frame
 
 
-def _installed(table: Any) -> Any:
-    """Return an Arrow table as a frame of pandas or polars if one is installed."""
-    import narwhals as nw
-
-    if find_spec("pandas") is not None:
-        return nw.from_native(table.to_pandas())
-    frame = nw.from_native(table)
-    return nw.from_native(frame.to_polars()) if find_spec("polars") else frame
+def not_table(source: Any, name: str) -> TypeError:
+    if isinstance(source, io.IOBase):
+        check_path(source, name)  # says what to do
+    return TypeError(
+        f"{name} is a {type(source).__name__}; expected a dataframe (pandas, polars, "
+        "pyarrow, ...) or a path."
+    )
 
 
 def _typed(values: tuple[str, ...]) -> list[Any]:

@@ -63,7 +63,7 @@ class PairCounts:
         else:
             items, users = (pairs >> _ITEM).astype(np.int32), pairs.astype(np.int32)
             del pairs
-            more = sp.csr_array(sp.coo_array((counts, (items, users))))
+            more = sp.csr_array((counts, (items, users)))
             del items, users, counts
         shape = (n_items, max(self._table.shape[1], more.shape[1]))
         if self._table.nnz:
@@ -143,6 +143,6 @@ def indicator(
     rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
 ) -> sp.csr_array:
     """Return a table with 1 for each pair, also for one that is there twice."""
-    table = sp.csr_array(sp.coo_array((np.ones(len(rows)), (rows, columns)), shape))
+    table = sp.csr_array((np.ones(len(rows)), (rows, columns)), shape)
     table.data[:] = 1.0
     return table

@@ -25,6 +25,7 @@ from skcoldstart.datasets._blocks import (
     require_pyarrow,
 )
 from skcoldstart.datasets._files import begins_with, open_bytes
+from skcoldstart.datasets._frames import narwhals_of, not_table
 from skcoldstart.datasets._ids import Coded, encoded
 from skcoldstart.datasets._tables import NULLS, count_of, find_header, read_records
 from skcoldstart.datasets._times import read_times
@@ -156,14 +157,14 @@ def blocks_of(events: Any, columns: Columns, name: str = "events") -> Iterator[B
         for file in parquet_files(path):
             read = parquet_blocks if begins_with(file, PARQUET) else csv_blocks
             yield from read(file, columns)
-    elif isinstance(events, io.IOBase):
-        check_path(events, name)  # explains what to pass
-    elif isinstance(events, list | tuple | Iterator):
+    elif isinstance(events, list | tuple | Iterator) and not isinstance(
+        events, io.IOBase
+    ):
         n_parts = 0
         for n_parts, part in enumerate(events, 1):
             where = f"{name}[{n_parts - 1}]"
             if isinstance(part, list | tuple):  # such as a row of values
-                raise _not_table(part, where)
+                raise not_table(part, where)
             yield from blocks_of(part, columns, where)
         if not n_parts:
             raise ValueError(f"{name} is empty; expected at least one frame or path.")
@@ -179,17 +180,15 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
     import narwhals as nw
 
     try:
-        table: Any = nw.from_native(frame)
-        there = table.collect_schema()
-    except nw.exceptions.DuplicateError as error:
-        raise ValueError(f"{source} has columns of one name: {error}") from error
-    except TypeError as error:
+        table = narwhals_of(frame, source)
+    except TypeError:
         stream = _arrow_stream(frame)
-        if stream is not None:
-            columns.check(stream.schema.names, source)
-            yield from arrow_blocks(stream, columns, source)
-            return
-        raise _not_table(frame, source) from error
+        if stream is None:
+            raise
+        columns.check(stream.schema.names, source)
+        yield from arrow_blocks(stream, columns, source)
+        return
+    there = table.collect_schema()
     columns.check(there.names(), source)
     table = table.select(columns.names())
     for name in (columns.user, columns.item):
@@ -205,13 +204,6 @@ def _frame_blocks(frame: Any, columns: Columns, source: str) -> Iterator[Block]:
     require_pyarrow(f"a frame of {table.implementation}")
     batches = table.to_arrow().to_batches(max_chunksize=ROWS)
     yield from arrow_blocks(batches, columns, source)
-
-
-def _not_table(source: Any, name: str) -> TypeError:
-    return TypeError(
-        f"{name} is a {type(source).__name__}; expected a dataframe (pandas, polars, "
-        "pyarrow, ...), a path, or a list of these."
-    )
 
 
 def _arrow_stream(frame: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skcoldstart._utils.dates import iso_moment
+
 DAY = np.timedelta64(1, "D")
 MOST_HALF_LIVES = 500  # between weights that are added up
 TINY = 2.0**-1000  # of a play, so that no pair decays to zero
@@ -121,13 +123,13 @@ def _moment(value: Any, kind: str, name: str) -> Any:
     if isinstance(value, np.datetime64):
         return value
     if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError as error:
+        moment = iso_moment(value)
+        if moment is None:
             raise ValueError(
                 f"{name} is {value!r}; expected a time of ISO 8601 such as "
                 "'2024-01-31' or '2024-01-31 12:00'."
-            ) from error
+            )
+        return np.datetime64(moment)
     if isinstance(value, datetime.datetime):
         if value.tzinfo is not None:
             value = value.astimezone(datetime.UTC).replace(tzinfo=None)

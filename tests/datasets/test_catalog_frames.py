@@ -178,7 +178,7 @@ WRONG_VALUES = [
     ),
 ]
 WRONG_TYPES = [
-    ("plays", [1, 2], r"plays is a list; expected a dataframe or"),
+    ("plays", [1, 2], r"plays is a list; expected a dataframe"),
     ("groups", np.eye(2), r"groups is a ndarray; expected a"),
     ("files", {"a": 3}, r"the path in files, entry 'a', is 3"),
 ]

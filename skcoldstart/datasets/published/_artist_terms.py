@@ -47,9 +47,7 @@ def tag_table(
     column[kept] = np.arange(len(kept))
     wanted = column[tags] >= 0
     X = sp.csr_array(
-        sp.coo_array(
-            (values[wanted], (rows[wanted], column[tags[wanted]])), (n_rows, len(kept))
-        )
+        (values[wanted], (rows[wanted], column[tags[wanted]])), (n_rows, len(kept))
     )
     return X, names[kept].astype(object)
 

@@ -287,11 +287,11 @@ def _cold_split(
     is_test[test] = True
     for name, wanted in (("train.csv", ~is_test), ("test.csv", is_test)):
         pairs = _numbers(place / name, (n_users, n_items, None))
-        split = sp.coo_array(
+        split = sp.csr_array(
             (np.ones(len(pairs)), (pairs[:, 1], pairs[:, 0])), plays.shape
         )
         expected = sp.diags_array(wanted.astype(float)) @ plays
-        if (sp.csr_array(split) != expected).nnz:
+        if (split != expected).nnz:
             raise ValueError(
                 f"{place / name} does not have the users' pairs of the "
                 f"{'test' if name == 'test.csv' else 'other'} articles."

@@ -110,9 +110,7 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
         )
     shape = (len(item_ids), len(user_ids))
     users = positions(counts[:, 0], user_ids)
-    plays = sp.csr_array(
-        sp.coo_array((counts[:, 2].astype(np.float64), (items, users)), shape)
-    )
+    plays = sp.csr_array((counts[:, 2].astype(np.float64), (items, users)), shape)
     plays.eliminate_zeros()
     assignments = np.column_stack([
         positions(tagged[:, 1], item_ids),
@@ -122,10 +120,8 @@ def load_hetrec(path: str | os.PathLike[str]) -> Bunch:
     known = (assignments >= 0).all(axis=1)
     assignments = assignments[known]
     X = sp.csr_array(
-        sp.coo_array(
-            (np.ones(len(assignments), np.float32), assignments[:, [0, 2]].T),
-            (len(item_ids), len(tag_ids)),
-        )
+        (np.ones(len(assignments), np.float32), assignments[:, [0, 2]].T),
+        (len(item_ids), len(tag_ids)),
     )
     friends = np.column_stack([positions(pairs[:, i], user_ids) for i in (0, 1)])
     friends = friends[(friends >= 0).all(axis=1)]

@@ -15,11 +15,14 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import COUNT, validated
-from skcoldstart.datasets._files import files_under, named_damage
+from skcoldstart.datasets._files import (
+    check_small,
+    files_under,
+    named_damage,
+    read_small,
+)
 from skcoldstart.datasets.published._artist_terms import tag_table, take_named
 from skcoldstart.datasets.published._sqlite import Database, open_database
-
-LARGEST_JSON = 1 << 26
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -114,7 +117,7 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
     place = check_path(path)
     if place.is_dir():
         files = files_under(place, ".json")
-        contents = ((name, _read_file(name)) for name in files)
+        contents = ((name, read_small(name)) for name in files)
         return _from_json(path, contents, len(files), verbose)
     if zipfile.is_zipfile(check_regular_file(place)):
         with named_damage(path), zipfile.ZipFile(place) as archive:
@@ -125,23 +128,13 @@ def _read(path: str | os.PathLike[str], verbose: int | bool) -> Parts:
                 and not Path(info.filename).name.startswith(".")
             ]
             for info in members:
-                _check_size(f"{path}: {info.filename}", info.file_size)
+                check_small(f"{path}: {info.filename}", info.file_size)
             contents = (
                 (f"{path}: {info.filename}", archive.read(info)) for info in members
             )
             return _from_json(path, contents, len(members), verbose)
     with open_database(place) as database:
         return _from_database(database)
-
-
-def _read_file(name: str) -> bytes:
-    _check_size(name, check_regular_file(name).stat().st_size)
-    return Path(name).read_bytes()
-
-
-def _check_size(name: str, size: int) -> None:
-    if size > LARGEST_JSON:
-        raise ValueError(f"{name} has {size} bytes; expected one track per file.")
 
 
 def _from_json(

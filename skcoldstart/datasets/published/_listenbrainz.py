@@ -13,20 +13,21 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skcoldstart._utils.docstrings import documented
-from skcoldstart._utils.paths import check_path, check_regular_file
+from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._files import (
+    begins_with,
     files_under,
     lines_of,
     named_damage,
     open_bytes,
     read_lines,
+    read_small,
 )
 
 LISTENS = 1 << 18  # a block of rows
 LAST_SECOND = 1 << 38  # in the year 10680; milliseconds are more
-LARGEST_JSON = 1 << 24
 ZSTD = b"\x28\xb5\x2f\xfd"
 MBID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARTS = ("lowlevel", "rhythm", "tonal")
@@ -216,9 +217,7 @@ def _lines(path: Path) -> Iterator[tuple[str, int, str]]:
 @contextmanager
 def _decompressed(path: Path) -> Iterator[Any]:
     """Open an archive; zstd is decompressed by pyarrow."""
-    with open(check_regular_file(path), "rb") as file:
-        is_zstd = file.read(4) == ZSTD
-    if not is_zstd:
+    if not begins_with(path, ZSTD):
         with open_bytes(path) as file:
             yield file
         return
@@ -275,9 +274,7 @@ def _features(folder: Path, item_ids: list[str]) -> dict[str, Any]:
 
 def _numbers(path: Path) -> dict[str, np.ndarray]:
     """Return the numbers of one analysis by their paths in it."""
-    size = check_regular_file(path).stat().st_size
-    if size > LARGEST_JSON:
-        raise ValueError(f"{path} has {size} bytes; expected one recording per file.")
+    content = read_small(path)
     numbers: dict[str, np.ndarray] = {}
 
     def collect(value: Any, name: str) -> None:
@@ -290,7 +287,7 @@ def _numbers(path: Path) -> dict[str, np.ndarray]:
                 numbers[name] = flat.astype(np.float32).ravel()
 
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(content)
         for part in PARTS:
             if part in document:
                 collect(document[part], part)

@@ -129,23 +129,24 @@ def load_yambda(
     place = check_path(folder, "folder")
     path = check_regular_file(place / "flat" / size / f"{event}.parquet")
     ratio = min_ratio if event == "listens" else None
-    n_short = [0]
     taste = plays_from_events(
-        _listens(path, ratio, n_short),
+        _listens(path, ratio),
         user="uid",
         item="item_id",
         timestamp="timestamp",
         items=items,
     )
-    taste.n_events += n_short[0]
-    taste.n_dropped["below_min_ratio"] = n_short[0]
+    with parquet(path) as pq:
+        n_events = pq.read_metadata(path).num_rows
+    taste.n_dropped["below_min_ratio"] = n_events - taste.n_events
+    taste.n_events = n_events
     taste.update(_artists(place / "artist_item_mapping.parquet", taste.item_ids))
     taste.DESCR = f"Yambda {size}, {event}: {taste.DESCR}"
     return taste
 
 
-def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterator[Any]:
-    """Yield tables of events; count listens below the ratio."""
+def _listens(path: Path, min_ratio: float | None) -> Iterator[Any]:
+    """Yield tables of events, without listens below the ratio."""
     columns = ["uid", "item_id", "timestamp"]
     with parquet(path) as pq:
         import pyarrow as pa
@@ -157,17 +158,18 @@ def _listens(path: Path, min_ratio: float | None, n_short: list[int]) -> Iterato
             if min_ratio is not None:
                 ratio = file.schema_arrow.field("played_ratio_pct")
                 _require_numbers(path, ratio, ratio.type)
+            n_kept = 0
             for batch in file.iter_batches(ROWS, columns=wanted):
                 table = pa.Table.from_batches([batch])
                 if min_ratio is not None:
                     enough = pc.greater(table.column("played_ratio_pct"), min_ratio)
                     table = table.filter(enough)
-                n_short[0] += batch.num_rows - table.num_rows
+                n_kept += table.num_rows
                 yield table.select(columns)
-            if min_ratio is not None and n_short[0] == file.metadata.num_rows:
+            if min_ratio is not None and not n_kept:
                 raise ValueError(
-                    f"None of the {n_short[0]} events of {path} has a played ratio "
-                    f"above {min_ratio} %."
+                    f"None of the {file.metadata.num_rows} events of {path} has a "
+                    f"played ratio above {min_ratio} %."
                 )
 
 

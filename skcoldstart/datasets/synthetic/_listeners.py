@@ -157,8 +157,7 @@ def draw_plays(
         keys += rng.gumbel(size=keys.shape)
         chosen = _largest(keys, int(sizes[block].max()))
         songs.append(chosen[np.arange(chosen.shape[1]) < sizes[block, None]])
-    plays = sp.coo_array((counts, (np.concatenate(songs), users)), (n_songs, n_users))
-    return sp.csr_array(plays)
+    return sp.csr_array((counts, (np.concatenate(songs), users)), (n_songs, n_users))
 
 
 def _largest(keys: np.ndarray, n: int) -> np.ndarray:
