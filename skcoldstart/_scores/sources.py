@@ -90,10 +90,11 @@ class LowRankScores(ScoreSource):
 
     def __init__(self, item_factors: np.ndarray, user_factors: np.ndarray) -> None:
         item_factors, user_factors = np.asarray(item_factors), np.asarray(user_factors)
-        if item_factors.shape[1] != user_factors.shape[1]:
+        shapes = item_factors.shape, user_factors.shape
+        if {2} != set(map(len, shapes)) or shapes[0][1] != shapes[1][1]:
             raise ValueError(
-                f"Item factors have {item_factors.shape[1]} components but user "
-                f"factors have {user_factors.shape[1]}; expected the same number."
+                f"Item factors have shape {shapes[0]} but user factors have shape "
+                f"{shapes[1]}; expected dense arrays (n_items, k) and (n_users, k)."
             )
         self.n_items = len(item_factors)
         self.n_users = len(user_factors)

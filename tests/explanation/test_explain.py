@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
@@ -113,7 +114,6 @@ def test_songs_behind_factors_are_dual_weights_times_their_own_scores(world):
 
 
 def test_columns_behind_factors_are_coefficients_times_values(world):
-    pd = pytest.importorskip("pandas", reason="needs pandas")
     X, y, X_new = world
     names = list("abcdef")
     content = make_pipeline(StandardScaler().set_output(transform="pandas"), Ridge())
@@ -165,7 +165,6 @@ def test_sparse_content_is_explained_as_dense(world):
 
 
 def test_users_and_songs_have_their_names(world):
-    pd = pytest.importorskip("pandas", reason="needs pandas")
     X, y, X_new = world
     plays = pd.DataFrame(y, columns=[f"user {i}" for i in range(N_USERS)])
     ids = np.array([f"song {i}" for i in range(N_TRAIN)])

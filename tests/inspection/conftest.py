@@ -9,6 +9,7 @@ import scipy.sparse as sp
 @pytest.fixture(autouse=True)
 def off_screen():
     with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # fonts do not depend on the machine
         matplotlib.use("agg", force=True)
         yield
         import matplotlib.pyplot as plt

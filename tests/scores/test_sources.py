@@ -63,8 +63,10 @@ def test_nan_is_seen_in_factors_and_in_tables():
 
 
 def test_factors_of_different_rank_are_refused():
-    with pytest.raises(ValueError, match="3 components but user factors have 2"):
-        LowRankScores(np.ones((4, 3)), np.ones((5, 2)))
+    V = np.ones((4, 3))
+    for users in (np.ones((5, 2)), np.ones(3), sp.csr_array(V)):
+        with pytest.raises(ValueError, match=r"shape \(4, 3\) but user factors have"):
+            LowRankScores(V, users)
 
 
 def test_pipelines_and_searches_are_opened(rng):

@@ -263,7 +263,7 @@ def test_users_in_any_container(make, model, new):
         ({"groups": IDS}, "pass both"),
         ({"groups": IDS, "max_per_group": 0}, "max_per_group=0"),
         ({"groups": [None, *IDS[1:]], "max_per_group": 1}, "1 of 10 items, the first"),
-        ({"item_factors": np.ones((10, 2))}, "have 2 components but user factors have"),
+        ({"item_factors": np.ones((10, 2))}, r"shape \(10, 2\) but user factors have"),
         ({"user_factors": np.full((1, 3), np.nan)}, "NaN"),
         (
             {"user_factors": np.ones((2, 3)), "users": ["ann"]},
