@@ -15,8 +15,6 @@ from skcoldstart._scores.sources import (
     open_recommender,
 )
 
-CHOICES = ("thompson", "ucb")
-
 
 def with_covariance(item_factors: Any) -> bool:
     """Return whether factors are a pair with their covariances."""
@@ -38,7 +36,7 @@ def explored_scores(
     random_state: Any,
 ) -> ScoreSource:
     """Return scores for exploration; `item_factors` may be a pair with covariances."""
-    if explore not in CHOICES:
+    if explore not in ("thompson", "ucb"):
         raise ValueError(f"explore={explore!r}; expected None, 'thompson' or 'ucb'.")
     if not (isinstance(strength, Real) and np.isfinite(strength) and strength >= 0):
         raise ValueError(f"strength={strength!r}; expected a number of at least 0.")

@@ -102,8 +102,8 @@ def check_groups(groups: Any, X: Any, *, name: str = "groups") -> None:
     n_items = _num_samples(X)
     if np.shape(groups) != (n_items,):
         raise ValueError(
-            f"{name} has shape {np.shape(groups)} but X has {n_items} items; expected "
-            "one group per item."
+            f"{name} has shape {np.shape(groups)} but there are {n_items} items; "
+            "expected one group per item."
         )
     check_same_items(X, groups, input_name=name)
     refuse_masked(groups, name)

@@ -92,7 +92,7 @@ def recommend_items(
         n,
         users=chosen,
         exclude=excluded,
-        groups=_group_limit(max_per_group, groups, X, source.n_items),
+        groups=group_limit(max_per_group, groups, X, source.n_items),
     )
     return Recommendations(
         *masked_lists(entries, scores),
@@ -258,9 +258,10 @@ def _item_names(item_ids: Any, X: Any, n_items: int) -> np.ndarray | None:
     return names
 
 
-def _group_limit(
+def group_limit(
     max_per_group: Any, groups: Any, X: Any, n_items: int
 ) -> tuple[np.ndarray, int] | None:
+    """Return the group of each item, as numbers from 0, and the most in a list."""
     if (max_per_group is None) != (groups is None):
         raise ValueError(
             "max_per_group limits the items of one group in a list; pass both "

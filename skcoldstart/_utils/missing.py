@@ -40,9 +40,13 @@ def nan_mean(values: Any, axis: int | None = None) -> Any:
     """Return means without NaN; NaN, without a warning, if all values are NaN."""
     values = np.asarray(values)
     there = ~np.isnan(values)
-    counts = there.sum(axis=axis)
-    sums = np.where(there, values, 0.0).sum(axis=axis)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return ratio(np.where(there, values, 0.0).sum(axis=axis), there.sum(axis=axis))
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Any:
+    """Return a ratio of arrays of equal shape, NaN where the denominator is 0."""
+    unknown = np.full(np.shape(numerator), np.nan)
+    return np.divide(numerator, denominator, out=unknown, where=denominator > 0)
 
 
 def refuse_missing(values: Any, *, what: str, remedy: str) -> None:

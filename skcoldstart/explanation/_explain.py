@@ -14,8 +14,6 @@ from skcoldstart._utils.table import table_of
 from skcoldstart.explanation._parts import parts_by_time, parts_of
 from skcoldstart.factorization import WMF
 
-__all__ = ["explain"]
-
 _REST = "(everything else)"
 
 

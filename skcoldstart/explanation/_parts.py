@@ -25,8 +25,6 @@ from skcoldstart.compose import (
 )
 from skcoldstart.factorization import WMF
 
-__all__ = ["parts_by_time", "parts_of"]
-
 # Maximum relative difference between predictions and dual weights.
 _TOLERANCE = 1e-3
 _POPULARITY = np.array(["(predicted popularity)"], dtype=object)

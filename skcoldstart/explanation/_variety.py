@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
+from skcoldstart._scores.item_labels import check_groups
+from skcoldstart._scores.listing import group_limit
 from skcoldstart._scores.recommendations import masked_lists, read_lists
 from skcoldstart._scores.top_n import unit_rows
-from skcoldstart._utils.missing import check_values, refuse_masked, refuse_missing
+from skcoldstart._utils.missing import check_values, refuse_masked
 from skcoldstart._utils.sk import COUNT, HasMethods, Interval, StrOptions, validated
 from skcoldstart._utils.table import ranges, table_of
-
-__all__ = ["diversify", "exposure_report"]
 
 _BLOCK_LISTS = 256
 
@@ -118,12 +118,7 @@ def diversify(
             f"items hold {listed.max()} but vectors has {len(unit)} rows; expected "
             f"one row per item."
         )
-    if (max_per_group is None) != (groups is None):
-        raise ValueError(
-            "max_per_group limits the items of one group in a list; pass both "
-            "max_per_group and groups, one for each item."
-        )
-    group = None if groups is None else _codes(groups, len(unit))
+    group, most = group_limit(max_per_group, groups, None, len(unit)) or (None, 0)
     n = listed.shape[1] if n is None else min(int(n), listed.shape[1])
     places = np.full((len(listed), n), -1)
     for start in range(0, len(listed), _BLOCK_LISTS):
@@ -138,7 +133,7 @@ def diversify(
             float(trade_off),
             n,
             None if group is None else group[found],
-            max_per_group,
+            most,
         )
     taken = np.maximum(places, 0)
     chosen = np.where(places < 0, -1, np.take_along_axis(listed, taken, 1))
@@ -154,7 +149,7 @@ def _order(
     trade_off: float,
     n: int,
     group: np.ndarray | None,
-    most: int | None,
+    most: int,
 ) -> np.ndarray:
     """Return positions of the selected items in order, -1 if there are no more.
 
@@ -301,8 +296,10 @@ def exposure_report(
         for part, chosen in (("new", new), ("known", ~new)):
             if chosen.any():
                 rows.append(_exposure("items", part, places[chosen], places.sum()))
-    group = None if groups is None else _codes(groups, n_items)
-    if group is not None:
+    group = None
+    if groups is not None:
+        check_groups(groups, range(n_items))
+        group = np.unique(np.asarray(groups), return_inverse=True)[1]
         of_groups = np.bincount(group, places).astype(np.int64)
         rows.append(_exposure("groups", "all", of_groups, places.sum()))
     if popularity is not None:
@@ -341,17 +338,3 @@ def _check_lists(items: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
     if np.isnan(values[listed >= 0]).any():
         raise ValueError("scores contain NaN; expected numbers.")
     return listed, values
-
-
-def _codes(groups: Any, n_items: int) -> np.ndarray:
-    if np.shape(groups) != (n_items,):
-        raise ValueError(
-            f"groups has shape {np.shape(groups)} but there are {n_items} items; "
-            "expected one group per item."
-        )
-    refuse_missing(
-        groups,
-        what="A value of groups",
-        remedy="give each of them a group of its own, or leave them out.",
-    )
-    return np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -112,8 +112,7 @@ class ExplanationDisplay:
             GREY if kind in ("rest", "constant") else PALETTE[0 if value >= 0 else 1]
             for kind, value in zip(kinds, values, strict=True)
         ]
-        ax = axes_for(ax, (6.0, 0.8 + 0.36 * max(len(own), 3)))
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = axes_for(self, ax, (6.0, 0.8 + 0.36 * max(len(own), 3)))
         places = np.arange(len(own))
         self.bars_ = ax.barh(places, values, color=colours, height=0.7)
         labels = [lettering.drawn(name, 40) for name in texts]
@@ -139,6 +138,6 @@ class ExplanationDisplay:
             fontsize=11,
             fontfamily=lettering.families,
         )
-        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
         return self

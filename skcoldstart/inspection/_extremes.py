@@ -251,7 +251,6 @@ class FactorExtremesDisplay:
         self.ax_ = several_axes(
             ax,
             n_factors,
-            "ax has {} Axes but there are {} factors; expected one for each.",
             ncols=n_factors,
             figsize=(3.5 * n_factors, 0.8 + 0.27 * n_rows),
         )

@@ -170,8 +170,8 @@ class LossCurveDisplay:
         drawn = np.concatenate([v[np.isfinite(v)] for v in curves.values()] or [[]])
         if not len(drawn):
             raise ValueError(f"curves has no finite numbers in {list(curves)}.")
-        ax = axes_for(ax, (5.5, 3.4))
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
+        ax = axes_for(self, ax, (5.5, 3.4))
+        self.lines_ = []
         for i, (name, values) in enumerate(curves.items()):
             steps = np.arange(1, len(values) + 1)
             self.lines_ += ax.plot(
@@ -196,7 +196,6 @@ class LossCurveDisplay:
             ax.plot(step, value, "o", markersize=8, color="0.2", fillstyle="none")
         ax.set(xlabel=self.step, ylabel=self.loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.spines[["top", "right"]].set_visible(False)
         if len(curves) > 1 or best is not None:
             ax.legend(frameon=False)
         return self

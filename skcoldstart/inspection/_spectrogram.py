@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from skcoldstart._sequences.checks import check_item_sequence
 from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.missing import name_missing_content
-from skcoldstart.inspection._style import axes_for
+from skcoldstart.inspection._style import several_axes
 
 TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
 
@@ -179,7 +179,7 @@ class SpectrogramDisplay:
                     f"{name} counts {count} features but frames have {n_features}; "
                     "expected one for each."
                 )
-        ax = axes_for(ax, (7, 3))
+        (ax,) = several_axes(ax, 1, figsize=(7, 3))
         self.ax_, self.figure_ = ax, ax.figure
         limits = {}
         if self.blocks is not None:

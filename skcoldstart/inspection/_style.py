@@ -53,18 +53,15 @@ def style_labels(
     return styles, np.array([place.get(label, len(place)) for label in labels.tolist()])
 
 
-def axes_for(ax: Any, figsize: tuple[float, float]) -> Any:
-    """Return the axes to draw on, new ones if none are given."""
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
+def axes_for(display: Any, ax: Any, figsize: tuple[float, float]) -> Any:
+    """Give a display its axes, new ones if none are given, and return them."""
+    (display.ax_,) = several_axes(ax, 1, figsize=figsize)
+    display.figure_ = display.ax_.figure
+    display.ax_.spines[["top", "right"]].set_visible(False)
+    return display.ax_
 
-    return plt.subplots(figsize=figsize, layout="constrained")[1]
 
-
-def several_axes(
-    axes: Any, n: int, wanted: str = "axes has {} Axes; expected {}.", **options: Any
-) -> np.ndarray:
+def several_axes(axes: Any, n: int, **options: Any) -> np.ndarray:
     """Return n axes, (n,); new ones if none are given."""
     if axes is None:
         import matplotlib.pyplot as plt
@@ -72,7 +69,7 @@ def several_axes(
         axes = plt.subplots(layout="constrained", **options)[1]
     found = np.ravel(np.asarray(axes, dtype=object))
     if len(found) != n:
-        raise ValueError(wanted.format(len(found), n))
+        raise ValueError(f"Got {len(found)} Axes; expected {n}.")
     return found
 
 

@@ -229,8 +229,7 @@ class TradeOffDisplay:
         best = np.maximum.accumulate(accuracy[order])
         first = np.append(True, accuracy[order][1:] > best[:-1])
         self.frontier_ = order[first][::-1]
-        ax = axes_for(ax, (5.5, 4.0))
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = axes_for(self, ax, (5.5, 4.0))
         ax.plot(
             exposure[self.frontier_],
             accuracy[self.frontier_],
@@ -260,5 +259,4 @@ class TradeOffDisplay:
         ax.locator_params(nbins=6)
         ax.set(xlabel=self.metrics[1], ylabel=self.metrics[0])
         ax.set_title(f"settings of {self.name}", loc="left", fontsize=11)
-        ax.spines[["top", "right"]].set_visible(False)
         return self

@@ -118,8 +118,8 @@ class WarmupDisplay:
         if not np.any(metrics == metric):
             known = ", ".join(dict.fromkeys(metrics.tolist()))
             raise ValueError(f"The table has no metric {metric!r}; it has: {known}.")
-        ax = axes_for(ax, (5.5, 3.6))
-        self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
+        ax = axes_for(self, ax, (5.5, 3.6))
+        self.lines_ = []
         names = list(dict.fromkeys(system.tolist()))
         for i, name in enumerate(names):
             own = np.flatnonzero((system == name) & (metrics == metric))
@@ -139,6 +139,5 @@ class WarmupDisplay:
         ax.minorticks_off()
         shown = str(metric).replace("map", "mAP").replace("auc", "AUC")
         ax.set(xlabel="revealed plays of a new item", ylabel=f"{shown} on later plays")
-        ax.spines[["top", "right"]].set_visible(False)
         label_ends(ax, self.lines_)
         return self

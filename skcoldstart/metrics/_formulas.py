@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcoldstart._scores.sources import ScoreSource, nan_error
-from skcoldstart._utils.missing import nan_mean
+from skcoldstart._utils.missing import nan_mean, ratio
 from skcoldstart._utils.warning import warn
 from skcoldstart.metrics._lists import coverage, mean_information, popularity_lift
 from skcoldstart.metrics._ranks import (
@@ -92,7 +92,7 @@ def _ndcg(ranks: PositiveRanks, k: float) -> np.ndarray:
     discounts = 1.0 / np.log2(np.arange(2, 2 + n_best.max(initial=0)))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])
     gain = ranks.sum_to(k, 1.0 / np.log2(1.0 + ranks.ranks))
-    return _ratio(gain, ideal[n_best])
+    return ratio(gain, ideal[n_best])
 
 
 def _precision(ranks: PositiveRanks, k: float) -> np.ndarray:
@@ -104,32 +104,23 @@ def _auc(ranks: PositiveRanks, k: float) -> np.ndarray:
     # Twice the wins is an integer, so only this division rounds.
     n_pairs = ranks.n_positives * ranks.n_negatives
     best = ranks.n_positives * (ranks.n_positives + 1)
-    return _ratio(2 * n_pairs + best - ranks.midrank_sums, 2 * n_pairs)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.full(len(numerator), np.nan),
-        where=denominator > 0,
-    )
+    return ratio(2 * n_pairs + best - ranks.midrank_sums, 2 * n_pairs)
 
 
 # Metrics of one user's ranks, and of the lists of all users.
 _FORMULAS: dict[str, Callable[[PositiveRanks, float], np.ndarray]] = {
     "auc": _auc,
-    "capped_recall": lambda ranks, k: _ratio(
+    "capped_recall": lambda ranks, k: ratio(
         ranks.sum_to(k), np.minimum(ranks.n_positives, k)
     ),
     "hit_rate": lambda ranks, k: ranks.sum_to(k, ranks.places == 1),
-    "map": lambda ranks, k: _ratio(
+    "map": lambda ranks, k: ratio(
         ranks.sum_to(k, ranks.places / ranks.ranks), np.minimum(ranks.n_positives, k)
     ),
     "mrr": lambda ranks, k: ranks.sum_to(k, (ranks.places == 1) / ranks.ranks),
     "ndcg": _ndcg,
     "precision": _precision,
-    "recall": lambda ranks, k: _ratio(ranks.sum_to(k), ranks.n_positives),
+    "recall": lambda ranks, k: ratio(ranks.sum_to(k), ranks.n_positives),
 }
 _LIST_FORMULAS: dict[str, Callable[[np.ndarray, RankingTask], float]] = {
     "coverage": lambda lists, task: coverage(lists, n_items=task.n_items),

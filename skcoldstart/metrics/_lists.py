@@ -9,7 +9,7 @@ from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.recommendations import read_lists
 from skcoldstart._scores.top_n import check_users
 from skcoldstart._utils.docstrings import documented
-from skcoldstart._utils.missing import nan_mean
+from skcoldstart._utils.missing import nan_mean, ratio
 from skcoldstart._utils.sk import COUNT, HasMethods, validated
 
 _LISTS = {"recommendations": ["array-like", HasMethods(["to_frame"])]}
@@ -196,11 +196,7 @@ def popularity_lift(
     Shapes: `items` (n_rows, n), `played` (n_rows, n_items), `popularity` (n_items,).
     """
     listed = nan_mean(np.where(items >= 0, popularity[items], np.nan), axis=1)
-    n_played = np.diff(played.indptr)
-    total = (played > 0) @ popularity
-    own = np.divide(
-        total, n_played, out=np.full(len(total), np.nan), where=n_played > 0
-    )
+    own = ratio((played > 0) @ popularity, np.diff(played.indptr))
     both = ~np.isnan(listed) & ~np.isnan(own)
     if not both.any():
         return float("nan")

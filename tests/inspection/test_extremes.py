@@ -105,7 +105,7 @@ def test_plot_draws_on_given_axes_one_for_each_factor():
     display = FactorExtremesDisplay.from_factors(V, factors=[0, 1])
     figure, axes = plt.subplots(1, 2)
     assert display.plot(axes).figure_ is figure
-    with pytest.raises(ValueError, match=r"1 Axes but there are 2 factors"):
+    with pytest.raises(ValueError, match="Got 1 Axes; expected 2"):
         display.plot(axes[0])
 
 

@@ -121,7 +121,7 @@ TWO = MomentsDisplay([1.0, 2.0])
     [
         (lambda *_: TWO.moments(0), "n=0, length=5.0; expected numbers above 0"),
         (lambda *_: TWO.moments(length=0), "length=0; expected"),
-        (lambda *_: TWO.plot([1, 2]), "axes has 2 Axes; expected 1"),
+        (lambda *_: TWO.plot([1, 2]), "Got 2 Axes; expected 1"),
         (lambda *_: MomentsDisplay([]).plot(), r"shape \(0,\); expected one for each"),
         (lambda *_: MomentsDisplay(np.eye(2)).plot(), r"shape \(2, 2\)"),
         (lambda *of: MomentsDisplay.from_estimator(*of, []), "users is empty"),
