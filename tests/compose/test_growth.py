@@ -98,13 +98,17 @@ def test_groups_are_the_items_that_are_known_with_group_level(world):
 
 
 def test_a_day_later_the_ranking_is_that_of_a_full_fit(world):
-    X, y = world
-    model = ColdStartRecommender(Ridge(), WMF_5).fit(X[:80], y[:80])
-    model.partial_fit(X[:100], y[:100])
-    full = ColdStartRecommender(Ridge(), WMF_5).fit(X[:100], y[:100])
-    daily = recommendation_scorer(model, X[100:], y[100:])
-    anew = recommendation_scorer(full, X[100:], y[100:])
-    assert daily["auc"] > anew["auc"] - 0.02
+    differences = []
+    for shift in (0, 40, 80):
+        rows = np.roll(np.arange(120), shift)
+        X, y = (table[rows] for table in world)
+        model = ColdStartRecommender(Ridge(), WMF_5).fit(X[:80], y[:80])
+        model.partial_fit(X[:100], y[:100])
+        full = ColdStartRecommender(Ridge(), WMF_5).fit(X[:100], y[:100])
+        daily = recommendation_scorer(model, X[100:], y[100:])
+        anew = recommendation_scorer(full, X[100:], y[100:])
+        differences.append(daily["auc"] - anew["auc"])
+    assert np.mean(differences) > -0.02
 
 
 def test_what_cannot_be_aligned_is_refused(world):

@@ -66,7 +66,7 @@ def test_scorings_are_those_of_cross_validate(scoring, catalog):
 
 @pytest.mark.parametrize("container", [sp.csr_array, sp.csc_matrix, sp.coo_array])
 def test_sparse_content_gives_what_dense_content_gives(container, rng):
-    words = rng.poisson(0.7, size=(80, 6)).astype(float)
+    words = rng.poisson(0.7, size=(80, 6)) * rng.uniform(0.5, 1.5, size=(80, 6))
     y = rng.poisson(np.exp(words @ rng.normal(size=(6, 30)) - 1))
     model = ContentProfileRecommender().fit(words[:50], y[:50])
     before = container(words[50:])
