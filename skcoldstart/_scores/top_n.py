@@ -154,15 +154,23 @@ def usage_coordinates(item_factors: np.ndarray, user_factors: np.ndarray) -> np.
     y_i)'(U y_j) = (R'y_i)'(R'y_j)``, so lengths, distances and cosines of patterns over
     all users equal those of the k coordinates.
     """
-    n_users, n_components = user_factors.shape
-    gram = np.zeros((n_components, n_components))
-    for block in gen_batches(n_users, BLOCK_ROWS):
-        rows = user_factors[block].astype(np.float64)
-        gram += rows.T @ rows
+    return item_factors @ gram_root(user_factors).astype(item_factors.dtype)
+
+
+def gram_root(factors: np.ndarray) -> np.ndarray:
+    """Return R with ``R R' = F'F``: `factors` (n_rows, k) -> (k, k), float64."""
     # Eigenvectors also work for singular Gram matrices: unused factors, few users.
-    spectrum, vectors = np.linalg.eigh(gram)
-    root = vectors * np.sqrt(np.maximum(spectrum, 0.0))
-    return item_factors @ root.astype(item_factors.dtype)
+    spectrum, vectors = np.linalg.eigh(gram_matrix(factors))
+    return vectors * np.sqrt(np.maximum(spectrum, 0.0))
+
+
+def gram_matrix(factors: np.ndarray) -> np.ndarray:
+    """Return ``F'F`` from blocks of rows: `factors` (n_rows, k) -> (k, k), float64."""
+    gram = np.zeros((factors.shape[1],) * 2)
+    for block in gen_batches(len(factors), BLOCK_ROWS):
+        rows = factors[block].astype(np.float64)
+        gram += rows.T @ rows
+    return gram
 
 
 def unit_rows(points: np.ndarray) -> np.ndarray:

@@ -107,11 +107,7 @@ def hold_out(
     check_groups(groups, X)
     if fraction == 0 or len(heard) < 2:
         return heard, heard[:0]
-    if groups is None:
-        n_held_out = min(max(1, round(fraction * len(heard))), len(heard) - 1)
-        order = rng.permutation(len(heard))
-        return np.sort(heard[order[n_held_out:]]), np.sort(heard[order[:n_held_out]])
-    own = np.asarray(groups)[heard]
+    own = heard if groups is None else np.asarray(groups)[heard]
     n_groups = len(set(own.tolist()))
     if n_groups < 2:
         raise ValueError(

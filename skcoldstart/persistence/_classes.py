@@ -12,7 +12,7 @@ from skcoldstart._utils.sk import classes_inside_trees
 # To save and load a new estimator, add its name to the line of its module. Its
 # attributes must be plain data or of a class of this list; otherwise give the estimator
 # `_plain_state() -> dict` and `_set_plain_state(dict)`. Unchecked assumptions of
-# compiled code belong in _checks.py.
+# compiled code belong in _states.py.
 _CLASSES = {
     "skcoldstart.audio": "AudioEmbedding AudioUnion FramePooling ItemError"
     " LibrosaFeatures MelSpectrogram MFCCExtractor MusicNNArchitecture",

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from skcoldstart._scores.top_n import gram_matrix
 from skcoldstart._utils.threads import (
     n_kernel_threads,
     one_blas_thread,
@@ -25,18 +26,13 @@ class LongestFirst:
 
         n_vectors, k = vectors.shape
         n_blocks = -(-n_vectors // BLOCK_VECTORS)
-        lengths = np.empty(n_vectors)
-        gram = np.zeros((k, k))
+        lengths = _lengths(vectors)
         with one_blas_thread():  # products are small, and equal for any number
-            for start in range(0, n_vectors, _MOST_ROWS):
-                part = vectors[start : start + _MOST_ROWS].astype(np.float64)
-                lengths[start : start + _MOST_ROWS] = _lengths(part)
-                gram += part.T @ part
             # Coordinates with the largest sums of squares come first. Zeros, to fill
             # the last step, change no product.
             self._n_steps = -(-k // STEP)
             self._basis = np.zeros((k, self._n_steps * STEP))
-            self._basis[:, :k] = np.linalg.eigh(gram)[1][:, ::-1]
+            self._basis[:, :k] = np.linalg.eigh(gram_matrix(vectors))[1][:, ::-1]
             self._rows = np.argsort(-lengths, kind="stable")
             self._vectors = vectors[self._rows]
             self._longest = float(lengths[self._rows[0]]) or 1.0
@@ -80,7 +76,7 @@ class LongestFirst:
         def search(start: int) -> None:
             part = queries[start : start + size]
             stop = start + len(part)
-            lengths = _lengths(part.astype(np.float64))
+            lengths = _lengths(part)
             heads = self._coordinates(part, np.where(lengths > 0, lengths, 1)[:, None])
             best = np.empty((len(part), n_found), np.int64)
             values = np.empty((len(part), n_found), np.float32)
@@ -118,7 +114,7 @@ class LongestFirst:
 
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.einsum("vk,vk->v", vectors, vectors))
+    return np.sqrt(np.einsum("vk,vk->v", vectors, vectors, dtype=np.float64))
 
 
 def _aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:

@@ -9,10 +9,10 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.preprocessing import normalize
 
+from skcoldstart._scores.top_n import gram_matrix
 from skcoldstart.neural._checks import TargetScale
 from skcoldstart.neural._torch.objectives import (
     OBJECTIVES,
-    gram_matrix,
     weighted_prediction_error,
 )
 from tests.references import objectives as twin
@@ -195,12 +195,6 @@ def test_a_batch_without_plays_or_of_one_item_has_nothing_to_rank(name, items, p
     y = torch.ones((len(items), K), requires_grad=True)
     objective(y, y, *objective.usage_of(np.array(items))).backward()
     assert torch.equal(y.grad, torch.zeros_like(y))
-
-
-def test_gram_matrix_of_blocks_is_the_product(rng):
-    users = rng.normal(size=(20_000, 3)).astype(np.float32)
-    wide = users.astype(np.float64)
-    assert_allclose(gram_matrix(users), wide.T @ wide, rtol=1e-12)
 
 
 @pytest.mark.parametrize("scaling", ["raw", "factor", "unit"])

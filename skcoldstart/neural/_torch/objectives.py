@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 from torch.autograd.function import once_differentiable
 
-GRAM_ROWS = 8192
+from skcoldstart._scores.top_n import gram_matrix, gram_root
 
 
 class Objective(torch.nn.Module):
@@ -50,10 +50,7 @@ class GramError(Objective):
     def __init__(self, data: Any, device: Any, temperature: float = 1.0) -> None:
         super().__init__(data, device)
         # In coordinates in which the metric is the identity, this is the plain error.
-        # Eigenvectors also work for singular matrices.
-        spectrum, vectors = np.linalg.eigh(gram_matrix(data.user_factors))
-        root = vectors * np.sqrt(np.maximum(spectrum, 0))
-        root *= data.scale.scale[:, np.newaxis]
+        root = gram_root(data.user_factors) * data.scale.scale[:, np.newaxis]
         whitened = data.scale.to_network(data.targets).astype(np.float64) @ root
         mean_error = np.square(whitened).sum(axis=1).mean()
         self._root = self._put(root / np.sqrt(mean_error or 1.0))
@@ -221,12 +218,3 @@ class _WeightedPredictionError(torch.autograd.Function):
 
 
 weighted_prediction_error: Callable[..., torch.Tensor] = _WeightedPredictionError.apply
-
-
-def gram_matrix(user_factors: np.ndarray) -> np.ndarray:
-    """Return X'X in float64, in blocks of users."""
-    gram = np.zeros((user_factors.shape[1],) * 2)
-    for start in range(0, len(user_factors), GRAM_ROWS):
-        block = user_factors[start : start + GRAM_ROWS].astype(np.float64)
-        gram += block.T @ block
-    return gram
