@@ -14,7 +14,6 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.covariance import FactorCovariance, after_plays
-from skcoldstart._utils.sk import _safe_indexing
 from skcoldstart.compose._base import FactorScoresMixin, compress_norms, take_items
 from skcoldstart.compose._disagreement import (
     FEWEST_HELD,
@@ -406,7 +405,6 @@ def _held_out(
     n_held = min(MOST_HELD, n_items // 5)
     order = rng.permutation(n_items)
     chosen = _chosen(plays.shape[1], MOST_USERS, rng)
-    F = F.tocsr() if sp.issparse(F) else F
     log_plays = np.log1p(np.diff(plays.indptr))
     folds = []
     for start in range(0, min(n_items, ENOUGH_HELD, 3 * n_held), max(n_held, 1)):
@@ -429,15 +427,15 @@ def _held_out(
             both, _ = compress_norms(both, norm_compression)
             learnt, truth = both[: len(rest)], both[len(rest) :]
         params = {} if weight is None else {"sample_weight": weight[rest]}
-        twin, held = clone(unfitted), _safe_indexing(F, items)
+        twin, known, held = clone(unfitted), take_items(F, rest), take_items(F, items)
         fold = {"items": items, "users": users[chosen].astype(np.float64)}
         if n_members(head):
-            twin.fit(_safe_indexing(F, rest), learnt, **params)
+            twin.fit(known, learnt, **params)
             predicted = np.reshape(twin.predict(held), truth.shape)
             fold["spreads"] = spreads_of(twin, held)
         else:
             learnt = np.column_stack([learnt, log_plays[rest]])
-            twin.fit(_safe_indexing(F, rest), learnt, **params)
+            twin.fit(known, learnt, **params)
             predicted, expected = np.split(twin.predict(held), [-1], axis=1)
             fold["log_plays"] = expected[:, 0].astype(np.float64)
         folds.append(fold | {"errors": truth - predicted})

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.pipeline import make_pipeline
 
-from skcoldstart import ColdStartRecommenderCV, recommendation_scorer
+from skcoldstart import (
+    WMF,
+    ColdStartRecommender,
+    ColdStartRecommenderCV,
+    recommendation_scorer,
+)
+from skcoldstart.compose import KernelFeatures
 from skcoldstart.compose._ridge_path import RidgePath
 from skcoldstart.model_selection import cross_val_score
 
@@ -30,20 +36,32 @@ def search(**settings):
     )
 
 
+def candidate(params, model):
+    """Return the recommender that the settings of a search describe."""
+    seed = model.best_estimator_.factorizer.random_state
+    ridge = Ridge(params["alpha"])
+    if params["kernel"] == "rbf":
+        size, gamma = model.n_landmarks, params["gamma"]
+        ridge = make_pipeline(
+            KernelFeatures(size, gamma=gamma, random_state=seed), ridge
+        )
+    wmf = WMF(params["n_components"], reg=params["reg"], random_state=seed)
+    return ColdStartRecommender(ridge, wmf, play_weight=params["play_weight"])
+
+
 def test_fold_scores_are_those_of_the_plain_recommender(songs):
     X, y = songs
     cv = list(GroupKFold(3).split(X, groups=np.arange(90) // 5))
     model = search(cv=cv).fit(X, y)
     params = model.cv_results_["params"]
     assert len(params) == 2 * 4 * 2 * 2  # ranks, strengths, kernels, weights of plays
-    seed = model.best_estimator_.factorizer.random_state
     for i in (0, 1, 7, 18, len(params) - 1):
-        plain = model._made(params[i], seed)
+        plain = candidate(params[i], model)
         expected = cross_val_score(plain, X, y, cv=cv, scoring="auc")
         found = [model.cv_results_[f"split{k}_test_score"][i] for k in range(3)]
         assert_allclose(found, expected, atol=2e-3)  # float32 factors, ties
     assert model.best_params_ == params[model.cv_results_["mean_test_score"].argmax()]
-    best = clone(model.best_estimator_).fit(X, y)
+    best = candidate(model.best_params_, model).fit(X, y)
     assert_array_equal(model.predict(X[:4]), best.predict(X[:4]))
 
 
@@ -56,10 +74,8 @@ def test_landmarks_are_those_of_the_plain_recommender(content, songs):
     cv = list(KFold(2, shuffle=True, random_state=0).split(X))
     model = search(cv=cv, alphas=(0.1, 10.0), **settings).fit(X, y)
     results = model.cv_results_["params"], model.cv_results_["mean_test_score"]
-    seed = model.best_estimator_.factorizer.random_state
     for params, found in zip(*results, strict=True):
-        plain = model._made(params, seed)
-        assert plain.regressor.named_steps["kernel"].n_components == 20
+        plain = candidate(params, model)
         expected = cross_val_score(plain, X, y, cv=cv, scoring="auc").mean()
         assert_allclose(found, expected, atol=2e-3)  # float32 factors, ties
 
