@@ -323,11 +323,12 @@ def test_salvaged_files_have_frames_and_a_warning(make, noise):
 
 def test_damage_of_raw_samples_is_sound(make, noise, tmp_path):
     path = make("clip.wav", noise(9_000))
-    whole = MFCCExtractor(n_deltas=0).transform([path])
+    # Decibels of a frame depend on the loudest moment, which may be damaged.
+    whole = MelSpectrogram().transform([path])
     rewrite(path, 4_044, bytes(4_000))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        frames = MFCCExtractor(n_deltas=0).transform([path])
+        frames = MelSpectrogram().transform([path])
     changed = (frames.values != whole.values).any(axis=1)
     np.testing.assert_array_equal(np.flatnonzero(changed), np.arange(3, 9))
 
