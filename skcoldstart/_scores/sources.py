@@ -207,23 +207,6 @@ class SumScores(ScoreSource):
         parts = [source.of_items(items) for source in self.sources]
         return SumScores(parts, self.scales, self.shifts)
 
-    def of_each_item(self) -> "CallableScores":
-        """Return the transposed scores, computed for a few items at a time."""
-        parts = [transposed(source) for source in self.sources]
-
-        def total(items: np.ndarray) -> np.ndarray:
-            scores = np.zeros((self.n_users, len(items)), self.dtype)
-            if self.shifts is not None:
-                scores += self.shifts[:, np.newaxis]
-            for number, part in enumerate(parts):
-                rows = part.rows(items)
-                if self.scales is not None:
-                    rows *= self.scales[number].astype(rows.dtype)
-                scores += rows.T
-            return scores
-
-        return CallableScores(total, self.n_users, self.n_items, self.dtype)
-
 
 class CallableScores(ScoreSource):
     """Scores computed by a function for a few users at a time.
@@ -301,13 +284,17 @@ def factor_scores(item_factors: Any, user_factors: Any) -> ScoreSource:
 
 
 def transposed(source: ScoreSource) -> ScoreSource:
+    """Return scores with items in the place of users, for a few items at a time."""
     if isinstance(source, (LowRankScores, SparseScores)):
         return type(source)(source.user_factors, source.item_factors)
     if isinstance(source, DenseScores):
         return DenseScores(source._scores.T)
-    if isinstance(source, SumScores):
-        return source.of_each_item()
-    raise TypeError(f"{type(source).__name__} can be read only by users.")
+    return CallableScores(
+        lambda items: source.of_items(items).rows(slice(None)),
+        source.n_users,
+        source.n_items,
+        source.dtype,
+    )
 
 
 def open_recommender(recommender: Any, X: Any = None) -> tuple[Any, Any]:

@@ -229,14 +229,17 @@ def as_scorer(scoring: Any) -> Any:
         return scoring
     names = list(scoring.values()) if isinstance(scoring, dict) else list(scoring)
     ours = [isinstance(name, str) and _is_ours(name) for name in names]
-    if all(ours) and not (isinstance(scoring, dict) and len(names) == 1):
-        return make_recommendation_scorer(
-            scoring if isinstance(scoring, dict) else names
-        )
+    if all(ours) and len(names) > 1:
+        return make_recommendation_scorer(scoring)
     if not any(ours):
         return scoring
-    keys = list(scoring) if isinstance(scoring, dict) else names
-    return {key: as_scorer(name) for key, name in zip(keys, names, strict=True)}
+    scorers = [as_scorer(name) for name in names]
+    if isinstance(scoring, dict):
+        return dict(zip(scoring, scorers, strict=True))
+    return {
+        getattr(scorer, "keys", [name])[0]: scorer
+        for name, scorer in zip(names, scorers, strict=True)
+    }
 
 
 def names_of_scores(scorer: Any) -> list[str]:

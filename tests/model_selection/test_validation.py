@@ -125,6 +125,10 @@ def test_metrics_go_by_their_names(catalog):
     several = cross_validate(model, X, plays, cv=3, scoring=["ndcg@10", "recall@5"])
     assert_array_equal(several["test_ndcg@10"], expected)
     assert "test_recall@5" in several
+    for names, keys in ((["map@500"], ["map"]), (["auc", "r2"], ["auc", "r2"])):
+        model = LinearRegression()
+        found = cross_validate(model, X, y, cv=3, scoring=names)
+        assert [key[5:] for key in found if key.startswith("test_")] == keys
     with pytest.raises(ValueError, match="nonsense"):
         cross_validate(model, X, plays, scoring="nonsense")
     # What is no ranking metric is scikit-learn's.

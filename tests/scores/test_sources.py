@@ -14,7 +14,9 @@ from skcoldstart._scores.sources import (
     DenseScores,
     LowRankScores,
     SparseScores,
+    SumScores,
     score_source,
+    transposed,
 )
 
 
@@ -49,6 +51,18 @@ def test_scores_of_some_items_are_rows_of_the_table(sources):
             assert part.n_items == len(table[items])
             expected = table[items].T
             assert_allclose(part.rows(slice(None)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_items_take_the_place_of_users(sources):
+    table, kinds = sources
+    scales, shifts = np.arange(1.0, 3)[:, None] * np.ones(5), np.arange(5.0)
+    both = SumScores(kinds[:2], scales, shifts)
+    for source, expected in [*((kind, table) for kind in kinds), (both, 3 * table)]:
+        by_item = transposed(source)
+        assert (by_item.n_items, by_item.n_users) == (5, 7)
+        expected = expected + (source is both) * shifts
+        rows = by_item.rows(np.array([6, 0]))
+        assert_allclose(rows, expected[[6, 0]], rtol=1e-5, atol=1e-6)
 
 
 def test_nan_is_seen_in_factors_and_in_tables():
