@@ -1,6 +1,5 @@
 """BlendRecommender: several recommenders whose scores are added."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from skcoldstart._utils.sk import (
     HasMethods,
     StrOptions,
     _BaseComposition,
+    _check_method_params,
     _fit_context,
     _routing_enabled,
 )
@@ -202,10 +202,10 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
         names = None if item_ids is None else item_names_of(X, y, item_ids)
         routed = self._route(params, groups)
 
-        def fitted(rows: Any, plays: Any, share: Callable[[Any], Any]) -> list[Any]:
+        def fitted(items: Any, rows: Any, plays: Any) -> list[Any]:
             return [
                 clone(part).fit(
-                    rows, plays, **{k: share(v) for k, v in routed[name].fit.items()}
+                    rows, plays, **_check_method_params(X, routed[name].fit, items)
                 )
                 for name, part in parts.items()
             ]
@@ -220,7 +220,7 @@ class BlendRecommender(FoldInMixin, RecommenderMixin, _BaseComposition, BaseEsti
             best = np.argmin(self.cv_results_["rank_test_score"])
             weights = self.cv_results_["weights"][best]
         self.weights_ = _check_weights(weights, list(parts))
-        self.recommenders_ = fitted(X, plays, lambda value: value)
+        self.recommenders_ = fitted(None, X, plays)
         self.n_users_ = plays.shape[1]
         self._record_items(X, y, names)
         sources = [training_scores(part, X, groups) for part in self.recommenders_]

@@ -1,7 +1,6 @@
 """Weights of a blend, by the ranking of held-out items, and spreads of scores."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice, product
 from numbers import Integral
 from typing import Any
@@ -168,7 +167,7 @@ MANY_ITEMS = 5000  # above this, one of the folds is enough
 MOST_CANDIDATES = 80  # of a full grid; beyond, one weight after the other
 MOST_SCORES = 4_000_000  # of a recommender held at a time, over users and items
 
-Fit = Callable[[Any, Any, Callable[[Any], Any]], list[Any]]
+Fit = Callable[[np.ndarray, Any, sp.csr_array], list[Any]]
 
 
 def choose_weights(
@@ -190,8 +189,7 @@ def choose_weights(
         cv, n_held_out = min(N_FOLDS, n_units), 1 if n_items > MANY_ITEMS else None
     folds, spreads = [], []
     for train, test in islice(splits_of(cv, n_items, groups), n_held_out):
-        share = partial(_share, rows=train, n_items=n_items)
-        parts = fit(take_items(X, train), plays[train], share)
+        parts = fit(train, take_items(X, train), plays[train])
         held_out = take_items(X, test)
         of_test = None if groups is None else _safe_indexing(groups, test)
         sources = [score_source(part, held_out, of_test) for part in parts]
@@ -236,14 +234,6 @@ def splits_of(cv: Any, n_items: int, groups: Any) -> Iterator[tuple[Any, Any]]:
         folds = KFold if groups is None else GroupKFold
         cv = folds(int(cv), shuffle=True, random_state=0)
     return check_cv(cv).split(np.empty((n_items, 0)), None, groups)
-
-
-def _share(value: Any, *, rows: np.ndarray, n_items: int) -> Any:
-    """Return the selected entries of metadata with one per item, or all of it."""
-    try:
-        return _safe_indexing(value, rows) if len(value) == n_items else value
-    except TypeError:
-        return value
 
 
 def _search(score: Callable[[tuple[float, ...]], float], n_parts: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -379,8 +380,7 @@ def _agreement(unit: np.ndarray, shared: np.ndarray) -> float:
     """
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -np.inf)
-    weights = np.exp((cosines - cosines.max(axis=1, keepdims=True)) / TEMPERATURE)
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights = softmax(cosines / TEMPERATURE, axis=1)
     products = (weights * shared).sum(axis=1)
     lengths = np.sqrt(((weights @ shared) * weights).sum(axis=1))
     return float(np.mean(products / np.where(lengths > 0, lengths, 1.0)))

@@ -64,19 +64,6 @@ def test_solved_rows_are_those_of_dense_normal_equations(
     assert_array_equal(V[3], 0)
 
 
-@pytest.mark.parametrize("options", [{"omega": 1.5}, {"accurate": True}])
-def test_auto_is_conjugate_gradients(rng, run, options):
-    plays = random_plays(rng)
-    by_item, _ = both_sides(plays, reg=3.0)
-    V, U = starting(rng, plays.shape, 20)
-    found = []
-    for method in ("auto", "cg"):
-        solver = CPUSolver(run, method, 20)
-        found.append(solver.put(V))
-        solver.half(by_item, found[-1], solver.put(U), **options)
-    assert_array_equal(*found)
-
-
 @pytest.mark.parametrize("reg_exponent", [0.0, 1.0])
 @pytest.mark.parametrize("n_components", [250, 300])
 def test_many_factors_are_solved_in_triangular_blocks(

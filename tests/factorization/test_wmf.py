@@ -86,6 +86,11 @@ def test_alpha_zero_is_the_shrunken_singular_value_decomposition(plays):
     assert_allclose(scores, (left[:, :4] * shrunk) @ right[:4], atol=1e-6)
 
 
+def test_auto_is_conjugate_gradients(plays):
+    auto, cg = (WMF(4, random_state=0, solver=s).fit(plays) for s in ("auto", "cg"))
+    assert_array_equal(auto.item_factors_, cg.item_factors_)
+
+
 def test_fit_transform_is_fit_then_transform_to_the_bit(plays):
     wmf = WMF(n_components=4, random_state=0)
     assert_array_equal(wmf.fit_transform(plays), wmf.transform(plays))
