@@ -80,11 +80,12 @@ def test_copies_of_all_users_change_nothing(world):
 
 
 def test_neighbors_in_the_space_rank_better_than_in_the_content(world):
+    X, y = world[0], world[1].toarray()
     kernel = KernelFeatures(gamma=0.1, random_state=0)
     learned = make_pipeline(kernel, SpectralEncoder(8), ContentKNNRecommender())
     scoring = make_recommendation_scorer("map")
-    plain = cross_val_score(ContentKNNRecommender(), *world, scoring=scoring, cv=3)
-    found = cross_val_score(learned, *world, scoring=scoring, cv=3)
+    plain = cross_val_score(ContentKNNRecommender(), X, y, scoring=scoring, cv=3)
+    found = cross_val_score(learned, X, y, scoring=scoring, cv=3)
     assert found.mean() > plain.mean() + 0.02
 
 
