@@ -24,6 +24,11 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
 }
+# What Python raises for JSON that is damaged or has another form.
+WRONG_JSON = (
+    *(AttributeError, LookupError, OverflowError, RecursionError, TypeError),
+    ValueError,
+)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _DAMAGE = (
     EOFError,
@@ -202,10 +207,14 @@ def read_lines(
     path: str | os.PathLike[str],
     *,
     encoding: str = "utf-8",
+    is_table: bool = False,
 ) -> Iterator[tuple[int, str]]:
-    r"""Read lines that end with a newline, and with nothing else but ``\r\n``."""
+    r"""Read lines that are not blank, which end with ``\n`` or ``\r\n``.
+
+    Lines of a table also end with ``\r``, and have no NUL.
+    """
     lines = iter(lambda: file.readline(LONGEST_LINE), b"")
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(_cut(lines) if is_table else lines, 1):
         if number == 1:
             refuse_binary(raw[:16], path)
             raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -218,10 +227,19 @@ def read_lines(
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{path}, line {number} is not {encoding.upper()} text "
-                f"({error.reason}: byte {error.object[error.start]:#x}); save it as "
-                f"{encoding.upper()}."
+                f"{path}, line {number} is not {encoding.upper()} text (byte "
+                f"{error.object[error.start]:#x}); save it as {encoding.upper()}."
             ) from error
-        line = line.removesuffix("\n").removesuffix("\r")
-        if line:
-            yield number, line
+        if is_table and "\0" in line:
+            raise ValueError(f"{path}, line {number} has NUL bytes; expected text.")
+        if line.strip():
+            yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _cut(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut lines that old systems end with a carriage return."""
+    for line in lines:
+        if b"\r" in line:
+            yield from line.removesuffix(b"\n").removesuffix(b"\r").split(b"\r")
+        else:
+            yield line

@@ -1,18 +1,16 @@
 """Read text tables: columns are found by name, errors name file and line."""
 
 import csv
-import io
 import math
 import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from types import MappingProxyType
-from typing import IO, Any
+from typing import Any
 
 from skcoldstart._utils.warning import warn
-from skcoldstart.datasets._files import LONGEST_LINE, open_bytes, refuse_binary
+from skcoldstart.datasets._files import open_bytes, read_lines
 
 # Accepted names of columns, letters and digits only; the first existing one is used.
 ROLES = {
@@ -64,7 +62,8 @@ def read_records(
 
     A row is one line. In tab-separated tables, quotation marks are ordinary characters.
     """
-    with _open_text(path) as lines:
+    with open_bytes(path) as file:
+        lines = read_lines(file, path, is_table=True)
         number, separator, header = _header(lines, path, wanted)
         yield number, header
         n_rows = 0
@@ -89,8 +88,8 @@ def find_header(
     path: str | os.PathLike[str], wanted: str
 ) -> tuple[int, str, list[str]]:
     """Return the number of the header line, the separator, and the names."""
-    with _open_text(path) as lines:
-        return _header(lines, path, wanted)
+    with open_bytes(path) as file:
+        return _header(read_lines(file, path, is_table=True), path, wanted)
 
 
 def find_columns(
@@ -154,17 +153,6 @@ def one_spelling(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-@contextmanager
-def _open_text(path: str | os.PathLike[str]) -> Iterator[Iterator[tuple[int, str]]]:
-    """Open a text file and yield its lines that are not blank."""
-    with (
-        open_bytes(path) as binary,
-        io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape") as file,
-    ):
-        refuse_binary(binary.peek(16)[:16], path)  # type: ignore[attr-defined]
-        yield _text_lines(file, path)
-
-
 def _header(
     lines: Iterator[tuple[int, str]], path: Any, wanted: str
 ) -> tuple[int, str, list[str]]:
@@ -188,29 +176,6 @@ def _header(
             "with one of these."
         )
     return number, separator, _fields(first, separator, path, number)
-
-
-def _text_lines(file: IO[str], path: Any) -> Iterator[tuple[int, str]]:
-    r"""Yield lines that are not blank; they end with ``\n``, ``\r\n`` or ``\r``."""
-    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
-        if len(line) == LONGEST_LINE:
-            raise ValueError(
-                f"{path}, line {number} has more than {LONGEST_LINE} letters; "
-                "expected a table with one row per line."
-            )
-        if not line.isascii():
-            try:
-                line.encode("utf-8")
-            except UnicodeEncodeError as error:
-                byte = ord(line[error.start]) - 0xDC00
-                raise ValueError(
-                    f"{path}, line {number} is not UTF-8 text (byte {byte:#x}); save "
-                    "it as UTF-8."
-                ) from error
-        if "\0" in line:
-            raise ValueError(f"{path}, line {number} has NUL bytes; expected text.")
-        if line.strip():
-            yield number, line.removesuffix("\n")
 
 
 def _fields(line: str, separator: str, path: Any, number: int) -> list[str]:

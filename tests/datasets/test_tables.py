@@ -103,7 +103,7 @@ def excel():
         ("{0},{1},plays\na,b\n", r"line 2 has 2 fields; expected 3, one for each"),
         ("\n \n", r"is empty; expected a first line that names the columns"),
         ("{0},{1}\n,\n", r"has a line of column names but no rows"),
-        ("{0},{1}\n" + "x" * (1 << 22), r"line 2 has more than \d+ letters"),
+        ("{0},{1}\n" + "x" * (1 << 22), r"line 2 has more than \d+ bytes"),
     ],
 )
 def test_what_is_no_table_is_named(write, kind, content, message):

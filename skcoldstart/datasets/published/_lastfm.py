@@ -16,6 +16,7 @@ from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.sk import COUNT, validated
 from skcoldstart.datasets._files import (
+    WRONG_JSON,
     check_small,
     files_under,
     named_damage,
@@ -155,7 +156,7 @@ def _from_json(
             track = json.loads(content)
             track_id, tags = track["track_id"], track["tags"]
             pairs = [(str(tag), _strength(value)) for tag, value in tags]
-        except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+        except WRONG_JSON as error:
             raise ValueError(
                 f"{name}: {type(error).__name__}: {error}; expected an object with "
                 '"track_id" and "tags", a list of pairs such as ["rock", "100"].'

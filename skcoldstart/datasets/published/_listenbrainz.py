@@ -17,6 +17,7 @@ from skcoldstart._utils.paths import check_path
 from skcoldstart.datasets._blocks import require_pyarrow
 from skcoldstart.datasets._events import plays_from_events
 from skcoldstart.datasets._files import (
+    WRONG_JSON,
     begins_with,
     files_under,
     lines_of,
@@ -154,14 +155,7 @@ def _blocks(path: Path) -> Iterator[Any]:
     for name, number, line in _lines(path):
         try:
             rows.append(_listen(json.loads(line)))
-        except (
-            AttributeError,
-            KeyError,
-            OverflowError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except WRONG_JSON as error:
             raise ValueError(
                 f"{name}, line {number}: {type(error).__name__}: {error}; expected "
                 'a listen, an object with "user_name" or "user_id", "listened_at" or '
@@ -291,7 +285,7 @@ def _numbers(path: Path) -> dict[str, np.ndarray]:
         for part in PARTS:
             if part in document:
                 collect(document[part], part)
-    except (ValueError, TypeError, RecursionError) as error:
+    except WRONG_JSON as error:
         raise ValueError(f"{path}: {type(error).__name__}: {error}") from error
     if not numbers:
         raise ValueError(f"{path} has no numbers under {', '.join(PARTS)}.")

@@ -18,7 +18,7 @@ from skcoldstart._utils.docstrings import documented
 from skcoldstart._utils.paths import check_path, check_regular_file
 from skcoldstart._utils.sk import validated
 from skcoldstart.datasets._events import fixed_ids
-from skcoldstart.datasets._files import check_npy, named_damage
+from skcoldstart.datasets._files import WRONG_JSON, check_npy, named_damage
 from skcoldstart.datasets._pairs import indicator, positions
 
 N_BANDS = 48
@@ -160,7 +160,7 @@ def _entries(path: Path, read: Callable[[Any], Any]) -> list[Any]:
         for number, entry in enumerate(json.loads(text), 1):
             where = f"{path}, object {number}"
             found.append(read(entry))
-    except (LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
+    except WRONG_JSON as error:
         raise ValueError(
             f"{where}: {type(error).__name__}: {error}; expected a list of objects "
             "with numbers as ids."
