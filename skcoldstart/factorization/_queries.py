@@ -254,6 +254,7 @@ class FactorQueriesMixin:
             Their scores.
         """
         check_is_fitted(self)
+        check_user_names(self, exclude, input_name="exclude")
         names = getattr(self, "user_names_in_", None)
         items, scores = top_n_per_user(
             LowRankScores(self.item_factors_, self.user_factors_),

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -39,6 +40,13 @@ def test_recommended_items_are_the_best_that_are_not_excluded(wmf, plays, exclud
         expected = np.argsort(-table[:, user], kind="stable")[:8]
         assert_array_equal(items[row], expected)
         assert_allclose(scores[row], table[expected, user])
+
+
+def test_excluded_pairs_of_users_in_another_order_are_refused(plays):
+    Y = pd.DataFrame(plays, columns=np.arange(30) + 5)
+    wmf = WMF(2, random_state=0).fit(Y)
+    with pytest.raises(ValueError, match="columns of exclude are not the users of fit"):
+        wmf.recommend(3, exclude=Y.iloc[:, ::-1])
 
 
 def test_usage_similarity_is_the_cosine_of_predicted_patterns_over_all_users(wmf):
