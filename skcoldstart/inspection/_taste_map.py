@@ -9,6 +9,7 @@ import numpy as np
 
 from skcoldstart._scores.top_n import check_indices, unit_rows, usage_coordinates
 from skcoldstart._utils.docstrings import documented
+from skcoldstart._utils.missing import is_missing
 from skcoldstart.inspection._drawing import (
     choose_centres,
     closeup_places,
@@ -331,7 +332,7 @@ class TasteMapDisplay:
         styles, style_of_item = style_labels(labels, n_items)
         columns = {
             readable(key): check_texts(values, n_items, input_name=f"details[{key!r}]")
-            for key, values in (details or {}).items()
+            for key, values in ({} if details is None else details).items()
         }
         if audio is not None:
             audio = one_per_item(audio, n_items, input_name="audio")
@@ -344,13 +345,15 @@ class TasteMapDisplay:
             style_of_item=style_of_item,
             details=columns,
             audio=audio,
-            reasons=reasons
-            and [
+            reasons=None
+            if reasons is None
+            else [
                 check_texts(names, len(names), input_name="reasons").tolist()
                 for names in _lists(reasons, n_items, "reasons")
             ],
-            moments=moments
-            and [
+            moments=None
+            if moments is None
+            else [
                 [_span(moment) for moment in found]
                 for found in _lists(moments, n_items, "moments")
             ],
@@ -394,7 +397,7 @@ def _lists(values: Any, n_items: int, name: str) -> list[list[Any]]:
         )
     if any(isinstance(found, str) for found in values):
         raise TypeError(f"{name} is a single text for an item; expected a list.")
-    return [[] if found is None else list(found) for found in values]
+    return [[] if is_missing([found])[0] else list(found) for found in values]
 
 
 def _span(moment: Any) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skcoldstart.inspection import TasteMapDisplay
@@ -117,6 +118,22 @@ def test_positions_keep_their_proportions_with_y_upwards(tmp_path):
     assert data["x"] == [0, 100_000, 100_000]
     assert data["y"] == [75_000, 75_000, 25_000]
     assert data["audio"] is None
+
+
+@pytest.mark.parametrize("container", [list, pd.Series, tuple])
+def test_reasons_and_moments_come_in_any_sequence(container, tmp_path):
+    lists = {
+        "reasons": container([["a", "b"], None, np.array(["c"])]),
+        "moments": container([np.array([[0.0, 1.0, 9.0]]), None, []]),
+    }
+    display = TasteMapDisplay(np.eye(3, 2))
+    details = pd.DataFrame({"year": [1, 2, 3]})
+    data = page_of(display, tmp_path / "map.html", details=details, **lists).data
+    assert data["details"] == {"year": ["1", "2", "3"]}
+    assert data["reasons"] == [["a", "b"], [], ["c"]]
+    assert data["moments"] == [[[0.0, 1.0]], [], []]
+    with pytest.raises(ValueError, match="reasons has 0 entries; expected 3"):
+        display.write_html(tmp_path / "map.html", reasons=container([]))
 
 
 def test_links_to_clips_are_relative_and_find_the_file(tmp_path):
