@@ -21,14 +21,19 @@ def tag_table(
     rows: Any,
     tags: Any,
     values: Any,
-    n_rows: int,
-    names: np.ndarray,
+    row_names: np.ndarray,
+    tag_names: np.ndarray,
     n_tags: int | None,
-) -> tuple[sp.csr_array, np.ndarray]:
+    wanted: Iterable[str] | None,
+    what: str,
+) -> tuple[sp.csr_array, np.ndarray, np.ndarray, str]:
     """Build a table whose columns are the tags that occur.
 
-    Shapes: `rows, tags, values` (n_pairs,), `names` (n_names,) -> `X` (n_rows, n_kept),
-    `names` (n_kept,).
+    Rows are the wanted names, empty if they are unknown, or all names, sorted. Also
+    return the names of rows and columns, and how many wanted names are known, as text.
+
+    Shapes: `rows, tags, values` (n_pairs,), `row_names` (n_names,), `tag_names`
+    (n_tags,) -> `X` (n_rows, n_kept), names of its rows and columns.
     """
     rows, tags = (np.asarray(part, dtype=np.int64) for part in (rows, tags))
     values = np.asarray(values, dtype=np.float32)
@@ -38,34 +43,25 @@ def tag_table(
     first[1:] = (np.diff(rows) != 0) | (np.diff(tags) != 0)
     first &= values > 0
     rows, tags, values = rows[first], tags[first], values[first]
-    bearers = np.bincount(tags, minlength=len(names))
-    alphabet = np.argsort(names.astype(str), kind="stable")
+    bearers = np.bincount(tags, minlength=len(tag_names))
+    alphabet = np.argsort(tag_names.astype(str), kind="stable")
     kept = alphabet[bearers[alphabet] > 0]
     if n_tags is not None:
         kept = kept[np.argsort(-bearers[kept], kind="stable")][:n_tags]
-    column = np.full(len(names), -1, dtype=np.int64)
+    column = np.full(len(tag_names), -1, dtype=np.int64)
     column[kept] = np.arange(len(kept))
-    wanted = column[tags] >= 0
+    there = column[tags] >= 0
     X = sp.csr_array(
-        (values[wanted], (rows[wanted], column[tags[wanted]])), (n_rows, len(kept))
+        (values[there], (rows[there], column[tags[there]])),
+        (len(row_names), len(kept)),
     )
-    return X, names[kept].astype(object)
-
-
-def take_named(
-    X: sp.csr_array, names: np.ndarray, wanted: Iterable[str] | None, what: str
-) -> tuple[sp.csr_array, np.ndarray, str]:
-    """Return a row for each wanted name, empty for unknown ones, and count the known.
-
-    Shapes: `X` (n_names, n_columns), `names` (n_names,) -> (n_wanted, n_columns),
-    (n_wanted,).
-    """
-    if wanted is None:
-        return X, names, ""
-    given = np.array(texts_of(wanted, what), dtype=str)
-    chosen = positions(given, names)
-    described = f"; {np.sum(chosen >= 0)} of {len(chosen)} rows are known {what}"
-    return take_rows(X, chosen), given, described
+    names, known = np.sort(row_names), ""
+    if wanted is not None:
+        names = np.array(texts_of(wanted, what), dtype=str)
+    chosen = positions(names, row_names)
+    if wanted is not None:
+        known = f"; {np.sum(chosen >= 0)} of {len(chosen)} rows are known {what}"
+    return take_rows(X, chosen), names, tag_names[kept].astype(object), known
 
 
 @documented()
@@ -145,17 +141,15 @@ def load_artist_terms(
         weights.append(weight)
     if not rows:
         raise ValueError(f"{path} has no terms.")
-    names = np.array(list(artist_code))
-    order = np.argsort(names)
-    rank = np.argsort(order)
-    terms = np.array(list(term_code), dtype=object)
-    X, terms = tag_table(rank[rows], columns, weights, len(names), terms, n_terms)
-    X, artist_ids, known = take_named(X, names[order], artists, "artists")
+    names = np.array(list(artist_code)), np.array(list(term_code), dtype=object)
+    X, artist_ids, terms, known = tag_table(
+        rows, columns, weights, *names, n_terms, artists, "artists"
+    )
     return Bunch(
         X=X,
         artist_ids=artist_ids,
         terms=terms,
-        DESCR=f"{len(names)} artists, {len(terms)} terms ({X.nnz} pairs){known}.",
+        DESCR=f"{len(artist_code)} artists, {len(terms)} terms ({X.nnz} pairs){known}.",
     )
 
 

@@ -22,7 +22,7 @@ from skcoldstart.datasets._files import (
     named_damage,
     read_small,
 )
-from skcoldstart.datasets.published._artist_terms import tag_table, take_named
+from skcoldstart.datasets.published._artist_terms import tag_table
 from skcoldstart.datasets.published._sqlite import Database, open_database
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -98,14 +98,13 @@ def load_lastfm_tags(
     (['live', 'rock'], [[20.0, 100.0], [0.0, 0.0]])
     """
     names, rows, columns, values, tag_names = _read(path, verbose)
-    order = np.argsort(names)
-    rank = np.argsort(order)
-    track_ids = names[order]
-    twice = track_ids[1:][track_ids[1:] == track_ids[:-1]]
-    if len(twice):
-        raise ValueError(f"{path} has track {str(twice[0])!r} more than once.")
-    X, tags = tag_table(rank[rows], columns, values, len(names), tag_names, n_tags)
-    X, track_ids, known = take_named(X, track_ids, tracks, "tracks")
+    unique, counts = np.unique(names, return_counts=True)
+    if len(unique) < len(names):
+        twice = str(unique[counts > 1][0])
+        raise ValueError(f"{path} has track {twice!r} more than once.")
+    X, track_ids, tags, known = tag_table(
+        rows, columns, values, names, tag_names, n_tags, tracks, "tracks"
+    )
     return Bunch(
         X=X,
         track_ids=track_ids,
