@@ -209,9 +209,9 @@ def read_lines(
     encoding: str = "utf-8",
     is_table: bool = False,
 ) -> Iterator[tuple[int, str]]:
-    r"""Read lines that are not blank, which end with ``\n`` or ``\r\n``.
+    r"""Read lines that are not empty, which end with ``\n`` or ``\r\n``.
 
-    Lines of a table also end with ``\r``, and have no NUL.
+    Lines of a table also end with ``\r``, have no NUL, and are not blank.
     """
     lines = iter(lambda: file.readline(LONGEST_LINE), b"")
     for number, raw in enumerate(_cut(lines) if is_table else lines, 1):
@@ -232,8 +232,9 @@ def read_lines(
             ) from error
         if is_table and "\0" in line:
             raise ValueError(f"{path}, line {number} has NUL bytes; expected text.")
-        if line.strip():
-            yield number, line.removesuffix("\n").removesuffix("\r")
+        line = line.removesuffix("\n").removesuffix("\r")
+        if line.strip() if is_table else line:  # a space may be a word
+            yield number, line
 
 
 def _cut(lines: Iterable[bytes]) -> Iterator[bytes]:

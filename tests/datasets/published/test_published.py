@@ -106,14 +106,14 @@ def citeulike_lists(folder, items=True):
     counts = [[f"{w}:{row[w]}" for w in np.flatnonzero(row)] for row in WORDS]
     words = [" ".join([str(len(row)), *row]) for row in counts]
     (folder / "mult.dat").write_text("\n".join(words) + "\n")
-    (folder / "vocabulary.dat").write_text("one\ntwo\u2009x\nthree\n", "utf-8")
+    (folder / "vocabulary.dat").write_text("one\ntwo\u2009x\n\u3000\n", "utf-8")
     return folder
 
 
 def citeulike_matrices(folder):
     sp.save_npz(folder / "users_x_items.npz", sp.csr_matrix(Y.T.astype(np.uint8)))
     sp.save_npz(folder / "items_x_words.npz", sp.csr_matrix(WORDS.astype(np.uint16)))
-    (folder / "vocabulary.dat").write_text("one\ntwo\u2009x\nthree", "utf-8")
+    (folder / "vocabulary.dat").write_text("one\ntwo\u2009x\n\u3000", "utf-8")
     return folder
 
 
@@ -122,7 +122,7 @@ def test_citeulike_is_the_same_from_every_form(tmp_path, make):
     articles = load_citeulike(make(tmp_path))
     assert_array_equal(articles.plays.toarray(), Y)
     assert_array_equal(articles.words.toarray(), WORDS)
-    assert articles.vocabulary.tolist() == ["one", "two\u2009x", "three"]
+    assert articles.vocabulary.tolist() == ["one", "two\u2009x", "\u3000"]
     assert articles.X is None and articles.folds is None
     assert articles.plays.dtype == np.float64
 
@@ -133,7 +133,7 @@ def test_articles_that_nobody_keeps_are_rows_all_the_same(tmp_path):
     (tmp_path / "mult.dat").unlink()
     articles = load_citeulike(tmp_path)
     assert articles.words is None and articles.plays.shape == (3, 3)
-    assert_array_equal(articles.vocabulary, ["one", "two\u2009x", "three"])
+    assert_array_equal(articles.vocabulary, ["one", "two\u2009x", "\u3000"])
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "\r"])
