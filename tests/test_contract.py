@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import joblib
 import numba
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
@@ -473,7 +474,6 @@ def test_html_shows_fitted_and_unfitted_estimators(case):
 @cases(lambda case: case.transforms)
 @pytest.mark.parametrize("how", ["method", "pipeline", "global"])
 def test_pandas_output_is_a_frame_or_left_alone(case, how):
-    pd = pytest.importorskip("pandas")
     X, y = case.data()
     estimator = clone(case.estimator)
     model = make_pipeline(estimator) if how == "pipeline" else estimator

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -256,7 +257,6 @@ def test_train_test_split_keeps_paths_and_plays_together(catalog, as_paths):
 
 
 def test_pandas_output_names_the_columns_and_changes_no_value(songs, fitted):
-    pd = pytest.importorskip("pandas")
     train, plays, new = songs
     model = _recommender().set_output(transform="pandas").fit(train, plays)
     counts, components = model[:3].transform(new), model[:4].transform(new)

@@ -114,7 +114,9 @@ class VectorIndex:
         assert self._search is not None
         n_hidden = 0 if hidden is None else int(np.diff(hidden.indptr).max(initial=0))
         n_found = min(int(n) + n_hidden, len(self.vectors))
-        rows = self._search(queries, n_found, max(self.search_width, n_found))
+        rows = np.full((len(queries), max(int(n), n_found)), -1)
+        width = max(self.search_width, n_found)
+        rows[:, :n_found] = self._search(queries, n_found, width)
         gone = rows < 0
         if hidden is not None:
             first = np.arange(len(queries))[:, np.newaxis] * len(self.vectors)
@@ -127,12 +129,9 @@ class VectorIndex:
             scores[block] = np.einsum("qnk,qk->qn", found, queries[block])
         rows, scores = np.where(gone, -1, rows), np.where(gone, -np.inf, scores)
         order = np.lexsort((rows, -scores))[:, : int(n)]
-        rows, scores = (np.take_along_axis(a, order, axis=1) for a in (rows, scores))
-        if rows.shape[1] < n:
-            wider = ((0, 0), (0, int(n) - rows.shape[1]))
-            rows = np.pad(rows, wider, constant_values=-1)
-            scores = np.pad(scores, wider, constant_values=-np.inf)
-        return masked_lists(rows, scores)
+        return masked_lists(
+            *(np.take_along_axis(a, order, axis=1) for a in (rows, scores))
+        )
 
 
 @validated(

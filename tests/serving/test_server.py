@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from skcoldstart import (
     save_model,
     to_onnx,
 )
+from tests.serving.ports import free_port
 
 pytest.importorskip("fastapi", reason="the example server needs fastapi")
 pytest.importorskip("uvicorn", reason="the example server needs uvicorn")
@@ -62,9 +62,7 @@ class Client:
     """A server that is running, and requests to it."""
 
     def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         command = [sys.executable, str(SERVER), str(folder), "--port", str(self.port)]
         root = str(Path(__file__).parents[2])
         self.process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": root})
@@ -85,7 +83,7 @@ class Client:
             {"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=600) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 
 from skcoldstart import datasets, load_model
+from tests.serving.ports import free_port
 
 pytest.importorskip("fastapi", reason="the example server needs fastapi")
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "serving" / "week.py"
@@ -54,11 +54,8 @@ def test_the_week_takes_at_most_25_lines():
 
 def test_the_week_ends_with_lists_over_http(tmp_path, rng):
     catalog, names, newest = write_world(tmp_path, rng)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
     run = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), port],
+        [sys.executable, str(SCRIPT), str(tmp_path), str(free_port())],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
