@@ -287,11 +287,13 @@ class VectorQuantizer(
             If a code is negative or not below ``n_codewords``.
         """
         check_is_fitted(self)
-        frames = ItemCollector(self.codebook_.shape[1:], self.codebook_.dtype)
         remedy = "Pass codes returned by this quantizer."
-        for _, codes in read_codes(X, len(self.codebook_), remedy=remedy):
-            frames.extend(self.codebook_[codes.values], codes.lengths.tolist())
-        return frames.finish(labels_of(X))
+        blocks = [b for _, b in read_codes(X, len(self.codebook_), remedy=remedy)]
+        codes = np.concatenate([block.values for block in blocks])
+        lengths = np.concatenate([[0], *(block.lengths for block in blocks)])
+        frames = RaggedArray(self.codebook_[codes], np.cumsum(lengths))
+        frames.index = labels_of(X)
+        return frames
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the negative inertia of frames, like scikit-learn's KMeans.

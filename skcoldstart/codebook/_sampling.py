@@ -56,7 +56,7 @@ def _refuse_unknown(
 
 
 def _as_codes(codes: np.ndarray, item: int) -> np.ndarray:
-    """Return codes as int64, or reject their shape or type."""
+    """Return codes as signed integers, or reject their shape or type."""
     if codes.size == 0:
         return np.empty(0, np.int64)
     if codes.dtype == object and codes.ndim == 1:
@@ -68,7 +68,7 @@ def _as_codes(codes: np.ndarray, item: int) -> np.ndarray:
             "expected 1-D integer codes, as VectorQuantizer.transform returns them. "
             "Put the codes of a single item in a list; quantize frames first."
         )
-    return codes.astype(np.int64, copy=False)
+    return codes if codes.dtype.kind == "i" else codes.astype(np.int64)
 
 
 _POSITIONS_AT_ONCE = 1 << 16
