@@ -111,30 +111,29 @@ def drawn(rng, dtype, n_vectors, n_rows=50):
 @compiled
 @pytest.mark.parametrize("ahead", [0, 3])
 def test_products_with_rows_and_sums_of_them(rng, dtype, n_vectors, ahead):
-    (add_row, add_rows, dot, dots, prefetch_row, read_row, write_row, store, total) = (
-        *(rows.add_row, rows.add_rows, rows.dot, rows.dots, rows.prefetch_row),
+    (add_row, add_rows, dot, dots, prefetch_at, read_row, write_row, store, total) = (
+        *(rows.add_row, rows.add_rows, rows.dot, rows.dots, vectors.prefetch_at),
         *(rows.read_row, rows.write_row, vectors.store, vectors.total),
     )
 
-    def multiply(Z, indices, n, j, ahead, width, out):
-        x = read_row(Z[3], j, width)
-        c = dots(Z, indices, n, j, x, ahead)
+    def multiply(Z, indices, n, ahead, width, out):
+        x = read_row(Z[3], width)
+        c = dots(Z, indices, n, x, ahead)
         store(out[0], 0, c)
-        prefetch_row(Z, indices[n], j, width)
-        out[1, 0] = total(dot(Z, indices[n], j, x))
-        write_row(out[2], 5, add_rows(x, c, Z, indices, n, j))
-        write_row(out[3], 0, add_row(x, Z[0, 0], Z, indices[n], j))
+        prefetch_at(Z, indices[n], 0)
+        out[1, 0] = total(dot(Z, indices[n], x))
+        write_row(out[2], add_rows(x, c, Z, indices, n))
+        write_row(out[3], add_row(x, Z[0, 0], Z, indices[n]))
 
-    Z, _, indices = drawn(rng, dtype, n_vectors + 1)
-    for j in (0, 4):
-        x = twin.read_row(Z[3], j, n_vectors)
-        c = twin.dots(Z, indices, 5, j, x)
-        out = run(multiply, Z, indices, 5, j, ahead, (0,) * n_vectors)
-        close(out[0, : len(c)], c)
-        close(out[1, 0], c[0])
-        found = out[0, : len(c)]
-        close(out[2, 5 : 5 + len(x)], twin.add_rows(x, found, Z, indices, 5, j))
-        close(out[3, : len(x)], x + Z[0, 0] * Z[indices[5], j : j + len(x)])
+    Z, _, indices = drawn(rng, dtype, n_vectors)
+    x = Z[3]
+    c = twin.dots(Z, indices, 5, x)
+    out = run(multiply, Z, indices, 5, ahead, (0,) * n_vectors)
+    found = out[0, : len(c)]
+    close(found, c)
+    close(out[1, 0], c[0])
+    close(out[2, : len(x)], twin.add_rows(x, found, Z, indices, 5))
+    close(out[3, : len(x)], x + Z[0, 0] * Z[indices[5]])
 
 
 @compiled

@@ -18,18 +18,12 @@ def transpose(*rows):
     return np.stack(rows).T
 
 
-def read_row(array, j, n_vectors):
-    """Return the numbers of a row of so many vectors."""
-    return array[j : j + n_vectors * LANES[array.dtype]].copy()
+def dots(Z, indices, n, x):
+    return Z[indices[n : n + LANES[Z.dtype]]] @ x
 
 
-def dots(Z, indices, n, j, x):
-    rows = indices[n : n + LANES[Z.dtype]]
-    return Z[rows, j : j + len(x)] @ x
-
-
-def add_rows(q, c, Z, indices, n, j):
-    return q + c @ Z[indices[n : n + len(c)], j : j + len(q)]
+def add_rows(q, c, Z, indices, n):
+    return q + c @ Z[indices[n : n + len(c)]]
 
 
 def accumulate(Z, indices, weights, vector, base, slope, out):

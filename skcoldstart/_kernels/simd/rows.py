@@ -1,9 +1,9 @@
 """Rows of a few vectors, and their products with rows of a matrix.
 
 A row is a tuple of whole vectors in registers. Their number is known at compile time:
-it is the length of the tuple `width` passed to kernels. Rows of the matrix begin at a
-column j and are selected by entries of an index array, one vector of entries at a time,
-so their sums are computed together at less than a third of the separate cost.
+it is the length of the tuple `width` passed to kernels. Rows of the matrix are
+selected by entries of an index array, one vector of entries at a time, so their sums
+are computed together at less than a third of the separate cost.
 """
 
 from llvmlite import ir
@@ -27,48 +27,43 @@ _I32 = ir.IntType(32)
 _INTP = ir.IntType(types.intp.bitwidth)
 
 
-def read_row(array, j, width):
-    """Return array[j:] as a row: one vector for each element of `width`."""
+def read_row(array, width):
+    """Return an array as a row: one vector for each element of `width`."""
 
 
-def write_row(array, j, row):
-    """Write a row to array[j:]."""
+def write_row(array, row):
+    """Write a row to an array."""
 
 
-def prefetch_row(Z, i, j, width):
-    """Prefetch the cache lines of Z[i, j:]."""
+def dot(Z, i, x):
+    """Return a vector whose sum is the product of Z[i] and the row x."""
 
 
-def dot(Z, i, j, x):
-    """Return a vector whose sum is the product of Z[i, j:] and the row x."""
-
-
-def dots(Z, indices, n, j, x, ahead):
-    """Return the products of a vector of rows ``Z[indices[n + k], j:]`` and the row x.
+def dots(Z, indices, n, x, ahead):
+    """Return the products of a vector of rows ``Z[indices[n + k]]`` and the row x.
 
     Rows of entries `ahead` positions later are prefetched; 0 prefetches none.
     """
 
 
-def add_row(q, c, Z, i, j):
-    """Return the row q plus the number c times Z[i, j:]."""
+def add_row(q, c, Z, i):
+    """Return the row q plus the number c times Z[i]."""
 
 
-def add_rows(q, c, Z, indices, n, j):
-    """Return the row q plus ``c[k] Z[indices[n + k], j:]`` for each number of c."""
+def add_rows(q, c, Z, indices, n):
+    """Return the row q plus ``c[k] Z[indices[n + k]]`` for each number of c."""
 
 
 class _Matrix:
-    """Rows of a matrix from column j on, for code that is being generated."""
+    """Rows of a matrix, for code that is being generated."""
 
-    def __init__(self, context, builder, matrix_type, matrix, j):
+    def __init__(self, context, builder, matrix_type, matrix):
         array = context.make_array(matrix_type)(context, builder, matrix)
         self._builder = builder
         self._align = matrix_type.dtype.bitwidth // 8
         self.kind = context.get_value_type(vector_of(matrix_type.dtype))
         self._stride = cgutils.unpack_tuple(builder, array.strides)[0]
-        column = builder.gep(array.data, [j])
-        self._first = builder.bitcast(column, ir.IntType(8).as_pointer())
+        self._first = builder.bitcast(array.data, ir.IntType(8).as_pointer())
 
     def row(self, i):
         return self._builder.gep(self._first, [self._builder.mul(i, self._stride)])
@@ -112,22 +107,22 @@ def _entries(context, builder, array_type, array, n):
     return entry
 
 
-def _places(context, builder, array_type, array, j, row_type):
+def _places(context, builder, array_type, array, row_type):
     """Return the positions of the vectors of a row in an array, and their alignment."""
     data = context.make_array(array_type)(context, builder, array).data
     kind = context.get_value_type(row_type.dtype)
-    first = builder.bitcast(builder.gep(data, [j]), kind.as_pointer())
+    first = builder.bitcast(data, kind.as_pointer())
     places = [builder.gep(first, [_I32(k)]) for k in range(row_type.count)]
     return places, array_type.dtype.bitwidth // 8
 
 
-def _type_read_row(array, j, width):
+def _type_read_row(array, width):
     if not holds_numbers(array, 1):
         return None
     return types.UniTuple(vector_of(array.dtype), len(width))
 
 
-def _type_write_row(array, j, row):
+def _type_write_row(array, row):
     fits = holds_numbers(array, 1) and row.dtype == vector_of(array.dtype)
     return types.void if fits else None
 
@@ -136,62 +131,45 @@ def _fit(Z, row):
     return holds_numbers(Z, 2) and row.dtype == vector_of(Z.dtype)
 
 
-@compile_function(read_row, _type_read_row, types.Array, types.Integer, types.BaseTuple)
+@compile_function(read_row, _type_read_row, types.Array, types.BaseTuple)
 def _lower_read_row(context, builder, signature, args):
     row = signature.return_type
-    (j,) = integers(context, builder, signature, args, 1)
-    places, align = _places(context, builder, signature.args[0], args[0], j, row)
+    places, align = _places(context, builder, signature.args[0], args[0], row)
     loaded = [builder.load(place, align=align) for place in places]
     return context.make_tuple(builder, row, loaded)
 
 
-@compile_function(
-    write_row, _type_write_row, types.Array, types.Integer, types.BaseTuple
-)
+@compile_function(write_row, _type_write_row, types.Array, types.BaseTuple)
 def _lower_write_row(context, builder, signature, args):
-    array, _, row = signature.args
-    (j,) = integers(context, builder, signature, args, 1)
-    places, align = _places(context, builder, array, args[0], j, row)
-    vectors = cgutils.unpack_tuple(builder, args[2])
+    array, row = signature.args
+    places, align = _places(context, builder, array, args[0], row)
+    vectors = cgutils.unpack_tuple(builder, args[1])
     for place, vector in zip(places, vectors, strict=True):
         builder.store(vector, place, align=align)
     return context.get_dummy_value()
 
 
 @compile_function(
-    prefetch_row,
-    lambda Z, i, j, width: types.void if holds_numbers(Z, 2) else None,
-    *(types.Array, types.Integer, types.Integer, types.BaseTuple),
-)
-def _lower_prefetch_row(context, builder, signature, args):
-    i, j = integers(context, builder, signature, args, 1, 2)
-    matrix = _Matrix(context, builder, signature.args[0], args[0], j)
-    matrix.prefetch(matrix.row(i), signature.args[3].count)
-    return context.get_dummy_value()
-
-
-@compile_function(
     dot,
-    lambda Z, i, j, x: x.dtype if _fit(Z, x) else None,
-    *(types.Array, types.Integer, types.Integer, types.BaseTuple),
+    lambda Z, i, x: x.dtype if _fit(Z, x) else None,
+    *(types.Array, types.Integer, types.BaseTuple),
 )
 def _lower_dot(context, builder, signature, args):
-    i, j = integers(context, builder, signature, args, 1, 2)
-    matrix = _Matrix(context, builder, signature.args[0], args[0], j)
-    return matrix.dot(matrix.row(i), cgutils.unpack_tuple(builder, args[3]))
+    (i,) = integers(context, builder, signature, args, 1)
+    matrix = _Matrix(context, builder, signature.args[0], args[0])
+    return matrix.dot(matrix.row(i), cgutils.unpack_tuple(builder, args[2]))
 
 
 @compile_function(
     dots,
-    lambda Z, indices, n, j, x, ahead: x.dtype if _fit(Z, x) else None,
-    *(types.Array, types.Array, types.Integer, types.Integer, types.BaseTuple),
-    types.Integer,
+    lambda Z, indices, n, x, ahead: x.dtype if _fit(Z, x) else None,
+    *(types.Array, types.Array, types.Integer, types.BaseTuple, types.Integer),
 )
 def _lower_dots(context, builder, signature, args):
-    n, j, ahead = integers(context, builder, signature, args, 2, 3, 5)
-    matrix = _Matrix(context, builder, signature.args[0], args[0], j)
+    n, ahead = integers(context, builder, signature, args, 2, 4)
+    matrix = _Matrix(context, builder, signature.args[0], args[0])
     entry = _entries(context, builder, signature.args[1], args[1], n)
-    x = cgutils.unpack_tuple(builder, args[4])
+    x = cgutils.unpack_tuple(builder, args[3])
     lanes = signature.return_type.lanes
     even, odd = range(0, 2 * lanes, 2), range(1, 2 * lanes, 2)
 
@@ -222,12 +200,12 @@ def _lower_dots(context, builder, signature, args):
 
 @compile_function(
     add_row,
-    lambda q, c, Z, i, j: q if _fit(Z, q) and c == Z.dtype else None,
-    *(types.BaseTuple, types.Float, types.Array, types.Integer, types.Integer),
+    lambda q, c, Z, i: q if _fit(Z, q) and c == Z.dtype else None,
+    *(types.BaseTuple, types.Float, types.Array, types.Integer),
 )
 def _lower_add_row(context, builder, signature, args):
-    i, j = integers(context, builder, signature, args, 3, 4)
-    matrix = _Matrix(context, builder, signature.args[2], args[2], j)
+    (i,) = integers(context, builder, signature, args, 3)
+    matrix = _Matrix(context, builder, signature.args[2], args[2])
     q, c = cgutils.unpack_tuple(builder, args[0]), args[1]
     added = matrix.add(q, broadcast(builder, c, matrix.kind), matrix.row(i))
     return context.make_tuple(builder, signature.return_type, added)
@@ -235,12 +213,12 @@ def _lower_add_row(context, builder, signature, args):
 
 @compile_function(
     add_rows,
-    lambda q, c, Z, indices, n, j: q if _fit(Z, q) and c == q.dtype else None,
-    *(types.BaseTuple, Vector, types.Array, types.Array, types.Integer, types.Integer),
+    lambda q, c, Z, indices, n: q if _fit(Z, q) and c == q.dtype else None,
+    *(types.BaseTuple, Vector, types.Array, types.Array, types.Integer),
 )
 def _lower_add_rows(context, builder, signature, args):
-    n, j = integers(context, builder, signature, args, 4, 5)
-    matrix = _Matrix(context, builder, signature.args[2], args[2], j)
+    (n,) = integers(context, builder, signature, args, 4)
+    matrix = _Matrix(context, builder, signature.args[2], args[2])
     entry = _entries(context, builder, signature.args[3], args[3], n)
     lanes = signature.args[1].lanes
     # `dots` has just read these rows. They exceed the registers: instead of reading

@@ -12,10 +12,10 @@ def _calculate(Z, indices, width, out):
     store(out[0], 0, (load(Z[0], 0) - load(Z[1], 0)) * splat(Z[2, 0]))
     store(out[1], 0, load_eight(Z[0], 3) + load_eight(Z[1], 5))
     out[2, 0] = total(load(Z[3], 0))
-    row = read_row(Z[4], 0, width)
-    c = dots(Z, indices, 0, 0, row, 1)
+    row = read_row(Z[4], width)
+    c = dots(Z, indices, 0, row, 1)
     store(out[3], 0, c)
-    write_row(out[4], 0, add_rows(row, c, Z, indices, 0, 0))
+    write_row(out[4], add_rows(row, c, Z, indices, 0))
 
 
 def try_vectors():

@@ -102,6 +102,10 @@ def load_at(matrix, row, j):
     """Return the whole vector that begins at matrix[row, j]."""
 
 
+def prefetch_at(matrix, row, j):
+    """Prefetch the cache line of matrix[row, j]."""
+
+
 def load_eight(array, j):
     """Return array[j:j + 8]."""
 
@@ -135,6 +139,10 @@ def _type_load(lanes=None):
 
 def _type_load_at(matrix, row, j):
     return vector_of(matrix.dtype) if holds_numbers(matrix, 2) else None
+
+
+def _type_prefetch_at(matrix, row, j):
+    return types.void if holds_numbers(matrix, 2) else None
 
 
 def _type_store(array, j, vector):
@@ -179,6 +187,15 @@ def _lower_store(context, builder, signature, args):
     to = types.void(*signature.args[:2])
     pointer = _pointer(context, builder, to, args[:2], args[2].type)
     builder.store(args[2], pointer, align=signature.args[2].dtype.bitwidth // 8)
+    return context.get_dummy_value()
+
+
+@compile_function(
+    prefetch_at, _type_prefetch_at, types.Array, types.Integer, types.Integer
+)
+def _lower_prefetch_at(context, builder, signature, args):
+    pointer = _pointer(context, builder, signature, args, ir.IntType(8))
+    prefetch_line(builder, pointer)
     return context.get_dummy_value()
 
 
