@@ -42,7 +42,6 @@ from skcoldstart._scores.user_names import (
     as_names,
     check_user_names,
     places_of,
-    users_by_name,
 )
 from skcoldstart._utils.missing import refuse_masked
 from skcoldstart._utils.table import as_list
@@ -83,8 +82,11 @@ def recommend_items(
         )
     if max_per_group is None and takes_groups(model):
         groups = None  # they were read
-    chosen = None if user_factors is not None else users_by_name(users, names)
-    chosen = check_users(chosen, source.n_users)
+    chosen = check_users(
+        None if user_factors is not None else users,
+        source.n_users,
+        open_recommender(model)[0],
+    )
     item_names = _item_names(item_ids, X, source.n_items)
     excluded = _excluded(model, X, exclude, source, names, item_names)
     entries, scores = top_n_per_user(
@@ -121,7 +123,7 @@ def listeners_of_items(
     excluded = _excluded(model, X, exclude, source, names, item_names)
     by_item, chosen = transposed(source), None
     if users is not None and user_factors is None:
-        chosen = check_users(users_by_name(users, names), source.n_users)
+        chosen = check_users(users, source.n_users, open_recommender(model)[0])
         chosen = chosen[np.sort(np.unique(chosen, return_index=True)[1])]
         by_item = by_item.of_items(chosen)
         excluded = None if excluded is None else excluded[:, chosen]

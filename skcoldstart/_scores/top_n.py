@@ -10,6 +10,7 @@ from sklearn.utils import gen_batches
 
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import LowRankScores, ScoreSource, nan_error
+from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.progress import progress_bar
 from skcoldstart._utils.threads import worker_threads
 
@@ -118,8 +119,10 @@ def check_indices(
     return indices
 
 
-def check_users(users: Any, n_users: int) -> np.ndarray:
-    """Return user indices as int64; see `check_indices`."""
+def check_users(users: Any, n_users: int, recommender: Any = None) -> np.ndarray:
+    """Return user indices as int64, of names if the recommender has some."""
+    if recommender is not None:
+        users = users_by_name(users, getattr(recommender, "user_names_in_", None))
     return check_indices(users, n_users, name="users")
 
 

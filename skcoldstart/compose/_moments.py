@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_users
-from skcoldstart._scores.user_names import users_by_name
 from skcoldstart.audio import AudioEmbedding, FramePooling
 from skcoldstart.codebook import BagOfWords
 from skcoldstart.compose._disagreement import outputs_of_windows
@@ -146,8 +145,7 @@ def _split(estimator: Any, item: Any, users: Any) -> tuple[Any, Any, _Parts]:
             f"{type(recommender).__name__} is not a recommender; expected one, such "
             "as ColdStartRecommender."
         )
-    names = getattr(recommender, "user_names_in_", None)
-    chosen = check_users(users_by_name(users, names), n_users)
+    chosen = check_users(users, n_users, recommender)
     items = [item]
     finish = partial(_scores, users=chosen)
     parts, rest = _open(estimator, items, finish, None)

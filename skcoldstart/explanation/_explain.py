@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import LowRankScores, open_recommender, score_source
 from skcoldstart._scores.top_n import check_users
-from skcoldstart._scores.user_names import users_by_name
 from skcoldstart._utils.table import table_of
 from skcoldstart.explanation._parts import parts_by_time, parts_of
 from skcoldstart.factorization import WMF
@@ -128,7 +127,7 @@ def explain(
         if isinstance(recommender, WMF)
         else score_source(recommender, X)
     )
-    positions = check_users(users_by_name(users, names), source.n_users)
+    positions = check_users(users, source.n_users, recommender)
     if not len(positions):
         raise ValueError("users is empty; expected at least one user.")
     scores = np.array(source.rows(positions)).T

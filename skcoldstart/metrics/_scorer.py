@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.sources import ScoreSource, open_recommender, score_source
 from skcoldstart._scores.top_n import check_users
-from skcoldstart._scores.user_names import check_user_names, users_by_name
+from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._utils.sk import (
     COUNT,
     Interval,
@@ -134,9 +134,8 @@ class _RecommendationScorer:
                 sample = rng.choice(scored, self.users, replace=False)
                 task = task.of_users(np.sort(sample))
         elif self.users is not None:
-            names = getattr(open_recommender(estimator)[0], "user_names_in_", None)
-            users = check_users(users_by_name(self.users, names), source.n_users)
-            task = task.of_users(users)
+            recommender, _ = open_recommender(estimator)
+            task = task.of_users(check_users(self.users, source.n_users, recommender))
         return task, source
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from skcoldstart._scores.item_labels import check_same_items
 from skcoldstart._scores.plays import check_play_counts
 from skcoldstart._scores.sources import open_recommender
 from skcoldstart._scores.top_n import check_users
-from skcoldstart._scores.user_names import check_user_names, users_by_name
+from skcoldstart._scores.user_names import check_user_names
 from skcoldstart._sequences.checks import count_items
 from skcoldstart._utils.sk import COUNT, Interval, validated
 from skcoldstart._utils.table import table_of
@@ -149,8 +149,7 @@ def release_curve(
             f"{n_rounds} rounds of {n_shown} items show {n_rounds * n_shown} new "
             f"items, but there are {n_items}; decrease n_rounds or n_shown."
         )
-    users = users_by_name(users, getattr(recommender, "user_names_in_", None))
-    users = check_users(users, recommender.n_users_)
+    users = check_users(users, recommender.n_users_, recommender)
     if not len(users):
         raise ValueError("users is empty; expected at least one.")
     would = sp.csr_array(would)[:, users].toarray()

@@ -149,11 +149,11 @@ def warmup_curve(
         fitted = fit_with_groups(clone(estimator), X, plays, train, groups)
         content = _safe_indexing(X, test)
         chosen = _default_systems(fitted) if systems is None else systems
-        all_revealed, held_out = plays_after(points[-1], (train, test))
-        for n in points:
-            so_far, _ = plays_after(n, (train, test))
-            for name, system in chosen.items():
-                scores = system(fitted, content, so_far)
+        after = {n: plays_after(n, (train, test)) for n in points}
+        all_revealed, held_out = after[points[-1]]
+        for name, system in chosen.items():
+            for n in points:
+                scores = system(fitted, content, after[n][0])
                 if scores is None:
                     continue
                 found = ranking_report(
@@ -171,10 +171,9 @@ def warmup_curve(
             f"{points[-1]}. Decrease the largest of n_plays, or use items with more "
             "plays."
         )
-    order = {name: place for place, name in enumerate(chosen)}
     rows = []
-    for name, n, metric in sorted(values, key=lambda key: (order[key[0]], key[1])):
-        of_user = nan_mean(np.stack(values[name, n, metric]), axis=0)
+    for (name, n, metric), of_folds in values.items():
+        of_user = nan_mean(np.stack(of_folds), axis=0)
         mean, low, high = bootstrap_interval(
             of_user,
             confidence=confidence,
