@@ -112,10 +112,9 @@ def test_layers_of_the_trained_network_equal_a_loop_in_numpy(training_set, music
     mel = MelSpectrogram(sr=SR, n_fft=512, hop_length=256, n_mels=96)
     window = np.asarray(mel.fit_transform([music(SR, SR)])[0]) / np.log(10)
     with torch.no_grad():
-        layers = MusicNN(trained)(torch.tensor(window[None], dtype=torch.float32))
+        layers = MusicNN(trained).double()(torch.tensor(window[None]).double())
     for name, expected in musicnn_layers(trained, window).items():
-        atol = 1e-5 * max(1, np.abs(expected).max())  # computed in single precision
-        assert_allclose(layers[name][0], expected, rtol=1e-4, atol=atol, err_msg=name)
+        assert_allclose(layers[name][0], expected, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 @needs_weights
